@@ -1,0 +1,62 @@
+# make run [DIR=folder]   index a folder of sounds (or the demo library) and open it
+# make test               build and run every test
+# Both install what is missing first. make help lists the rest.
+
+SHELL := /bin/bash
+CARGO ?= cargo
+CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/soundkin
+VENV := $(CACHE)/venv
+LABELS ?= ../shared/corpora/dev_labels.csv
+CORPUS ?= /usr/share/lmms/samples /usr/share/hydrogen/data /usr/share/sonic-pi/samples
+
+.PHONY: help run test check fmt setup-run setup-test bench quality screenshot
+
+help:
+	@sed -n '1,3s/^# //p' Makefile
+	@echo 'make check              formatting, lints, documentation, licences, tracked files'
+	@echo 'make bench [CORPUS=…]   speed against ONNX Runtime alone and a Python pool; neighbours; start-up'
+	@echo 'make quality [LABELS=…] retrieval quality against the numpy reference on labelled sounds'
+
+setup-run:
+	@.ci/setup run
+
+setup-test:
+	@.ci/setup test
+
+ifdef DIR
+run: setup-run
+	$(CARGO) run -q -- "$(DIR)"
+else
+run: setup-run
+	@mkdir -p "$(CACHE)"
+	$(CARGO) run -q -- --library "$(CACHE)/demo.db" assets/demo
+endif
+
+test: setup-test
+	$(CARGO) test --workspace
+
+check: setup-run
+	$(CARGO) fmt --check
+	$(CARGO) clippy -q --all-targets -- -D warnings
+	$(CARGO) clippy -q --all-targets --no-default-features -- -D warnings
+	RUSTDOCFLAGS='-D warnings' $(CARGO) doc -q --no-deps --document-private-items
+	@if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny -L error check bans licenses sources; \
+	else echo 'cargo deny is not installed; licences not checked'; fi
+	@.ci/tidy
+
+fmt:
+	$(CARGO) fmt
+
+$(VENV)/ready: export/requirements.txt
+	python3 -m venv $(VENV)
+	grep -vE '^(torch|transformers)' $< > $(VENV)/light.txt
+	$(VENV)/bin/pip install -q -r $(VENV)/light.txt
+	touch $@
+
+bench: setup-run $(VENV)/ready
+	SOUNDKIN_PYTHON=$(VENV)/bin/python $(CARGO) bench --bench index -- $(CORPUS)
+	$(CARGO) bench --bench neighbours -- $(CORPUS)
+
+quality: setup-run $(VENV)/ready
+	$(CARGO) build -q
+	PYTHON=$(VENV)/bin/python LABELS="$(LABELS)" export/compare_quality.sh

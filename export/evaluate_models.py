@@ -1,0 +1,265 @@
+#!/usr/bin/env python3
+"""Measures how well a model's neighbours share a class, on labelled files from several corpora.
+
+Scoring rule. Candidates of a query are the files of *other* corpora only, since neighbours from the
+same kit make the task too easy. A query counts when at least `--min-relevant` (3) candidates share
+its coarse class. Vectors are unit length, the post file's row 0 (or else their own mean) is
+subtracted, they are scaled to unit length again and ranked by cosine.
+
+Figures. P@k is the share of the k nearest that have the query's class; mAP is average precision over
+the whole ranking. "micro" is the mean over queries, "macro" the mean over classes of each class's
+mean over its queries.
+
+Two sources of vectors: models run by the reference front end (`--model`), or the app's own export
+(`--from-json`, `{"model": .., "embeddings": [{"path": .., "vector": [..]}]}`, uncentred unit vectors).
+"""
+
+import argparse
+import csv
+import json
+import time
+from collections import Counter, defaultdict
+from pathlib import Path
+
+import numpy as np
+
+import frontend
+from manifest import load_manifest, load_post, model_path, open_session
+
+# Manifest fields that decide a model's input; models that agree on them share it.
+INPUT_FIELDS = ("input", "audio", "stft", "mel", "log", "norm", "window")
+FIGURES = ("P@1", "P@10", "mAP")
+
+
+def read_labels(path, without):
+    """Returns {path: (coarse class, corpus)} from the label file, less the corpora in `without`."""
+    with open(path, newline="", encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream))
+    return {row["path"]: (row["coarse"], row["corpus"]) for row in rows if row["corpus"] not in without}
+
+
+# --- vectors ----------------------------------------------------------------------------------
+
+
+class Embedder:
+    """One model under test: its session, its vectors and the time its network took."""
+
+    def __init__(self, manifest):
+        self.manifest = manifest
+        self.session = open_session(model_path(manifest))
+        self.key = json.dumps([manifest.get(field) for field in INPUT_FIELDS], sort_keys=True)
+        self.vectors, self.blocks, self.seconds = {}, 0, 0.0
+
+    def add(self, path, batch):
+        """Embeds a file's input batch and keeps the pooled vector."""
+        start = time.perf_counter()
+        embeddings = frontend.run_blocks(self.session, batch)
+        self.seconds += time.perf_counter() - start
+        self.blocks += len(batch)
+        self.vectors[path] = frontend.pool(embeddings, self.manifest["output"])
+
+
+def prepare(path, manifest, max_seconds):
+    """Returns a file's model input, or None when it is silent."""
+    samples, rate = frontend.read_mono(path, max_seconds or manifest["audio"]["max_seconds"])
+    conditioned, peak = frontend.condition(samples, rate, manifest["audio"])
+    return None if peak < frontend.SILENCE_PEAK else frontend.model_input(conditioned, manifest)
+
+
+def embed_corpus(embedders, paths, max_seconds):
+    """Fills every embedder's vectors; returns {reason: files} of those left out."""
+    skipped = Counter()
+    for path in paths:
+        inputs = {}
+        try:
+            for embedder in embedders:
+                if embedder.key not in inputs:
+                    inputs[embedder.key] = prepare(path, embedder.manifest, max_seconds)
+        except (RuntimeError, OSError):
+            skipped["unreadable"] += 1
+            continue
+        if any(batch is None for batch in inputs.values()):
+            skipped["silent"] += 1
+            continue
+        for embedder in embedders:
+            embedder.add(path, inputs[embedder.key])
+    return skipped
+
+
+def read_export(path):
+    """Returns (model name, {path: vector}) from the app's JSON export."""
+    content = json.loads(Path(path).read_text(encoding="utf-8"))
+    vectors = {e["path"]: np.asarray(e["vector"], np.float32) for e in content["embeddings"] if e.get("vector")}
+    return content.get("model", "?"), vectors
+
+
+def save_vectors(path, vectors):
+    """Writes `paths` and `vectors [N, dim]` as .npz."""
+    paths = sorted(vectors)
+    np.savez(path, paths=np.array(paths), vectors=np.array([vectors[p] for p in paths], np.float32))
+    print(f"wrote {path}: {len(paths)} vectors")
+
+
+def load_vectors(path):
+    """Reads what `save_vectors` wrote."""
+    with np.load(path) as content:
+        return dict(zip(content["paths"].tolist(), content["vectors"]))
+
+
+# --- scoring ----------------------------------------------------------------------------------
+
+
+def centred(vectors, post):
+    """Returns unit rows after centring on post row 0, or on the vectors' own mean without a post."""
+    vectors = np.asarray(vectors, np.float64)
+    vectors = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    mean = vectors.mean(axis=0) if post is None else post[0]
+    vectors = vectors - mean
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+def average_precision(relevant):
+    """Returns the average precision of a ranked list of booleans with at least one true."""
+    ranks = np.flatnonzero(relevant) + 1
+    return float((np.arange(1, len(ranks) + 1) / ranks).mean())
+
+
+def score(vectors, labels, post, min_relevant):
+    """Returns {class: [[P@1, P@10, mAP] of each query]}; the queries of each class in a fixed order."""
+    paths = sorted(path for path in vectors if path in labels)
+    coarse = np.array([labels[path][0] for path in paths])
+    corpus = np.array([labels[path][1] for path in paths])
+    points = centred([vectors[path] for path in paths], post)
+    results = defaultdict(list)
+    for query in range(len(paths)):
+        others = np.flatnonzero(corpus != corpus[query])
+        same = coarse[others] == coarse[query]
+        if same.sum() < min_relevant:
+            continue
+        ranked = same[np.argsort(-(points[others] @ points[query]), kind="stable")]
+        results[str(coarse[query])].append([ranked[0], ranked[:10].mean(), average_precision(ranked)])
+    return results
+
+
+def summarise(results):
+    """Returns (micro, macro), each an array of P@1, P@10 and mAP."""
+    micro = np.mean([row for rows in results.values() for row in rows], axis=0)
+    macro = np.mean([np.mean(rows, axis=0) for rows in results.values()], axis=0)
+    return micro, macro
+
+
+def report(name, results):
+    """Prints one line per averaging and returns the figures as one array of six."""
+    micro, macro = summarise(results)
+    queries = sum(len(rows) for rows in results.values())
+    for title, figures, unit in (("micro", micro, f"{queries} queries"), ("macro", macro, f"{len(results)} classes")):
+        shown = "  ".join(f"{label} {value:.4f}" for label, value in zip(FIGURES, figures))
+        print(f"{name:18s} {title} over {unit:12s} {shown}")
+    return np.concatenate([micro, macro])
+
+
+def report_classes(results):
+    """Prints each class's own means."""
+    for name in sorted(results):
+        values = np.mean(results[name], axis=0)
+        print(f"  {name:18s} {len(results[name]):4d} queries  " + "  ".join(f"{v:.3f}" for v in values))
+
+
+def report_cosines(name, vectors, reference):
+    """Prints the cosine between two sets of vectors of the same files."""
+    shared = sorted(set(vectors) & set(reference))
+    left, right = (np.array([v[p] for p in shared], np.float64) for v in (vectors, reference))
+    cosines = (left * right).sum(1) / np.linalg.norm(left, axis=1) / np.linalg.norm(right, axis=1)
+    worst = Path(shared[int(cosines.argmin())]).name
+    low = np.percentile(cosines, 1)
+    figures = f"mean {cosines.mean():.6f}, 1st percentile {low:.6f}, min {cosines.min():.6f} ({worst})"
+    print(f"{name}: cosine over {len(shared)} files {figures}")
+
+
+def time_block(embedder, rounds=40):
+    """Returns (minimum, median) milliseconds of one block on one thread."""
+    manifest = embedder.manifest
+    shape = [1, manifest["window"]["frames"], manifest["mel"]["bands"]]
+    if manifest["input"]["layout"] == "NCTF":
+        shape.insert(1, 1)
+    batch = np.random.default_rng(0).random(shape, np.float32)
+    times = []
+    for _ in range(rounds):
+        start = time.perf_counter()
+        frontend.run_blocks(embedder.session, batch)
+        times.append(1e3 * (time.perf_counter() - start))
+    return min(times), float(np.median(times))
+
+
+# --- program ----------------------------------------------------------------------------------
+
+
+def evaluate_models(arguments, labels):
+    """Scores every model given, each on the same files, and compares them with the first."""
+    embedders = [Embedder(load_manifest(path)) for path in arguments.model]
+    skipped = embed_corpus(embedders, sorted(labels), arguments.max_seconds)
+    done = f"embedded {len(embedders[0].vectors)} in {embedders[0].blocks} blocks"
+    print(f"{len(labels)} labelled files, {done}, left out {dict(skipped)}")
+    for embedder in embedders:
+        name = embedder.manifest["id"]
+        results = score(embedder.vectors, labels, load_post(embedder.manifest), arguments.min_relevant)
+        report(name, results)
+        if arguments.classes:
+            report_classes(results)
+        if embedder is not embedders[0]:
+            report_cosines(f"{name} against {embedders[0].manifest['id']}", embedder.vectors, embedders[0].vectors)
+        if embedder.manifest["input"]["kind"] == "log_mel":
+            fastest, median = time_block(embedder)
+            print(f"{name}: {fastest:.2f} ms a block at best, {median:.2f} median, one thread")
+    if arguments.vectors:
+        save_vectors(arguments.vectors, embedders[0].vectors)
+
+
+def evaluate_export(arguments, labels):
+    """Scores the app's vectors and, with a reference, prints both and their difference."""
+    name, vectors = read_export(arguments.from_json)
+    post = load_post(load_manifest(arguments.model[0])) if arguments.model else None
+    missing = len(set(labels) - set(vectors))
+    print(f"{len(vectors)} vectors of {name}; {missing} labelled files have none")
+    if not arguments.reference:
+        results = score(vectors, labels, post, arguments.min_relevant)
+        report(name, results)
+        return
+    reference = load_vectors(arguments.reference)
+    shared = set(vectors) & set(reference)
+    print(f"both hold {len(shared)} files; only these are scored")
+    app = report("app", score({p: vectors[p] for p in shared}, labels, post, arguments.min_relevant))
+    known = report("reference", score({p: reference[p] for p in shared}, labels, post, arguments.min_relevant))
+    names = [f"{kind} {figure}" for kind in ("micro", "macro") for figure in FIGURES]
+    print("app - reference: " + "  ".join(f"{n} {v:+.4f}" for n, v in zip(names, app - known)))
+    report_cosines("app against reference", vectors, reference)
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--labels", required=True, help="CSV with path, coarse and corpus")
+    parser.add_argument("--model", nargs="+", help="manifests; with --from-json the first gives the post file")
+    parser.add_argument("--from-json", type=Path, help="score the app's exported vectors instead of running models")
+    parser.add_argument("--vectors", type=Path, help="write the first model's vectors to this .npz")
+    parser.add_argument("--reference", type=Path, help="with --from-json: an .npz from --vectors to compare with")
+    parser.add_argument("--max-seconds", type=float, help="embed this much of each file instead of the manifest's")
+    parser.add_argument("--min-relevant", type=int, default=3)
+    parser.add_argument("--without", nargs="*", default=[], help="corpora to leave out altogether")
+    parser.add_argument("--classes", action="store_true", help="also print every class")
+    arguments = parser.parse_args()
+    if not arguments.model and not arguments.from_json:
+        parser.error("give --model or --from-json")
+    return arguments
+
+
+def main():
+    arguments = parse_arguments()
+    labels = read_labels(arguments.labels, set(arguments.without))
+    if arguments.from_json:
+        evaluate_export(arguments, labels)
+    else:
+        evaluate_models(arguments, labels)
+
+
+if __name__ == "__main__":
+    main()

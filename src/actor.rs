@@ -1,0 +1,248 @@
+//! Worker threads behind bounded channels, the only place in the crate that starts a thread.
+//!
+//! A plugin owns at most one [`Actor`]. Systems hand it jobs with [`Actor::try_send`], which never blocks, and read
+//! its replies with [`Actor::replies`]. Every reply rings the [`Wake`] bell, so an idle app sleeps until something
+//! has happened. Dropping the actor closes both channels before it joins the threads: a worker blocked on either
+//! end returns at once.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, OnceLock};
+use std::thread::{Builder, JoinHandle};
+use std::time::Duration;
+
+use bevy::prelude::*;
+use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
+
+/// The bell that workers ring when the app has something to collect.
+#[derive(Resource, Clone)]
+pub struct Wake {
+    ring: Sender<()>,
+    heard: Receiver<()>,
+    window: Arc<OnceLock<Box<dyn Fn() + Send + Sync>>>,
+}
+
+impl Default for Wake {
+    fn default() -> Self {
+        let (ring, heard) = bounded(1);
+        Self { ring, heard, window: Arc::default() }
+    }
+}
+
+impl Wake {
+    /// Rings; a bell that is ringing already stays as it is.
+    pub fn ring(&self) {
+        // A full channel means the app is about to wake anyway.
+        let _ = self.ring.try_send(());
+        if let Some(window) = self.window.get() {
+            window();
+        }
+    }
+
+    /// Waits until somebody rings, at most for `timeout`.
+    pub fn wait(&self, timeout: Duration) {
+        // Both outcomes, a ring and a time-out, mean: look again.
+        let _ = self.heard.recv_timeout(timeout);
+    }
+
+    /// Also calls `window` on every ring, so that a sleeping event loop wakes. Only the first call counts.
+    pub fn also(&self, window: impl Fn() + Send + Sync + 'static) {
+        let _ = self.window.set(Box::new(window));
+    }
+}
+
+/// Where a worker puts its replies.
+pub struct Outbox<Reply> {
+    replies: Sender<Reply>,
+    wake: Wake,
+}
+
+impl<Reply> Clone for Outbox<Reply> {
+    fn clone(&self) -> Self {
+        Self { replies: self.replies.clone(), wake: self.wake.clone() }
+    }
+}
+
+/// The app has gone away; the worker should return.
+#[derive(Debug)]
+pub struct Closed;
+
+impl<Reply> Outbox<Reply> {
+    /// Delivers a reply, waiting while the app has not yet read the earlier ones.
+    ///
+    /// # Errors
+    /// [`Closed`] once the actor is being dropped.
+    pub fn send(&self, reply: Reply) -> Result<(), Closed> {
+        self.replies.send(reply).map_err(|_| Closed)?;
+        self.wake.ring();
+        Ok(())
+    }
+}
+
+/// A named group of worker threads that share one bounded mailbox.
+pub struct Actor<Job, Reply> {
+    jobs: Option<Sender<Job>>,
+    replies: Option<Receiver<Reply>>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl<Job: Send + 'static, Reply: Send + 'static> Actor<Job, Reply> {
+    /// Starts one thread that runs `body` until its inbox closes.
+    ///
+    /// # Errors
+    /// The operating system refused a thread.
+    pub fn spawn(
+        name: &str,
+        mailbox: usize,
+        wake: &Wake,
+        body: impl FnOnce(Receiver<Job>, Outbox<Reply>) + Send + 'static,
+    ) -> std::io::Result<Self> {
+        let mut body = Some(body);
+        Self::start(name, 1, mailbox, wake, |_| body.take())
+    }
+
+    /// Starts `n` threads, each of which builds its own state with `make` and then serves the shared mailbox.
+    ///
+    /// # Errors
+    /// The operating system refused a thread.
+    pub fn pool<Worker>(
+        name: &str,
+        n: usize,
+        mailbox: usize,
+        wake: &Wake,
+        make: impl Fn() -> Worker + Clone + Send + 'static,
+    ) -> std::io::Result<Self>
+    where
+        Worker: FnMut(Job) -> Reply,
+    {
+        Self::start(name, n, mailbox, wake, |_| {
+            let make = make.clone();
+            Some(move |inbox: Receiver<Job>, outbox: Outbox<Reply>| {
+                let mut worker = make();
+                for job in inbox {
+                    if outbox.send(worker(job)).is_err() {
+                        return;
+                    }
+                }
+            })
+        })
+    }
+
+    fn start<Body>(
+        name: &str,
+        n: usize,
+        mailbox: usize,
+        wake: &Wake,
+        mut body: impl FnMut(usize) -> Option<Body>,
+    ) -> std::io::Result<Self>
+    where
+        Body: FnOnce(Receiver<Job>, Outbox<Reply>) + Send + 'static,
+    {
+        let (job_sender, inbox) = bounded(mailbox);
+        let (reply_sender, replies) = bounded(mailbox.max(n) * 2);
+        let mut actor = Self { jobs: Some(job_sender), replies: Some(replies), threads: Vec::with_capacity(n) };
+        for i in 0..n {
+            let Some(body) = body(i) else { break };
+            let inbox = inbox.clone();
+            let outbox = Outbox { replies: reply_sender.clone(), wake: wake.clone() };
+            #[expect(clippy::disallowed_methods, reason = "this is the one place that starts threads")]
+            let thread = Builder::new().name(format!("{name}-{i}")).spawn(move || body(inbox, outbox))?;
+            actor.threads.push(thread);
+        }
+        Ok(actor)
+    }
+
+    /// Hands over a job without waiting.
+    ///
+    /// # Errors
+    /// Gives the job back when the mailbox is full or the workers are gone.
+    pub fn try_send(&self, job: Job) -> Result<(), Job> {
+        match &self.jobs {
+            Some(jobs) => jobs.try_send(job).map_err(|e| match e {
+                TrySendError::Full(job) | TrySendError::Disconnected(job) => job,
+            }),
+            None => Err(job),
+        }
+    }
+
+    /// Tells whether the mailbox would take another job now.
+    pub fn has_room(&self) -> bool {
+        self.jobs.as_ref().is_some_and(|jobs| !jobs.is_full())
+    }
+
+    /// Iterates over the replies that have arrived, without waiting.
+    pub fn replies(&self) -> impl Iterator<Item = Reply> + '_ {
+        self.replies.iter().flat_map(Receiver::try_iter)
+    }
+}
+
+impl<Job, Reply> Drop for Actor<Job, Reply> {
+    fn drop(&mut self) {
+        self.jobs = None;
+        self.replies = None;
+        for thread in self.threads.drain(..) {
+            // A worker that panicked has already been reported by its own handler.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Runs `work` and turns a panic into its message, so that one bad file never ends a worker.
+///
+/// # Errors
+/// The panic's text.
+pub fn contained<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(|payload| panic_text(payload.as_ref()))
+}
+
+fn panic_text(payload: &(dyn Any + Send)) -> String {
+    payload
+        .downcast_ref::<&str>()
+        .map(|s| (*s).to_owned())
+        .or_else(|| payload.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "unknown cause".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_mailbox_gives_the_job_back() {
+        let (hold, held) = bounded::<()>(0);
+        let actor: Actor<u32, u32> = Actor::spawn("test", 1, &Wake::default(), move |inbox, _| {
+            let _ = held.recv();
+            drop(inbox);
+        })
+        .unwrap();
+        assert_eq!(actor.try_send(1), Ok(()));
+        assert_eq!(actor.try_send(2), Err(2));
+        drop(hold);
+    }
+
+    #[test]
+    fn dropping_the_actor_frees_a_worker_that_waits_for_its_reply_to_be_read() {
+        let actor: Actor<u32, u32> = Actor::pool("test", 2, 4, &Wake::default(), || |n| n).unwrap();
+        for n in 0..200 {
+            if actor.try_send(n).is_err() {
+                break;
+            }
+        }
+        drop(actor);
+    }
+
+    #[test]
+    fn every_reply_rings_the_bell() {
+        let wake = Wake::default();
+        let actor: Actor<u32, u32> = Actor::pool("test", 1, 4, &wake, || |n| n * 2).unwrap();
+        actor.try_send(21).unwrap();
+        wake.wait(Duration::from_secs(5));
+        assert_eq!(actor.replies().collect::<Vec<_>>(), vec![42]);
+    }
+
+    #[test]
+    fn a_panic_becomes_its_text() {
+        assert_eq!(contained(|| 1), Ok(1));
+        assert_eq!(contained(|| -> u32 { panic!("bad {}", "packet") }), Err("bad packet".to_owned()));
+    }
+}

@@ -1,0 +1,71 @@
+//! `soundkin doctor`
+
+use anyhow::Result;
+use serde_json::{Value, json};
+
+use super::Common;
+use crate::audio;
+use crate::embed::session::{self, Embedder};
+use crate::settings;
+use crate::store::{Library, StoreError};
+
+pub(super) fn run(common: &Common) -> Result<()> {
+    let model = common.find_model()?;
+    let runtime = session::runtime();
+    let loads = Embedder::new(&model).map(|_| ());
+    let devices = audio::devices();
+    let path = common.library_path();
+    let library = Library::read(&path).and_then(|library| Ok((library.count()?, library.version()?)));
+    let (samples, schema, problem) = match library {
+        Ok((samples, schema)) => (samples, schema, None),
+        Err(StoreError::Absent(_)) => (0, 0, None),
+        Err(error) => (0, 0, Some(error.to_string())),
+    };
+    let value = json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "onnxruntime": runtime.as_ref().ok().map(|runtime| json!({
+            "version": session::runtime_version(),
+            "path": runtime.path.to_string_lossy(),
+        })),
+        "model": {
+            "id": model.manifest.id,
+            "sha256": model.sha256,
+            "license": model.manifest.license.spdx,
+            "loads": loads.is_ok(),
+        },
+        "outputs": devices.outputs,
+        "inputs": devices.inputs,
+        "gpu": gpu(),
+        "library": {"path": path.to_string_lossy(), "samples": samples, "schema": schema, "problem": problem},
+        "folders": {
+            "data": settings::data_folder().to_string_lossy(),
+            "models": settings::model_folders().iter().map(|f| f.to_string_lossy().into_owned()).collect::<Vec<_>>(),
+        },
+    });
+    common.print(&value, || {
+        let line = |what: &str, text: String| println!("{what:<13} {text}");
+        line("Soundkin", env!("CARGO_PKG_VERSION").to_owned());
+        match &runtime {
+            Ok(runtime) => line("ONNX Runtime", format!("{}, {}", session::runtime_version(), runtime.path.display())),
+            Err(error) => line("ONNX Runtime", error.to_string()),
+        }
+        line("model", loads.map_or_else(|e| e.to_string(), |()| format!("{}, loads", model.manifest.id)));
+        let names = |names: &[String]| if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+        line("outputs", names(&devices.outputs));
+        line("inputs", names(&devices.inputs));
+        line("GPU", gpu().as_str().unwrap_or("none, or a build without a window").to_owned());
+        let state = problem.unwrap_or_else(|| format!("{samples} samples, {}", path.display()));
+        line("library", state);
+    });
+    Ok(())
+}
+
+#[cfg(feature = "desktop")]
+fn gpu() -> Value {
+    crate::ui::gpu().into()
+}
+
+#[cfg(not(feature = "desktop"))]
+fn gpu() -> Value {
+    Value::Null
+}

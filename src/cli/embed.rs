@@ -1,0 +1,82 @@
+//! `soundkin embed FILE…`
+
+use std::path::PathBuf;
+
+use anyhow::{Result, bail};
+use bevy::prelude::*;
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::{Common, failed_json, put_path, sample_or_guest};
+use crate::embed::{ActiveModel, Analysis, Embedding};
+use crate::sample::{Failed, Sample, Stage};
+use crate::{Assembly, headless};
+
+#[derive(Args, Debug)]
+pub(super) struct Embed {
+    /// Sound files
+    #[arg(required = true)]
+    files: Vec<PathBuf>,
+}
+
+impl Embed {
+    pub(super) fn run(self, common: &Common) -> Result<()> {
+        let mut app = headless(Assembly::new(None, common.find_model()?));
+        let mut asked = Vec::new();
+        let mut failures: Vec<(PathBuf, Failed)> = Vec::new();
+        for file in &self.files {
+            match sample_or_guest(app.world_mut(), file) {
+                Ok(entity) => asked.push(entity),
+                Err(error) => {
+                    let path = std::path::absolute(file).unwrap_or_else(|_| file.clone());
+                    failures.push((path, Failed { stage: Stage::Decode, reason: error.to_string() }));
+                }
+            }
+        }
+        common.wait(&mut app)?;
+        let world = app.world();
+        let mut embeddings = Vec::new();
+        for entity in asked {
+            let Some(sample) = world.get::<Sample>(entity) else { continue };
+            match (world.get::<Embedding>(entity), world.get::<Failed>(entity)) {
+                (Some(embedding), _) => embeddings.push((sample.path.clone(), embedding.clone())),
+                (None, Some(failed)) => failures.push((sample.path.to_path_buf(), failed.clone())),
+                (None, None) => {}
+            }
+        }
+        if embeddings.is_empty() {
+            if let Some(reason) = &world.resource::<Analysis>().blocked {
+                bail!(reason.clone());
+            }
+            if let [(path, failed)] = failures.as_slice() {
+                bail!("{}: {}", failed.reason, path.display());
+            }
+        }
+        for (path, failed) in &failures {
+            common.say(&format!("{}: {}", failed.reason, path.display()));
+        }
+        let manifest = &world.resource::<ActiveModel>().0.manifest;
+        let windows = |embedding: &Embedding| embedding.windows.as_ref().map_or(1, |w| w.spans.len());
+        let value = json!({
+            "model": manifest.id,
+            "dim": manifest.output.dim,
+            "embeddings": embeddings.iter().map(|(path, embedding)| {
+                let vector: Vec<f32> = embedding.vector.iter().map(|v| v.to_f32()).collect();
+                let mut object = json!({"vector": vector, "windows": windows(embedding)});
+                put_path(&mut object, path);
+                object
+            }).collect::<Vec<Value>>(),
+            "failed": failures.iter().map(|(path, failed)| failed_json(path, failed)).collect::<Vec<Value>>(),
+        });
+        common.print(&value, || {
+            for (path, embedding) in &embeddings {
+                let head: Vec<String> = embedding.vector.iter().take(4).map(|v| format!("{:.3}", v.to_f32())).collect();
+                println!("{} … ({} windows)  {}", head.join(" "), windows(embedding), path.display());
+            }
+        });
+        if embeddings.is_empty() {
+            bail!("none of the files could be embedded");
+        }
+        Ok(())
+    }
+}

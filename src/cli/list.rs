@@ -1,0 +1,143 @@
+//! `soundkin list`
+
+use std::cmp::Ordering;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Result, bail};
+use bevy::prelude::*;
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::{Common, put_path};
+use crate::decode::{AudioInfo, Features};
+use crate::sample::{Failed, Guest, Missing, Sample, Tags};
+
+/// Columns that can be sorted by.
+const KEYS: [&str; 8] = ["path", "name", "seconds", "channels", "rate", "lufs", "peak", "brightness"];
+
+#[derive(Args, Debug)]
+pub(super) struct List {
+    /// Only samples whose path or tags contain TEXT, in any case
+    #[arg(long, value_name = "TEXT")]
+    filter: Option<String>,
+    /// Column to sort by: path, name, seconds, channels, rate, lufs, peak or brightness; `KEY:desc` reverses
+    #[arg(long, value_name = "KEY[:desc]", default_value = "path", value_parser = sort_key)]
+    sort: SortKey,
+}
+
+#[derive(Clone, Debug)]
+struct SortKey {
+    key: String,
+    descending: bool,
+}
+
+fn sort_key(text: &str) -> Result<SortKey> {
+    let (key, order) = text.split_once(':').unwrap_or((text, "asc"));
+    if !KEYS.contains(&key) || !matches!(order, "asc" | "desc") {
+        bail!("sort by one of {}, with :desc to reverse", KEYS.join(", "));
+    }
+    Ok(SortKey { key: key.to_owned(), descending: order == "desc" })
+}
+
+struct Line {
+    path: Arc<Path>,
+    info: Option<AudioInfo>,
+    features: Option<Features>,
+    tags: Vec<String>,
+    missing: bool,
+    failed: Option<Failed>,
+}
+
+impl List {
+    pub(super) fn run(self, common: &Common) -> Result<()> {
+        let mut app = common.restored_app()?;
+        let mut lines = lines(app.world_mut(), self.filter.as_deref());
+        lines.sort_by(|a, b| {
+            let order = compare(a, b, &self.sort.key);
+            let order = if self.sort.descending { order.reverse() } else { order };
+            order.then_with(|| a.path.cmp(&b.path))
+        });
+        let value = json!({"samples": lines.iter().map(line_json).collect::<Vec<_>>()});
+        common.print(&value, || lines.iter().for_each(print_line));
+        Ok(())
+    }
+}
+
+/// Tells whether a path or one of the tags contains the text, in any case.
+pub(super) fn matches(path: &Path, tags: &[String], text: &str) -> bool {
+    let text = text.to_lowercase();
+    path.to_string_lossy().to_lowercase().contains(&text) || tags.iter().any(|tag| tag.to_lowercase().contains(&text))
+}
+
+fn lines(world: &mut World, filter: Option<&str>) -> Vec<Line> {
+    type Columns<'a> =
+        (&'a Sample, Option<&'a AudioInfo>, Option<&'a Features>, Option<&'a Tags>, Has<Missing>, Option<&'a Failed>);
+    let mut samples = world.query_filtered::<Columns, Without<Guest>>();
+    let all = samples.iter(world).map(|(sample, info, features, tags, missing, failed)| Line {
+        path: sample.path.clone(),
+        info: info.cloned(),
+        features: features.copied(),
+        tags: tags.map(|tags| tags.0.clone()).unwrap_or_default(),
+        missing,
+        failed: failed.cloned(),
+    });
+    all.filter(|line| filter.is_none_or(|text| matches(&line.path, &line.tags, text))).collect()
+}
+
+fn compare(a: &Line, b: &Line, key: &str) -> Ordering {
+    // Samples without a value come first.
+    let number = |line: &Line| -> f64 {
+        let value = match key {
+            "seconds" => line.info.as_ref().map(AudioInfo::seconds),
+            "channels" => line.info.as_ref().map(|i| f64::from(i.channels)),
+            "rate" => line.info.as_ref().map(|i| f64::from(i.rate)),
+            "lufs" => line.features.and_then(|f| f.lufs).map(f64::from),
+            "peak" => line.features.map(|f| f64::from(f.peak_db)),
+            _ => line.features.map(|f| f64::from(f.brightness_hz)),
+        };
+        value.unwrap_or(f64::NEG_INFINITY)
+    };
+    match key {
+        "path" => Ordering::Equal,
+        "name" => a.path.file_name().cmp(&b.path.file_name()),
+        _ => number(a).total_cmp(&number(b)),
+    }
+}
+
+fn line_json(line: &Line) -> Value {
+    let mut object = json!({
+        "seconds": line.info.as_ref().map(AudioInfo::seconds),
+        "channels": line.info.as_ref().map(|i| i.channels),
+        "rate": line.info.as_ref().map(|i| i.rate),
+        "codec": line.info.as_ref().map(|i| &i.codec),
+        "lufs": line.features.and_then(|f| f.lufs),
+        "peak_db": line.features.map(|f| f.peak_db),
+        "brightness_hz": line.features.map(|f| f.brightness_hz),
+        "tags": line.tags,
+        "rating": Value::Null,
+        "missing": line.missing,
+    });
+    if let Some(failed) = &line.failed {
+        object["failed"] = json!({"stage": failed.stage.name(), "reason": failed.reason});
+    }
+    put_path(&mut object, &line.path);
+    object
+}
+
+fn print_line(line: &Line) {
+    let path = line.path.display();
+    let state = match (&line.failed, line.missing) {
+        (Some(failed), _) => format!("  failed: {}", failed.reason),
+        (None, true) => "  missing".to_owned(),
+        _ => String::new(),
+    };
+    match (&line.info, &line.features) {
+        (Some(info), Some(features)) => {
+            let lufs = features.lufs.map_or("   –".to_owned(), |l| format!("{l:.1}"));
+            let (seconds, brightness) = (info.seconds(), features.brightness_hz);
+            println!("{seconds:>9.2} s {lufs:>6} LUFS {brightness:>6.0} Hz  {:<9} {path}{state}", info.codec);
+        }
+        _ => println!("{:>40} {path}{state}", ""),
+    }
+}

@@ -1,0 +1,194 @@
+//! The command line: one file per verb. Results go to stdout, progress and messages to stderr; `--json` prints
+//! exactly one object. Every verb runs the headless app.
+
+mod doctor;
+mod embed;
+mod index;
+mod list;
+mod map;
+mod models;
+mod open;
+mod similar;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Result, anyhow, bail};
+use base64::Engine as _;
+use bevy::prelude::*;
+use clap::{Args, Parser, Subcommand};
+use serde_json::{Value, json};
+
+use crate::embed::manifest::{self, Model};
+use crate::sample::{Guest, Notice, Sample};
+use crate::settings;
+use crate::store::{Library, StoreState};
+use crate::{Assembly, headless, is_idle, run_until};
+
+/// Explore a library of sounds by how they sound.
+#[derive(Parser, Debug)]
+#[command(name = "soundkin", version, subcommand_precedence_over_arg = true)]
+pub struct Arguments {
+    #[command(flatten)]
+    common: Common,
+    #[command(subcommand)]
+    verb: Option<Verb>,
+    /// Folders to add to the library; opens the window
+    folders: Vec<PathBuf>,
+}
+
+#[derive(Args, Debug, Clone)]
+struct Common {
+    /// Library file [default: library.db in the platform's data folder]
+    #[arg(long, global = true, value_name = "FILE", env = settings::LIBRARY_VARIABLE)]
+    library: Option<PathBuf>,
+    /// Embedding model, see `soundkin models`
+    #[arg(long, global = true, value_name = "ID")]
+    model: Option<String>,
+    /// Print exactly one JSON object
+    #[arg(long, global = true)]
+    json: bool,
+    /// No progress and no notices
+    #[arg(short, long, global = true)]
+    quiet: bool,
+    /// More messages; twice for debugging
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    verbose: u8,
+}
+
+#[derive(Subcommand, Debug)]
+enum Verb {
+    /// Scan, decode, embed, store and project folders; returns when all is done
+    Index(index::Index),
+    /// List the samples of the library
+    List(list::List),
+    /// Find the sounds most like a given one
+    Similar(similar::Similar),
+    /// Print the vectors of files without storing them
+    Embed(embed::Embed),
+    /// Write the map as .png, .csv or .json
+    Map(map::Map),
+    /// Show the installed models
+    Models,
+    /// Show what this machine offers
+    Doctor,
+}
+
+/// Runs what the arguments ask for.
+///
+/// # Errors
+/// It could not be done; the message is one line for the user.
+pub fn run(arguments: Arguments) -> Result<()> {
+    let common = arguments.common;
+    match arguments.verb {
+        None => open::run(&common, arguments.folders),
+        Some(Verb::Index(verb)) => verb.run(&common),
+        Some(Verb::List(verb)) => verb.run(&common),
+        Some(Verb::Similar(verb)) => verb.run(&common),
+        Some(Verb::Embed(verb)) => verb.run(&common),
+        Some(Verb::Map(verb)) => verb.run(&common),
+        Some(Verb::Models) => models::run(&common),
+        Some(Verb::Doctor) => doctor::run(&common),
+    }
+}
+
+impl Arguments {
+    /// How much to log: 0 warnings, 1 information, 2 debugging.
+    pub fn verbosity(&self) -> u8 {
+        self.common.verbose
+    }
+}
+
+impl Common {
+    fn library_path(&self) -> PathBuf {
+        self.library.clone().unwrap_or_else(settings::default_library)
+    }
+
+    fn find_model(&self) -> Result<Arc<Model>> {
+        Ok(Arc::new(manifest::find(self.model.as_deref(), &settings::model_folders())?))
+    }
+
+    /// Assembles the app over the library, for reading, and restores it.
+    fn restored_app(&self) -> Result<App> {
+        let library = Library::read(&self.library_path())?;
+        let mut app = headless(Assembly::new(Some(library), self.find_model()?));
+        self.wait(&mut app)?;
+        Ok(app)
+    }
+
+    /// Runs the app until it is idle and shows its notices.
+    fn wait(&self, app: &mut App) -> Result<()> {
+        let mut notices = Notices::default();
+        let mut failure = None;
+        run_until(app, None, |world| {
+            notices.read(world).for_each(|text| self.say(&text));
+            failure = store_failure(world);
+            failure.is_some() || is_idle(world)
+        });
+        failure.map_or(Ok(()), |reason| Err(anyhow!(reason)))
+    }
+
+    /// Tells the user something on stderr.
+    fn say(&self, text: &str) {
+        if !self.quiet {
+            eprintln!("soundkin: {text}");
+        }
+    }
+
+    /// Prints the result: one JSON object, or what `people` makes of it.
+    fn print(&self, value: &Value, people: impl FnOnce()) {
+        if self.json {
+            println!("{value}");
+        } else {
+            people();
+        }
+    }
+}
+
+/// Reads each notice once.
+#[derive(Default)]
+struct Notices(bevy::ecs::message::MessageCursor<Notice>);
+
+impl Notices {
+    fn read(&mut self, world: &World) -> std::vec::IntoIter<String> {
+        let Some(messages) = world.get_resource::<Messages<Notice>>() else { return Vec::new().into_iter() };
+        self.0.read(messages).map(|notice| notice.text.clone()).collect::<Vec<_>>().into_iter()
+    }
+}
+
+fn store_failure(world: &World) -> Option<String> {
+    world.get_resource::<StoreState>().and_then(|state| state.failure.clone())
+}
+
+/// Finds the sample of a file in the library, or adds the file as a guest.
+fn sample_or_guest(world: &mut World, file: &Path) -> Result<Entity> {
+    let absolute = std::path::absolute(file)?;
+    let index = world.resource::<crate::sample::SampleIndex>();
+    let canonical = absolute.canonicalize();
+    if let Some(entity) = index.at(&absolute).or_else(|| index.at(canonical.as_deref().ok()?)) {
+        return Ok(entity);
+    }
+    let metadata = match std::fs::metadata(&absolute) {
+        Ok(metadata) if metadata.is_file() => metadata,
+        Ok(_) => bail!("is no file; name a sound file: {}", file.display()),
+        Err(error) => bail!("file cannot be read ({error}); check the name: {}", file.display()),
+    };
+    let stamp = crate::sample::FileStamp::of(&metadata);
+    let path = canonical.unwrap_or(absolute).as_path().into();
+    Ok(world.spawn((Guest, Sample { path }, stamp)).id())
+}
+
+/// Writes a path into a JSON object: as text, and as its bytes in base64 where the text cannot say it all.
+fn put_path(object: &mut Value, path: &Path) {
+    object["path"] = path.to_string_lossy().into();
+    if path.to_str().is_none() {
+        let bytes = path.as_os_str().as_encoded_bytes();
+        object["path_bytes"] = base64::engine::general_purpose::STANDARD.encode(bytes).into();
+    }
+}
+
+fn failed_json(path: &Path, failed: &crate::sample::Failed) -> Value {
+    let mut object = json!({"stage": failed.stage.name(), "reason": failed.reason});
+    put_path(&mut object, path);
+    object
+}

@@ -1,0 +1,45 @@
+//! `soundkin models`
+
+use anyhow::Result;
+use serde_json::{Value, json};
+
+use super::Common;
+use crate::embed::manifest;
+use crate::settings;
+
+pub(super) fn run(common: &Common) -> Result<()> {
+    let in_use = common.find_model()?;
+    let models = manifest::installed(&settings::model_folders());
+    let describe = |installed: &manifest::Installed| match installed {
+        Ok(model) => json!({
+            "id": model.manifest.id,
+            "title": model.manifest.title,
+            "license": model.manifest.license.spdx,
+            "attribution": model.manifest.license.attribution,
+            "url": model.manifest.license.url,
+            "sha256": model.sha256,
+            "dim": model.manifest.output.dim,
+            "bytes": model.network.len(),
+            "path": model.path.as_ref().map(|p| p.to_string_lossy()),
+            "in_use": model.key == in_use.key,
+        }),
+        Err(error) => json!({"error": error.to_string()}),
+    };
+    let value = json!({"models": models.iter().map(describe).collect::<Vec<Value>>()});
+    common.print(&value, || {
+        for model in &models {
+            match model {
+                Ok(model) => {
+                    let mark = if model.key == in_use.key { '*' } else { ' ' };
+                    let place = model.path.as_ref().map_or("built in".to_owned(), |p| p.display().to_string());
+                    let m = &model.manifest;
+                    println!("{mark} {:<12} {} · {} · {place}", m.id, m.title, m.license.spdx);
+                    println!("  {:<12} sha256 {}", "", model.sha256);
+                    println!("  {:<12} {}", "", m.license.attribution);
+                }
+                Err(error) => println!("! {error}"),
+            }
+        }
+    });
+    Ok(())
+}

@@ -1,0 +1,57 @@
+//! `soundkin [FOLDER…]`: the window, or the same job without one where there is no display.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use bevy::prelude::*;
+
+use super::{Common, index, map, similar};
+use crate::decode::AudioInfo;
+use crate::embed::{ActiveModel, Embedding};
+use crate::sample::{Missing, Sample};
+use crate::store::Library;
+use crate::{Assembly, headless};
+
+/// Where the map is drawn when there is no display.
+const PICTURE: &str = "soundkin-map.png";
+
+pub(super) fn run(common: &Common, folders: Vec<PathBuf>) -> Result<()> {
+    let folders = folders.iter().map(|folder| folder.canonicalize().unwrap_or_else(|_| folder.clone())).collect();
+    let library = Library::open(&common.library_path())?;
+    let assembly = Assembly::new(Some(library), common.find_model()?);
+    #[cfg(feature = "desktop")]
+    if crate::ui::has_display() {
+        let mut app = crate::desktop(assembly);
+        for path in Vec::<PathBuf>::from(folders) {
+            app.world_mut().write_message(crate::watch::AddFolder { path, follow: true });
+        }
+        app.run();
+        return Ok(());
+    }
+    without_window(common, assembly, folders)
+}
+
+fn without_window(common: &Common, assembly: Assembly, folders: Vec<PathBuf>) -> Result<()> {
+    common.say("there is no display, so the sounds are indexed and the map is drawn without a window");
+    let mut app = headless(assembly);
+    let tally = index::index(&mut app, common, &folders)?;
+    let world = app.world_mut();
+    println!("{} files, {} new, model {}", tally.files, tally.new, world.resource::<ActiveModel>().0.manifest.id);
+    if let Some((subject, path)) = middle_sample(world) {
+        println!("sounds like {path}:");
+        let found = similar::neighbours(world, subject, 10, None)?;
+        similar::print(world, &found);
+    }
+    let points = map::write(world, PICTURE.as_ref())?;
+    println!("map of {points} sounds: {}", std::path::absolute(PICTURE)?.display());
+    Ok(())
+}
+
+/// Picks one sample to show: the middle one by path of those that have a vector.
+fn middle_sample(world: &mut World) -> Option<(Entity, String)> {
+    type Shown = (With<Embedding>, With<AudioInfo>, Without<Missing>);
+    let mut samples = world.query_filtered::<(Entity, &Sample), Shown>();
+    let mut all: Vec<(Entity, &Sample)> = samples.iter(world).collect();
+    all.sort_by(|a, b| a.1.path.cmp(&b.1.path));
+    all.get(all.len() / 2).map(|(entity, sample)| (*entity, sample.path.display().to_string()))
+}

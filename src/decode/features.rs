@@ -1,0 +1,187 @@
+//! Measures a stream as it is decoded: loudness, peak and brightness.
+
+use ebur128::{EbuR128, Mode};
+use realfft::{RealFftPlanner, RealToComplex, num_complex::Complex};
+
+use super::Features;
+
+/// Frames of one spectrum; at 44.1 kHz a bin is 21.5 Hz wide.
+const WINDOW: usize = 2048;
+/// Loudness is weighted by channel position up to 7.1; a stream with more channels is measured on its mean.
+const WEIGHTED_CHANNELS: usize = 8;
+/// One gating block of BS.1770-4 in seconds; a shorter sound is followed by silence up to this length.
+const GATING_BLOCK: f64 = 0.4;
+/// Lower limit of the peak, so that digital silence has a number, in dBFS.
+const PEAK_FLOOR: f32 = -120.0;
+
+/// Collects [`Features`] over a stream.
+pub struct Meter {
+    loudness: Option<EbuR128>,
+    channels: usize,
+    rate: u32,
+    frames: u64,
+    peak: f32,
+    spectrum: Spectrum,
+}
+
+impl Meter {
+    /// Prepares for a stream of `channels` interleaved channels at `rate` Hz.
+    pub fn new(rate: u32, channels: usize) -> Self {
+        let measured = if channels > WEIGHTED_CHANNELS { 1 } else { channels };
+        let loudness = u32::try_from(measured).ok().and_then(|n| EbuR128::new(n, rate, Mode::I).ok());
+        Self { loudness, channels, rate, frames: 0, peak: 0.0, spectrum: Spectrum::new() }
+    }
+
+    /// Adds a block: the same frames interleaved and as their mean over channels.
+    pub fn add(&mut self, interleaved: &[f32], mono: &[f32]) {
+        self.frames += mono.len() as u64;
+        self.peak = interleaved.iter().fold(self.peak, |peak, s| peak.max(s.abs()));
+        let measured = if self.channels > WEIGHTED_CHANNELS { mono } else { interleaved };
+        if self.loudness.as_mut().is_some_and(|meter| meter.add_frames_f32(measured).is_err()) {
+            self.loudness = None;
+        }
+        self.spectrum.add(mono);
+    }
+
+    /// Ends the stream.
+    #[expect(clippy::cast_possible_truncation, reason = "loudness in f32 keeps more digits than its standard asks")]
+    pub fn finish(mut self) -> Features {
+        Features {
+            lufs: self.integrated_loudness().map(|l| l as f32),
+            peak_db: (20.0 * self.peak.log10()).max(PEAK_FLOOR),
+            brightness_hz: self.spectrum.centroid(self.rate),
+        }
+    }
+
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a small positive count of samples")]
+    fn integrated_loudness(&mut self) -> Option<f64> {
+        let meter = self.loudness.as_mut()?;
+        let block = (GATING_BLOCK * f64::from(self.rate)).ceil() as u64;
+        if self.frames < block {
+            let channels = if self.channels > WEIGHTED_CHANNELS { 1 } else { self.channels };
+            let silence = vec![0.0; (block - self.frames) as usize * channels];
+            meter.add_frames_f32(&silence).ok()?;
+        }
+        meter.loudness_global().ok().filter(|l| l.is_finite())
+    }
+}
+
+/// Sums the spectral centroid over consecutive windows, each weighted by its magnitude.
+struct Spectrum {
+    fft: std::sync::Arc<dyn RealToComplex<f32>>,
+    window: Vec<f32>,
+    waiting: Vec<f32>,
+    input: Vec<f32>,
+    output: Vec<Complex<f32>>,
+    scratch: Vec<Complex<f32>>,
+    weighted: f64,
+    total: f64,
+}
+
+impl Spectrum {
+    fn new() -> Self {
+        let fft = plan();
+        let window = (0..WINDOW).map(|n| hann(n, WINDOW)).collect();
+        Self {
+            window,
+            waiting: Vec::with_capacity(WINDOW),
+            input: vec![0.0; WINDOW],
+            output: fft.make_output_vec(),
+            scratch: fft.make_scratch_vec(),
+            weighted: 0.0,
+            total: 0.0,
+            fft,
+        }
+    }
+
+    fn add(&mut self, mut mono: &[f32]) {
+        while !mono.is_empty() {
+            let (now, rest) = mono.split_at(mono.len().min(WINDOW - self.waiting.len()));
+            self.waiting.extend_from_slice(now);
+            if self.waiting.len() == WINDOW {
+                self.measure();
+            }
+            mono = rest;
+        }
+    }
+
+    fn measure(&mut self) {
+        self.waiting.resize(WINDOW, 0.0);
+        for ((out, sample), weight) in self.input.iter_mut().zip(&self.waiting).zip(&self.window) {
+            *out = sample * weight;
+        }
+        self.waiting.clear();
+        // Lengths are fixed by the plan, so this cannot fail.
+        if self.fft.process_with_scratch(&mut self.input, &mut self.output, &mut self.scratch).is_ok() {
+            let (mut weighted, mut total) = (0.0_f32, 0.0_f32);
+            for (bin, value) in self.output.iter().enumerate() {
+                let magnitude = value.norm_sqr().sqrt();
+                weighted += magnitude * bin as f32;
+                total += magnitude;
+            }
+            self.weighted += f64::from(weighted);
+            self.total += f64::from(total);
+        }
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "a frequency in Hz needs no more than f32")]
+    fn centroid(&mut self, rate: u32) -> f32 {
+        if !self.waiting.is_empty() {
+            self.measure();
+        }
+        if self.total <= 0.0 {
+            return 0.0;
+        }
+        (self.weighted / self.total * f64::from(rate) / WINDOW as f64) as f32
+    }
+}
+
+fn plan() -> std::sync::Arc<dyn RealToComplex<f32>> {
+    static PLAN: std::sync::LazyLock<std::sync::Arc<dyn RealToComplex<f32>>> =
+        std::sync::LazyLock::new(|| RealFftPlanner::new().plan_fft_forward(WINDOW));
+    PLAN.clone()
+}
+
+fn hann(n: usize, length: usize) -> f32 {
+    0.5 - 0.5 * (std::f32::consts::TAU * n as f32 / length as f32).cos()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn measured(rate: u32, channels: usize, mono: &[f32]) -> Features {
+        let mut meter = Meter::new(rate, channels);
+        let interleaved: Vec<f32> = mono.iter().flat_map(|s| std::iter::repeat_n(*s, channels)).collect();
+        meter.add(&interleaved, mono);
+        meter.finish()
+    }
+
+    fn sine(rate: u32, hz: f32, seconds: f32, level: f32) -> Vec<f32> {
+        let frames = (rate as f32 * seconds) as usize;
+        (0..frames).map(|n| level * (std::f32::consts::TAU * hz * n as f32 / rate as f32).sin()).collect()
+    }
+
+    #[test]
+    fn the_reference_tone_of_ebu_tech_3341_has_its_loudness() {
+        // Test case 1: stereo 1 kHz sine at -23 dBFS reads -23 LUFS.
+        let features = measured(48_000, 2, &sine(48_000, 1000.0, 20.0, 10_f32.powf(-23.0 / 20.0)));
+        assert!((features.lufs.unwrap() + 23.0).abs() < 0.1, "{features:?}");
+        assert!((features.peak_db + 23.0).abs() < 0.01, "{features:?}");
+        assert!((features.brightness_hz - 1000.0).abs() < 25.0, "{features:?}");
+    }
+
+    #[test]
+    fn a_one_shot_shorter_than_a_gating_block_has_a_loudness() {
+        let features = measured(44_100, 1, &sine(44_100, 200.0, 0.05, 0.9));
+        assert!(features.lufs.is_some_and(|l| (-30.0..-5.0).contains(&l)), "{features:?}");
+    }
+
+    #[test]
+    fn silence_has_no_loudness_and_a_finite_peak() {
+        let features = measured(44_100, 1, &[0.0; 44_100]);
+        assert_eq!(features.lufs, None);
+        assert!((features.peak_db - PEAK_FLOOR).abs() < f32::EPSILON);
+        assert!(features.brightness_hz.abs() < f32::EPSILON);
+    }
+}

@@ -1,0 +1,251 @@
+//! A file's bytes → what the list shows of it, and the audio the model wants.
+//!
+//! One pass decodes the whole file in packets: length, outline, loudness, peak and brightness come from all of it,
+//! while only the first seconds stay in memory for the model. The bytes are hashed on the way, so that content that
+//! is known already is recognised before anything is decoded.
+
+mod features;
+mod peaks;
+pub mod resample;
+pub mod stream;
+
+use std::fs::File;
+use std::io::{Cursor, Read, Seek, SeekFrom};
+use std::path::Path;
+
+use bevy::prelude::*;
+use symphonia::core::io::MediaSource;
+
+use self::features::Meter;
+use self::peaks::{Outline, Peaks};
+use self::stream::{Block, Stream};
+use crate::sample::{ContentHash, FileStamp};
+
+pub use self::peaks::COLUMNS;
+
+/// Files up to this size are read into memory once, for hashing and decoding, in bytes.
+const READ_WHOLE: u64 = 16 << 20;
+/// Largest absolute sample of a sound that is as good as silent: -80 dBFS.
+pub const SILENCE: f32 = 1e-4;
+
+/// What the file's format says, and its length as decoded.
+#[derive(Component, Clone, Debug, PartialEq)]
+pub struct AudioInfo {
+    /// Frames that could be decoded.
+    pub frames: u64,
+    /// Sample rate in Hz.
+    pub rate: u32,
+    /// Number of channels.
+    pub channels: u32,
+    /// Short name of the codec, such as `flac` or `pcm_s16le`.
+    pub codec: String,
+}
+
+impl AudioInfo {
+    /// Length in seconds.
+    pub fn seconds(&self) -> f64 {
+        self.frames as f64 / f64::from(self.rate.max(1))
+    }
+}
+
+/// The waveform's outline for a list row: minimum and maximum of each of [`COLUMNS`] columns.
+#[derive(Component, Clone, Debug, PartialEq, Eq)]
+pub struct Thumbnail(pub Box<Outline>);
+
+/// Measures that can be shown, sorted and coloured by.
+#[derive(Component, Clone, Copy, Debug, PartialEq)]
+pub struct Features {
+    /// Integrated loudness in LUFS (ITU-R BS.1770-4, gated); a sound shorter than one 400 ms block is measured as if
+    /// silence followed. `None` where nothing passes the gate.
+    pub lufs: Option<f32>,
+    /// Sample peak over all channels in dBFS, at least -120.
+    pub peak_db: f32,
+    /// Spectral centroid in Hz: mean frequency of 2048-sample Hann windows, weighted by magnitude.
+    pub brightness_hz: f32,
+}
+
+/// The mono audio that is analysed: mean of all channels at the file's own rate.
+#[derive(Clone, Debug)]
+pub struct Pcm {
+    /// Sample rate in Hz.
+    pub rate: u32,
+    /// Where it starts in the file, in seconds; not zero only if the file begins with silence.
+    pub start: f64,
+    /// The samples, nominally in -1..=1.
+    pub mono: Vec<f32>,
+}
+
+/// Everything one pass over a file yields.
+#[derive(Clone, Debug)]
+pub struct Decoded {
+    /// Format and length.
+    pub info: AudioInfo,
+    /// Outline.
+    pub thumbnail: Thumbnail,
+    /// Measures.
+    pub features: Features,
+    /// Audio for the model.
+    pub pcm: Pcm,
+    /// Packets that were corrupt and left out.
+    pub skipped: usize,
+}
+
+/// Why a file could not be decoded.
+#[derive(Debug, thiserror::Error)]
+pub enum DecodeError {
+    /// Nothing in it.
+    #[error("file is empty")]
+    Empty,
+    /// The operating system would not give its bytes.
+    #[error("cannot be read ({0}); check its permissions and the drive")]
+    Read(#[from] std::io::Error),
+    /// Known to be something that is not supported.
+    #[error("format is not supported ({0}); convert it to WAV or FLAC")]
+    Unsupported(&'static str),
+    /// No audio in it.
+    #[error("holds no audio track with a known codec; convert it to WAV or FLAC")]
+    NoTrack,
+    /// Looked like audio, but no packet could be decoded.
+    #[error("holds no audio that can be decoded ({skipped} corrupt packets); replace it with a good copy")]
+    NoAudio {
+        /// Packets tried.
+        skipped: usize,
+    },
+    /// The header makes no sense.
+    #[error("is damaged or no audio file ({0}); replace it with a good copy")]
+    Damaged(String),
+    /// The decoder itself failed.
+    #[error("decoder failed ({0}); convert it to WAV or FLAC")]
+    Panicked(String),
+}
+
+/// A file's bytes: all of them in memory, or the open file when it is large.
+enum Bytes {
+    Whole(Vec<u8>),
+    Large(File),
+}
+
+/// An opened and hashed file.
+pub struct Source {
+    bytes: Bytes,
+    /// Hash of all its bytes.
+    pub hash: ContentHash,
+    /// Size and time as they were when it was opened.
+    pub stamp: FileStamp,
+}
+
+impl Source {
+    /// Reads and hashes the file at `path`.
+    ///
+    /// # Errors
+    /// The file is empty or cannot be read.
+    pub fn open(path: &Path) -> Result<Self, DecodeError> {
+        let mut file = File::open(path)?;
+        let metadata = file.metadata()?;
+        if !metadata.is_file() {
+            return Err(DecodeError::Damaged("not a regular file".to_owned()));
+        }
+        let stamp = FileStamp::of(&metadata);
+        if stamp.size == 0 {
+            return Err(DecodeError::Empty);
+        }
+        let mut hasher = blake3::Hasher::new();
+        let bytes = if stamp.size <= READ_WHOLE {
+            let mut bytes = Vec::with_capacity(usize::try_from(stamp.size).unwrap_or(0));
+            file.take(READ_WHOLE).read_to_end(&mut bytes)?;
+            hasher.update(&bytes);
+            Bytes::Whole(bytes)
+        } else {
+            hasher.update_reader(&mut file)?;
+            file.seek(SeekFrom::Start(0))?;
+            Bytes::Large(file)
+        };
+        Ok(Self { bytes, hash: ContentHash(hasher.finalize().into()), stamp })
+    }
+
+    fn into_media(self) -> Box<dyn MediaSource> {
+        match self.bytes {
+            Bytes::Whole(bytes) => Box::new(Cursor::new(bytes)),
+            Bytes::Large(file) => Box::new(file),
+        }
+    }
+}
+
+/// Decodes a whole file and keeps its first `keep` seconds of sound for the model.
+///
+/// A file whose first `keep` seconds are silent is kept from a later multiple of `keep` seconds.
+///
+/// # Errors
+/// See [`DecodeError`]; a panic of a decoder is one of them.
+pub fn decode(source: Source, path: &Path, keep: f64) -> Result<Decoded, DecodeError> {
+    crate::actor::contained(|| decode_stream(Stream::open(source.into_media(), path.extension())?, keep))
+        .unwrap_or_else(|panic| Err(DecodeError::Panicked(panic)))
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "seconds times rate, both positive")]
+fn decode_stream(mut stream: Stream, keep: f64) -> Result<Decoded, DecodeError> {
+    let mut meter = None;
+    let mut peaks = Peaks::default();
+    let mut mono = Vec::new();
+    let mut head = Vec::new();
+    let mut head_start = 0;
+    let mut head_peak = 0.0_f32;
+    let mut frames = 0;
+    while let Some(Block { samples: block, rate, channels }) = stream.next_block()? {
+        let meter = meter.get_or_insert_with(|| Meter::new(rate, channels));
+        downmix(block, channels, &mut mono);
+        meter.add(block, &mono);
+        peaks.add(&mono);
+        let room = (keep * f64::from(rate)) as usize;
+        if head.len() >= room && head_peak < SILENCE {
+            head.clear();
+            head_start = frames;
+        }
+        let taken = &mono[..mono.len().min(room - head.len())];
+        head_peak = taken.iter().fold(head_peak, |peak, s| peak.max(s.abs()));
+        head.extend_from_slice(taken);
+        frames += mono.len() as u64;
+    }
+    let (Some((rate, channels)), Some(meter)) = (stream.spec(), meter) else {
+        return Err(DecodeError::NoAudio { skipped: stream.skipped() });
+    };
+    Ok(Decoded {
+        info: AudioInfo {
+            frames,
+            rate,
+            channels: u32::try_from(channels).unwrap_or(u32::MAX),
+            codec: stream.codec().to_owned(),
+        },
+        thumbnail: Thumbnail(Box::new(peaks.outline())),
+        features: meter.finish(),
+        pcm: Pcm { rate, start: head_start as f64 / f64::from(rate), mono: head },
+        skipped: stream.skipped(),
+    })
+}
+
+/// Writes the mean over channels of interleaved frames.
+fn downmix(interleaved: &[f32], channels: usize, mono: &mut Vec<f32>) {
+    mono.clear();
+    match channels {
+        1 => mono.extend_from_slice(interleaved),
+        2 => mono.extend(interleaved.as_chunks::<2>().0.iter().map(|[l, r]| (l + r) * 0.5)),
+        n => mono.extend(interleaved.chunks_exact(n).map(|frame| frame.iter().sum::<f32>() / n as f32)),
+    }
+}
+
+/// Owns [`AudioInfo`], [`Thumbnail`] and [`Features`], and drops them when the file changes.
+///
+/// The work is done by the workers of [`embed`](crate::embed), which need the decoded audio at once.
+pub struct DecodePlugin;
+
+impl Plugin for DecodePlugin {
+    fn build(&self, app: &mut App) {
+        app.add_observer(forget_outdated);
+    }
+}
+
+fn forget_outdated(replaced: On<Discard, FileStamp>, mut commands: Commands) {
+    if let Ok(mut sample) = commands.get_entity(replaced.entity) {
+        sample.try_remove::<(AudioInfo, Thumbnail, Features)>();
+    }
+}

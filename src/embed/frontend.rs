@@ -1,0 +1,392 @@
+//! Waveform → what the network sees, driven by the manifest alone: frames, window, Fourier transform, mel bands,
+//! logarithm, and the cutting into windows.
+//!
+//! Reference: the contract's numpy implementation in `export/frontend.py`, which agrees with Essentia, librosa and
+//! transformers' CLAP extractor on the golden vectors under `tests/golden`.
+
+use std::sync::Arc;
+
+use ndarray::{Array2, ArrayView2, s};
+use realfft::num_complex::Complex;
+use realfft::{FftNum, RealFftPlanner, RealToComplex};
+
+use super::manifest::{
+    Audio, Base, Framing, InputKind, Log, Manifest, Mel, MelNorm, MelScale, Norm, Short, SpectrumKind, Stft, Tail,
+    Triangles, Window, WindowShape,
+};
+
+/// One input of the network.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Seen {
+    /// Where it starts in the analysed sound, in seconds.
+    pub from: f64,
+    /// Where it ends, in seconds; never beyond the sound.
+    pub to: f64,
+    /// `[frames, bands]`, or `[1, samples]` for a waveform model.
+    pub input: Array2<f32>,
+}
+
+/// Prepares sounds for one network; keeps its tables and buffers.
+pub struct FrontEnd {
+    audio: Audio,
+    kind: InputKind,
+    window: Window,
+    hop: usize,
+    log_mel: Option<Precision>,
+}
+
+/// A logarithm without an offset shows the rounding noise of a single-precision transform; one with an offset
+/// swallows it, and single precision is twice as fast.
+enum Precision {
+    Single(LogMel<f32>),
+    Double(LogMel<f64>),
+}
+
+impl FrontEnd {
+    /// Builds the tables for a checked manifest.
+    pub fn new(manifest: &Manifest) -> Self {
+        let log_mel = match (&manifest.stft, &manifest.mel, &manifest.log, manifest.norm) {
+            (Some(stft), Some(mel), Some(log), Some(norm)) => {
+                let rate = f64::from(manifest.audio.sample_rate);
+                Some(if log.offset > 0.0 {
+                    Precision::Single(LogMel::new(stft, mel, log, norm, rate))
+                } else {
+                    Precision::Double(LogMel::new(stft, mel, log, norm, rate))
+                })
+            }
+            _ => None,
+        };
+        Self {
+            audio: manifest.audio.clone(),
+            kind: manifest.input.kind,
+            window: manifest.window.clone(),
+            hop: manifest.stft.as_ref().map_or(1, |stft| stft.hop),
+            log_mel,
+        }
+    }
+
+    /// Cuts a sound at the model's rate into the network's inputs; at least one for a sound of at least one sample.
+    ///
+    /// `sound` is clipped and normalised in place as the manifest says.
+    pub fn prepare(&mut self, sound: &mut Vec<f32>) -> Vec<Seen> {
+        if sound.is_empty() {
+            return Vec::new();
+        }
+        condition(sound, &self.audio);
+        let rate = f64::from(self.audio.sample_rate);
+        let seconds = sound.len() as f64 / rate;
+        let pieces = match self.window.samples {
+            Some(samples) => cut_samples(sound, samples, &self.window),
+            None => vec![(0, std::mem::take(sound))],
+        };
+        let mut seen = Vec::new();
+        for (start, piece) in pieces {
+            let start = start as f64 / rate;
+            if self.kind == InputKind::Waveform {
+                let to = start + piece.len() as f64 / rate;
+                let input = Array2::from_shape_vec((1, piece.len()), piece).unwrap_or_default();
+                seen.push(Seen { from: start, to: to.min(seconds), input });
+                continue;
+            }
+            let bands = self.log_mel(&piece);
+            for (frame, input) in cut_frames(bands.view(), &self.window) {
+                let from = start + (frame * self.hop) as f64 / rate;
+                let to = from + (self.window.frames * self.hop) as f64 / rate;
+                seen.push(Seen { from: from.min(seconds), to: to.min(seconds), input });
+            }
+        }
+        seen
+    }
+
+    /// Computes the normalised log-mel spectrogram `[frames, bands]` of a sound at the model's rate.
+    pub fn log_mel(&mut self, sound: &[f32]) -> Array2<f32> {
+        match &mut self.log_mel {
+            Some(Precision::Single(log_mel)) => log_mel.compute(sound),
+            Some(Precision::Double(log_mel)) => log_mel.compute(sound),
+            None => Array2::default((0, 0)),
+        }
+    }
+}
+
+/// Clips, then divides by the peak where the manifest asks for it.
+fn condition(sound: &mut [f32], audio: &Audio) {
+    if let Some(limit) = audio.clip {
+        sound.iter_mut().for_each(|s| *s = s.clamp(-limit, limit));
+    }
+    if audio.peak_normalize {
+        let peak = sound.iter().fold(0.0_f32, |peak, s| peak.max(s.abs()));
+        if peak > 0.0 {
+            sound.iter_mut().for_each(|s| *s /= peak);
+        }
+    }
+}
+
+/// Cuts a waveform into pieces of `length` samples with the sample each starts at.
+fn cut_samples(sound: &[f32], length: usize, window: &Window) -> Vec<(usize, Vec<f32>)> {
+    if sound.len() < length {
+        let mut piece = sound.to_vec();
+        match window.short {
+            Short::RepeatAudioFloor => {
+                piece = sound.repeat(length / sound.len());
+                piece.resize(length, 0.0);
+            }
+            Short::RepeatFrames => piece = sound.iter().copied().cycle().take(length).collect(),
+            Short::Native => piece.resize(sound.len().max(window.min_samples), 0.0),
+            Short::PadValue => piece.resize(length, window.pad_value),
+        }
+        return vec![(0, piece)];
+    }
+    let hop = window.hop_samples.unwrap_or(length);
+    starts(sound.len(), length, hop, window.tail).map(|start| (start, sound[start..start + length].to_vec())).collect()
+}
+
+/// Cuts a spectrogram into the network's inputs with the frame each starts at.
+fn cut_frames(bands: ArrayView2<f32>, window: &Window) -> Vec<(usize, Array2<f32>)> {
+    let (total, width) = bands.dim();
+    if total < window.frames {
+        let length = match window.short {
+            Short::Native => total.max(window.min_frames),
+            _ => window.frames,
+        };
+        let repeat = window.short == Short::RepeatFrames;
+        let cell = |(t, f): (usize, usize)| match (repeat, t < total) {
+            (true, _) => bands[[t % total, f]],
+            (false, true) => bands[[t, f]],
+            (false, false) => window.pad_value,
+        };
+        return vec![(0, Array2::from_shape_fn((length, width), cell))];
+    }
+    let cut = |start| (start, bands.slice(s![start..start + window.frames, ..]).to_owned());
+    starts(total, window.frames, window.hop_frames, window.tail).map(cut).collect()
+}
+
+fn starts(total: usize, length: usize, hop: usize, tail: Tail) -> impl Iterator<Item = usize> {
+    let last = total - length;
+    let rest = (tail == Tail::AlignEnd && !last.is_multiple_of(hop)).then_some(last);
+    (0..=last).step_by(hop).chain(rest)
+}
+
+/// A log-mel front end in one precision.
+struct LogMel<T: FftNum> {
+    stft: Stft,
+    log: Log,
+    norm: Norm,
+    fft: Arc<dyn RealToComplex<T>>,
+    window: Vec<T>,
+    /// First bin and weights of each band; all others are zero.
+    bands: Vec<(usize, Vec<T>)>,
+    input: Vec<T>,
+    output: Vec<Complex<T>>,
+    scratch: Vec<Complex<T>>,
+    spectrum: Vec<T>,
+}
+
+impl<T: FftNum + num_traits::Float> LogMel<T> {
+    fn new(stft: &Stft, mel: &Mel, log: &Log, norm: Norm, rate: f64) -> Self {
+        let fft = RealFftPlanner::new().plan_fft_forward(stft.n_fft);
+        let convert = |x: f64| T::from_f64(x).unwrap_or_else(T::zero);
+        let window = window_values(stft).into_iter().map(convert).collect();
+        let bands = mel_bands(mel, stft.n_fft, rate)
+            .into_iter()
+            .map(|weights| {
+                let first = weights.iter().position(|w| *w != 0.0).unwrap_or(0);
+                let end = weights.iter().rposition(|w| *w != 0.0).map_or(first, |last| last + 1);
+                (first, weights[first..end].iter().copied().map(convert).collect())
+            })
+            .collect();
+        Self {
+            stft: stft.clone(),
+            log: log.clone(),
+            norm,
+            window,
+            bands,
+            input: fft.make_input_vec(),
+            output: fft.make_output_vec(),
+            scratch: fft.make_scratch_vec(),
+            spectrum: vec![T::zero(); stft.n_fft / 2 + 1],
+            fft,
+        }
+    }
+
+    fn compute(&mut self, sound: &[f32]) -> Array2<f32> {
+        let (count, before) = frame_layout(sound.len(), &self.stft);
+        let mut result = Array2::zeros((count, self.bands.len()));
+        for (i, mut row) in result.outer_iter_mut().enumerate() {
+            self.fill_frame(sound, i * self.stft.hop, before);
+            // Lengths come from the plan, so the transform cannot fail.
+            let _ = self.fft.process_with_scratch(&mut self.input, &mut self.output, &mut self.scratch);
+            let power = self.stft.spectrum == SpectrumKind::Power;
+            for (out, value) in self.spectrum.iter_mut().zip(&self.output) {
+                let squared = value.re * value.re + value.im * value.im;
+                *out = if power { squared } else { num_traits::Float::sqrt(squared) };
+            }
+            for (cell, (first, weights)) in row.iter_mut().zip(&self.bands) {
+                let bins = &self.spectrum[*first..*first + weights.len()];
+                let sum = bins.iter().zip(weights).fold(T::zero(), |sum, (x, w)| sum + *x * *w);
+                *cell = compress(sum, &self.log, self.norm);
+            }
+        }
+        result
+    }
+
+    /// Writes the windowed frame that starts `before` samples ahead of `start`.
+    fn fill_frame(&mut self, sound: &[f32], start: usize, before: usize) {
+        let reflect = self.stft.framing == Framing::CenteredReflect;
+        self.input.fill(T::zero());
+        // A window shorter than the transform stands at its start (tf.signal's convention).
+        for (n, (out, weight)) in self.input.iter_mut().zip(&self.window).enumerate() {
+            let at = (start + n) as isize - before as isize;
+            let sample = match usize::try_from(at) {
+                Ok(at) if at < sound.len() => sound[at],
+                _ if reflect => sound[mirrored(at, sound.len())],
+                _ => 0.0,
+            };
+            *out = T::from_f32(sample).unwrap_or_else(T::zero) * *weight;
+        }
+    }
+}
+
+/// Number of frames, and samples that lie before the first sample of the sound.
+fn frame_layout(samples: usize, stft: &Stft) -> (usize, usize) {
+    let half = stft.n_fft / 2;
+    match stft.framing {
+        Framing::CenteredZeroUntilEnd => (samples.div_ceil(stft.hop) + 1, stft.win_length / 2),
+        Framing::CenteredReflect | Framing::CenteredZero => {
+            (1 + (samples + 2 * half).saturating_sub(stft.n_fft) / stft.hop, half)
+        }
+        Framing::None => (1 + samples.saturating_sub(stft.win_length) / stft.hop, 0),
+    }
+}
+
+/// Index of a sample mirrored at both ends without repeating them (numpy's `reflect`).
+fn mirrored(at: isize, length: usize) -> usize {
+    if length == 1 {
+        return 0;
+    }
+    let period = 2 * (length as isize - 1);
+    let at = at.rem_euclid(period);
+    at.min(period - at).unsigned_abs()
+}
+
+fn compress<T: FftNum + num_traits::Float>(x: T, log: &Log, norm: Norm) -> f32 {
+    let inner = x.to_f64().unwrap_or(0.0) * log.scale + log.offset;
+    let inner = log.floor.map_or(inner, |floor| inner.max(floor));
+    let value = match log.base {
+        Base::Ten => inner.log10(),
+        Base::E => inner.ln(),
+    };
+    #[expect(clippy::cast_possible_truncation, reason = "the network's input is f32")]
+    return ((log.mult * value - norm.mean) / norm.std) as f32;
+}
+
+fn window_values(stft: &Stft) -> Vec<f64> {
+    let n = stft.win_length;
+    let period = match stft.window {
+        WindowShape::HannSymmetric => (n - 1).max(1),
+        WindowShape::HannPeriodic => n,
+    };
+    (0..n).map(|i| 0.5 - 0.5 * (std::f64::consts::TAU * i as f64 / period as f64).cos()).collect()
+}
+
+fn hz_to_mel(hz: f64, scale: MelScale) -> f64 {
+    match scale {
+        MelScale::Htk => 2595.0 * (1.0 + hz / 700.0).log10(),
+        MelScale::Slaney if hz >= 1000.0 => 15.0 + 27.0 * (hz / 1000.0).ln() / 6.4_f64.ln(),
+        MelScale::Slaney => 3.0 * hz / 200.0,
+    }
+}
+
+fn mel_to_hz(mel: f64, scale: MelScale) -> f64 {
+    match scale {
+        MelScale::Htk => 700.0 * (10.0_f64.powf(mel / 2595.0) - 1.0),
+        MelScale::Slaney if mel >= 15.0 => 1000.0 * (6.4_f64.ln() / 27.0 * (mel - 15.0)).exp(),
+        MelScale::Slaney => 200.0 * mel / 3.0,
+    }
+}
+
+/// The filter bank, `[bands][n_fft / 2 + 1]`.
+fn mel_bands(mel: &Mel, n_fft: usize, rate: f64) -> Vec<Vec<f64>> {
+    let (low, high) = (hz_to_mel(mel.fmin, mel.scale), hz_to_mel(mel.fmax, mel.scale));
+    let edges_mel: Vec<f64> =
+        (0..mel.bands + 2).map(|i| low + (high - low) * i as f64 / (mel.bands + 1) as f64).collect();
+    let edges_hz: Vec<f64> = edges_mel.iter().map(|m| mel_to_hz(*m, mel.scale)).collect();
+    let bins = (0..=n_fft / 2).map(|k| k as f64 * rate / n_fft as f64);
+    let (edges, bins): (&[f64], Vec<f64>) = match mel.triangles {
+        Triangles::Mel => (&edges_mel, bins.map(|hz| hz_to_mel(hz, mel.scale)).collect()),
+        Triangles::Hz => (&edges_hz, bins.collect()),
+    };
+    (0..mel.bands)
+        .map(|i| {
+            let [from, top, to] = [edges[i], edges[i + 1], edges[i + 2]];
+            let mut weights: Vec<f64> =
+                bins.iter().map(|x| ((x - from) / (top - from)).min((to - x) / (to - top)).max(0.0)).collect();
+            let scale = match mel.norm {
+                MelNorm::UnitSum => 1.0 / weights.iter().sum::<f64>().max(f64::MIN_POSITIVE),
+                MelNorm::Slaney => 2.0 / (edges_hz[i + 2] - edges_hz[i]),
+                MelNorm::None => 1.0,
+            };
+            weights.iter_mut().for_each(|w| *w *= scale);
+            if mel.zero_dc {
+                weights[0] = 0.0;
+            }
+            weights
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::embed::manifest::Model;
+
+    fn front_end() -> FrontEnd {
+        FrontEnd::new(&Model::built_in().unwrap().manifest)
+    }
+
+    fn windows(samples: usize) -> Vec<Seen> {
+        let mut sound: Vec<f32> = (0..samples).map(|n| (n as f32 * 0.05).sin() * 0.5).collect();
+        front_end().prepare(&mut sound)
+    }
+
+    #[test]
+    fn a_sound_of_any_length_fills_whole_windows() {
+        for samples in [1, 100, 1024, 101_376, 101_377, 102_400, 441_000] {
+            let seen = windows(samples);
+            assert!(!seen.is_empty(), "{samples}");
+            assert!(seen.iter().all(|s| s.input.dim() == (100, 96)), "{samples}");
+        }
+        assert!(windows(0).is_empty());
+    }
+
+    #[test]
+    fn a_short_sound_is_repeated_frame_by_frame() {
+        let seen = windows(10_000);
+        let frames = 10_000_usize.div_ceil(1024) + 1;
+        let input = &seen[0].input;
+        assert_eq!(input.row(0), input.row(frames));
+        assert_eq!(input.row(3), input.row(3 + 2 * frames));
+    }
+
+    #[test]
+    fn a_long_sound_ends_with_a_window_that_ends_with_it() {
+        let seen = windows(264_600);
+        let starts: Vec<f64> = seen.iter().map(|s| (s.from * 44_100.0 / 1024.0).round()).collect();
+        assert_eq!(starts, [0.0, 100.0, 160.0]);
+        assert!(seen.iter().all(|s| s.to <= 6.0));
+    }
+
+    #[test]
+    fn level_does_not_matter_when_the_manifest_normalises() {
+        let loud: Vec<f32> = (0..20_000).map(|n| (n as f32 * 0.05).sin() * 0.9).collect();
+        let soft: Vec<f32> = loud.iter().map(|s| s / 256.0).collect();
+        let (a, b) = (front_end().prepare(&mut loud.clone()), front_end().prepare(&mut soft.clone()));
+        let far = a[0].input.iter().zip(&b[0].input).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!(far < 1e-5, "{far}");
+    }
+
+    #[test]
+    fn mirrored_samples_follow_numpys_reflect() {
+        let padded: Vec<usize> = (-3..7).map(|at| mirrored(at, 4)).collect();
+        assert_eq!(padded, [3, 2, 1, 0, 1, 2, 3, 2, 1, 0]);
+    }
+}

@@ -1,0 +1,315 @@
+//! PCM → embedding: finds samples that have not been analysed, hands them to the workers, and turns the answers into
+//! components.
+//!
+//! A worker takes one file through all its steps (hash, decode, measure, front end, network), so that the decoded
+//! audio never waits in memory. Content that is known already is recognised by its hash and copied from the sample
+//! that has it; nothing is decoded twice.
+
+pub mod frontend;
+pub mod manifest;
+pub mod session;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bevy::prelude::*;
+use half::f16;
+
+use self::manifest::Model;
+use self::session::{EmbedError, Embedded, Embedder};
+use crate::SoundkinSystems;
+use crate::actor::{Actor, Wake, contained};
+use crate::decode::{self, AudioInfo, Decoded, Features, Source, Thumbnail};
+use crate::sample::{
+    Arrived, ContentHash, Failed, FileStamp, Guest, Missing, Notice, Sample, SampleIndex, Stage,
+};
+
+/// The vector of a sample under the model in use.
+#[derive(Component, Clone, Debug, PartialEq)]
+pub struct Embedding {
+    /// Pooled vector of unit length, not centred: `[dim]`.
+    pub vector: Arc<[f16]>,
+    /// Vectors of its windows, for a sound longer than one.
+    pub windows: Option<Arc<Windows>>,
+}
+
+/// Window vectors of a long sound.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Windows {
+    /// Start and end of each window in seconds.
+    pub spans: Vec<[f32; 2]>,
+    /// The vectors one after the other, as the network gave them: `[windows * dim]`.
+    pub vectors: Vec<f16>,
+}
+
+impl From<Embedded> for Embedding {
+    #[expect(clippy::cast_possible_truncation, reason = "seconds within a file fit f32")]
+    fn from(embedded: Embedded) -> Self {
+        let windows = (embedded.windows.len() > 1).then(|| {
+            let spans = embedded.windows.iter().map(|w| [w.from as f32, w.to as f32]).collect();
+            let vectors = embedded.windows.iter().flat_map(|w| w.vector.iter().map(|v| f16::from_f32(*v))).collect();
+            Arc::new(Windows { spans, vectors })
+        });
+        Self { vector: embedded.pooled.iter().map(|v| f16::from_f32(*v)).collect(), windows }
+    }
+}
+
+/// The model in use.
+#[derive(Resource, Clone, Debug)]
+pub struct ActiveModel(pub Arc<Model>);
+
+/// What the workers have done since the start.
+#[derive(Resource, Default, Clone, Debug)]
+pub struct Analysis {
+    /// Files at the workers now.
+    pub in_flight: usize,
+    /// Files decoded.
+    pub decoded: usize,
+    /// Files whose content was known already.
+    pub recognised: usize,
+    /// Windows the network has seen.
+    pub windows: usize,
+    /// Time inside ONNX Runtime, summed over workers.
+    pub session_time: Duration,
+    /// Seconds of audio decoded.
+    pub audio_seconds: f64,
+    /// Why sounds get no vectors at all, if so.
+    pub blocked: Option<String>,
+}
+
+/// A worker has the file.
+#[derive(Component)]
+struct InFlight;
+
+struct Job {
+    entity: Entity,
+    path: Arc<Path>,
+    stamp: FileStamp,
+    known: Vec<ContentHash>,
+}
+
+struct Reply {
+    entity: Entity,
+    stamp: FileStamp,
+    hash: Option<ContentHash>,
+    outcome: Outcome,
+    session_time: Duration,
+}
+
+enum Outcome {
+    /// The file is no longer the one that was listed.
+    Changed(FileStamp),
+    /// Its content is known.
+    Known,
+    /// It could not be decoded.
+    Undecodable(String),
+    /// It was decoded, and embedded unless the machine cannot.
+    Decoded(Box<Decoded>, Result<Embedded, EmbedError>),
+}
+
+#[derive(Resource)]
+struct Analysts(Actor<Job, Reply>);
+
+/// Analyses samples with the model in use.
+pub struct EmbedPlugin {
+    /// The model.
+    pub model: Arc<Model>,
+    /// Number of workers.
+    pub workers: usize,
+}
+
+impl Plugin for EmbedPlugin {
+    fn build(&self, app: &mut App) {
+        let wake = app.world().resource::<Wake>().clone();
+        let model = self.model.clone();
+        let make = move || {
+            let mut analyst = Analyst { model: model.clone(), embedder: None };
+            move |job| analyst.serve(job)
+        };
+        app.insert_resource(ActiveModel(self.model.clone())).init_resource::<Analysis>().add_observer(forget_outdated);
+        match Actor::pool("analyse", self.workers, self.workers + 2, &wake, make) {
+            Ok(actor) => app.insert_resource(Analysts(actor)),
+            Err(error) => {
+                app.world_mut().write_message(Notice::new(format!("sounds cannot be analysed: no thread ({error})")));
+                return;
+            }
+        };
+        app.add_systems(Update, collect_analyses.in_set(SoundkinSystems::Collect))
+            .add_systems(Update, dispatch_analyses.in_set(SoundkinSystems::Dispatch));
+    }
+}
+
+fn forget_outdated(replaced: On<Discard, FileStamp>, mut commands: Commands) {
+    if let Ok(mut sample) = commands.get_entity(replaced.entity) {
+        sample.try_remove::<Embedding>();
+    }
+}
+
+type Known<'a> = (
+    &'a ContentHash,
+    &'a AudioInfo,
+    &'a Thumbnail,
+    &'a Features,
+    Option<&'a Embedding>,
+    Option<&'a Failed>,
+);
+
+fn collect_analyses(
+    actor: Res<Analysts>,
+    mut analysis: ResMut<Analysis>,
+    index: Res<SampleIndex>,
+    stamps: Query<&FileStamp>,
+    known: Query<Known>,
+    mut notices: MessageWriter<Notice>,
+    mut commands: Commands,
+) {
+    for reply in actor.0.replies() {
+        analysis.in_flight = analysis.in_flight.saturating_sub(1);
+        analysis.session_time += reply.session_time;
+        let Ok(mut entity) = commands.get_entity(reply.entity) else { continue };
+        entity.try_remove::<InFlight>();
+        // A file that was listed anew in the meantime is looked at anew.
+        if stamps.get(reply.entity) != Ok(&reply.stamp) {
+            continue;
+        }
+        match reply.outcome {
+            Outcome::Changed(stamp) => {
+                entity.try_insert(stamp);
+            }
+            Outcome::Known => {
+                let twins = index.content_of_size(reply.stamp.size).iter().map(|(_, twin)| *twin);
+                let twin = twins.filter_map(|twin| known.get(twin).ok()).find(|twin| Some(*twin.0) == reply.hash);
+                if let Some((hash, info, thumbnail, features, embedding, failed)) = twin {
+                    analysis.recognised += 1;
+                    entity.try_insert((*hash, info.clone(), thumbnail.clone(), *features, Arrived));
+                    embedding.map(|e| entity.try_insert(e.clone()));
+                    failed.map(|f| entity.try_insert(f.clone()));
+                }
+            }
+            Outcome::Undecodable(reason) => {
+                reply.hash.map(|hash| entity.try_insert(hash));
+                entity.try_insert(Failed { stage: Stage::Decode, reason });
+            }
+            Outcome::Decoded(decoded, embedded) => {
+                analysis.decoded += 1;
+                analysis.audio_seconds += decoded.info.seconds();
+                reply.hash.map(|hash| entity.try_insert(hash));
+                entity.try_insert((decoded.info, decoded.thumbnail, decoded.features));
+                match embedded {
+                    Ok(embedded) => {
+                        analysis.windows += embedded.windows.len();
+                        entity.try_insert(Embedding::from(embedded));
+                    }
+                    Err(error) if error.is_general() => {
+                        if analysis.blocked.is_none() {
+                            analysis.blocked = Some(error.to_string());
+                            notices.write(Notice::new(error.to_string()));
+                        }
+                    }
+                    Err(error) => {
+                        entity.try_insert(Failed { stage: Stage::Embed, reason: error.to_string() });
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Not at a worker, not failed, and there.
+type Ready = (Without<InFlight>, Without<Failed>, Without<Missing>);
+
+fn dispatch_analyses(
+    actor: Res<Analysts>,
+    mut analysis: ResMut<Analysis>,
+    index: Res<SampleIndex>,
+    waiting: Query<(Entity, &Sample, &FileStamp, Has<Guest>, Has<AudioInfo>), (Without<Embedding>, Ready)>,
+    complete: Query<(), Or<(With<Embedding>, With<Failed>)>>,
+    mut commands: Commands,
+) {
+    let blocked = analysis.blocked.is_some();
+    let wanted = |has_info: bool| !(blocked && has_info);
+    let guests = waiting.iter().filter(|(_, _, _, guest, _)| *guest);
+    for (entity, sample, stamp, _, has_info) in guests.chain(waiting.iter().filter(|(_, _, _, guest, _)| !*guest)) {
+        if !wanted(has_info) {
+            continue;
+        }
+        if !actor.0.has_room() {
+            return;
+        }
+        let twins = index.content_of_size(stamp.size).iter().filter(|(_, twin)| complete.contains(*twin));
+        let known = twins.map(|(hash, _)| *hash).collect();
+        if actor.0.try_send(Job { entity, path: sample.path.clone(), stamp: *stamp, known }).is_err() {
+            return;
+        }
+        analysis.in_flight += 1;
+        commands.entity(entity).try_insert(InFlight);
+    }
+}
+
+/// Tells whether any sample still waits for analysis or is being analysed.
+pub fn is_idle(world: &mut World) -> bool {
+    let analysis = world.resource::<Analysis>();
+    if analysis.in_flight > 0 {
+        return false;
+    }
+    if analysis.blocked.is_some() {
+        return world.query_filtered::<(), (With<Sample>, Without<AudioInfo>, Ready)>().iter(world).next().is_none();
+    }
+    world.query_filtered::<(), (With<Sample>, Without<Embedding>, Ready)>().iter(world).next().is_none()
+}
+
+/// One worker's state.
+struct Analyst {
+    model: Arc<Model>,
+    /// Made with the first job, so that an app with nothing to analyse loads no model.
+    embedder: Option<Embedder>,
+}
+
+impl Analyst {
+    fn serve(&mut self, job: Job) -> Reply {
+        let mut hash = None;
+        let outcome = self.analyse(&job, &mut hash);
+        let session_time = self.embedder.as_mut().map(Embedder::take_session_time).unwrap_or_default();
+        Reply { entity: job.entity, stamp: job.stamp, hash, outcome, session_time }
+    }
+
+    fn analyse(&mut self, job: &Job, hash: &mut Option<ContentHash>) -> Outcome {
+        let source = match Source::open(&job.path) {
+            Ok(source) => source,
+            Err(error) => return Outcome::Undecodable(error.to_string()),
+        };
+        if source.stamp != job.stamp {
+            return Outcome::Changed(source.stamp);
+        }
+        *hash = Some(source.hash);
+        if job.known.contains(&source.hash) {
+            return Outcome::Known;
+        }
+        let decoded = decode::decode(source, &job.path, self.model.manifest.audio.max_seconds);
+        // A file that is still being written has another stamp by now; what was heard of it is not kept.
+        if let Ok(metadata) = std::fs::metadata(&job.path)
+            && FileStamp::of(&metadata) != job.stamp
+        {
+            return Outcome::Changed(FileStamp::of(&metadata));
+        }
+        match decoded {
+            Ok(decoded) => {
+                let embedded = contained(|| self.embed(&decoded)).unwrap_or_else(|panic| {
+                    self.embedder = None;
+                    Err(EmbedError::Panicked(panic))
+                });
+                Outcome::Decoded(Box::new(decoded), embedded)
+            }
+            Err(error) => Outcome::Undecodable(error.to_string()),
+        }
+    }
+
+    fn embed(&mut self, decoded: &Decoded) -> Result<Embedded, EmbedError> {
+        let embedder = match &mut self.embedder {
+            Some(embedder) => embedder,
+            None => self.embedder.insert(Embedder::new(&self.model)?),
+        };
+        embedder.embed(&decoded.pcm)
+    }
+}

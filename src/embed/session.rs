@@ -1,0 +1,238 @@
+//! ONNX Runtime: one session for each worker, one thread inside, one window at a time.
+//!
+//! Measured before it was built this way: batches and threads inside a session gain nothing over more workers, and
+//! the time of a session is nearly all of the time of the app.
+
+use std::path::PathBuf;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use ndarray::{Array2, ArrayView2, Axis};
+use ort::environment::Environment;
+use ort::session::Session;
+use ort::session::builder::GraphOptimizationLevel;
+use ort::value::TensorRef;
+
+use super::frontend::FrontEnd;
+use super::manifest::{Layout, Manifest, Model, Pool};
+use crate::decode::resample::Resampler;
+use crate::decode::{Pcm, SILENCE};
+use crate::settings;
+
+/// Why a sound has no vector.
+#[derive(Debug, thiserror::Error)]
+pub enum EmbedError {
+    /// The shared library is nowhere.
+    #[error(
+        "ONNX Runtime is not installed, so sounds cannot be compared; run `make` in the source folder or set {}",
+        settings::ONNXRUNTIME_VARIABLE
+    )]
+    NoRuntime,
+    /// The shared library does not load.
+    #[error("ONNX Runtime does not load ({why}); install version 1.24 or newer: {path}")]
+    Runtime {
+        /// What the system said.
+        why: String,
+        /// The library.
+        path: PathBuf,
+    },
+    /// The network does not load or run.
+    #[error("model fails ({0}); choose another with --model")]
+    Session(#[from] ort::Error),
+    /// The network gives something else than the manifest says.
+    #[error("model gives {found} numbers where its manifest says {expected}; get both again")]
+    Shape {
+        /// As computed.
+        found: usize,
+        /// As stated.
+        expected: usize,
+    },
+    /// Nothing to hear.
+    #[error("is silent (peak below -80 dBFS), so it has no neighbours")]
+    Silent,
+    /// A ratio of rates that cannot be converted.
+    #[error("sample rate of {0} Hz cannot be converted; convert the file to 44100 Hz")]
+    Rate(u32),
+    /// The worker failed on this sound.
+    #[error("analysis failed ({0}); convert the file to WAV")]
+    Panicked(String),
+}
+
+impl EmbedError {
+    /// Tells whether it is about this machine or model rather than about the sound.
+    pub fn is_general(&self) -> bool {
+        matches!(self, Self::NoRuntime | Self::Runtime { .. } | Self::Session(_) | Self::Shape { .. })
+    }
+}
+
+/// The vector of one sound.
+#[derive(Clone, Debug)]
+pub struct Embedded {
+    /// Pooled over windows and, if the manifest says so, of unit length: `[dim]`.
+    pub pooled: Vec<f32>,
+    /// The windows it was pooled from.
+    pub windows: Vec<WindowVector>,
+}
+
+/// The vector of one window.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WindowVector {
+    /// Start in the file, in seconds.
+    pub from: f64,
+    /// End in the file, in seconds.
+    pub to: f64,
+    /// As the network gave it: `[dim]`.
+    pub vector: Vec<f32>,
+}
+
+/// Turns sounds into vectors with one model.
+pub struct Embedder {
+    session: Session,
+    front_end: FrontEnd,
+    resampler: Resampler,
+    manifest: Manifest,
+    session_time: Duration,
+}
+
+/// Version of ONNX Runtime and where it was loaded from.
+#[derive(Clone, Debug)]
+pub struct Runtime {
+    environment: Environment,
+    /// The shared library.
+    pub path: PathBuf,
+}
+
+/// Loads ONNX Runtime once for the whole process.
+///
+/// # Errors
+/// It is not there or does not load.
+pub fn runtime() -> Result<&'static Runtime, EmbedError> {
+    static RUNTIME: OnceLock<Result<Runtime, (String, Option<PathBuf>)>> = OnceLock::new();
+    let loaded = RUNTIME.get_or_init(|| {
+        let path = settings::onnxruntime_library().ok_or((String::new(), None))?;
+        let failed = |why: String| (why, Some(path.clone()));
+        let builder = ort::init_from(&path).map_err(|e| failed(e.to_string()))?;
+        let environment = builder.with_telemetry(false).build().map_err(|e| failed(e.to_string()))?;
+        Ok(Runtime { environment, path })
+    });
+    loaded.as_ref().map_err(|(why, path)| match path {
+        Some(path) => EmbedError::Runtime { why: why.clone(), path: path.clone() },
+        None => EmbedError::NoRuntime,
+    })
+}
+
+/// Returns the version that the loaded library states, such as `1.32.0`.
+pub fn runtime_version() -> String {
+    let text = ort::info();
+    let words = text.split(|c: char| !(c.is_ascii_digit() || c == '.'));
+    words.filter(|w| w.split('.').count() == 3 && !w.starts_with('.')).max_by_key(|w| w.len()).unwrap_or(text).to_owned()
+}
+
+impl Embedder {
+    /// Loads the model into a session of its own.
+    ///
+    /// # Errors
+    /// ONNX Runtime or the model does not load.
+    pub fn new(model: &Model) -> Result<Self, EmbedError> {
+        let runtime = runtime()?;
+        let builder = Session::builder(&runtime.environment)?;
+        let session = builder
+            .with_optimization_level(GraphOptimizationLevel::Level3)
+            .map_err(ort::Error::from)?
+            .with_intra_threads(1)
+            .map_err(ort::Error::from)?
+            .with_inter_threads(1)
+            .map_err(ort::Error::from)?
+            .commit_from_memory(&model.network)?;
+        let audio = &model.manifest.audio;
+        Ok(Self {
+            session,
+            front_end: FrontEnd::new(&model.manifest),
+            resampler: Resampler::new(audio.sample_rate, audio.resampler),
+            manifest: model.manifest.clone(),
+            session_time: Duration::ZERO,
+        })
+    }
+
+    /// Embeds a sound.
+    ///
+    /// # Errors
+    /// It is silent, its rate cannot be converted, or the network fails.
+    pub fn embed(&mut self, pcm: &Pcm) -> Result<Embedded, EmbedError> {
+        if pcm.mono.iter().all(|s| s.abs() < SILENCE) {
+            return Err(EmbedError::Silent);
+        }
+        let mut sound = self.resampler.convert(&pcm.mono, pcm.rate).ok_or(EmbedError::Rate(pcm.rate))?;
+        let mut windows = Vec::new();
+        for seen in self.front_end.prepare(&mut sound) {
+            let vector = self.run(seen.input.view())?;
+            windows.push(WindowVector { from: pcm.start + seen.from, to: pcm.start + seen.to, vector });
+        }
+        let pooled = pool(&windows, &self.manifest);
+        Ok(Embedded { pooled, windows })
+    }
+
+    /// Runs the network on one window, `[frames, bands]` or `[1, samples]`.
+    ///
+    /// # Errors
+    /// The network fails or does not fit its manifest.
+    pub fn run(&mut self, input: ArrayView2<f32>) -> Result<Vec<f32>, EmbedError> {
+        let input: ndarray::ArrayViewD<f32> = match self.manifest.input.layout {
+            Layout::Ns => input.into_dyn(),
+            Layout::Ntf => input.insert_axis(Axis(0)).into_dyn(),
+            Layout::Nctf => input.insert_axis(Axis(0)).insert_axis(Axis(0)).into_dyn(),
+        };
+        let started = Instant::now();
+        let tensor = TensorRef::from_array_view(input)?;
+        let outputs = self.session.run(ort::inputs![self.manifest.input.name.as_str() => tensor])?;
+        let expected = self.manifest.output.dim;
+        let Some(output) = outputs.get(self.manifest.output.name.as_str()) else {
+            return Err(EmbedError::Shape { found: 0, expected });
+        };
+        let (_, values) = output.try_extract_tensor::<f32>()?;
+        self.session_time += started.elapsed();
+        if values.len() != expected || values.iter().any(|v| !v.is_finite()) {
+            return Err(EmbedError::Shape { found: values.iter().filter(|v| v.is_finite()).count(), expected });
+        }
+        Ok(values.to_vec())
+    }
+
+    /// Cuts a sound at the model's rate into the network's inputs, each `[frames, bands]` or `[1, samples]`.
+    pub fn inputs(&mut self, pcm: &Pcm) -> Option<Vec<Array2<f32>>> {
+        let mut sound = self.resampler.convert(&pcm.mono, pcm.rate)?;
+        Some(self.front_end.prepare(&mut sound).into_iter().map(|seen| seen.input).collect())
+    }
+
+    /// Takes the time spent inside ONNX Runtime since the last call.
+    pub fn take_session_time(&mut self) -> Duration {
+        std::mem::take(&mut self.session_time)
+    }
+}
+
+/// Pools window vectors into one, of unit length if the manifest says so.
+fn pool(windows: &[WindowVector], manifest: &Manifest) -> Vec<f32> {
+    let mut pooled = windows.first().map(|w| w.vector.clone()).unwrap_or_default();
+    let rest = windows.iter().skip(1);
+    match manifest.output.pool {
+        Pool::First => {}
+        Pool::Max => rest.for_each(|w| pooled.iter_mut().zip(&w.vector).for_each(|(p, v)| *p = p.max(*v))),
+        Pool::Mean => {
+            rest.for_each(|w| pooled.iter_mut().zip(&w.vector).for_each(|(p, v)| *p += v));
+            pooled.iter_mut().for_each(|p| *p /= windows.len() as f32);
+        }
+    }
+    if manifest.output.l2 {
+        normalise(&mut pooled);
+    }
+    pooled
+}
+
+/// Scales a vector to unit length; leaves a zero vector as it is.
+pub fn normalise(vector: &mut [f32]) {
+    let length = vector.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>().sqrt();
+    if length > 0.0 {
+        #[expect(clippy::cast_possible_truncation, reason = "one over the length of a vector of f32")]
+        let scale = (1.0 / length) as f32;
+        vector.iter_mut().for_each(|v| *v *= scale);
+    }
+}

@@ -1,0 +1,3 @@
+//! The similarity map.
+
+pub mod picture;

@@ -1,0 +1,370 @@
+//! Mirrors components to SQLite and restores them at the start. Nothing depends on it.
+//!
+//! One thread owns the only connection. It gathers what arrives within [`BATCH_TIME`] into one transaction, so that
+//! at most that much finished work is at risk, and says what has been committed: only then is a file *done*.
+
+mod rows;
+mod schema;
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bevy::prelude::*;
+use crossbeam_channel::Receiver;
+
+use self::rows::{ContentRow, Record, SampleRow};
+use crate::SoundkinSystems;
+use crate::actor::{Actor, Outbox, Wake};
+use crate::decode::{AudioInfo, Features, Thumbnail};
+use crate::embed::{ActiveModel, Embedding};
+use crate::sample::{
+    Arrived, ContentHash, Failed, FileStamp, Folders, Guest, Missing, Notice, Restored, Sample, Tags,
+};
+
+pub use self::schema::{Library, StoreError};
+
+/// Finished work waits at most this long for its commit.
+const BATCH_TIME: Duration = Duration::from_millis(250);
+/// Samples restored together.
+const BATCH: usize = 1000;
+/// After a failed commit, the next is tried no sooner.
+const RETRY: Duration = Duration::from_secs(2);
+
+/// All that is known of a sample up to now is on the disk.
+#[derive(Message, Clone, Copy, Debug)]
+pub struct Stored {
+    /// The sample.
+    pub entity: Entity,
+}
+
+/// State of the mirror.
+#[derive(Resource, Default, Debug)]
+pub struct StoreState {
+    /// Samples whose newest state has not been handed to the thread.
+    dirty: HashSet<Entity>,
+    /// Handed over and not yet committed.
+    under_way: usize,
+    forgotten: Vec<Arc<Path>>,
+    /// The folders as they are on the disk, or on their way there.
+    saved_folders: Vec<PathBuf>,
+    folders_dirty: bool,
+    just_restored: HashSet<Entity>,
+    retry_at: Option<Instant>,
+    /// Why the last commit failed; `None` after one that worked.
+    pub failure: Option<String>,
+}
+
+impl StoreState {
+    /// Tells whether everything is on the disk.
+    pub fn is_idle(&self) -> bool {
+        self.dirty.is_empty() && self.under_way == 0 && self.forgotten.is_empty() && !self.folders_dirty
+    }
+}
+
+enum Job {
+    Save(Entity, Box<Record>),
+    Forget(Arc<Path>),
+    Folders(Vec<PathBuf>),
+}
+
+enum Reply {
+    Loaded(Vec<Record>),
+    Restored(Vec<PathBuf>),
+    Committed { jobs: usize, saved: Vec<Entity> },
+    Failed { jobs: usize, saved: Vec<Entity>, forgotten: Vec<Arc<Path>>, reason: String },
+}
+
+#[derive(Resource)]
+struct StoreActor {
+    actor: Actor<Job, Reply>,
+    writable: bool,
+}
+
+/// Mirrors the library file given to it.
+pub struct StorePlugin {
+    library: std::sync::Mutex<Option<Library>>,
+    writable: bool,
+}
+
+impl StorePlugin {
+    /// Takes an open library; one opened for reading is restored and never written.
+    pub fn new(library: Library) -> Self {
+        let writable = library._lock.is_some();
+        Self { library: std::sync::Mutex::new(Some(library)), writable }
+    }
+}
+
+impl Plugin for StorePlugin {
+    fn build(&self, app: &mut App) {
+        let library = self.library.lock().ok().and_then(|mut library| library.take());
+        let Some(library) = library else { return };
+        let wake = app.world().resource::<Wake>().clone();
+        let key = app.world().resource::<ActiveModel>().0.key.clone();
+        let writable = self.writable;
+        let body = move |inbox, outbox| Keeper { library, key, model: None }.run(&inbox, &outbox, writable);
+        match Actor::spawn("store", 256, &wake, body) {
+            Ok(actor) => app.insert_resource(StoreActor { actor, writable }),
+            Err(error) => {
+                app.world_mut().write_message(Notice::new(format!("library cannot be kept: no thread ({error})")));
+                return;
+            }
+        };
+        app.init_resource::<StoreState>().add_message::<Stored>().add_observer(forget).add_systems(
+            Update,
+            (
+                collect_stored.in_set(SoundkinSystems::Collect),
+                (mark_dirty, hand_over).chain().in_set(SoundkinSystems::Dispatch),
+            ),
+        );
+    }
+}
+
+fn collect_stored(
+    store: Res<StoreActor>,
+    mut state: ResMut<StoreState>,
+    mut restored: ResMut<Restored>,
+    mut folders: ResMut<Folders>,
+    mut stored: MessageWriter<Stored>,
+    mut notices: MessageWriter<Notice>,
+    mut commands: Commands,
+) {
+    for reply in store.actor.replies() {
+        match reply {
+            Reply::Loaded(records) => {
+                state.just_restored.extend(records.into_iter().map(|record| spawn(record, &mut commands)));
+            }
+            Reply::Restored(known) => {
+                let added = std::mem::replace(&mut folders.0, known.clone());
+                state.saved_folders = known;
+                for folder in added {
+                    if !folders.0.contains(&folder) {
+                        folders.0.push(folder);
+                    }
+                }
+                restored.0 = true;
+            }
+            Reply::Committed { jobs, saved } => {
+                state.under_way = state.under_way.saturating_sub(jobs);
+                state.failure = None;
+                stored.write_batch(saved.into_iter().map(|entity| Stored { entity }));
+            }
+            Reply::Failed { jobs, saved, forgotten, reason } => {
+                state.under_way = state.under_way.saturating_sub(jobs);
+                state.dirty.extend(saved);
+                state.forgotten.extend(forgotten);
+                state.saved_folders.clear();
+                state.retry_at = Some(Instant::now() + RETRY);
+                if state.failure.as_ref() != Some(&reason) {
+                    notices.write(Notice::new(&reason));
+                    state.failure = Some(reason);
+                }
+            }
+        }
+    }
+}
+
+fn spawn(record: Record, commands: &mut Commands) -> Entity {
+    let SampleRow { path, stamp, hash, missing, failed, tags } = record.sample;
+    let mut entity = commands.spawn((Sample { path }, stamp));
+    hash.map(|hash| entity.insert(hash));
+    missing.then(|| entity.insert(Missing));
+    failed.map(|failed| entity.insert(failed));
+    if !tags.0.is_empty() {
+        entity.insert(tags);
+    }
+    if let Some(content) = record.content {
+        entity.insert((content.info, content.thumbnail, content.features));
+    }
+    record.embedding.map(|embedding| entity.insert(embedding));
+    entity.id()
+}
+
+fn forget(discarded: On<Discard, Sample>, samples: Query<&Sample, Without<Guest>>, mut state: ResMut<StoreState>) {
+    if let Ok(sample) = samples.get(discarded.entity) {
+        state.dirty.remove(&discarded.entity);
+        state.forgotten.push(sample.path.clone());
+    }
+}
+
+type Touched = Or<(
+    Changed<FileStamp>,
+    Changed<ContentHash>,
+    Changed<AudioInfo>,
+    Changed<Embedding>,
+    Changed<Failed>,
+    Changed<Missing>,
+    Changed<Tags>,
+)>;
+
+fn mark_dirty(
+    mut state: ResMut<StoreState>,
+    folders: Res<Folders>,
+    restored: Res<Restored>,
+    touched: Query<Entity, (With<Sample>, Without<Guest>, Touched)>,
+    mut found_again: RemovedComponents<Missing>,
+    mut unfailed: RemovedComponents<Failed>,
+    samples: Query<(), (With<Sample>, Without<Guest>)>,
+) {
+    let restored_now = std::mem::take(&mut state.just_restored);
+    state.dirty.extend(touched.iter().filter(|entity| !restored_now.contains(entity)));
+    let lost = found_again.read().chain(unfailed.read()).filter(|entity| samples.contains(*entity));
+    state.dirty.extend(lost);
+    state.folders_dirty = restored.0 && folders.0 != state.saved_folders;
+}
+
+type Everything<'a> = (
+    &'a Sample,
+    &'a FileStamp,
+    Option<&'a ContentHash>,
+    Has<Missing>,
+    Option<&'a Failed>,
+    Option<&'a Tags>,
+    Option<(&'a AudioInfo, &'a Thumbnail, &'a Features)>,
+    Option<&'a Embedding>,
+);
+
+fn hand_over(
+    store: Res<StoreActor>,
+    mut state: ResMut<StoreState>,
+    folders: Res<Folders>,
+    samples: Query<Everything, Without<Arrived>>,
+) {
+    if !store.writable {
+        *state = StoreState { just_restored: std::mem::take(&mut state.just_restored), ..default() };
+        return;
+    }
+    if state.retry_at.is_some_and(|at| Instant::now() < at) {
+        return;
+    }
+    state.retry_at = None;
+    if state.folders_dirty && store.actor.try_send(Job::Folders(folders.0.clone())).is_ok() {
+        state.saved_folders.clone_from(&folders.0);
+        state.folders_dirty = false;
+        state.under_way += 1;
+    }
+    while let Some(path) = state.forgotten.pop() {
+        if let Err(Job::Forget(path)) = store.actor.try_send(Job::Forget(path)) {
+            state.forgotten.push(path);
+            return;
+        }
+        state.under_way += 1;
+    }
+    let waiting: Vec<Entity> = state.dirty.iter().copied().collect();
+    for entity in waiting {
+        if !store.actor.has_room() {
+            return;
+        }
+        // A sample that may be another one's new name waits until that is settled.
+        if let Ok(everything) = samples.get(entity) {
+            if store.actor.try_send(Job::Save(entity, Box::new(record(everything)))).is_err() {
+                return;
+            }
+            state.under_way += 1;
+            state.dirty.remove(&entity);
+        }
+    }
+}
+
+fn record((sample, stamp, hash, missing, failed, tags, content, embedding): <Everything<'_> as bevy::ecs::query::QueryData>::Item<'_, '_>) -> Record {
+    Record {
+        sample: SampleRow {
+            path: sample.path.clone(),
+            stamp: *stamp,
+            hash: hash.copied(),
+            missing,
+            failed: failed.cloned(),
+            tags: tags.cloned().unwrap_or_default(),
+        },
+        content: content.map(|(info, thumbnail, features)| ContentRow {
+            info: info.clone(),
+            thumbnail: thumbnail.clone(),
+            features: *features,
+        }),
+        embedding: embedding.cloned(),
+    }
+}
+
+/// What the store thread owns.
+struct Keeper {
+    library: Library,
+    key: String,
+    model: Option<i64>,
+}
+
+impl Keeper {
+    fn run(mut self, inbox: &Receiver<Job>, outbox: &Outbox<Reply>, writable: bool) {
+        if let Err(error) = self.restore(outbox) {
+            let reason = schema::sqlite(error, &self.library.path).to_string();
+            let failed = Reply::Failed { jobs: 0, saved: Vec::new(), forgotten: Vec::new(), reason };
+            if outbox.send(failed).is_err() {
+                return;
+            }
+        }
+        while let Ok(first) = inbox.recv() {
+            if writable && outbox.send(self.commit(first, inbox)).is_err() {
+                return;
+            }
+        }
+    }
+
+    fn restore(&mut self, outbox: &Outbox<Reply>) -> rusqlite::Result<()> {
+        let connection = &self.library.connection;
+        self.model = rows::known_model_number(connection, &self.key)?;
+        let mut batch = Vec::with_capacity(BATCH);
+        rows::load(connection, self.model, |record| {
+            batch.push(record);
+            batch.len() < BATCH || outbox.send(Reply::Loaded(std::mem::take(&mut batch))).is_ok()
+        })?;
+        let folders = rows::load_folders(connection)?;
+        // A closed app shows at the next receive.
+        let _ = outbox.send(Reply::Loaded(batch));
+        let _ = outbox.send(Reply::Restored(folders));
+        Ok(())
+    }
+
+    /// Gathers jobs for a moment and commits them together.
+    fn commit(&mut self, first: Job, inbox: &Receiver<Job>) -> Reply {
+        let deadline = Instant::now() + BATCH_TIME;
+        let mut jobs = vec![first];
+        while let Ok(job) = inbox.recv_deadline(deadline) {
+            jobs.push(job);
+        }
+        let written = self.write(&jobs);
+        let count = jobs.len();
+        let (mut saved, mut forgotten) = (Vec::new(), Vec::new());
+        for job in jobs {
+            match job {
+                Job::Save(entity, _) => saved.push(entity),
+                Job::Forget(path) => forgotten.push(path),
+                Job::Folders(_) => {}
+            }
+        }
+        match written {
+            Ok(()) => Reply::Committed { jobs: count, saved },
+            Err(error) => {
+                let reason = schema::sqlite(error, &self.library.path).to_string();
+                Reply::Failed { jobs: count, saved, forgotten, reason }
+            }
+        }
+    }
+
+    fn write(&mut self, jobs: &[Job]) -> rusqlite::Result<()> {
+        let transaction = self.library.connection.transaction()?;
+        let model = match self.model {
+            Some(model) => model,
+            None => rows::model_number(&transaction, &self.key)?,
+        };
+        for job in jobs {
+            match job {
+                Job::Save(_, record) => rows::save(&transaction, record, model)?,
+                Job::Forget(path) => rows::forget(&transaction, path)?,
+                Job::Folders(folders) => rows::save_folders(&transaction, folders)?,
+            }
+        }
+        transaction.commit()?;
+        self.model = Some(model);
+        Ok(())
+    }
+}

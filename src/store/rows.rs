@@ -1,0 +1,319 @@
+//! Components ↔ rows. Numbers are little-endian; paths are kept byte for byte.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use half::f16;
+use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
+
+use crate::decode::{AudioInfo, COLUMNS, Features, Thumbnail};
+use crate::embed::{Embedding, Windows};
+use crate::sample::{ContentHash, Failed, FileStamp, Stage, Tags};
+
+/// A sample's own row.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SampleRow {
+    /// Absolute path.
+    pub path: Arc<Path>,
+    /// Size and time.
+    pub stamp: FileStamp,
+    /// Content, once hashed.
+    pub hash: Option<ContentHash>,
+    /// Not there any more.
+    pub missing: bool,
+    /// Why it has no analysis.
+    pub failed: Option<Failed>,
+    /// The user's words.
+    pub tags: Tags,
+}
+
+/// What was heard in some content.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ContentRow {
+    /// Format and length.
+    pub info: AudioInfo,
+    /// Outline.
+    pub thumbnail: Thumbnail,
+    /// Measures.
+    pub features: Features,
+}
+
+/// A sample with all that is known of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Record {
+    /// Its own row.
+    pub sample: SampleRow,
+    /// Its content's row.
+    pub content: Option<ContentRow>,
+    /// Its vector under the model in use.
+    pub embedding: Option<Embedding>,
+}
+
+/// Returns the number of a model's key, adding it if it is new.
+pub fn model_number(connection: &Connection, key: &str) -> rusqlite::Result<i64> {
+    connection.execute("INSERT OR IGNORE INTO model (key) VALUES (?1)", [key])?;
+    connection.query_row("SELECT id FROM model WHERE key = ?1", [key], |row| row.get(0))
+}
+
+/// Returns the number of a model's key, if any vector was ever made with it.
+pub fn known_model_number(connection: &Connection, key: &str) -> rusqlite::Result<Option<i64>> {
+    connection.query_row("SELECT id FROM model WHERE key = ?1", [key], |row| row.get(0)).optional()
+}
+
+/// Writes a sample and whatever is known of its content.
+pub fn save(connection: &Connection, record: &Record, model: i64) -> rusqlite::Result<()> {
+    let sample = &record.sample;
+    let tags = serde_json::to_string(&sample.tags.0).unwrap_or_else(|_| "[]".to_owned());
+    connection
+        .prepare_cached(
+            "INSERT INTO sample (path, size, modified, hash, missing, failed_stage, failed_reason, tags)
+             VALUES (:path, :size, :modified, :hash, :missing, :stage, :reason, :tags)
+             ON CONFLICT (path) DO UPDATE SET size = :size, modified = :modified, hash = :hash, missing = :missing,
+             failed_stage = :stage, failed_reason = :reason, tags = :tags",
+        )?
+        .execute(named_params! {
+            ":path": path_bytes(&sample.path),
+            ":size": sample.stamp.size.cast_signed(),
+            ":modified": sample.stamp.modified,
+            ":hash": sample.hash.as_ref().map(|h| h.0.as_slice()),
+            ":missing": sample.missing,
+            ":stage": sample.failed.as_ref().map(|f| f.stage.name()),
+            ":reason": sample.failed.as_ref().map(|f| f.reason.as_str()),
+            ":tags": tags,
+        })?;
+    let Some(hash) = sample.hash else { return Ok(()) };
+    if let Some(content) = &record.content {
+        save_content(connection, hash, content)?;
+    }
+    if let Some(embedding) = &record.embedding {
+        save_embedding(connection, hash, model, embedding)?;
+    }
+    Ok(())
+}
+
+fn save_content(connection: &Connection, hash: ContentHash, content: &ContentRow) -> rusqlite::Result<()> {
+    let outline: Vec<u8> = content.thumbnail.0.iter().flatten().map(|v| v.cast_unsigned()).collect();
+    connection
+        .prepare_cached(
+            "INSERT OR REPLACE INTO content
+             (hash, frames, rate, channels, codec, outline, lufs, peak_db, brightness_hz)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        )?
+        .execute(params![
+            hash.0.as_slice(),
+            content.info.frames.cast_signed(),
+            content.info.rate,
+            content.info.channels,
+            content.info.codec,
+            outline,
+            content.features.lufs,
+            content.features.peak_db,
+            content.features.brightness_hz,
+        ])?;
+    Ok(())
+}
+
+fn save_embedding(
+    connection: &Connection,
+    hash: ContentHash,
+    model: i64,
+    embedding: &Embedding,
+) -> rusqlite::Result<()> {
+    let windows = embedding.windows.as_deref();
+    connection
+        .prepare_cached(
+            "INSERT OR REPLACE INTO embedding (hash, model, vector, spans, windows) VALUES (?1, ?2, ?3, ?4, ?5)",
+        )?
+        .execute(params![
+            hash.0.as_slice(),
+            model,
+            halves_to_bytes(&embedding.vector),
+            windows.map(|w| w.spans.iter().flatten().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>()),
+            windows.map(|w| halves_to_bytes(&w.vectors)),
+        ])?;
+    Ok(())
+}
+
+/// Removes a sample; what was heard in its content stays for copies and returns.
+pub fn forget(connection: &Connection, path: &Path) -> rusqlite::Result<()> {
+    connection.prepare_cached("DELETE FROM sample WHERE path = ?1")?.execute([path_bytes(path)])?;
+    Ok(())
+}
+
+/// Replaces the list of folders.
+pub fn save_folders(connection: &Connection, folders: &[PathBuf]) -> rusqlite::Result<()> {
+    connection.execute("DELETE FROM folder", [])?;
+    for (position, folder) in folders.iter().enumerate() {
+        let values = params![path_bytes(folder), position.cast_signed()];
+        connection.prepare_cached("INSERT OR REPLACE INTO folder (path, position) VALUES (?1, ?2)")?.execute(values)?;
+    }
+    Ok(())
+}
+
+/// Reads the list of folders.
+pub fn load_folders(connection: &Connection) -> rusqlite::Result<Vec<PathBuf>> {
+    let mut statement = connection.prepare("SELECT path FROM folder ORDER BY position")?;
+    let rows = statement.query_map([], |row| row.get::<_, Vec<u8>>(0))?;
+    rows.map(|row| row.map(|bytes| path_from(&bytes))).collect()
+}
+
+/// Reads every sample with what is known of it and hands it over; stops early when `hand_over` returns `false`.
+pub fn load(
+    connection: &Connection,
+    model: Option<i64>,
+    mut hand_over: impl FnMut(Record) -> bool,
+) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare(
+        "SELECT s.path, s.size, s.modified, s.hash, s.missing, s.failed_stage, s.failed_reason, s.tags,
+                c.frames, c.rate, c.channels, c.codec, c.outline, c.lufs, c.peak_db, c.brightness_hz,
+                e.vector, e.spans, e.windows
+         FROM sample s LEFT JOIN content c ON c.hash = s.hash
+                       LEFT JOIN embedding e ON e.hash = s.hash AND e.model = ?1",
+    )?;
+    let mut rows = statement.query([model])?;
+    while let Some(row) = rows.next()? {
+        if !hand_over(record(row)?) {
+            break;
+        }
+    }
+    Ok(())
+}
+
+fn record(row: &Row) -> rusqlite::Result<Record> {
+    let stage = row.get::<_, Option<String>>(5)?.and_then(|name| Stage::from_name(&name));
+    let reason = row.get::<_, Option<String>>(6)?.unwrap_or_default();
+    let tags: String = row.get(7)?;
+    let hash = row.get::<_, Option<Vec<u8>>>(3)?.and_then(|bytes| bytes.try_into().ok()).map(ContentHash);
+    Ok(Record {
+        sample: SampleRow {
+            path: path_from(&row.get::<_, Vec<u8>>(0)?).into(),
+            stamp: FileStamp { size: row.get::<_, i64>(1)?.cast_unsigned(), modified: row.get(2)? },
+            hash,
+            missing: row.get(4)?,
+            failed: stage.map(|stage| Failed { stage, reason }),
+            tags: Tags(serde_json::from_str(&tags).unwrap_or_default()),
+        },
+        content: content(row)?,
+        embedding: embedding(row)?,
+    })
+}
+
+fn content(row: &Row) -> rusqlite::Result<Option<ContentRow>> {
+    let Some(frames) = row.get::<_, Option<i64>>(8)? else { return Ok(None) };
+    let outline: Vec<u8> = row.get(12)?;
+    let mut columns = Box::new([[0_i8; 2]; COLUMNS]);
+    for (column, bytes) in columns.iter_mut().zip(outline.as_chunks::<2>().0) {
+        *column = bytes.map(u8::cast_signed);
+    }
+    Ok(Some(ContentRow {
+        info: AudioInfo {
+            frames: frames.cast_unsigned(),
+            rate: row.get(9)?,
+            channels: row.get(10)?,
+            codec: row.get(11)?,
+        },
+        thumbnail: Thumbnail(columns),
+        features: Features { lufs: row.get(13)?, peak_db: row.get(14)?, brightness_hz: row.get(15)? },
+    }))
+}
+
+fn embedding(row: &Row) -> rusqlite::Result<Option<Embedding>> {
+    let Some(vector) = row.get::<_, Option<Vec<u8>>>(16)? else { return Ok(None) };
+    let spans = row.get::<_, Option<Vec<u8>>>(17)?;
+    let windows = spans.zip(row.get::<_, Option<Vec<u8>>>(18)?).map(|(spans, windows)| {
+        let seconds = |b: &[u8; 8]| {
+            let (from, to) = ([b[0], b[1], b[2], b[3]], [b[4], b[5], b[6], b[7]]);
+            [f32::from_le_bytes(from), f32::from_le_bytes(to)]
+        };
+        let spans = spans.as_chunks::<8>().0.iter().map(seconds).collect();
+        Arc::new(Windows { spans, vectors: bytes_to_halves(&windows).collect() })
+    });
+    Ok(Some(Embedding { vector: bytes_to_halves(&vector).collect(), windows }))
+}
+
+fn halves_to_bytes(halves: &[f16]) -> Vec<u8> {
+    halves.iter().flat_map(|v| v.to_le_bytes()).collect()
+}
+
+fn bytes_to_halves(bytes: &[u8]) -> impl Iterator<Item = f16> {
+    bytes.as_chunks::<2>().0.iter().map(|b| f16::from_le_bytes(*b))
+}
+
+#[cfg(unix)]
+fn path_bytes(path: &Path) -> Vec<u8> {
+    use std::os::unix::ffi::OsStrExt;
+    path.as_os_str().as_bytes().to_vec()
+}
+
+#[cfg(unix)]
+fn path_from(bytes: &[u8]) -> PathBuf {
+    use std::os::unix::ffi::OsStrExt;
+    PathBuf::from(std::ffi::OsStr::from_bytes(bytes))
+}
+
+#[cfg(windows)]
+fn path_bytes(path: &Path) -> Vec<u8> {
+    use std::os::windows::ffi::OsStrExt;
+    path.as_os_str().encode_wide().flat_map(u16::to_le_bytes).collect()
+}
+
+#[cfg(windows)]
+fn path_from(bytes: &[u8]) -> PathBuf {
+    use std::os::windows::ffi::OsStringExt;
+    let wide: Vec<u16> = bytes.as_chunks::<2>().0.iter().map(|b| u16::from_le_bytes(*b)).collect();
+    PathBuf::from(std::ffi::OsString::from_wide(&wide))
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    pub fn full_record(path: &str, seed: u8) -> Record {
+        let vector: Arc<[f16]> = (0..8).map(|i| f16::from_f32(f32::from(i * seed) * 0.01)).collect();
+        let windows = Windows { spans: vec![[0.0, 2.5], [1.0, 3.5]], vectors: vec![f16::ONE; 16] };
+        Record {
+            sample: SampleRow {
+                path: Path::new(path).into(),
+                stamp: FileStamp { size: 100, modified: -5 },
+                hash: Some(ContentHash([seed; 32])),
+                missing: seed % 2 == 0,
+                failed: (seed % 3 == 0).then(|| Failed { stage: Stage::Embed, reason: "is silent".into() }),
+                tags: Tags(vec!["dark, wet".into(), "naïve \"quoted\"".into()]),
+            },
+            content: Some(ContentRow {
+                info: AudioInfo { frames: 7, rate: 44_100, channels: 2, codec: "flac".into() },
+                thumbnail: Thumbnail(Box::new([[-7, 9]; COLUMNS])),
+                features: Features { lufs: None, peak_db: -3.5, brightness_hz: 812.25 },
+            }),
+            embedding: Some(Embedding { vector, windows: Some(Arc::new(windows)) }),
+        }
+    }
+
+    #[test]
+    fn what_is_saved_comes_back_unchanged() {
+        let folder = tempfile::tempdir().unwrap();
+        let library = crate::store::Library::open(&folder.path().join("library.db")).unwrap();
+        let connection = &library.connection;
+        let model = model_number(connection, "m").unwrap();
+        let records: Vec<Record> = (1..5).map(|n| full_record(&format!("/a/{n}.wav"), n)).collect();
+        for record in records.iter().chain(&records) {
+            save(connection, record, model).unwrap();
+        }
+        let mut loaded = Vec::new();
+        load(connection, Some(model), |record| {
+            loaded.push(record);
+            true
+        })
+        .unwrap();
+        loaded.sort_by(|a, b| a.sample.path.cmp(&b.sample.path));
+        assert_eq!(loaded, records);
+        let other = model_number(connection, "another").unwrap();
+        load(connection, Some(other), |record| {
+            assert_eq!(record.embedding, None, "vectors of different models never mix");
+            true
+        })
+        .unwrap();
+        forget(connection, Path::new("/a/1.wav")).unwrap();
+        assert_eq!(library.count().unwrap(), 3);
+    }
+}

@@ -1,0 +1,258 @@
+//! The library file: tables, versions, and who may open it.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+
+/// Marks the file as a Soundkin library (`SKin` in ASCII), so that no other database is taken for one.
+const APPLICATION_ID: i64 = 0x534b_696e;
+
+/// Statements that take a library from version `i` to `i + 1`.
+///
+/// A sample is a path with a stamp; what was heard in it hangs on the hash of its content, so that copies share it
+/// and moves keep it.
+const MIGRATIONS: [&str; 1] = ["
+    CREATE TABLE folder (
+        path BLOB NOT NULL PRIMARY KEY,
+        position INTEGER NOT NULL
+    ) STRICT;
+    CREATE TABLE sample (
+        path BLOB NOT NULL PRIMARY KEY,
+        size INTEGER NOT NULL,
+        modified INTEGER NOT NULL, -- ns since 1970 UTC
+        hash BLOB,
+        missing INTEGER NOT NULL DEFAULT 0,
+        failed_stage TEXT,
+        failed_reason TEXT,
+        tags TEXT NOT NULL DEFAULT '[]' -- JSON array of strings
+    ) STRICT;
+    CREATE INDEX sample_by_hash ON sample (hash);
+    CREATE TABLE content (
+        hash BLOB NOT NULL PRIMARY KEY, -- BLAKE3 of the file's bytes
+        frames INTEGER NOT NULL,
+        rate INTEGER NOT NULL, -- Hz
+        channels INTEGER NOT NULL,
+        codec TEXT NOT NULL,
+        outline BLOB NOT NULL, -- i8 minimum and maximum of each column
+        lufs REAL,
+        peak_db REAL NOT NULL,
+        brightness_hz REAL NOT NULL
+    ) STRICT;
+    CREATE TABLE model (
+        id INTEGER PRIMARY KEY,
+        key TEXT NOT NULL UNIQUE -- id, file hash and contract hash
+    ) STRICT;
+    CREATE TABLE embedding (
+        hash BLOB NOT NULL,
+        model INTEGER NOT NULL REFERENCES model (id),
+        vector BLOB NOT NULL, -- f16 little endian, pooled, unit length
+        spans BLOB, -- f32 little endian, start and end of each window in s
+        windows BLOB, -- f16 little endian, one vector after the other
+        PRIMARY KEY (hash, model)
+    ) STRICT, WITHOUT ROWID;
+"];
+
+/// Why a library cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Another process writes to it.
+    #[error("library is in use by another Soundkin; close it or name another with --library: {0}")]
+    InUse(PathBuf),
+    /// Nothing there to read.
+    #[error("there is no library yet; make one with `soundkin index FOLDER`: {0}")]
+    Absent(PathBuf),
+    /// Its folder cannot be made or written.
+    #[error("library cannot be made ({source}); check permissions or name another with --library: {path}")]
+    Folder {
+        /// What the system said.
+        source: std::io::Error,
+        /// The library.
+        path: PathBuf,
+    },
+    /// Something else is there.
+    #[error("file is no Soundkin library; name another with --library: {0}")]
+    Foreign(PathBuf),
+    /// Made by a later version.
+    #[error("library has version {found}, this Soundkin knows {known}; update Soundkin: {path}")]
+    Newer {
+        /// Its version.
+        found: usize,
+        /// The newest known.
+        known: usize,
+        /// The library.
+        path: PathBuf,
+    },
+    /// SQLite's word.
+    #[error("library cannot be used ({source}); free disk space or restore a copy: {path}")]
+    Sqlite {
+        /// What SQLite said.
+        source: rusqlite::Error,
+        /// The library.
+        path: PathBuf,
+    },
+}
+
+/// An open library file.
+pub struct Library {
+    pub(super) connection: Connection,
+    /// Held as long as the library is open for writing; the system frees it even if the process is killed.
+    pub(super) _lock: Option<File>,
+    /// Where it is.
+    pub path: PathBuf,
+}
+
+impl Library {
+    /// Opens a library for writing and makes it if there is none; only one process at a time may do so.
+    ///
+    /// # Errors
+    /// It is in use, no library, newer than this program, or the disk refuses.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        let folder = |source| StoreError::Folder { source, path: path.to_owned() };
+        if let Some(parent) = path.parent().filter(|p| !p.as_os_str().is_empty()) {
+            std::fs::create_dir_all(parent).map_err(folder)?;
+        }
+        let lock = lock(path)?;
+        let mut connection = Connection::open(path).map_err(|e| sqlite(e, path))?;
+        check_owner(&connection, path)?;
+        let setup = || -> rusqlite::Result<()> {
+            connection.busy_timeout(Duration::from_secs(5))?;
+            // FULL: a commit is on the disk when it is reported, even if the power goes.
+            connection.pragma_update(None, "journal_mode", "WAL")?;
+            connection.pragma_update(None, "synchronous", "FULL")?;
+            connection.pragma_update(None, "foreign_keys", true)?;
+            connection.pragma_update(None, "application_id", APPLICATION_ID)
+        };
+        setup().map_err(|e| sqlite(e, path))?;
+        migrate(&mut connection, path)?;
+        Ok(Self { connection, _lock: Some(lock), path: path.to_owned() })
+    }
+
+    /// Opens a library for reading, also while another process writes to it.
+    ///
+    /// # Errors
+    /// It is not there, no library, or of another version.
+    pub fn read(path: &Path) -> Result<Self, StoreError> {
+        if !path.exists() {
+            return Err(StoreError::Absent(path.to_owned()));
+        }
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(path, flags).map_err(|e| sqlite(e, path))?;
+        check_owner(&connection, path)?;
+        connection.busy_timeout(Duration::from_secs(5)).map_err(|e| sqlite(e, path))?;
+        if version(&connection, path)? < MIGRATIONS.len() {
+            // An older library has to be brought up to date first, which needs the right to write.
+            drop(connection);
+            return Self::open(path);
+        }
+        Ok(Self { connection, _lock: None, path: path.to_owned() })
+    }
+
+    /// Version of its tables.
+    ///
+    /// # Errors
+    /// SQLite cannot read it.
+    pub fn version(&self) -> Result<usize, StoreError> {
+        version(&self.connection, &self.path)
+    }
+
+    /// Counts the samples it holds.
+    ///
+    /// # Errors
+    /// SQLite cannot read it.
+    pub fn count(&self) -> Result<u64, StoreError> {
+        let count = self.connection.query_row("SELECT count(*) FROM sample", [], |row| row.get::<_, i64>(0));
+        count.map(i64::unsigned_abs).map_err(|e| sqlite(e, &self.path))
+    }
+}
+
+fn lock(path: &Path) -> Result<File, StoreError> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    let failed = |source| StoreError::Folder { source, path: path.to_owned() };
+    let file = OpenOptions::new().create(true).truncate(false).write(true).open(name).map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(StoreError::InUse(path.to_owned())),
+        Err(TryLockError::Error(source)) => Err(failed(source)),
+    }
+}
+
+fn check_owner(connection: &Connection, path: &Path) -> Result<(), StoreError> {
+    let read = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+    let ids = read("application_id").and_then(|id| Ok((id, read("schema_version")?)));
+    match ids {
+        Ok((APPLICATION_ID, _) | (0, 0)) => Ok(()),
+        Ok(_) => Err(StoreError::Foreign(path.to_owned())),
+        Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::NotADatabase) => {
+            Err(StoreError::Foreign(path.to_owned()))
+        }
+        Err(error) => Err(sqlite(error, path)),
+    }
+}
+
+fn version(connection: &Connection, path: &Path) -> Result<usize, StoreError> {
+    let version = connection.pragma_query_value(None, "user_version", |row| row.get::<_, u32>(0));
+    let found = version.map_err(|e| sqlite(e, path))? as usize;
+    if found > MIGRATIONS.len() {
+        return Err(StoreError::Newer { found, known: MIGRATIONS.len(), path: path.to_owned() });
+    }
+    Ok(found)
+}
+
+fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
+    let from = version(connection, path)?;
+    let mut run = || -> rusqlite::Result<()> {
+        for (i, statements) in MIGRATIONS.iter().enumerate().skip(from) {
+            let step = connection.transaction()?;
+            step.execute_batch(statements)?;
+            step.pragma_update(None, "user_version", (i + 1).cast_signed())?;
+            step.commit()?;
+        }
+        Ok(())
+    };
+    run().map_err(|e| sqlite(e, path))
+}
+
+pub(super) fn sqlite(source: rusqlite::Error, path: &Path) -> StoreError {
+    StoreError::Sqlite { source, path: path.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_writer_gets_a_clear_answer_and_a_reader_gets_in() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("library.db");
+        let first = Library::open(&path).unwrap();
+        assert!(matches!(Library::open(&path), Err(StoreError::InUse(_))));
+        assert_eq!(Library::read(&path).unwrap().count().unwrap(), 0);
+        drop(first);
+        Library::open(&path).unwrap();
+    }
+
+    #[test]
+    fn another_database_and_another_file_are_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("other.db");
+        Connection::open(&path).unwrap().execute_batch("CREATE TABLE t (a)").unwrap();
+        assert!(matches!(Library::open(&path), Err(StoreError::Foreign(_))));
+        let text = folder.path().join("notes.txt");
+        std::fs::write(&text, "kick, snare, hat, clap, and more words than a header has").unwrap();
+        assert!(matches!(Library::open(&text), Err(StoreError::Foreign(_))));
+        assert_eq!(std::fs::read_to_string(&text).unwrap().len(), 56);
+    }
+
+    #[test]
+    fn a_library_of_a_later_version_is_not_touched() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("library.db");
+        let library = Library::open(&path).unwrap();
+        library.connection.pragma_update(None, "user_version", 99).unwrap();
+        drop(library);
+        assert!(matches!(Library::open(&path), Err(StoreError::Newer { found: 99, .. })));
+    }
+}

@@ -1,0 +1,527 @@
+//! Folders → samples: lists every audio file at once, then follows changes.
+//!
+//! One thread walks folders and listens to the operating system. It only reports facts: this file is there with
+//! this stamp, this path is gone, this folder has been walked to its end. The systems here turn facts into
+//! entities: a new file becomes a [`Sample`], a changed one gets a new [`FileStamp`], and a file that a complete
+//! walk did not meet is [`Missing`]. Analysis happens later and elsewhere.
+
+mod debounce;
+mod walk;
+
+use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use bevy::prelude::*;
+use crossbeam_channel::{Receiver, bounded, select};
+use notify::{RecursiveMode, Watcher};
+
+use self::debounce::Debounce;
+use self::walk::Found;
+use crate::SoundkinSystems;
+use crate::actor::{Actor, Closed, Outbox, Wake};
+use crate::sample::{
+    Arrived, ContentHash, FileStamp, Folders, Guest, Missing, Notice, Restored, Sample, SampleIndex, Tags,
+};
+
+/// Files handed over together, so that a large folder costs few messages.
+const BATCH: usize = 512;
+/// Changes kept while the thread walks; beyond this the folders are walked again instead.
+const CHANGES: usize = 4096;
+/// A folder that has vanished is looked for this often.
+const RETURN_CHECK: Duration = Duration::from_secs(2);
+
+/// Asks for a folder's sounds to be listed, and followed if wished.
+#[derive(Message, Clone, Debug)]
+pub struct AddFolder {
+    /// Absolute path of the folder (a single file works too).
+    pub path: PathBuf,
+    /// Whether later changes are followed.
+    pub follow: bool,
+}
+
+/// A folder has been listed to its end.
+#[derive(Message, Clone, Debug)]
+pub struct FolderListed {
+    /// The folder.
+    pub path: PathBuf,
+    /// Its audio files and what became of each.
+    pub tally: Tally,
+}
+
+/// What a complete listing found, in files.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// All audio files there.
+    pub files: usize,
+    /// Never seen before.
+    pub new: usize,
+    /// Known, with another stamp.
+    pub changed: usize,
+    /// Known, with the same stamp.
+    pub unchanged: usize,
+    /// Known, and not there now.
+    pub missing: usize,
+}
+
+/// Folders that are being listed or wait for it.
+#[derive(Resource, Default, Debug)]
+pub struct Listing {
+    waiting: Vec<AddFolder>,
+    under_way: usize,
+    seen: HashSet<Entity>,
+    tally: Tally,
+}
+
+impl Listing {
+    /// Tells whether every folder asked for has been listed.
+    pub fn is_idle(&self) -> bool {
+        self.waiting.is_empty() && self.under_way == 0
+    }
+}
+
+enum Job {
+    Add(AddFolder),
+}
+
+enum Fact {
+    Files { files: Vec<(PathBuf, FileStamp)>, in_walk: bool },
+    Gone(PathBuf),
+    Listed { path: PathBuf, asked: bool, unknown: Vec<PathBuf> },
+    Notice(String),
+}
+
+#[derive(Resource)]
+struct WatchActor(Actor<Job, Fact>);
+
+/// Lists and follows folders.
+pub struct WatchPlugin;
+
+impl Plugin for WatchPlugin {
+    fn build(&self, app: &mut App) {
+        let wake = app.world().resource::<Wake>().clone();
+        match Actor::spawn("watch", 16, &wake, |inbox, outbox| Watching::new(outbox).run(&inbox)) {
+            Ok(actor) => app.insert_resource(WatchActor(actor)),
+            Err(error) => {
+                app.world_mut().write_message(Notice::new(format!("folders cannot be listed: no thread ({error})")));
+                return;
+            }
+        };
+        app.init_resource::<Listing>()
+            .add_message::<AddFolder>()
+            .add_message::<FolderListed>()
+            .add_systems(Update, collect_facts.in_set(SoundkinSystems::Collect))
+            .add_systems(Update, settle_moves.in_set(SoundkinSystems::Derive))
+            .add_systems(Update, queue_folders.in_set(SoundkinSystems::Respond))
+            .add_systems(Update, dispatch_folders.in_set(SoundkinSystems::Dispatch));
+    }
+}
+
+fn collect_facts(
+    actor: Res<WatchActor>,
+    mut listing: ResMut<Listing>,
+    index: Res<SampleIndex>,
+    samples: Query<(&FileStamp, Has<Missing>), (With<Sample>, Without<Guest>)>,
+    mut listed: MessageWriter<FolderListed>,
+    mut notices: MessageWriter<Notice>,
+    mut commands: Commands,
+) {
+    // Files spawned in this run are not in the index before the commands have been applied.
+    let mut fresh = HashMap::new();
+    for fact in actor.0.replies() {
+        match fact {
+            Fact::Files { files, in_walk } => {
+                let mut tally = listing.tally;
+                for (path, stamp) in files {
+                    let known = index.at(&path).or_else(|| fresh.get(&path).copied());
+                    let entity = match known.map(|entity| (entity, samples.get(entity))) {
+                        Some((entity, Ok((known, missing)))) => {
+                            if missing {
+                                commands.entity(entity).try_remove::<Missing>();
+                            }
+                            if *known == stamp {
+                                tally.unchanged += 1;
+                            } else {
+                                tally.changed += 1;
+                                commands.entity(entity).try_insert(stamp);
+                            }
+                            entity
+                        }
+                        Some((entity, Err(_))) => entity,
+                        None => {
+                            tally.new += 1;
+                            let entity = commands.spawn((Sample { path: path.as_path().into() }, stamp)).id();
+                            fresh.insert(path, entity);
+                            entity
+                        }
+                    };
+                    tally.files += 1;
+                    if in_walk {
+                        listing.seen.insert(entity);
+                    }
+                }
+                if in_walk {
+                    listing.tally = tally;
+                }
+            }
+            Fact::Gone(path) => {
+                for entity in index.below(&path).filter(|e| samples.get(*e).is_ok_and(|(_, missing)| !missing)) {
+                    commands.entity(entity).try_insert(Missing);
+                }
+            }
+            Fact::Listed { path, asked, unknown } => {
+                let unknown: HashSet<Entity> = unknown.iter().flat_map(|p| index.below(p)).collect();
+                for entity in index.below(&path) {
+                    if listing.seen.contains(&entity) || unknown.contains(&entity) {
+                        continue;
+                    }
+                    if let Ok((_, missing)) = samples.get(entity) {
+                        listing.tally.missing += 1;
+                        if !missing {
+                            commands.entity(entity).try_insert(Missing);
+                        }
+                    }
+                }
+                listing.seen.clear();
+                let tally = std::mem::take(&mut listing.tally);
+                if asked {
+                    listing.under_way = listing.under_way.saturating_sub(1);
+                    listed.write(FolderListed { path, tally });
+                }
+            }
+            Fact::Notice(text) => {
+                notices.write(Notice::new(text));
+            }
+        }
+    }
+}
+
+fn queue_folders(mut added: MessageReader<AddFolder>, mut listing: ResMut<Listing>, mut folders: ResMut<Folders>) {
+    for folder in added.read() {
+        if !folders.0.contains(&folder.path) {
+            folders.0.push(folder.path.clone());
+        }
+        listing.waiting.push(folder.clone());
+    }
+}
+
+/// Decides, once the folders have been listed, which known content has moved: the sample at the old path hands its
+/// tags to the new one and is forgotten. Where the old file is still there, the new one is a copy and both stay.
+fn settle_moves(
+    listing: Res<Listing>,
+    index: Res<SampleIndex>,
+    arrived: Query<(Entity, &FileStamp, &ContentHash), With<Arrived>>,
+    gone: Query<Option<&Tags>, (With<Missing>, Without<Guest>)>,
+    mut commands: Commands,
+) {
+    let mut claimed = HashSet::new();
+    for (entity, stamp, hash) in &arrived {
+        let twins = index.content_of_size(stamp.size).iter().filter(|(twin, _)| twin == hash);
+        let old = twins.map(|(_, old)| *old).find(|old| gone.contains(*old) && !claimed.contains(old));
+        if let Some(old) = old {
+            claimed.insert(old);
+            if let Ok(Some(tags)) = gone.get(old) {
+                commands.entity(entity).try_insert(tags.clone());
+            }
+            commands.entity(old).try_despawn();
+        }
+        if old.is_some() || listing.is_idle() {
+            commands.entity(entity).try_remove::<Arrived>();
+        }
+    }
+}
+
+fn dispatch_folders(actor: Res<WatchActor>, restored: Res<Restored>, mut listing: ResMut<Listing>) {
+    if !restored.0 || listing.waiting.is_empty() {
+        return;
+    }
+    while actor.0.has_room() && !listing.waiting.is_empty() {
+        let folder = listing.waiting.remove(0);
+        match actor.0.try_send(Job::Add(folder)) {
+            Ok(()) => listing.under_way += 1,
+            Err(Job::Add(folder)) => {
+                listing.waiting.insert(0, folder);
+                return;
+            }
+        }
+    }
+}
+
+/// What the watch thread owns.
+struct Watching {
+    outbox: Outbox<Fact>,
+    watcher: Option<notify::RecommendedWatcher>,
+    changes: Receiver<PathBuf>,
+    overflow: Receiver<()>,
+    followed: Vec<PathBuf>,
+    /// Folders to be followed that are not there now, such as a drive that was pulled out.
+    away: Vec<PathBuf>,
+    debounce: Debounce,
+    reported: HashSet<PathBuf>,
+}
+
+impl Watching {
+    fn new(outbox: Outbox<Fact>) -> Self {
+        let (change_sender, changes) = bounded(CHANGES);
+        let (overflow_sender, overflow) = bounded(1);
+        let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+            let (paths, lost) = match event {
+                Ok(event) if event.kind.is_access() => return,
+                Ok(event) => (event.paths.clone(), event.need_rescan()),
+                Err(_) => (Vec::new(), true),
+            };
+            if lost || paths.into_iter().any(|path| change_sender.try_send(path).is_err()) {
+                let _ = overflow_sender.try_send(());
+            }
+        });
+        Self {
+            outbox,
+            watcher: watcher.ok(),
+            changes,
+            overflow,
+            followed: Vec::new(),
+            away: Vec::new(),
+            debounce: Debounce::default(),
+            reported: HashSet::new(),
+        }
+    }
+
+    fn run(mut self, inbox: &Receiver<Job>) {
+        while self.turn(inbox).is_ok() {}
+    }
+
+    fn turn(&mut self, inbox: &Receiver<Job>) -> Result<(), Closed> {
+        let now = Instant::now();
+        let idle = if self.away.is_empty() { Duration::from_secs(3600) } else { RETURN_CHECK };
+        let nap = self.debounce.deadline().map_or(idle, |d| d.saturating_duration_since(now));
+        select! {
+            recv(inbox) -> job => match job {
+                Ok(Job::Add(folder)) => self.add(folder),
+                Err(_) => Err(Closed),
+            },
+            recv(self.changes) -> path => {
+                if let Ok(path) = path {
+                    self.debounce.push(path, Instant::now());
+                }
+                Ok(())
+            },
+            recv(self.overflow) -> _ => {
+                for folder in self.followed.clone() {
+                    self.debounce.push(folder, Instant::now());
+                }
+                Ok(())
+            },
+            default(nap) => {
+                for path in self.debounce.take_due(Instant::now()) {
+                    self.look_again(path)?;
+                }
+                self.welcome_back()
+            },
+        }
+    }
+
+    fn add(&mut self, folder: AddFolder) -> Result<(), Closed> {
+        if let Err(error) = std::fs::metadata(&folder.path) {
+            self.report(&folder.path, &format!("folder cannot be read ({error}); reconnect it or remove it"))?;
+            self.away.extend(folder.follow.then(|| folder.path.clone()));
+        } else if folder.follow && !self.followed.contains(&folder.path) {
+            // Follow first, so that a change during the walk is not missed.
+            self.follow(&folder.path)?;
+        }
+        self.list(folder.path, true)
+    }
+
+    /// Lists and follows again the folders that have come back.
+    fn welcome_back(&mut self) -> Result<(), Closed> {
+        let (back, away) = std::mem::take(&mut self.away).into_iter().partition(|path| path.exists());
+        self.away = away;
+        for path in Vec::<PathBuf>::from(back) {
+            self.reported.remove(&path);
+            self.follow(&path)?;
+            self.list(path, false)?;
+        }
+        Ok(())
+    }
+
+    fn follow(&mut self, path: &Path) -> Result<(), Closed> {
+        let watched = match &mut self.watcher {
+            Some(watcher) => watcher.watch(path, RecursiveMode::Recursive).map_err(|e| e.to_string()),
+            None => Err("the system offers no file notifications".to_owned()),
+        };
+        match watched {
+            Ok(()) => {
+                self.followed.push(path.to_owned());
+                Ok(())
+            }
+            Err(reason) => self.report(path, &format!("changes cannot be followed ({reason}); index it again by hand")),
+        }
+    }
+
+    fn look_again(&mut self, path: PathBuf) -> Result<(), Closed> {
+        match std::fs::metadata(&path) {
+            Ok(metadata) if metadata.is_dir() => self.list(path, false),
+            Ok(metadata) => match walk::stamp_if_audio(&path, &metadata) {
+                Some(stamp) => self.outbox.send(Fact::Files { files: vec![(path, stamp)], in_walk: false }),
+                None => Ok(()),
+            },
+            Err(_) => {
+                if let Some(at) = self.followed.iter().position(|followed| *followed == path) {
+                    self.away.push(self.followed.swap_remove(at));
+                    self.report(&path, "folder has vanished; its sounds are kept as missing until it is back")?;
+                }
+                self.outbox.send(Fact::Gone(path))
+            }
+        }
+    }
+
+    fn list(&mut self, path: PathBuf, asked: bool) -> Result<(), Closed> {
+        let mut batch = Vec::with_capacity(BATCH);
+        let mut problems = Vec::new();
+        let outbox = self.outbox.clone();
+        let mut closed = false;
+        walk::walk(&path, &mut |found| {
+            match found {
+                Found::File(path, stamp) => batch.push((path, stamp)),
+                Found::Unreadable { path, reason } => problems.push((path, reason)),
+            }
+            if batch.len() >= BATCH {
+                closed = outbox.send(Fact::Files { files: std::mem::take(&mut batch), in_walk: true }).is_err();
+            }
+            !closed
+        });
+        if closed {
+            return Err(Closed);
+        }
+        outbox.send(Fact::Files { files: batch, in_walk: true })?;
+        let mut unknown = Vec::new();
+        for (problem, reason) in problems {
+            // A root that is not there has been reported by whoever asked for it, and its sounds are missing.
+            if problem != path {
+                self.report(&problem, &reason)?;
+                unknown.push(problem);
+            }
+        }
+        self.outbox.send(Fact::Listed { path, asked, unknown })
+    }
+
+    /// Tells the user, once for each path.
+    fn report(&mut self, path: &Path, what: &str) -> Result<(), Closed> {
+        if self.reported.insert(path.to_owned()) {
+            self.outbox.send(Fact::Notice(format!("{what}: {}", path.display())))?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample::SamplePlugin;
+
+    fn app() -> App {
+        let mut app = App::new();
+        crate::configure_sets(&mut app);
+        app.init_resource::<Wake>().add_plugins((SamplePlugin, WatchPlugin));
+        app.world_mut().resource_mut::<Restored>().0 = true;
+        app
+    }
+
+    fn until(app: &mut App, what: &str, done: impl Fn(&mut World) -> bool) {
+        let deadline = Instant::now() + Duration::from_secs(10);
+        loop {
+            app.update();
+            if done(app.world_mut()) {
+                return;
+            }
+            assert!(Instant::now() < deadline, "waited too long: {what}");
+            let wake = app.world().resource::<Wake>().clone();
+            wake.wait(Duration::from_millis(20));
+        }
+    }
+
+    fn add(app: &mut App, path: &Path, follow: bool) {
+        app.world_mut().write_message(AddFolder { path: path.to_owned(), follow });
+        app.update();
+        until(app, "listing", |world| world.resource::<Listing>().is_idle());
+    }
+
+    fn count<F: bevy::ecs::query::QueryFilter>(world: &mut World) -> usize {
+        world.query_filtered::<(), (With<Sample>, F)>().iter(world).count()
+    }
+
+    #[test]
+    fn files_are_listed_and_a_second_listing_tells_what_changed() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["a.wav", "b.wav", "c.wav"] {
+            std::fs::write(folder.path().join(name), b"x").unwrap();
+        }
+        let mut app = app();
+        add(&mut app, folder.path(), false);
+        assert_eq!(count::<Without<Missing>>(app.world_mut()), 3);
+        std::fs::write(folder.path().join("a.wav"), b"longer").unwrap();
+        std::fs::remove_file(folder.path().join("b.wav")).unwrap();
+        std::fs::write(folder.path().join("d.wav"), b"x").unwrap();
+        app.world_mut().write_message(AddFolder { path: folder.path().to_owned(), follow: false });
+        let mut cursor = app.world().resource::<Messages<FolderListed>>().get_cursor_current();
+        let mut tally = None;
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while tally.is_none() && Instant::now() < deadline {
+            app.update();
+            let listed = app.world().resource::<Messages<FolderListed>>();
+            tally = cursor.read(listed).last().map(|l| l.tally);
+        }
+        assert_eq!(tally, Some(Tally { files: 3, new: 1, changed: 1, unchanged: 1, missing: 1 }));
+        assert_eq!(count::<With<Missing>>(app.world_mut()), 1);
+    }
+
+    #[test]
+    fn a_followed_folder_shows_new_and_removed_files() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut app = app();
+        add(&mut app, folder.path(), true);
+        std::fs::create_dir(folder.path().join("new")).unwrap();
+        std::fs::write(folder.path().join("new/a.wav"), b"x").unwrap();
+        until(&mut app, "the new file", |world| count::<Without<Missing>>(world) == 1);
+        std::fs::remove_dir_all(folder.path().join("new")).unwrap();
+        until(&mut app, "its removal", |world| count::<With<Missing>>(world) == 1);
+    }
+
+    #[test]
+    fn a_folder_that_vanishes_is_reported_once_and_comes_back() {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = parent.path().join("drive");
+        std::fs::create_dir(&folder).unwrap();
+        std::fs::write(folder.join("a.wav"), b"x").unwrap();
+        let mut app = app();
+        add(&mut app, &folder, true);
+        let mut cursor = app.world().resource::<Messages<Notice>>().get_cursor_current();
+        std::fs::remove_dir_all(&folder).unwrap();
+        let mut notices = Vec::new();
+        let deadline = Instant::now() + Duration::from_secs(3);
+        while Instant::now() < deadline {
+            app.update();
+            notices.extend(cursor.read(app.world().resource::<Messages<Notice>>()).cloned());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        assert_eq!(notices.len(), 1, "{notices:?}");
+        assert!(notices[0].text.contains("vanished"), "{notices:?}");
+        assert_eq!(count::<With<Missing>>(app.world_mut()), 1);
+        std::fs::create_dir(&folder).unwrap();
+        std::fs::write(folder.join("a.wav"), b"x").unwrap();
+        until(&mut app, "the file's return", |world| count::<With<Missing>>(world) == 0);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn names_that_are_not_utf8_are_kept_byte_for_byte() {
+        use std::os::unix::ffi::OsStrExt;
+        let folder = tempfile::tempdir().unwrap();
+        let name = std::ffi::OsStr::from_bytes(b"kick\xff\xfe.wav");
+        std::fs::write(folder.path().join(name), b"x").unwrap();
+        let mut app = app();
+        add(&mut app, folder.path(), false);
+        let world = app.world_mut();
+        let sample = world.query::<&Sample>().single(world).unwrap();
+        assert_eq!(sample.path.file_name(), Some(name));
+    }
+}
