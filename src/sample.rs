@@ -127,6 +127,8 @@ pub struct SampleIndex {
     // Ordered, so that everything below a folder is one range.
     by_path: BTreeMap<Arc<Path>, Entity>,
     by_size: HashMap<u64, Vec<(ContentHash, Entity)>>,
+    // The size under which an entity's content is listed; its stamp may have changed since.
+    sizes: HashMap<Entity, u64>,
 }
 
 impl SampleIndex {
@@ -194,17 +196,15 @@ fn index_content(
     mut index: ResMut<SampleIndex>,
 ) {
     if let Ok((hash, stamp)) = samples.get(inserted.entity) {
+        index.sizes.insert(inserted.entity, stamp.size);
         index.by_size.entry(stamp.size).or_default().push((*hash, inserted.entity));
     }
 }
 
-fn forget_content(
-    discarded: On<Discard, ContentHash>,
-    samples: Query<&FileStamp, Without<Guest>>,
-    mut index: ResMut<SampleIndex>,
-) {
-    if let Ok(stamp) = samples.get(discarded.entity)
-        && let Some(list) = index.by_size.get_mut(&stamp.size)
+fn forget_content(discarded: On<Discard, ContentHash>, mut index: ResMut<SampleIndex>) {
+    let index = &mut *index;
+    if let Some(size) = index.sizes.remove(&discarded.entity)
+        && let Some(list) = index.by_size.get_mut(&size)
     {
         list.retain(|(_, e)| *e != discarded.entity);
     }

@@ -24,7 +24,7 @@ pub(super) fn run(common: &Common) -> Result<()> {
     let value = json!({
         "version": env!("CARGO_PKG_VERSION"),
         "onnxruntime": runtime.as_ref().ok().map(|runtime| json!({
-            "version": session::runtime_version(),
+            "version": session::runtime_version(runtime),
             "path": runtime.path.to_string_lossy(),
         })),
         "model": {
@@ -46,7 +46,9 @@ pub(super) fn run(common: &Common) -> Result<()> {
         let line = |what: &str, text: String| println!("{what:<13} {text}");
         line("Soundkin", env!("CARGO_PKG_VERSION").to_owned());
         match &runtime {
-            Ok(runtime) => line("ONNX Runtime", format!("{}, {}", session::runtime_version(), runtime.path.display())),
+            Ok(runtime) => {
+                line("ONNX Runtime", format!("{}, {}", session::runtime_version(runtime), runtime.path.display()))
+            }
             Err(error) => line("ONNX Runtime", error.to_string()),
         }
         line("model", loads.map_or_else(|e| e.to_string(), |()| format!("{}, loads", model.manifest.id)));

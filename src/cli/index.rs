@@ -102,16 +102,18 @@ impl<'a> Following<'a> {
             sum.unchanged += part.unchanged;
             sum.missing += part.missing;
         }
-        let stored: Vec<Entity> =
-            self.stored.read(world.resource::<Messages<Stored>>()).map(|stored| stored.entity).collect();
+        let stored = self.stored.read(world.resource::<Messages<Stored>>()).filter(|stored| stored.done);
+        let stored: Vec<Entity> = stored.map(|stored| stored.entity).collect();
         for entity in stored {
             self.report_stored(world, entity);
         }
         self.failure = store_failure(world);
-        let done = world.query_filtered::<(), (With<Sample>, Or<(With<Embedding>, With<Failed>)>)>();
-        let done = { done }.iter(world).count() as u64;
+        if self.bar.is_hidden() {
+            return;
+        }
+        let mut done = world.query_filtered::<(), (With<Sample>, Or<(With<Embedding>, With<Failed>)>)>();
+        self.bar.set_position(done.iter(world).len() as u64);
         self.bar.set_length(world.resource::<SampleIndex>().len() as u64);
-        self.bar.set_position(done);
         if let Some(model) = world.get_resource::<ActiveModel>() {
             self.bar.set_message(model.0.manifest.id.clone());
         }
@@ -133,7 +135,7 @@ impl<'a> Following<'a> {
 }
 
 /// Resolves the folders that can be read and says which cannot.
-fn readable(common: &Common, folders: &[PathBuf]) -> Result<Vec<PathBuf>> {
+pub(super) fn readable(common: &Common, folders: &[PathBuf]) -> Result<Vec<PathBuf>> {
     let mut found: Vec<PathBuf> = Vec::new();
     let mut problem = String::new();
     for folder in folders {
@@ -157,7 +159,8 @@ fn readable(common: &Common, folders: &[PathBuf]) -> Result<Vec<PathBuf>> {
 fn report(world: &mut World, common: &Common, folders: &[PathBuf], tally: Tally, took: Duration) {
     let members: HashSet<Entity> =
         folders.iter().flat_map(|folder| world.resource::<SampleIndex>().below(folder).collect::<Vec<_>>()).collect();
-    let mut samples = world.query_filtered::<(Entity, &Sample, Option<&AudioInfo>, Option<&Failed>), Without<Missing>>();
+    let mut samples =
+        world.query_filtered::<(Entity, &Sample, Option<&AudioInfo>, Option<&Failed>), Without<Missing>>();
     let (mut audio_seconds, mut failed) = (0.0, Vec::new());
     for (_, sample, info, failure) in samples.iter(world).filter(|(entity, ..)| members.contains(entity)) {
         audio_seconds += info.map_or(0.0, AudioInfo::seconds);

@@ -47,7 +47,8 @@ pub(super) fn write(world: &mut World, out: &Path) -> Result<usize> {
     if !matches!(ending.as_str(), "png" | "csv" | "json") {
         bail!("map can be written as .png, .csv or .json; choose one of these endings: {}", out.display());
     }
-    let file = File::create(out).with_context(|| format!("file cannot be written; check the folder: {}", out.display()));
+    let file =
+        File::create(out).with_context(|| format!("file cannot be written; check the folder: {}", out.display()));
     // One line for the user: what was to be done, then what the system said.
     let mut file = BufWriter::new(file.map_err(|error| anyhow::anyhow!("{error:#}"))?);
     let value = positions(world);

@@ -16,13 +16,13 @@ use crate::{Assembly, headless};
 const PICTURE: &str = "soundkin-map.png";
 
 pub(super) fn run(common: &Common, folders: Vec<PathBuf>) -> Result<()> {
-    let folders = folders.iter().map(|folder| folder.canonicalize().unwrap_or_else(|_| folder.clone())).collect();
+    let folders = if folders.is_empty() { folders } else { index::readable(common, &folders)? };
     let library = Library::open(&common.library_path())?;
     let assembly = Assembly::new(Some(library), common.find_model()?);
     #[cfg(feature = "desktop")]
     if crate::ui::has_display() {
         let mut app = crate::desktop(assembly);
-        for path in Vec::<PathBuf>::from(folders) {
+        for path in folders {
             app.world_mut().write_message(crate::watch::AddFolder { path, follow: true });
         }
         app.run();

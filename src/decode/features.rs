@@ -7,6 +7,8 @@ use super::Features;
 
 /// Frames of one spectrum; at 44.1 kHz a bin is 21.5 Hz wide.
 const WINDOW: usize = 2048;
+/// Long sounds are looked at in every second window after this many: a mean over minutes needs no more.
+const EVERY_WINDOW: usize = 16;
 /// Loudness is weighted by channel position up to 7.1; a stream with more channels is measured on its mean.
 const WEIGHTED_CHANNELS: usize = 8;
 /// One gating block of BS.1770-4 in seconds; a shorter sound is followed by silence up to this length.
@@ -35,7 +37,7 @@ impl Meter {
     /// Adds a block: the same frames interleaved and as their mean over channels.
     pub fn add(&mut self, interleaved: &[f32], mono: &[f32]) {
         self.frames += mono.len() as u64;
-        self.peak = interleaved.iter().fold(self.peak, |peak, s| peak.max(s.abs()));
+        self.peak = self.peak.max(largest(interleaved));
         let measured = if self.channels > WEIGHTED_CHANNELS { mono } else { interleaved };
         if self.loudness.as_mut().is_some_and(|meter| meter.add_frames_f32(measured).is_err()) {
             self.loudness = None;
@@ -71,6 +73,7 @@ struct Spectrum {
     fft: std::sync::Arc<dyn RealToComplex<f32>>,
     window: Vec<f32>,
     waiting: Vec<f32>,
+    windows: usize,
     input: Vec<f32>,
     output: Vec<Complex<f32>>,
     scratch: Vec<Complex<f32>>,
@@ -85,6 +88,7 @@ impl Spectrum {
         Self {
             window,
             waiting: Vec::with_capacity(WINDOW),
+            windows: 0,
             input: vec![0.0; WINDOW],
             output: fft.make_output_vec(),
             scratch: fft.make_scratch_vec(),
@@ -99,7 +103,11 @@ impl Spectrum {
             let (now, rest) = mono.split_at(mono.len().min(WINDOW - self.waiting.len()));
             self.waiting.extend_from_slice(now);
             if self.waiting.len() == WINDOW {
-                self.measure();
+                self.windows += 1;
+                if self.windows < EVERY_WINDOW || self.windows.is_multiple_of(2) {
+                    self.measure();
+                }
+                self.waiting.clear();
             }
             mono = rest;
         }
@@ -136,6 +144,19 @@ impl Spectrum {
     }
 }
 
+/// Largest absolute sample, several at a time.
+pub(super) fn largest(samples: &[f32]) -> f32 {
+    let mut lanes = [0.0_f32; 16];
+    let (blocks, rest) = samples.as_chunks::<16>();
+    for block in blocks {
+        for (lane, sample) in lanes.iter_mut().zip(block) {
+            let size = sample.abs();
+            *lane = if size > *lane { size } else { *lane };
+        }
+    }
+    lanes.into_iter().chain(rest.iter().map(|s| s.abs())).fold(0.0, f32::max)
+}
+
 fn plan() -> std::sync::Arc<dyn RealToComplex<f32>> {
     static PLAN: std::sync::LazyLock<std::sync::Arc<dyn RealToComplex<f32>>> =
         std::sync::LazyLock::new(|| RealFftPlanner::new().plan_fft_forward(WINDOW));
@@ -159,7 +180,8 @@ mod tests {
 
     fn sine(rate: u32, hz: f32, seconds: f32, level: f32) -> Vec<f32> {
         let frames = (rate as f32 * seconds) as usize;
-        (0..frames).map(|n| level * (std::f32::consts::TAU * hz * n as f32 / rate as f32).sin()).collect()
+        let phase = |n: usize| std::f64::consts::TAU * f64::from(hz) * n as f64 / f64::from(rate);
+        (0..frames).map(|n| level * phase(n).sin() as f32).collect()
     }
 
     #[test]

@@ -7,6 +7,7 @@
 mod features;
 mod peaks;
 pub mod resample;
+mod rf64;
 pub mod stream;
 
 use std::fs::File;
@@ -18,7 +19,7 @@ use symphonia::core::io::MediaSource;
 
 use self::features::Meter;
 use self::peaks::{Outline, Peaks};
-use self::stream::{Block, Stream};
+use self::stream::{Block, Decoders, Stream};
 use crate::sample::{ContentHash, FileStamp};
 
 pub use self::peaks::COLUMNS;
@@ -102,6 +103,9 @@ pub enum DecodeError {
     /// Known to be something that is not supported.
     #[error("format is not supported ({0}); convert it to WAV or FLAC")]
     Unsupported(&'static str),
+    /// Not recognised at all.
+    #[error("is in no audio format that is known; convert it to WAV or FLAC, or remove it")]
+    Unknown,
     /// No audio in it.
     #[error("holds no audio track with a known codec; convert it to WAV or FLAC")]
     NoTrack,
@@ -163,11 +167,11 @@ impl Source {
         Ok(Self { bytes, hash: ContentHash(hasher.finalize().into()), stamp })
     }
 
-    fn into_media(self) -> Box<dyn MediaSource> {
-        match self.bytes {
-            Bytes::Whole(bytes) => Box::new(Cursor::new(bytes)),
-            Bytes::Large(file) => Box::new(file),
-        }
+    fn into_media(self) -> std::io::Result<Box<dyn MediaSource>> {
+        Ok(match self.bytes {
+            Bytes::Whole(bytes) => Box::new(rf64::as_riff(Cursor::new(bytes))?),
+            Bytes::Large(file) => Box::new(rf64::as_riff(file)?),
+        })
     }
 }
 
@@ -177,13 +181,18 @@ impl Source {
 ///
 /// # Errors
 /// See [`DecodeError`]; a panic of a decoder is one of them.
-pub fn decode(source: Source, path: &Path, keep: f64) -> Result<Decoded, DecodeError> {
-    crate::actor::contained(|| decode_stream(Stream::open(source.into_media(), path.extension())?, keep))
-        .unwrap_or_else(|panic| Err(DecodeError::Panicked(panic)))
+pub fn decode(source: Source, path: &Path, keep: f64, decoders: &mut Decoders) -> Result<Decoded, DecodeError> {
+    let decode = || {
+        let mut stream = Stream::open(source.into_media()?, path.extension(), decoders)?;
+        let decoded = decode_stream(&mut stream, keep)?;
+        stream.close(decoders);
+        Ok(decoded)
+    };
+    crate::actor::contained(decode).unwrap_or_else(|panic| Err(DecodeError::Panicked(panic)))
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "seconds times rate, both positive")]
-fn decode_stream(mut stream: Stream, keep: f64) -> Result<Decoded, DecodeError> {
+fn decode_stream(stream: &mut Stream, keep: f64) -> Result<Decoded, DecodeError> {
     let mut meter = None;
     let mut peaks = Peaks::default();
     let mut mono = Vec::new();
@@ -202,7 +211,7 @@ fn decode_stream(mut stream: Stream, keep: f64) -> Result<Decoded, DecodeError> 
             head_start = frames;
         }
         let taken = &mono[..mono.len().min(room - head.len())];
-        head_peak = taken.iter().fold(head_peak, |peak, s| peak.max(s.abs()));
+        head_peak = head_peak.max(features::largest(taken));
         head.extend_from_slice(taken);
         frames += mono.len() as u64;
     }

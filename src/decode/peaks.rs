@@ -3,6 +3,12 @@
 /// Columns in a [`Thumbnail`](super::Thumbnail).
 pub const COLUMNS: usize = 128;
 
+/// Spans kept while the length is unknown: at least four for each column after the first merge.
+const MOST_SPANS: usize = COLUMNS * 8;
+
+/// Frames of a span before the first merge; only a sound shorter than 512 frames shows fewer spans than columns.
+const FIRST_SPAN: usize = 4;
+
 /// Lowest and highest sample of each column, scaled to -127..=127.
 pub type Outline = [[i8; 2]; COLUMNS];
 
@@ -17,7 +23,7 @@ pub struct Peaks {
 
 impl Default for Peaks {
     fn default() -> Self {
-        Self { spans: Vec::with_capacity(COLUMNS * 4), frames_per_span: 1, filled: 0 }
+        Self { spans: Vec::with_capacity(MOST_SPANS), frames_per_span: FIRST_SPAN, filled: 0 }
     }
 }
 
@@ -26,16 +32,15 @@ impl Peaks {
     pub fn add(&mut self, mut samples: &[f32]) {
         while !samples.is_empty() {
             if self.filled == 0 {
-                if self.spans.len() == COLUMNS * 4 {
+                if self.spans.len() == MOST_SPANS {
                     self.merge();
                 }
                 self.spans.push([f32::MAX, f32::MIN]);
             }
             let (now, rest) = samples.split_at(samples.len().min(self.frames_per_span - self.filled));
             if let Some(span) = self.spans.last_mut() {
-                for &sample in now {
-                    *span = [span[0].min(sample), span[1].max(sample)];
-                }
+                let [low, high] = extremes(now);
+                *span = [span[0].min(low), span[1].max(high)];
             }
             self.filled = (self.filled + now.len()) % self.frames_per_span;
             samples = rest;
@@ -68,6 +73,20 @@ impl Peaks {
         }
         outline
     }
+}
+
+/// Smallest and largest of the samples, several at a time.
+fn extremes(samples: &[f32]) -> [f32; 2] {
+    let (mut low, mut high) = ([f32::MAX; 8], [f32::MIN; 8]);
+    let (blocks, rest) = samples.as_chunks::<8>();
+    for block in blocks {
+        for i in 0..8 {
+            low[i] = if block[i] < low[i] { block[i] } else { low[i] };
+            high[i] = if block[i] > high[i] { block[i] } else { high[i] };
+        }
+    }
+    let fold = |start: [f32; 8], pick: fn(f32, f32) -> f32| start.iter().chain(rest).copied().reduce(pick);
+    [fold(low, f32::min).unwrap_or(0.0), fold(high, f32::max).unwrap_or(0.0)]
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "clamped to the range of i8 first")]

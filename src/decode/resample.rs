@@ -41,7 +41,16 @@ pub enum Filter {
 pub struct Resampler {
     to: u32,
     filter: Filter,
-    by_rate: HashMap<u32, Option<Async<f32>>>,
+    by_rate: HashMap<u32, Option<Conversion>>,
+}
+
+/// rubato's resampler for one pair of rates.
+struct Conversion {
+    resampler: Async<f32>,
+    /// Half the filter's length in input samples.
+    half: usize,
+    /// Input and output samples after which the phases repeat.
+    step: [usize; 2],
 }
 
 impl Resampler {
@@ -63,28 +72,58 @@ impl Resampler {
             self.by_rate.clear();
         }
         let (to, filter) = (self.to, self.filter);
-        let resampler = self.by_rate.entry(from).or_insert_with(|| build(from, to, filter)).as_mut()?;
-        run(resampler, mono, from, to)
+        self.by_rate.entry(from).or_insert_with(|| Conversion::new(from, to, filter)).as_mut()?.run(mono)
     }
 }
 
-fn build(from: u32, to: u32, filter: Filter) -> Option<Async<f32>> {
-    let divisor = gcd(from, to);
-    let ratio = f64::from(to) / f64::from(from);
-    let phases = to / divisor;
-    let stretch = 1.0 / ratio.min(1.0);
-    let parameters = match filter {
-        Filter::KaiserSinc { half_width, cutoff, .. } => {
-            parameters(half_width * LENGTH_BY_HALF_WIDTH * stretch).f_cutoff(cutoff as f32)
+impl Conversion {
+    fn new(from: u32, to: u32, filter: Filter) -> Option<Self> {
+        let divisor = gcd(from, to);
+        let ratio = f64::from(to) / f64::from(from);
+        let phases = to / divisor;
+        let stretch = 1.0 / ratio.min(1.0);
+        let parameters = match filter {
+            #[expect(clippy::cast_possible_truncation, reason = "a share of the Nyquist frequency")]
+            Filter::KaiserSinc { half_width, cutoff, .. } => {
+                parameters(half_width * LENGTH_BY_HALF_WIDTH * stretch).f_cutoff(cutoff as f32)
+            }
+            Filter::AnyHighQuality => parameters(256.0 * stretch),
+        };
+        let parameters = if phases <= MOST_PHASES {
+            parameters.oversampling_factor(phases as usize).interpolation(SincInterpolationType::Nearest)
+        } else {
+            parameters.oversampling_factor(256).interpolation(SincInterpolationType::Linear)
+        };
+        let resampler = Async::new_sinc(ratio, 1.0, &parameters, CHUNK, 1, FixedAsync::Input).ok()?;
+        let step = [(from / divisor) as usize, phases as usize];
+        Some(Self { resampler, half: parameters.sinc_len / 2, step })
+    }
+
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "lengths of sounds in memory")]
+    fn run(&mut self, mono: &[f32]) -> Option<Vec<f32>> {
+        let resampler = &mut self.resampler;
+        resampler.reset();
+        let wanted = ((mono.len() as f64 * resampler.resample_ratio()).ceil() as usize).saturating_sub(1).max(1);
+        let (lead, skip) = alignment(self.half, self.step);
+        let mut input = vec![0.0; lead];
+        input.extend_from_slice(mono);
+        let most = resampler.output_frames_max();
+        let mut output: Vec<f32> = Vec::with_capacity(skip + wanted + most);
+        let mut at = 0;
+        while output.len() < skip + wanted {
+            input.resize(input.len().max(at + resampler.input_frames_next()), 0.0);
+            let start = output.len();
+            output.resize(start + most, 0.0);
+            let source = InterleavedSlice::new(&input[at..], 1, input.len() - at).ok()?;
+            let mut sink = InterleavedSlice::new_mut(&mut output[start..], 1, most).ok()?;
+            let (read, written) = resampler.process_into_buffer(&source, &mut sink, None::<&Indexing>).ok()?;
+            output.truncate(start + written);
+            at += read;
         }
-        Filter::AnyHighQuality => parameters(256.0 * stretch),
-    };
-    let parameters = if phases <= MOST_PHASES {
-        parameters.oversampling_factor(phases as usize).interpolation(SincInterpolationType::Nearest)
-    } else {
-        parameters.oversampling_factor(256).interpolation(SincInterpolationType::Linear)
-    };
-    Async::new_sinc(ratio, 1.0, &parameters, CHUNK, 1, FixedAsync::Input).ok()
+        output.drain(..skip);
+        output.truncate(wanted);
+        Some(output)
+    }
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a positive filter length")]
@@ -92,57 +131,15 @@ fn parameters(length: f64) -> SincInterpolationParameters {
     SincInterpolationParameters::new((length / 8.0).round() as usize * 8, WindowFunction::BlackmanHarris2)
 }
 
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "lengths of sounds in memory")]
-fn run(resampler: &mut Async<f32>, mono: &[f32], from: u32, to: u32) -> Option<Vec<f32>> {
-    resampler.reset();
-    let ratio = f64::from(to) / f64::from(from);
-    let wanted = ((mono.len() as f64 * ratio).ceil() as usize).saturating_sub(1).max(1);
-    let (lead, skip) = alignment(resampler, from, to);
-    let mut input = vec![0.0; lead];
-    input.extend_from_slice(mono);
-    let mut output: Vec<f32> = Vec::with_capacity(skip + wanted + resampler.output_frames_max());
-    let mut at = 0;
-    while output.len() < skip + wanted {
-        let step = resampler.input_frames_next();
-        input.resize(input.len().max(at + step), 0.0);
-        let start = output.len();
-        output.resize(start + resampler.output_frames_max(), 0.0);
-        let frames_in = input.len() - at;
-        let source = InterleavedSlice::new(&input[at..], 1, frames_in).ok()?;
-        let frames_out = output.len() - start;
-        let mut sink = InterleavedSlice::new_mut(&mut output[start..], 1, frames_out).ok()?;
-        let (read, written) = resampler.process_into_buffer(&source, &mut sink, None::<&Indexing>).ok()?;
-        output.truncate(start + written);
-        at += read;
-    }
-    output.drain(..skip);
-    output.truncate(wanted);
-    Some(output)
-}
-
-/// Silent frames to put before the input, and output frames to leave out, so that the delay of the filter is undone
-/// to the sample: rubato's first output lies `length / 2 - 1` input samples before its first input sample, which is a
-/// whole number of output samples only after a suitable lead.
-fn alignment(resampler: &Async<f32>, from: u32, to: u32) -> (usize, usize) {
-    let divisor = gcd(from, to);
-    let (step_in, step_out) = ((from / divisor) as usize, (to / divisor) as usize);
-    let ahead = filter_half(resampler, from, to) - 1;
-    if step_in > CHUNK {
-        // An odd ratio: half an output sample at most is left.
-        let skip = (ahead as f64 * step_out as f64 / step_in as f64).round();
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a small positive count")]
-        return (0, (skip as usize).saturating_sub(1));
-    }
-    let lead = (step_in - ahead % step_in) % step_in;
-    (lead, ((ahead + lead) / step_in * step_out).saturating_sub(1))
-}
-
-/// Half the filter's length in input samples, from the delay that rubato states in output samples.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a small positive count")]
-fn filter_half(resampler: &Async<f32>, from: u32, to: u32) -> usize {
-    // The delay is rounded down; filter lengths are multiples of 8, so halves are multiples of 4.
-    let half = resampler.output_delay() as f64 * f64::from(from) / f64::from(to);
-    (half / 4.0).ceil() as usize * 4
+/// Silent frames to put before the input, and output frames to leave out, so that the delay of the filter is undone.
+///
+/// rubato's output `j` lies `(j + 1) * in / out - half` input samples after the first one, plus one phase, which is
+/// too little to matter. That is zero for a whole `j` only after a suitable lead.
+fn alignment(half: usize, [step_in, step_out]: [usize; 2]) -> (usize, usize) {
+    // An odd ratio gets no lead of seconds; half an output sample at most is left.
+    let lead = if step_in > CHUNK { 0 } else { half.next_multiple_of(step_in) - half };
+    let skip = ((half + lead) * step_out + step_in / 2) / step_in;
+    (lead, skip.saturating_sub(1))
 }
 
 fn gcd(a: u32, b: u32) -> u32 {
@@ -170,9 +167,12 @@ mod tests {
         };
         let sinc = |x: f64| if x == 0.0 { 1.0 } else { (std::f64::consts::PI * x).sin() / (std::f64::consts::PI * x) };
         let n = (mono.len() as f64 * ratio).ceil() as usize - 1;
+        // rubato's filters lie one stored phase late.
+        let phases = to / gcd(from, to);
+        let phase = 1.0 / f64::from(if phases <= MOST_PHASES { phases } else { 256 });
         (0..n)
             .map(|n| {
-                let t = n as f64 / ratio;
+                let t = n as f64 / ratio + phase;
                 let reach = half_width / scale;
                 let from = (t - reach).ceil().max(0.0) as usize;
                 let to = ((t + reach).floor() as usize).min(mono.len() - 1);

@@ -6,7 +6,8 @@ use std::ffi::OsStr;
 use std::sync::LazyLock;
 
 use symphonia::core::codecs::CodecParameters;
-use symphonia::core::codecs::audio::{AudioDecoder, AudioDecoderOptions};
+use symphonia::core::codecs::audio::well_known::CODEC_ID_VORBIS;
+use symphonia::core::codecs::audio::{AudioCodecParameters, AudioDecoder, AudioDecoderOptions};
 use symphonia::core::codecs::registry::CodecRegistry;
 use symphonia::core::errors::Error;
 use symphonia::core::formats::probe::Hint;
@@ -29,6 +30,40 @@ static CODECS: LazyLock<CodecRegistry> = LazyLock::new(|| {
     registry.register_audio_decoder::<symphonia_adapter_libopus::OpusDecoder>();
     registry
 });
+
+/// Keeps a decoder from one file to the next.
+///
+/// A Vorbis file carries its code books, and building them costs as much as decoding a second of sound. Files of one
+/// collection mostly come from one encoder at one setting and carry the same, so the next file can use what was built
+/// for the last.
+#[derive(Default)]
+pub struct Decoders {
+    kept: Option<(Box<[u8]>, Box<dyn AudioDecoder>)>,
+}
+
+impl Decoders {
+    fn make(&mut self, parameters: &AudioCodecParameters) -> Result<Box<dyn AudioDecoder>, Error> {
+        if let (Some(books), Some((kept, _))) = (books(parameters), &self.kept)
+            && books == &**kept
+            && let Some((_, mut decoder)) = self.kept.take()
+        {
+            decoder.reset();
+            return Ok(decoder);
+        }
+        CODECS.make_audio_decoder(parameters, &AudioDecoderOptions::default())
+    }
+
+    fn keep(&mut self, decoder: Box<dyn AudioDecoder>) {
+        if let Some(books) = books(decoder.codec_params()) {
+            self.kept = Some((books.into(), decoder));
+        }
+    }
+}
+
+/// The code books of a Vorbis stream, which are all that its decoder is made from.
+fn books(parameters: &AudioCodecParameters) -> Option<&[u8]> {
+    parameters.extra_data.as_deref().filter(|_| parameters.codec == CODEC_ID_VORBIS)
+}
 
 /// Decoded audio of one packet.
 #[derive(Clone, Copy, Debug)]
@@ -58,7 +93,11 @@ impl Stream {
     ///
     /// # Errors
     /// The bytes are no format that can be read, or hold no audio track with a known codec.
-    pub fn open(source: Box<dyn MediaSource>, ending: Option<&OsStr>) -> Result<Self, DecodeError> {
+    pub fn open(
+        source: Box<dyn MediaSource>,
+        ending: Option<&OsStr>,
+        decoders: &mut Decoders,
+    ) -> Result<Self, DecodeError> {
         let mut hint = Hint::new();
         if let Some(ending) = ending.and_then(OsStr::to_str) {
             hint.with_extension(ending);
@@ -67,17 +106,8 @@ impl Stream {
         let format = symphonia::default::get_probe()
             .probe(&hint, stream, FormatOptions::default(), MetadataOptions::default())
             .map_err(unreadable)?;
-        let (track, decoder) = decoder_for(format.as_ref())?;
-        Ok(Self {
-            format,
-            decoder,
-            track,
-            good: 0,
-            skipped: 0,
-            skipped_in_a_row: 0,
-            block: Vec::new(),
-            spec: None,
-        })
+        let (track, decoder) = decoder_for(format.as_ref(), decoders)?;
+        Ok(Self { format, decoder, track, good: 0, skipped: 0, skipped_in_a_row: 0, block: Vec::new(), spec: None })
     }
 
     /// Short name of the codec, such as `flac` or `pcm_s16le`.
@@ -88,6 +118,11 @@ impl Stream {
     /// Rate in Hz and number of channels, once the first block has been decoded.
     pub fn spec(&self) -> Option<(u32, usize)> {
         self.spec
+    }
+
+    /// Hands the decoder over for the next file.
+    pub fn close(self, decoders: &mut Decoders) {
+        decoders.keep(self.decoder);
     }
 
     /// Packets that could not be decoded so far.
@@ -107,7 +142,7 @@ impl Stream {
                 Ok(Some(packet)) => packet,
                 Ok(None) => return self.end(),
                 Err(Error::ResetRequired) => {
-                    (self.track, self.decoder) = decoder_for(self.format.as_ref())?;
+                    (self.track, self.decoder) = decoder_for(self.format.as_ref(), &mut Decoders::default())?;
                     continue;
                 }
                 Err(Error::IoError(error)) if error.kind() != std::io::ErrorKind::UnexpectedEof => {
@@ -173,12 +208,15 @@ impl Stream {
     }
 }
 
-fn decoder_for(format: &dyn FormatReader) -> Result<(u32, Box<dyn AudioDecoder>), DecodeError> {
+fn decoder_for(
+    format: &dyn FormatReader,
+    decoders: &mut Decoders,
+) -> Result<(u32, Box<dyn AudioDecoder>), DecodeError> {
     let track = format.default_track(TrackType::Audio).ok_or(DecodeError::NoTrack)?;
     let Some(CodecParameters::Audio(parameters)) = &track.codec_params else {
         return Err(DecodeError::NoTrack);
     };
-    let decoder = CODECS.make_audio_decoder(parameters, &AudioDecoderOptions::default()).map_err(unreadable)?;
+    let decoder = decoders.make(parameters).map_err(unreadable)?;
     Ok((track.id, decoder))
 }
 
@@ -188,6 +226,7 @@ fn unreadable(error: Error) -> DecodeError {
             DecodeError::Damaged("ends within its header".to_owned())
         }
         Error::IoError(error) => DecodeError::Read(error),
+        Error::Unsupported(what) if what.contains("no suitable format") => DecodeError::Unknown,
         Error::Unsupported(what) => DecodeError::Unsupported(what),
         other => DecodeError::Damaged(other.to_string()),
     }

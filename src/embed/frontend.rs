@@ -148,13 +148,14 @@ fn cut_frames(bands: ArrayView2<f32>, window: &Window) -> Vec<(usize, Array2<f32
             Short::Native => total.max(window.min_frames),
             _ => window.frames,
         };
-        let repeat = window.short == Short::RepeatFrames;
-        let cell = |(t, f): (usize, usize)| match (repeat, t < total) {
-            (true, _) => bands[[t % total, f]],
-            (false, true) => bands[[t, f]],
-            (false, false) => window.pad_value,
-        };
-        return vec![(0, Array2::from_shape_fn((length, width), cell))];
+        let mut input = Array2::from_elem((length, width), window.pad_value);
+        let copies = if window.short == Short::RepeatFrames { length.div_ceil(total) } else { 1 };
+        for copy in 0..copies {
+            let from = copy * total;
+            let rows = total.min(length - from);
+            input.slice_mut(s![from..from + rows, ..]).assign(&bands.slice(s![..rows, ..]));
+        }
+        return vec![(0, input)];
     }
     let cut = |start| (start, bands.slice(s![start..start + window.frames, ..]).to_owned());
     starts(total, window.frames, window.hop_frames, window.tail).map(cut).collect()
@@ -169,8 +170,7 @@ fn starts(total: usize, length: usize, hop: usize, tail: Tail) -> impl Iterator<
 /// A log-mel front end in one precision.
 struct LogMel<T: FftNum> {
     stft: Stft,
-    log: Log,
-    norm: Norm,
+    compression: Compression<T>,
     fft: Arc<dyn RealToComplex<T>>,
     window: Vec<T>,
     /// First bin and weights of each band; all others are zero.
@@ -196,8 +196,7 @@ impl<T: FftNum + num_traits::Float> LogMel<T> {
             .collect();
         Self {
             stft: stft.clone(),
-            log: log.clone(),
-            norm,
+            compression: Compression::new(log, norm),
             window,
             bands,
             input: fft.make_input_vec(),
@@ -223,7 +222,7 @@ impl<T: FftNum + num_traits::Float> LogMel<T> {
             for (cell, (first, weights)) in row.iter_mut().zip(&self.bands) {
                 let bins = &self.spectrum[*first..*first + weights.len()];
                 let sum = bins.iter().zip(weights).fold(T::zero(), |sum, (x, w)| sum + *x * *w);
-                *cell = compress(sum, &self.log, self.norm);
+                *cell = self.compression.apply(sum);
             }
         }
         result
@@ -231,17 +230,26 @@ impl<T: FftNum + num_traits::Float> LogMel<T> {
 
     /// Writes the windowed frame that starts `before` samples ahead of `start`.
     fn fill_frame(&mut self, sound: &[f32], start: usize, before: usize) {
-        let reflect = self.stft.framing == Framing::CenteredReflect;
-        self.input.fill(T::zero());
+        let convert = |sample: f32| T::from_f32(sample).unwrap_or_else(T::zero);
+        let length = self.window.len();
         // A window shorter than the transform stands at its start (tf.signal's convention).
+        self.input[length..].fill(T::zero());
+        let inside = start.checked_sub(before).and_then(|from| sound.get(from..from + length));
+        if let Some(inside) = inside {
+            for ((out, sample), weight) in self.input.iter_mut().zip(inside).zip(&self.window) {
+                *out = convert(*sample) * *weight;
+            }
+            return;
+        }
+        let reflect = self.stft.framing == Framing::CenteredReflect;
         for (n, (out, weight)) in self.input.iter_mut().zip(&self.window).enumerate() {
-            let at = (start + n) as isize - before as isize;
+            let at = (start + n).cast_signed() - before.cast_signed();
             let sample = match usize::try_from(at) {
                 Ok(at) if at < sound.len() => sound[at],
                 _ if reflect => sound[mirrored(at, sound.len())],
                 _ => 0.0,
             };
-            *out = T::from_f32(sample).unwrap_or_else(T::zero) * *weight;
+            *out = convert(sample) * *weight;
         }
     }
 }
@@ -268,15 +276,36 @@ fn mirrored(at: isize, length: usize) -> usize {
     at.min(period - at).unsigned_abs()
 }
 
-fn compress<T: FftNum + num_traits::Float>(x: T, log: &Log, norm: Norm) -> f32 {
-    let inner = x.to_f64().unwrap_or(0.0) * log.scale + log.offset;
-    let inner = log.floor.map_or(inner, |floor| inner.max(floor));
-    let value = match log.base {
-        Base::Ten => inner.log10(),
-        Base::E => inner.ln(),
-    };
-    #[expect(clippy::cast_possible_truncation, reason = "the network's input is f32")]
-    return ((log.mult * value - norm.mean) / norm.std) as f32;
+/// Compresses a band and scales it for the network, in the precision of the transform.
+struct Compression<T> {
+    scale: T,
+    offset: T,
+    floor: Option<T>,
+    factor: T,
+    shift: T,
+}
+
+impl<T: FftNum + num_traits::Float> Compression<T> {
+    fn new(log: &Log, norm: Norm) -> Self {
+        let convert = |x: f64| T::from_f64(x).unwrap_or_else(T::zero);
+        let base = match log.base {
+            Base::Ten => std::f64::consts::LN_10,
+            Base::E => 1.0,
+        };
+        Self {
+            scale: convert(log.scale),
+            offset: convert(log.offset),
+            floor: log.floor.map(convert),
+            factor: convert(log.mult / base / norm.std),
+            shift: convert(norm.mean / norm.std),
+        }
+    }
+
+    fn apply(&self, x: T) -> f32 {
+        let inner = x * self.scale + self.offset;
+        let inner = self.floor.map_or(inner, |floor| num_traits::Float::max(inner, floor));
+        (num_traits::Float::ln(inner) * self.factor - self.shift).to_f32().unwrap_or(0.0)
+    }
 }
 
 fn window_values(stft: &Stft) -> Vec<f64> {

@@ -20,10 +20,9 @@ use self::manifest::Model;
 use self::session::{EmbedError, Embedded, Embedder};
 use crate::SoundkinSystems;
 use crate::actor::{Actor, Wake, contained};
+use crate::decode::stream::Decoders;
 use crate::decode::{self, AudioInfo, Decoded, Features, Source, Thumbnail};
-use crate::sample::{
-    Arrived, ContentHash, Failed, FileStamp, Guest, Missing, Notice, Sample, SampleIndex, Stage,
-};
+use crate::sample::{Arrived, ContentHash, Failed, FileStamp, Guest, Missing, Notice, Sample, SampleIndex, Stage};
 
 /// The vector of a sample under the model in use.
 #[derive(Component, Clone, Debug, PartialEq)]
@@ -124,7 +123,7 @@ impl Plugin for EmbedPlugin {
         let wake = app.world().resource::<Wake>().clone();
         let model = self.model.clone();
         let make = move || {
-            let mut analyst = Analyst { model: model.clone(), embedder: None };
+            let mut analyst = Analyst { model: model.clone(), embedder: None, decoders: Decoders::default() };
             move |job| analyst.serve(job)
         };
         app.insert_resource(ActiveModel(self.model.clone())).init_resource::<Analysis>().add_observer(forget_outdated);
@@ -146,14 +145,8 @@ fn forget_outdated(replaced: On<Discard, FileStamp>, mut commands: Commands) {
     }
 }
 
-type Known<'a> = (
-    &'a ContentHash,
-    &'a AudioInfo,
-    &'a Thumbnail,
-    &'a Features,
-    Option<&'a Embedding>,
-    Option<&'a Failed>,
-);
+type Known<'a> =
+    (&'a ContentHash, &'a AudioInfo, &'a Thumbnail, &'a Features, Option<&'a Embedding>, Option<&'a Failed>);
 
 fn collect_analyses(
     actor: Res<Analysts>,
@@ -219,19 +212,20 @@ fn collect_analyses(
 /// Not at a worker, not failed, and there.
 type Ready = (Without<InFlight>, Without<Failed>, Without<Missing>);
 
+type Waiting<'a> = (Entity, &'a Sample, &'a FileStamp, Has<AudioInfo>);
+
 fn dispatch_analyses(
     actor: Res<Analysts>,
     mut analysis: ResMut<Analysis>,
     index: Res<SampleIndex>,
-    waiting: Query<(Entity, &Sample, &FileStamp, Has<Guest>, Has<AudioInfo>), (Without<Embedding>, Ready)>,
+    guests: Query<Waiting, (With<Guest>, Without<Embedding>, Ready)>,
+    members: Query<Waiting, (Without<Guest>, Without<Embedding>, Ready)>,
     complete: Query<(), Or<(With<Embedding>, With<Failed>)>>,
     mut commands: Commands,
 ) {
     let blocked = analysis.blocked.is_some();
-    let wanted = |has_info: bool| !(blocked && has_info);
-    let guests = waiting.iter().filter(|(_, _, _, guest, _)| *guest);
-    for (entity, sample, stamp, _, has_info) in guests.chain(waiting.iter().filter(|(_, _, _, guest, _)| !*guest)) {
-        if !wanted(has_info) {
+    for (entity, sample, stamp, has_info) in guests.iter().chain(&members) {
+        if blocked && has_info {
             continue;
         }
         if !actor.0.has_room() {
@@ -264,6 +258,7 @@ struct Analyst {
     model: Arc<Model>,
     /// Made with the first job, so that an app with nothing to analyse loads no model.
     embedder: Option<Embedder>,
+    decoders: Decoders,
 }
 
 impl Analyst {
@@ -286,7 +281,8 @@ impl Analyst {
         if job.known.contains(&source.hash) {
             return Outcome::Known;
         }
-        let decoded = decode::decode(source, &job.path, self.model.manifest.audio.max_seconds);
+        let keep = self.model.manifest.audio.max_seconds;
+        let decoded = decode::decode(source, &job.path, keep, &mut self.decoders);
         // A file that is still being written has another stamp by now; what was heard of it is not kept.
         if let Ok(metadata) = std::fs::metadata(&job.path)
             && FileStamp::of(&metadata) != job.stamp

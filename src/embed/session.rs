@@ -121,11 +121,12 @@ pub fn runtime() -> Result<&'static Runtime, EmbedError> {
     })
 }
 
-/// Returns the version that the loaded library states, such as `1.32.0`.
-pub fn runtime_version() -> String {
-    let text = ort::info();
-    let words = text.split(|c: char| !(c.is_ascii_digit() || c == '.'));
-    words.filter(|w| w.split('.').count() == 3 && !w.starts_with('.')).max_by_key(|w| w.len()).unwrap_or(text).to_owned()
+/// Returns the version of the loaded library, such as `1.32.0`: its file's name says it, or else its build's text.
+pub fn runtime_version(runtime: &Runtime) -> String {
+    let path = runtime.path.canonicalize().unwrap_or_else(|_| runtime.path.clone());
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let number = name.split_once(".so.").map(|(_, number)| number.to_owned());
+    number.unwrap_or_else(|| ort::info().to_owned())
 }
 
 impl Embedder {

@@ -65,8 +65,11 @@ impl Plugin for ProjectPlugin {
             }
         };
         app.init_resource::<Projection>()
+            .add_observer(touch::<Insert, Embedding>)
+            .add_observer(touch::<Remove, Embedding>)
+            .add_observer(touch::<Insert, Missing>)
+            .add_observer(touch::<Remove, Missing>)
             .add_systems(Update, collect_space.in_set(SoundkinSystems::Collect))
-            .add_systems(Update, mark_stale.in_set(SoundkinSystems::Derive))
             .add_systems(Update, dispatch_projection.in_set(SoundkinSystems::Dispatch));
     }
 }
@@ -86,14 +89,13 @@ fn collect_space(projector: Res<Projector>, mut projection: ResMut<Projection>, 
     }
 }
 
-fn mark_stale(
+/// Notes that the space no longer shows what there is.
+fn touch<E: bevy::ecs::event::EntityEvent, C: Component>(
+    event: On<E, C>,
+    members: Query<(), (With<Embedding>, Without<Guest>)>,
     mut projection: ResMut<Projection>,
-    changed: Query<(), (Or<(Changed<Embedding>, Added<Missing>)>, With<Embedding>, Without<Guest>)>,
-    mut removed: RemovedComponents<Embedding>,
-    mut returned: RemovedComponents<Missing>,
 ) {
-    let touched = !changed.is_empty() || removed.read().count() > 0 || returned.read().count() > 0;
-    projection.stale |= touched;
+    projection.stale |= members.contains(event.event_target());
 }
 
 fn dispatch_projection(

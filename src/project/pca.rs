@@ -12,6 +12,9 @@ const FIT_ROWS: usize = 20_000;
 /// the same map. With fewer vectors than `k` the last rows are arbitrary directions, still orthonormal.
 pub fn fit(rows: ArrayView2<f32>, k: usize) -> Array2<f32> {
     let (n, dim) = rows.dim();
+    if n == 0 || dim == 0 {
+        return Array2::zeros((0, dim));
+    }
     let step = n.div_ceil(FIT_ROWS).max(1);
     let used = rows.slice(ndarray::s![..;step, ..]).mapv(f64::from);
     let moments = used.t().dot(&used);

@@ -18,10 +18,9 @@ use self::rows::{ContentRow, Record, SampleRow};
 use crate::SoundkinSystems;
 use crate::actor::{Actor, Outbox, Wake};
 use crate::decode::{AudioInfo, Features, Thumbnail};
-use crate::embed::{ActiveModel, Embedding};
-use crate::sample::{
-    Arrived, ContentHash, Failed, FileStamp, Folders, Guest, Missing, Notice, Restored, Sample, Tags,
-};
+use crate::embed::{ActiveModel, Analysis, Embedding};
+use crate::sample::{Arrived, ContentHash, Failed, FileStamp, Folders, Guest, Missing, Notice, Restored, Sample, Tags};
+use crate::watch::Listing;
 
 pub use self::schema::{Library, StoreError};
 
@@ -32,11 +31,13 @@ const BATCH: usize = 1000;
 /// After a failed commit, the next is tried no sooner.
 const RETRY: Duration = Duration::from_secs(2);
 
-/// All that is known of a sample up to now is on the disk.
+/// A sample has been committed to the disk.
 #[derive(Message, Clone, Copy, Debug)]
 pub struct Stored {
     /// The sample.
     pub entity: Entity,
+    /// Whether its analysis, or the reason why there is none, is part of it.
+    pub done: bool,
 }
 
 /// State of the mirror.
@@ -50,7 +51,7 @@ pub struct StoreState {
     /// The folders as they are on the disk, or on their way there.
     saved_folders: Vec<PathBuf>,
     folders_dirty: bool,
-    just_restored: HashSet<Entity>,
+    flushed: bool,
     retry_at: Option<Instant>,
     /// Why the last commit failed; `None` after one that worked.
     pub failure: Option<String>,
@@ -64,6 +65,8 @@ impl StoreState {
 }
 
 enum Job {
+    /// Nothing more is coming for now: commit at once.
+    Flush,
     Save(Entity, Box<Record>),
     Forget(Arc<Path>),
     Folders(Vec<PathBuf>),
@@ -72,8 +75,8 @@ enum Job {
 enum Reply {
     Loaded(Vec<Record>),
     Restored(Vec<PathBuf>),
-    Committed { jobs: usize, saved: Vec<Entity> },
-    Failed { jobs: usize, saved: Vec<Entity>, forgotten: Vec<Arc<Path>>, reason: String },
+    Committed { jobs: usize, saved: Vec<Stored> },
+    Failed { jobs: usize, saved: Vec<Stored>, forgotten: Vec<Arc<Path>>, reason: String },
 }
 
 #[derive(Resource)]
@@ -111,20 +114,26 @@ impl Plugin for StorePlugin {
                 return;
             }
         };
-        app.init_resource::<StoreState>().add_message::<Stored>().add_observer(forget).add_systems(
-            Update,
-            (
-                collect_stored.in_set(SoundkinSystems::Collect),
-                (mark_dirty, hand_over).chain().in_set(SoundkinSystems::Dispatch),
-            ),
-        );
+        app.init_resource::<StoreState>()
+            .add_message::<Stored>()
+            .add_observer(forget)
+            .add_observer(touch::<Insert, FileStamp>)
+            .add_observer(touch::<Insert, ContentHash>)
+            .add_observer(touch::<Insert, AudioInfo>)
+            .add_observer(touch::<Insert, Embedding>)
+            .add_observer(touch::<Insert, Failed>)
+            .add_observer(touch::<Insert, Missing>)
+            .add_observer(touch::<Insert, Tags>)
+            .add_observer(touch::<Remove, Failed>)
+            .add_observer(touch::<Remove, Missing>)
+            .add_systems(Update, collect_stored.in_set(SoundkinSystems::Collect))
+            .add_systems(Update, hand_over.in_set(SoundkinSystems::Dispatch));
     }
 }
 
 fn collect_stored(
     store: Res<StoreActor>,
     mut state: ResMut<StoreState>,
-    mut restored: ResMut<Restored>,
     mut folders: ResMut<Folders>,
     mut stored: MessageWriter<Stored>,
     mut notices: MessageWriter<Notice>,
@@ -133,7 +142,9 @@ fn collect_stored(
     for reply in store.actor.replies() {
         match reply {
             Reply::Loaded(records) => {
-                state.just_restored.extend(records.into_iter().map(|record| spawn(record, &mut commands)));
+                for record in records {
+                    spawn(record, &mut commands);
+                }
             }
             Reply::Restored(known) => {
                 let added = std::mem::replace(&mut folders.0, known.clone());
@@ -143,16 +154,17 @@ fn collect_stored(
                         folders.0.push(folder);
                     }
                 }
-                restored.0 = true;
+                // After the commands that spawn what was restored, so that it does not count as touched.
+                commands.queue(|world: &mut World| world.resource_mut::<Restored>().0 = true);
             }
             Reply::Committed { jobs, saved } => {
                 state.under_way = state.under_way.saturating_sub(jobs);
                 state.failure = None;
-                stored.write_batch(saved.into_iter().map(|entity| Stored { entity }));
+                stored.write_batch(saved);
             }
             Reply::Failed { jobs, saved, forgotten, reason } => {
                 state.under_way = state.under_way.saturating_sub(jobs);
-                state.dirty.extend(saved);
+                state.dirty.extend(saved.iter().map(|stored| stored.entity));
                 state.forgotten.extend(forgotten);
                 state.saved_folders.clear();
                 state.retry_at = Some(Instant::now() + RETRY);
@@ -165,7 +177,7 @@ fn collect_stored(
     }
 }
 
-fn spawn(record: Record, commands: &mut Commands) -> Entity {
+fn spawn(record: Record, commands: &mut Commands) {
     let SampleRow { path, stamp, hash, missing, failed, tags } = record.sample;
     let mut entity = commands.spawn((Sample { path }, stamp));
     hash.map(|hash| entity.insert(hash));
@@ -178,7 +190,6 @@ fn spawn(record: Record, commands: &mut Commands) -> Entity {
         entity.insert((content.info, content.thumbnail, content.features));
     }
     record.embedding.map(|embedding| entity.insert(embedding));
-    entity.id()
 }
 
 fn forget(discarded: On<Discard, Sample>, samples: Query<&Sample, Without<Guest>>, mut state: ResMut<StoreState>) {
@@ -188,30 +199,17 @@ fn forget(discarded: On<Discard, Sample>, samples: Query<&Sample, Without<Guest>
     }
 }
 
-type Touched = Or<(
-    Changed<FileStamp>,
-    Changed<ContentHash>,
-    Changed<AudioInfo>,
-    Changed<Embedding>,
-    Changed<Failed>,
-    Changed<Missing>,
-    Changed<Tags>,
-)>;
-
-fn mark_dirty(
-    mut state: ResMut<StoreState>,
-    folders: Res<Folders>,
-    restored: Res<Restored>,
-    touched: Query<Entity, (With<Sample>, Without<Guest>, Touched)>,
-    mut found_again: RemovedComponents<Missing>,
-    mut unfailed: RemovedComponents<Failed>,
+/// Notes that a sample's newest state is not on the disk; what is being restored is.
+fn touch<E: bevy::ecs::event::EntityEvent, C: Component>(
+    event: On<E, C>,
     samples: Query<(), (With<Sample>, Without<Guest>)>,
+    restored: Res<Restored>,
+    mut state: ResMut<StoreState>,
 ) {
-    let restored_now = std::mem::take(&mut state.just_restored);
-    state.dirty.extend(touched.iter().filter(|entity| !restored_now.contains(entity)));
-    let lost = found_again.read().chain(unfailed.read()).filter(|entity| samples.contains(*entity));
-    state.dirty.extend(lost);
-    state.folders_dirty = restored.0 && folders.0 != state.saved_folders;
+    let entity = event.event_target();
+    if restored.0 && samples.contains(entity) {
+        state.dirty.insert(entity);
+    }
 }
 
 type Everything<'a> = (
@@ -229,12 +227,17 @@ fn hand_over(
     store: Res<StoreActor>,
     mut state: ResMut<StoreState>,
     folders: Res<Folders>,
+    restored: Res<Restored>,
+    analysis: Res<Analysis>,
+    listing: Res<Listing>,
     samples: Query<Everything, Without<Arrived>>,
+    alive: Query<(), With<Sample>>,
 ) {
     if !store.writable {
-        *state = StoreState { just_restored: std::mem::take(&mut state.just_restored), ..default() };
+        *state = StoreState { failure: state.failure.take(), ..default() };
         return;
     }
+    state.folders_dirty = restored.0 && folders.0 != state.saved_folders;
     if state.retry_at.is_some_and(|at| Instant::now() < at) {
         return;
     }
@@ -256,6 +259,9 @@ fn hand_over(
         if !store.actor.has_room() {
             return;
         }
+        if !alive.contains(entity) {
+            state.dirty.remove(&entity);
+        }
         // A sample that may be another one's new name waits until that is settled.
         if let Ok(everything) = samples.get(entity) {
             if store.actor.try_send(Job::Save(entity, Box::new(record(everything)))).is_err() {
@@ -263,11 +269,20 @@ fn hand_over(
             }
             state.under_way += 1;
             state.dirty.remove(&entity);
+            state.flushed = false;
         }
+    }
+    // With the workers at rest nothing joins the batch, so waiting for more would only cost time.
+    let at_rest = analysis.in_flight == 0 && listing.is_idle() && state.dirty.is_empty();
+    if at_rest && state.under_way > 0 && !state.flushed && store.actor.try_send(Job::Flush).is_ok() {
+        state.under_way += 1;
+        state.flushed = true;
     }
 }
 
-fn record((sample, stamp, hash, missing, failed, tags, content, embedding): <Everything<'_> as bevy::ecs::query::QueryData>::Item<'_, '_>) -> Record {
+fn record(
+    (sample, stamp, hash, missing, failed, tags, content, embedding): <Everything<'_> as bevy::ecs::query::QueryData>::Item<'_, '_>,
+) -> Record {
     Record {
         sample: SampleRow {
             path: sample.path.clone(),
@@ -329,16 +344,23 @@ impl Keeper {
         let deadline = Instant::now() + BATCH_TIME;
         let mut jobs = vec![first];
         while let Ok(job) = inbox.recv_deadline(deadline) {
+            let flush = matches!(job, Job::Flush);
             jobs.push(job);
+            if flush {
+                break;
+            }
         }
         let written = self.write(&jobs);
         let count = jobs.len();
         let (mut saved, mut forgotten) = (Vec::new(), Vec::new());
         for job in jobs {
             match job {
-                Job::Save(entity, _) => saved.push(entity),
+                Job::Save(entity, record) => {
+                    let done = record.embedding.is_some() || record.sample.failed.is_some();
+                    saved.push(Stored { entity, done });
+                }
                 Job::Forget(path) => forgotten.push(path),
-                Job::Folders(_) => {}
+                Job::Folders(_) | Job::Flush => {}
             }
         }
         match written {
@@ -361,6 +383,7 @@ impl Keeper {
                 Job::Save(_, record) => rows::save(&transaction, record, model)?,
                 Job::Forget(path) => rows::forget(&transaction, path)?,
                 Job::Folders(folders) => rows::save_folders(&transaction, folders)?,
+                Job::Flush => {}
             }
         }
         transaction.commit()?;

@@ -12,8 +12,8 @@ use crate::sample::FileStamp;
 /// File-name endings of the formats that are decoded, and of audio formats that are only listed with their reason.
 const AUDIO_ENDINGS: [&str; 32] = [
     "wav", "wave", "bwf", "rf64", "w64", "aif", "aiff", "aifc", "flac", "mp1", "mp2", "mp3", "mpga", "ogg", "oga",
-    "opus", "m4a", "m4b", "m4r", "mp4", "aac", "adts", "alac", "caf", "mka", "mkv", "webm", "weba", "au", "snd",
-    "wv", "ape",
+    "opus", "m4a", "m4b", "m4r", "mp4", "aac", "adts", "alac", "caf", "mka", "mkv", "webm", "weba", "au", "snd", "wv",
+    "ape",
 ];
 
 /// One thing the walk came across.
@@ -154,10 +154,7 @@ mod tests {
         assert_eq!(files, ["kick.wav/a.WAV"]);
         assert_eq!(
             problems,
-            [
-                "gone.wav: link leads nowhere; left out",
-                "kick.wav/up: link leads back to a folder it is in; left out"
-            ]
+            ["gone.wav: link leads nowhere; left out", "kick.wav/up: link leads back to a folder it is in; left out"]
         );
     }
 

@@ -1,0 +1,180 @@
+//! The command line's contract: JSON, exit status, one line an error.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::support::{error_line, folder_of_sounds, json, sound, soundkin, write_sound, write_wav};
+
+fn keys(value: &Value) -> Vec<&str> {
+    value.as_object().unwrap().keys().map(String::as_str).collect()
+}
+
+fn has_keys(value: &Value, wanted: &[&str]) {
+    let keys = keys(value);
+    assert!(wanted.iter().all(|key| keys.contains(key)), "{wanted:?} in {keys:?}");
+}
+
+#[test]
+fn index_list_similar_map_and_doctor_keep_the_contract() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = folder_of_sounds(root.path(), 9);
+    let library = root.path().join("library.db");
+    let indexed = json(&library, &["index", folder.to_str().unwrap()]);
+    has_keys(&indexed, &["folders", "files", "new", "changed", "unchanged", "missing", "failed", "audio_seconds"]);
+    has_keys(&indexed, &["seconds", "model"]);
+    assert_eq!((&indexed["files"], &indexed["new"], &indexed["model"]), (&9.into(), &9.into(), &"aisfx-int8".into()));
+
+    let listed = json(&library, &["list", "--sort", "seconds:desc", "--filter", "SOUND 00"]);
+    let samples = listed["samples"].as_array().unwrap();
+    assert_eq!(samples.len(), 9);
+    has_keys(&samples[0], &["path", "seconds", "channels", "rate", "codec", "lufs", "peak_db", "brightness_hz"]);
+    has_keys(&samples[0], &["tags", "rating", "missing"]);
+    assert!(samples.windows(2).all(|w| w[0]["seconds"].as_f64() >= w[1]["seconds"].as_f64()));
+    assert!(Path::new(samples[0]["path"].as_str().unwrap()).is_absolute());
+
+    let query = folder.join("sound 004.wav");
+    let similar = json(&library, &["similar", query.to_str().unwrap(), "-k", "3"]);
+    has_keys(&similar, &["query", "model", "k", "exact", "seconds", "neighbours"]);
+    let neighbours = similar["neighbours"].as_array().unwrap();
+    assert_eq!((neighbours.len(), &similar["exact"]), (3, &true.into()));
+    assert!(neighbours.iter().all(|n| n["path"] != query.to_str().unwrap()), "the query itself is not listed");
+    assert!(neighbours.windows(2).all(|w| w[0]["similarity"].as_f64() >= w[1]["similarity"].as_f64()));
+    assert!(neighbours.iter().all(|n| n["similarity"].as_f64().is_some_and(|s| (-1.0..=1.0001).contains(&s))));
+    assert_eq!(neighbours[0]["rank"], 1);
+
+    let map = json(&library, &["map"]);
+    has_keys(&map, &["model", "method", "seed", "points"]);
+    assert_eq!(map["points"].as_array().unwrap().len(), 9);
+    for name in ["map.png", "map.csv", "map.json"] {
+        json(&library, &["map", "--out", name]);
+        assert!(root.path().join(name).metadata().unwrap().len() > 300, "{name}");
+    }
+
+    let doctor = json(&library, &["doctor"]);
+    has_keys(&doctor, &["version", "onnxruntime", "model", "outputs", "inputs", "gpu", "library"]);
+    assert_eq!(doctor["library"]["samples"], 9);
+    assert!(doctor["onnxruntime"]["version"].as_str().unwrap().starts_with("1."));
+
+    let models = json(&library, &["models"]);
+    let ids: Vec<&str> = models["models"].as_array().unwrap().iter().filter_map(|m| m["id"].as_str()).collect();
+    assert!(ids.contains(&"aisfx-int8") && ids.contains(&"aisfx-f16"), "{ids:?}");
+}
+
+#[test]
+fn a_query_from_outside_finds_its_copy_first_and_is_not_kept() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = folder_of_sounds(root.path(), 8);
+    let library = root.path().join("library.db");
+    json(&library, &["index", folder.to_str().unwrap()]);
+    // The same sound, softer and at another rate: found, and not by its bytes.
+    let outside = root.path().join("outside.wav");
+    let softer: Vec<f32> = sound(5).iter().map(|s| s * 0.3).collect();
+    write_wav(&outside, 44_100, 2, &softer);
+    let similar = json(&library, &["similar", outside.to_str().unwrap()]);
+    let first = &similar["neighbours"][0];
+    assert!(first["path"].as_str().unwrap().ends_with("sound 005.wav"), "{similar}");
+    assert!(first["similarity"].as_f64().unwrap() > 0.97, "{first}");
+    assert_eq!(json(&library, &["list"])["samples"].as_array().unwrap().len(), 8);
+}
+
+#[test]
+fn embed_prints_unit_vectors_and_stores_nothing() {
+    let root = tempfile::tempdir().unwrap();
+    let file = root.path().join("a.wav");
+    write_sound(&file, 3);
+    let library = root.path().join("library.db");
+    let embedded = json(&library, &["embed", file.to_str().unwrap(), "--model", "aisfx-f16"]);
+    assert_eq!((&embedded["model"], &embedded["dim"]), (&"aisfx-f16".into(), &512.into()));
+    let vector: Vec<f64> =
+        embedded["embeddings"][0]["vector"].as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect();
+    assert_eq!(vector.len(), 512);
+    assert!((vector.iter().map(|v| v * v).sum::<f64>() - 1.0).abs() < 1e-3);
+    assert_eq!(embedded["embeddings"][0]["windows"], 1);
+    assert!(!library.exists());
+}
+
+#[test]
+fn errors_are_one_line_with_the_right_status() {
+    let root = tempfile::tempdir().unwrap();
+    let library = root.path().join("library.db");
+    let fails = |arguments: &[&str], status: i32, wanted: &str| {
+        let output = soundkin(&library).args(arguments).output().unwrap();
+        assert_eq!(output.status.code(), Some(status), "{arguments:?}");
+        assert!(output.stdout.is_empty(), "{arguments:?}");
+        let text = if status == 1 { error_line(&output) } else { String::from_utf8_lossy(&output.stderr).into_owned() };
+        assert!(text.contains(wanted), "{arguments:?}: {text}");
+    };
+    fails(&["index", "no/such/folder"], 1, "folder cannot be read");
+    fails(&["list"], 1, "there is no library yet");
+    fails(&["similar", "x.wav"], 1, "there is no library yet");
+    fails(&["embed", "no-such.wav"], 1, "file cannot be read");
+    fails(&["embed", "x.wav", "--model", "nope"], 1, "no model is called \"nope\"");
+    fails(&["index"], 2, "FOLDER");
+    fails(&["list", "--sort", "colour"], 2, "sort by one of");
+    fails(&["index", "--jobs", "0", "."], 2, "--jobs");
+    std::fs::write(root.path().join("text.wav"), "this is not a sound at all, only words").unwrap();
+    fails(&["embed", "text.wav"], 1, "text.wav");
+    std::fs::write(root.path().join("other.db"), "this is not a database, only words, and quite a few").unwrap();
+    fails(&["list", "--library", "other.db"], 1, "no Soundkin library");
+}
+
+#[test]
+fn files_that_fail_are_listed_and_do_not_change_the_status() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = folder_of_sounds(root.path(), 2);
+    std::fs::write(folder.join("broken.flac"), b"fLaC and nothing more").unwrap();
+    let library = root.path().join("library.db");
+    let indexed = json(&library, &["index", folder.to_str().unwrap()]);
+    let failed = indexed["failed"].as_array().unwrap();
+    assert_eq!(failed.len(), 1);
+    has_keys(&failed[0], &["path", "stage", "reason"]);
+    assert_eq!(failed[0]["stage"], "decode");
+}
+
+#[test]
+fn a_second_process_on_a_library_gets_a_clear_answer() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = folder_of_sounds(root.path(), 1);
+    let library = root.path().join("library.db");
+    let held = soundkin::store::Library::open(&library).unwrap();
+    let output = soundkin(&library).arg("index").arg(&folder).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(error_line(&output).contains("in use by another Soundkin"));
+    drop(held);
+    json(&library, &["index", folder.to_str().unwrap()]);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_name_that_is_not_utf8_is_printed_with_its_bytes() {
+    use std::os::unix::ffi::OsStrExt;
+    let root = tempfile::tempdir().unwrap();
+    let folder = root.path().join("sounds");
+    std::fs::create_dir(&folder).unwrap();
+    write_sound(&folder.join(std::ffi::OsStr::from_bytes(b"caf\xe9 -\n'\".wav")), 1);
+    let library = root.path().join("library.db");
+    json(&library, &["index", folder.to_str().unwrap()]);
+    let listed = json(&library, &["list"]);
+    let sample = &listed["samples"][0];
+    assert!(sample["seconds"].is_number(), "{sample}");
+    use base64::Engine as _;
+    let bytes = base64::engine::general_purpose::STANDARD.decode(sample["path_bytes"].as_str().unwrap()).unwrap();
+    assert!(bytes.ends_with(b"/caf\xe9 -\n'\".wav"));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn nothing_is_sent_to_the_network() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = folder_of_sounds(root.path(), 3);
+    let trace = root.path().join("trace");
+    let program = env!("CARGO_BIN_EXE_soundkin");
+    let mut strace = std::process::Command::new("strace");
+    strace.args(["-f", "-e", "trace=connect,sendto,sendmsg", "-o"]).arg(&trace).arg(program);
+    strace.arg("--library").arg(root.path().join("library.db")).arg("index").arg(&folder);
+    assert!(strace.output().expect("`make test` installs strace").status.success());
+    let trace = std::fs::read_to_string(trace).unwrap();
+    assert!(trace.contains("exited with 0"), "strace saw the program");
+    assert!(!trace.contains("AF_INET"), "{trace}");
+}

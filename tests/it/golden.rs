@@ -1,0 +1,141 @@
+//! Parity with the references: Essentia and PyTorch for aisfx, transformers and PyTorch for CLAP.
+
+use std::fs::File;
+use std::path::Path;
+
+use ndarray::{Array1, Array2, ArrayD, Ix1, Ix2};
+use ndarray_npy::NpzReader;
+use soundkin::decode::Pcm;
+use soundkin::embed::frontend::FrontEnd;
+use soundkin::embed::manifest::Model;
+use soundkin::embed::session::Embedder;
+
+/// Essentia's log-mels are from before the division by the manifest's `norm.std`.
+const AISFX_STD: f32 = 9.457_798;
+
+fn golden(name: &str) -> NpzReader<File> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
+    NpzReader::new(File::open(path).unwrap()).unwrap()
+}
+
+fn model(sidecar: &str) -> Model {
+    Model::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join(sidecar)).unwrap()
+}
+
+fn cosine(a: &[f32], b: &[f32]) -> f64 {
+    let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(x, y)| f64::from(*x) * f64::from(*y)).sum::<f64>();
+    dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
+}
+
+fn largest_difference(a: &Array2<f32>, b: &Array2<f32>) -> f32 {
+    assert_eq!(a.dim(), b.dim());
+    a.iter().zip(b).map(|(x, y)| (x - y).abs()).fold(0.0, f32::max)
+}
+
+struct Case {
+    name: String,
+    pcm: Pcm,
+    log_mel: Array2<f32>,
+    embedding: Vec<f32>,
+}
+
+fn aisfx_cases() -> Vec<Case> {
+    let text = include_str!("../golden/aisfx.json");
+    let meta: serde_json::Map<String, serde_json::Value> = serde_json::from_str(text).unwrap();
+    let mut arrays = golden("aisfx.npz");
+    meta.iter()
+        .map(|(name, about)| {
+            let pcm16: ArrayD<i16> = arrays.by_name(&format!("{name}__pcm16")).unwrap();
+            let log_mel: Array2<f32> = arrays.by_name(&format!("{name}__log_mel")).unwrap();
+            let embedding: Array1<f32> = arrays.by_name(&format!("{name}__emb_product")).unwrap();
+            let mono = match pcm16.ndim() {
+                1 => pcm16.into_dimensionality::<Ix1>().unwrap().mapv(|s| f32::from(s) / 32768.0).to_vec(),
+                _ => {
+                    let frames = pcm16.into_dimensionality::<Ix2>().unwrap().mapv(|s| f32::from(s) / 32768.0);
+                    frames.outer_iter().map(|frame| frame.mean().unwrap()).collect()
+                }
+            };
+            let rate = u32::try_from(about["sample_rate"].as_u64().unwrap()).unwrap();
+            Case { name: name.clone(), pcm: Pcm { rate, start: 0.0, mono }, log_mel, embedding: embedding.to_vec() }
+        })
+        .collect()
+}
+
+#[test]
+fn aisfx_log_mels_agree_with_essentia_at_its_own_rate() {
+    let manifest = model("models/aisfx-f16.json").manifest;
+    let mut front_end = FrontEnd::new(&manifest);
+    let cases = aisfx_cases();
+    let own_rate = cases.iter().filter(|case| case.pcm.rate == 44_100);
+    let mut checked = 0;
+    for case in own_rate {
+        let ours = front_end.log_mel(&case.pcm.mono).mapv(|x| x * AISFX_STD);
+        let difference = largest_difference(&ours, &case.log_mel);
+        assert!(difference < 1e-3, "{}: {difference:e}", case.name);
+        checked += 1;
+    }
+    assert!(checked >= 15, "{checked}");
+}
+
+/// Cosines to the reference vector for each case that is not silent, with the sample rate.
+fn aisfx_cosines(sidecar: &str) -> Vec<(String, u32, f64)> {
+    let mut embedder = Embedder::new(&model(sidecar)).unwrap();
+    let heard = aisfx_cases().into_iter().filter(|case| case.pcm.mono.iter().any(|s| s.abs() > 1e-4));
+    heard
+        .map(|case| {
+            let embedded = embedder.embed(&case.pcm).unwrap();
+            (case.name, case.pcm.rate, cosine(&embedded.pooled, &case.embedding))
+        })
+        .collect()
+}
+
+#[test]
+fn aisfx_f16_vectors_agree_with_the_reference() {
+    let cosines = aisfx_cosines("models/aisfx-f16.json");
+    for (name, rate, cosine) in &cosines {
+        let bar = if *rate == 44_100 { 0.9999 } else { 0.995 };
+        assert!(*cosine >= bar, "{name} at {rate} Hz: {cosine:.6}");
+    }
+    let resampled: Vec<f64> = cosines.iter().filter(|(_, rate, _)| *rate != 44_100).map(|(.., c)| *c).collect();
+    assert!(resampled.len() >= 4);
+    let mean = resampled.iter().sum::<f64>() / resampled.len() as f64;
+    assert!(mean >= 0.999, "resampled: mean {mean:.6} of {resampled:?}");
+}
+
+#[test]
+fn the_quantised_default_stays_close_to_the_reference() {
+    // The bar is what quantising costs on the golden sounds (0.9976 at least, 0.9994 on average), with little to spare.
+    let cosines = aisfx_cosines("models/aisfx-int8.json");
+    for (name, rate, cosine) in &cosines {
+        assert!(*cosine >= 0.995, "{name} at {rate} Hz: {cosine:.6}");
+    }
+    let mean = cosines.iter().map(|(.., c)| c).sum::<f64>() / cosines.len() as f64;
+    assert!(mean >= 0.999, "{mean:.6}");
+}
+
+#[test]
+fn clap_front_end_and_vectors_agree_with_the_reference() {
+    let model = model("tests/golden/clap_small_random.json");
+    let mut embedder = Embedder::new(&model).unwrap();
+    let mut arrays = golden("clap.npz");
+    let names: Vec<String> = arrays
+        .names()
+        .unwrap()
+        .iter()
+        .filter_map(|n| n.trim_end_matches(".npy").strip_suffix("__audio").map(str::to_owned))
+        .collect();
+    assert!(names.len() >= 9, "{names:?}");
+    for name in names {
+        let audio: Array1<f32> = arrays.by_name(&format!("{name}__audio")).unwrap();
+        let log_mel: Array2<f32> = arrays.by_name(&format!("{name}__log_mel")).unwrap();
+        let embedding: Array1<f32> = arrays.by_name(&format!("{name}__embedding")).unwrap();
+        let pcm = Pcm { rate: 48_000, start: 0.0, mono: audio.to_vec() };
+        let inputs = embedder.inputs(&pcm).unwrap();
+        assert_eq!(inputs.len(), 1, "{name}");
+        let difference = largest_difference(&inputs[0], &log_mel);
+        assert!(difference < 1e-3, "{name}: {difference:e} dB");
+        let ours = embedder.run(inputs[0].view()).unwrap();
+        let cosine = cosine(&ours, embedding.as_slice().unwrap());
+        assert!(cosine >= 0.9999, "{name}: {cosine:.6}");
+    }
+}
