@@ -54,8 +54,8 @@ $(VENV)/ready: export/requirements.txt
 	touch $@
 
 bench: setup-run $(VENV)/ready
-	SOUNDKIN_PYTHON=$(VENV)/bin/python $(CARGO) bench --bench index -- $(CORPUS)
-	$(CARGO) bench --bench neighbours -- $(CORPUS)
+	SOUNDKIN_PYTHON=$(VENV)/bin/python $(CARGO) bench --profile dev --bench index -- $(CORPUS)
+	$(CARGO) bench --profile dev --bench neighbours -- $(CORPUS)
 
 quality: setup-run $(VENV)/ready
 	$(CARGO) build -q

@@ -47,7 +47,7 @@ pub(super) fn run(common: &Common) -> Result<()> {
         line("Soundkin", env!("CARGO_PKG_VERSION").to_owned());
         match &runtime {
             Ok(runtime) => {
-                line("ONNX Runtime", format!("{}, {}", session::runtime_version(runtime), runtime.path.display()))
+                line("ONNX Runtime", format!("{}, {}", session::runtime_version(runtime), runtime.path.display()));
             }
             Err(error) => line("ONNX Runtime", error.to_string()),
         }

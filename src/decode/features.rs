@@ -168,6 +168,7 @@ fn hann(n: usize, length: usize) -> f32 {
 }
 
 #[cfg(test)]
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "small positive numbers in tests")]
 mod tests {
     use super::*;
 
@@ -201,7 +202,7 @@ mod tests {
 
     #[test]
     fn silence_has_no_loudness_and_a_finite_peak() {
-        let features = measured(44_100, 1, &[0.0; 44_100]);
+        let features = measured(44_100, 1, &vec![0.0; 44_100]);
         assert_eq!(features.lufs, None);
         assert!((features.peak_db - PEAK_FLOOR).abs() < f32::EPSILON);
         assert!(features.brightness_hz.abs() < f32::EPSILON);

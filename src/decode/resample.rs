@@ -1,7 +1,7 @@
 //! Changes the sample rate of a short mono sound with rubato, with the filter that a model was trained behind.
 //!
 //! rubato has no Kaiser window, which models often name. Of its windows, the squared Blackman-Harris at 2.8 times the
-//! Kaiser filter's half width is the closest to libsamplerate's SINC_MEDIUM (Kaiser, beta 12.25): the two kernels
+//! Kaiser filter's half width is the closest to libsamplerate's `SINC_MEDIUM` (Kaiser, beta 12.25): the two kernels
 //! differ by -61 dB of their energy. With one stored filter for each phase of a rational ratio the nearest phase is
 //! the exact one, so an output sample costs one product of filter and signal.
 
@@ -147,6 +147,7 @@ fn gcd(a: u32, b: u32) -> u32 {
 }
 
 #[cfg(test)]
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "small positive numbers in tests")]
 mod tests {
     use super::*;
 

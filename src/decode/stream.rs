@@ -12,7 +12,7 @@ use symphonia::core::codecs::registry::CodecRegistry;
 use symphonia::core::errors::Error;
 use symphonia::core::formats::probe::Hint;
 use symphonia::core::formats::{FormatOptions, FormatReader, TrackType};
-use symphonia::core::io::{MediaSource, MediaSourceStream};
+use symphonia::core::io::{MediaSource, MediaSourceStream, MediaSourceStreamOptions};
 use symphonia::core::meta::MetadataOptions;
 
 use super::DecodeError;
@@ -102,7 +102,7 @@ impl Stream {
         if let Some(ending) = ending.and_then(OsStr::to_str) {
             hint.with_extension(ending);
         }
-        let stream = MediaSourceStream::new(source, Default::default());
+        let stream = MediaSourceStream::new(source, MediaSourceStreamOptions::default());
         let format = symphonia::default::get_probe()
             .probe(&hint, stream, FormatOptions::default(), MetadataOptions::default())
             .map_err(unreadable)?;
@@ -141,14 +141,12 @@ impl Stream {
             let packet = match self.format.next_packet() {
                 Ok(Some(packet)) => packet,
                 Ok(None) => return self.end(),
+                Err(Error::IoError(error)) if error.kind() == std::io::ErrorKind::UnexpectedEof => return self.end(),
+                Err(Error::IoError(error)) => return Err(DecodeError::Read(error)),
                 Err(Error::ResetRequired) => {
                     (self.track, self.decoder) = decoder_for(self.format.as_ref(), &mut Decoders::default())?;
                     continue;
                 }
-                Err(Error::IoError(error)) if error.kind() != std::io::ErrorKind::UnexpectedEof => {
-                    return Err(DecodeError::Read(error));
-                }
-                Err(Error::IoError(_)) => return self.end(),
                 Err(_) => {
                     if self.skip() {
                         return self.end();

@@ -271,7 +271,7 @@ fn mirrored(at: isize, length: usize) -> usize {
     if length == 1 {
         return 0;
     }
-    let period = 2 * (length as isize - 1);
+    let period = 2 * (length.cast_signed() - 1);
     let at = at.rem_euclid(period);
     at.min(period - at).unsigned_abs()
 }

@@ -1,6 +1,7 @@
 //! The model contract, schema 1: a JSON file beside each ONNX file says what the network wants to hear and what it
 //! gives. Everything the front end does is driven by it; no code knows a model by name.
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -588,7 +589,11 @@ fn statistics(post: &Post, dim: usize, bytes: &[u8]) -> Result<Statistics, Strin
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
+    bytes.iter().fold(String::new(), |mut text, b| {
+        // Writing into a string cannot fail.
+        let _ = write!(text, "{b:02x}");
+        text
+    })
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Mirrors components to SQLite and restores them at the start. Nothing depends on it.
+//! Mirrors components to `SQLite` and restores them at the start. Nothing depends on it.
 //!
 //! One thread owns the only connection. It gathers what arrives within [`BATCH_TIME`] into one transaction, so that
 //! at most that much finished work is at risk, and says what has been committed: only then is a file *done*.
@@ -94,7 +94,7 @@ pub struct StorePlugin {
 impl StorePlugin {
     /// Takes an open library; one opened for reading is restored and never written.
     pub fn new(library: Library) -> Self {
-        let writable = library._lock.is_some();
+        let writable = library.is_writable();
         Self { library: std::sync::Mutex::new(Some(library)), writable }
     }
 }

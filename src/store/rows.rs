@@ -276,8 +276,8 @@ pub(super) mod tests {
                 path: Path::new(path).into(),
                 stamp: FileStamp { size: 100, modified: -5 },
                 hash: Some(ContentHash([seed; 32])),
-                missing: seed % 2 == 0,
-                failed: (seed % 3 == 0).then(|| Failed { stage: Stage::Embed, reason: "is silent".into() }),
+                missing: seed.is_multiple_of(2),
+                failed: seed.is_multiple_of(3).then(|| Failed { stage: Stage::Embed, reason: "is silent".into() }),
                 tags: Tags(vec!["dark, wet".into(), "naïve \"quoted\"".into()]),
             },
             content: Some(ContentRow {

@@ -1,5 +1,7 @@
 //! The library file: tables, versions, and who may open it.
 
+#![expect(clippy::disallowed_methods, reason = "this is the one place that opens SQLite")]
+
 use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -84,10 +86,10 @@ pub enum StoreError {
         /// The library.
         path: PathBuf,
     },
-    /// SQLite's word.
+    /// `SQLite`'s word.
     #[error("library cannot be used ({source}); free disk space or restore a copy: {path}")]
     Sqlite {
-        /// What SQLite said.
+        /// What `SQLite` said.
         source: rusqlite::Error,
         /// The library.
         path: PathBuf,
@@ -98,7 +100,7 @@ pub enum StoreError {
 pub struct Library {
     pub(super) connection: Connection,
     /// Held as long as the library is open for writing; the system frees it even if the process is killed.
-    pub(super) _lock: Option<File>,
+    lock: Option<File>,
     /// Where it is.
     pub path: PathBuf,
 }
@@ -126,7 +128,7 @@ impl Library {
         };
         setup().map_err(|e| sqlite(e, path))?;
         migrate(&mut connection, path)?;
-        Ok(Self { connection, _lock: Some(lock), path: path.to_owned() })
+        Ok(Self { connection, lock: Some(lock), path: path.to_owned() })
     }
 
     /// Opens a library for reading, also while another process writes to it.
@@ -146,13 +148,18 @@ impl Library {
             drop(connection);
             return Self::open(path);
         }
-        Ok(Self { connection, _lock: None, path: path.to_owned() })
+        Ok(Self { connection, lock: None, path: path.to_owned() })
+    }
+
+    /// Tells whether it was opened for writing.
+    pub fn is_writable(&self) -> bool {
+        self.lock.is_some()
     }
 
     /// Version of its tables.
     ///
     /// # Errors
-    /// SQLite cannot read it.
+    /// `SQLite` cannot read it.
     pub fn version(&self) -> Result<usize, StoreError> {
         version(&self.connection, &self.path)
     }
@@ -160,7 +167,7 @@ impl Library {
     /// Counts the samples it holds.
     ///
     /// # Errors
-    /// SQLite cannot read it.
+    /// `SQLite` cannot read it.
     pub fn count(&self) -> Result<u64, StoreError> {
         let count = self.connection.query_row("SELECT count(*) FROM sample", [], |row| row.get::<_, i64>(0));
         count.map(i64::unsigned_abs).map_err(|e| sqlite(e, &self.path))

@@ -149,7 +149,7 @@ mod tests {
     fn drawing_twice_changes_nothing() {
         let context = egui::Context::default();
         let status = Status { sounds: 3, analysed: 2, failed: 1, notice: "drive is full".to_owned() };
-        let mut pass = || {
+        let pass = || {
             let mut output = context.run_ui(egui::RawInput::default(), |ui| show(ui, &status));
             output.textures_delta.clear();
             output.shapes.len()

@@ -292,7 +292,7 @@ impl Watching {
 
     fn turn(&mut self, inbox: &Receiver<Job>) -> Result<(), Closed> {
         let now = Instant::now();
-        let idle = if self.away.is_empty() { Duration::from_secs(3600) } else { RETURN_CHECK };
+        let idle = if self.away.is_empty() { Duration::from_hours(1) } else { RETURN_CHECK };
         let nap = self.debounce.deadline().map_or(idle, |d| d.saturating_duration_since(now));
         select! {
             recv(inbox) -> job => match job {
@@ -333,9 +333,10 @@ impl Watching {
 
     /// Lists and follows again the folders that have come back.
     fn welcome_back(&mut self) -> Result<(), Closed> {
-        let (back, away) = std::mem::take(&mut self.away).into_iter().partition(|path| path.exists());
+        let away = std::mem::take(&mut self.away);
+        let (back, away): (Vec<PathBuf>, _) = away.into_iter().partition(|path| path.exists());
         self.away = away;
-        for path in Vec::<PathBuf>::from(back) {
+        for path in back {
             self.reported.remove(&path);
             self.follow(&path)?;
             self.list(path, false)?;

@@ -127,12 +127,13 @@ mod tests {
     use super::*;
 
     fn listed(root: &Path) -> (Vec<String>, Vec<String>) {
+        let below = |path: &Path| path.strip_prefix(root).unwrap_or(path).display().to_string();
         let (mut files, mut problems) = (Vec::new(), Vec::new());
         walk(root, &mut |found| {
             match found {
-                Found::File(path, _) => files.push(path.strip_prefix(root).unwrap().display().to_string()),
+                Found::File(path, _) => files.push(below(&path)),
                 Found::Unreadable { path, reason } => {
-                    problems.push(format!("{}: {reason}", path.strip_prefix(root).unwrap().display()));
+                    problems.push(format!("{}: {reason}", below(&path)));
                 }
             }
             true

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use base64::Engine as _;
 use serde_json::Value;
 
 use crate::support::{error_line, folder_of_sounds, json, sound, soundkin, write_sound, write_wav};
@@ -158,7 +159,6 @@ fn a_name_that_is_not_utf8_is_printed_with_its_bytes() {
     let listed = json(&library, &["list"]);
     let sample = &listed["samples"][0];
     assert!(sample["seconds"].is_number(), "{sample}");
-    use base64::Engine as _;
     let bytes = base64::engine::general_purpose::STANDARD.decode(sample["path_bytes"].as_str().unwrap()).unwrap();
     assert!(bytes.ends_with(b"/caf\xe9 -\n'\".wav"));
 }

@@ -1,4 +1,4 @@
-//! Parity with the references: Essentia and PyTorch for aisfx, transformers and PyTorch for CLAP.
+//! Parity with the references: Essentia and `PyTorch` for aisfx, transformers and `PyTorch` for CLAP.
 
 use std::fs::File;
 use std::path::Path;
@@ -48,12 +48,11 @@ fn aisfx_cases() -> Vec<Case> {
             let pcm16: ArrayD<i16> = arrays.by_name(&format!("{name}__pcm16")).unwrap();
             let log_mel: Array2<f32> = arrays.by_name(&format!("{name}__log_mel")).unwrap();
             let embedding: Array1<f32> = arrays.by_name(&format!("{name}__emb_product")).unwrap();
-            let mono = match pcm16.ndim() {
-                1 => pcm16.into_dimensionality::<Ix1>().unwrap().mapv(|s| f32::from(s) / 32768.0).to_vec(),
-                _ => {
-                    let frames = pcm16.into_dimensionality::<Ix2>().unwrap().mapv(|s| f32::from(s) / 32768.0);
-                    frames.outer_iter().map(|frame| frame.mean().unwrap()).collect()
-                }
+            let mono = if pcm16.ndim() == 1 {
+                pcm16.into_dimensionality::<Ix1>().unwrap().mapv(|s| f32::from(s) / 32768.0).to_vec()
+            } else {
+                let frames = pcm16.into_dimensionality::<Ix2>().unwrap().mapv(|s| f32::from(s) / 32768.0);
+                frames.outer_iter().map(|frame| frame.mean().unwrap()).collect()
             };
             let rate = u32::try_from(about["sample_rate"].as_u64().unwrap()).unwrap();
             Case { name: name.clone(), pcm: Pcm { rate, start: 0.0, mono }, log_mel, embedding: embedding.to_vec() }

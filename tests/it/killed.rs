@@ -41,7 +41,7 @@ fn nothing_reported_as_done_is_lost_by_a_kill() {
         }
         killed_under_way += usize::from(!child.wait().unwrap().success());
 
-        let check = rusqlite_check(&library);
+        let check = integrity_check(&library);
         assert!(check.is_none_or(|text| text == "ok"), "the database is damaged");
         let listed = json(&library, &["list"]);
         let kept: BTreeSet<String> = listed["samples"]
@@ -65,8 +65,8 @@ fn nothing_reported_as_done_is_lost_by_a_kill() {
     assert!(all["samples"].as_array().unwrap().iter().all(|sample| sample["seconds"].is_number()));
 }
 
-/// Runs SQLite's own check through a copy of the files, as another process would see them.
-fn rusqlite_check(library: &std::path::Path) -> Option<String> {
+/// Runs `SQLite`'s own check through a copy of the files, as another process would see them.
+fn integrity_check(library: &std::path::Path) -> Option<String> {
     if !library.exists() {
         return None;
     }

@@ -1,5 +1,8 @@
 //! The one integration binary: whole paths through the public interface and the real program.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+#![expect(clippy::cast_possible_truncation, reason = "small positive numbers in tests")]
+
 mod cli;
 mod formats;
 mod golden;

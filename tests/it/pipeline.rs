@@ -127,7 +127,7 @@ fn bad_files_fail_with_a_reason_and_are_not_tried_again() {
     std::fs::write(folder.join("empty.wav"), b"").unwrap();
     std::fs::write(folder.join("html.mp3"), "<html><body>not found</body></html>".repeat(40)).unwrap();
     std::fs::write(folder.join("header.wav"), b"RIFF\xff\xff\xff\xffWAVEfmt ").unwrap();
-    write_wav(&folder.join("silent.wav"), 44_100, 2, &[0.0; 5000]);
+    write_wav(&folder.join("silent.wav"), 44_100, 2, &vec![0.0; 5000]);
     let library = root.path().join("library.db");
     let mut engine = app(&library);
     index(&mut engine, &folder);

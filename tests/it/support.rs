@@ -66,7 +66,7 @@ pub fn app(library: &Path) -> App {
 pub fn index(app: &mut App, folder: &Path) {
     app.world_mut().write_message(AddFolder { path: folder.to_owned(), follow: false });
     app.update();
-    assert!(run_until(app, Some(Duration::from_secs(120)), is_idle), "indexing did not end");
+    assert!(run_until(app, Some(Duration::from_mins(2)), is_idle), "indexing did not end");
 }
 
 /// The program with a library of its own.

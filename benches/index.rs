@@ -1,0 +1,146 @@
+//! Indexing against its two yardsticks, on the same files in one run: ONNX Runtime alone, and a Python pool.
+//!
+//! `make bench` or `SOUNDKIN_PYTHON=python cargo bench --profile dev --bench index -- FOLDER…` (the Python needs
+//! `export/requirements.txt`). For each model it prints
+//!
+//! * `ONNX Runtime alone`: all windows of the files in memory, one session a core, nothing else;
+//! * `soundkin index`: the real program with a new library, start to end, and how its wall time compares;
+//! * `Python pool`: `export/python_pool.py`, without its start-up and model loading, decoding at most what the model
+//!   hears, measuring nothing else and keeping nothing.
+//!
+//! Rounds alternate, the median counts, so a noisy neighbour hits all sides.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Instant;
+
+use serde_json::Value;
+use soundkin::decode::stream::Decoders;
+use soundkin::decode::{Source, decode};
+use soundkin::embed::manifest::{self, Model};
+use soundkin::embed::session::Embedder;
+use soundkin::settings;
+
+const ROUNDS: usize = 3;
+
+fn main() -> anyhow::Result<()> {
+    let folders: Vec<PathBuf> = std::env::args().skip(1).filter(|a| !a.starts_with("--")).map(PathBuf::from).collect();
+    if folders.is_empty() {
+        println!("name folders of sounds: cargo bench --bench index -- FOLDER…");
+        return Ok(());
+    }
+    let cores = std::thread::available_parallelism()?.get();
+    println!("{} cores, {}, {} rounds", cores, date(), ROUNDS);
+    for id in ["aisfx-int8", "aisfx-f16"] {
+        let model = manifest::find(Some(id), &settings::model_folders())?;
+        compare(&model, &folders, cores)?;
+    }
+    Ok(())
+}
+
+fn compare(model: &Model, folders: &[PathBuf], cores: usize) -> anyhow::Result<()> {
+    let id = &model.manifest.id;
+    let (mut alone, mut ours, mut theirs) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut files, mut session, mut python_files) = (0.0, Vec::new(), 0.0);
+    let inputs = windows(model, folders)?;
+    for _ in 0..ROUNDS {
+        alone.push(sessions_alone(model, &inputs, cores));
+        let indexed = index(id, folders)?;
+        files = number(&indexed, "decoded");
+        ours.push(number(&indexed, "seconds"));
+        session.push(number(&indexed, "onnxruntime_seconds"));
+        if let Some(pool) = python(model, folders) {
+            theirs.push(number(&pool, "seconds"));
+            python_files = number(&pool, "files");
+        }
+    }
+    let (alone, ours, session) = (median(alone), median(ours), median(session));
+    println!("\n{id}: {files} files, {} windows", inputs.len());
+    println!("  ONNX Runtime alone  {alone:6.2} s  {:7.1} files/s", files / alone);
+    println!("  soundkin index      {ours:6.2} s  {:7.1} files/s", files / ours);
+    println!("    of ONNX Runtime alone                      {:.3}", alone / ours);
+    println!("    time in its sessions over cores × wall     {:.3}", session / (cores as f64 * ours));
+    if theirs.is_empty() {
+        println!("  Python pool         not run: set SOUNDKIN_PYTHON (make bench does)");
+    } else {
+        let theirs = median(theirs);
+        println!("  Python pool         {theirs:6.2} s  {:7.1} files/s", python_files / theirs);
+        println!("    soundkin over Python, files/s              {:.3}", (files / ours) / (python_files / theirs));
+    }
+    Ok(())
+}
+
+/// Decodes every file once and returns what the network would see.
+fn windows(model: &Model, folders: &[PathBuf]) -> anyhow::Result<Vec<ndarray::Array2<f32>>> {
+    let mut embedder = Embedder::new(model)?;
+    let mut decoders = Decoders::default();
+    let mut inputs = Vec::new();
+    let files = folders.iter().flat_map(|f| walkdir::WalkDir::new(f).follow_links(true).into_iter().flatten());
+    for file in files.filter(|f| f.file_type().is_file()) {
+        let keep = model.manifest.audio.max_seconds;
+        let sound = Source::open(file.path()).and_then(|source| decode(source, file.path(), keep, &mut decoders));
+        let Ok(sound) = sound else { continue };
+        if sound.pcm.mono.iter().any(|s| s.abs() > 1e-4) {
+            inputs.extend(embedder.inputs(&sound.pcm).unwrap_or_default());
+        }
+    }
+    Ok(inputs)
+}
+
+/// Wall seconds of one session a core over all windows.
+fn sessions_alone(model: &Model, inputs: &[ndarray::Array2<f32>], cores: usize) -> f64 {
+    let mut sessions: Vec<Embedder> = (0..cores).filter_map(|_| Embedder::new(model).ok()).collect();
+    let next = std::sync::atomic::AtomicUsize::new(0);
+    let started = Instant::now();
+    std::thread::scope(|scope| {
+        for session in &mut sessions {
+            scope.spawn(|| {
+                while let Some(input) = inputs.get(next.fetch_add(1, std::sync::atomic::Ordering::Relaxed)) {
+                    if let Err(error) = session.run(input.view()) {
+                        println!("{error}");
+                    }
+                }
+            });
+        }
+    });
+    started.elapsed().as_secs_f64()
+}
+
+fn index(id: &str, folders: &[PathBuf]) -> anyhow::Result<Value> {
+    let library = tempfile::tempdir()?;
+    let mut command = Command::new(env!("CARGO_BIN_EXE_soundkin"));
+    command.arg("index").args(folders).args(["--json", "--quiet", "--model", id]);
+    command.arg("--library").arg(library.path().join("library.db"));
+    Ok(serde_json::from_slice(&command.output()?.stdout)?)
+}
+
+fn python(model: &Model, folders: &[PathBuf]) -> Option<Value> {
+    let python = std::env::var_os("SOUNDKIN_PYTHON")?;
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let sidecar = root.join("models").join(format!("{}.json", model.manifest.id));
+    let output = Command::new(python)
+        .arg(root.join("export/python_pool.py"))
+        .arg("--model")
+        .arg(sidecar)
+        .args(folders)
+        // Some machines pin an old OpenBLAS kernel, which would slow the rival down.
+        .env_remove("OPENBLAS_CORETYPE")
+        .env_remove("OPENBLAS_L2_SIZE")
+        .output()
+        .ok()?;
+    serde_json::from_slice(&output.stdout).ok()
+}
+
+fn number(value: &Value, key: &str) -> f64 {
+    value[key].as_f64().unwrap_or(f64::NAN)
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+fn date() -> String {
+    let output = Command::new("date").arg("+%F %R").output();
+    output.map(|o| String::from_utf8_lossy(&o.stdout).trim().to_owned()).unwrap_or_default()
+}
