@@ -7,7 +7,7 @@ CARGO ?= cargo
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/soundkin
 VENV := $(CACHE)/venv
 LABELS ?= ../shared/corpora/dev_labels.csv
-CORPUS ?= /usr/share/lmms/samples /usr/share/hydrogen/data /usr/share/sonic-pi/samples
+CORPUS ?= /usr/share/lmms/samples /usr/share/hydrogen/data /usr/share/sonic-pi/samples /usr/share/gcin-voice
 
 .PHONY: help run test check fmt setup-run setup-test bench quality screenshot
 
