@@ -86,6 +86,13 @@ pub fn headless(assembly: Assembly) -> App {
     // Systems are glue of a few microseconds; threads for them would only take time from the workers.
     app.edit_schedule(Update, |schedule| {
         schedule.set_executor(SingleThreadedExecutor::new());
+        if cfg!(debug_assertions) {
+            // An unordered conflict between two systems is an error, not a surprise one day.
+            schedule.set_build_settings(ScheduleBuildSettings {
+                ambiguity_detection: LogLevel::Error,
+                ..ScheduleBuildSettings::default()
+            });
+        }
     });
     assemble(&mut app, assembly);
     app
@@ -102,13 +109,15 @@ pub fn desktop(assembly: Assembly) -> App {
 }
 
 fn assemble(app: &mut App, assembly: Assembly) {
+    // What cannot be kept is not worth hours of work: a library opened for reading is shown as it is.
+    let guests_only = assembly.library.as_ref().is_some_and(|library| !library.is_writable());
     configure_sets(app);
     app.set_error_handler(bevy::ecs::error::error);
     app.init_resource::<Wake>().add_plugins((
         sample::SamplePlugin,
         watch::WatchPlugin,
         decode::DecodePlugin,
-        embed::EmbedPlugin { model: assembly.model, workers: assembly.workers },
+        embed::EmbedPlugin { model: assembly.model, workers: assembly.workers, guests_only },
         project::ProjectPlugin,
     ));
     match assembly.library {
@@ -117,18 +126,10 @@ fn assemble(app: &mut App, assembly: Assembly) {
     };
 }
 
-/// Chains the sets, and makes an unordered conflict between systems an error rather than a surprise.
+/// Chains the sets.
 pub(crate) fn configure_sets(app: &mut App) {
     use SoundkinSystems::{Collect, Derive, Dispatch, Respond};
     app.configure_sets(Update, (Collect, Respond, Derive, Dispatch).chain());
-    if cfg!(test) || std::env::var_os("SOUNDKIN_CHECK_AMBIGUITY").is_some() {
-        app.edit_schedule(Update, |schedule| {
-            schedule.set_build_settings(ScheduleBuildSettings {
-                ambiguity_detection: LogLevel::Error,
-                ..ScheduleBuildSettings::default()
-            });
-        });
-    }
 }
 
 /// Runs a headless app frame by frame until `done`, sleeping while the actors work; `false` when time ran out.

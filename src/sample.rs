@@ -168,6 +168,8 @@ impl Plugin for SamplePlugin {
             .init_resource::<Folders>()
             .init_resource::<Restored>()
             .add_message::<Notice>()
+            // Notices of one frame may stand in any order.
+            .allow_ambiguous_resource::<Messages<Notice>>()
             .add_observer(index_path)
             .add_observer(forget_path)
             .add_observer(index_content)

@@ -52,6 +52,9 @@ impl Index {
         let mut app = headless(assembly);
         let tally = index(&mut app, common, &folders)?;
         report(app.world_mut(), common, &folders, tally, started.elapsed());
+        if app.world().resource::<Analysis>().blocked.is_some() {
+            bail!("sounds are listed and measured but have no vectors; mend what is said above and index again");
+        }
         Ok(())
     }
 }

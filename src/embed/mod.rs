@@ -73,6 +73,8 @@ pub struct Analysis {
     pub session_time: Duration,
     /// Seconds of audio decoded.
     pub audio_seconds: f64,
+    /// Whether the library's own samples are left as they are.
+    pub guests_only: bool,
     /// Why sounds get no vectors at all, if so.
     pub blocked: Option<String>,
 }
@@ -110,12 +112,18 @@ enum Outcome {
 #[derive(Resource)]
 struct Analysts(Actor<Job, Reply>);
 
+/// Files are handed to the workers, within [`SoundkinSystems::Dispatch`].
+#[derive(SystemSet, Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct DispatchAnalyses;
+
 /// Analyses samples with the model in use.
 pub struct EmbedPlugin {
     /// The model.
     pub model: Arc<Model>,
     /// Number of workers.
     pub workers: usize,
+    /// Leave the library's own samples as they are and analyse guests only.
+    pub guests_only: bool,
 }
 
 impl Plugin for EmbedPlugin {
@@ -126,7 +134,9 @@ impl Plugin for EmbedPlugin {
             let mut analyst = Analyst { model: model.clone(), embedder: None, decoders: Decoders::default() };
             move |job| analyst.serve(job)
         };
-        app.insert_resource(ActiveModel(self.model.clone())).init_resource::<Analysis>().add_observer(forget_outdated);
+        app.insert_resource(ActiveModel(self.model.clone()))
+            .insert_resource(Analysis { guests_only: self.guests_only, ..default() })
+            .add_observer(forget_outdated);
         match Actor::pool("analyse", self.workers, self.workers + 2, &wake, make) {
             Ok(actor) => app.insert_resource(Analysts(actor)),
             Err(error) => {
@@ -135,7 +145,7 @@ impl Plugin for EmbedPlugin {
             }
         };
         app.add_systems(Update, collect_analyses.in_set(SoundkinSystems::Collect))
-            .add_systems(Update, dispatch_analyses.in_set(SoundkinSystems::Dispatch));
+            .add_systems(Update, dispatch_analyses.in_set(DispatchAnalyses).in_set(SoundkinSystems::Dispatch));
     }
 }
 
@@ -224,7 +234,8 @@ fn dispatch_analyses(
     mut commands: Commands,
 ) {
     let blocked = analysis.blocked.is_some();
-    for (entity, sample, stamp, has_info) in guests.iter().chain(&members) {
+    let members = members.iter().take(if analysis.guests_only { 0 } else { usize::MAX });
+    for (entity, sample, stamp, has_info) in guests.iter().chain(members) {
         if blocked && has_info {
             continue;
         }
@@ -241,16 +252,17 @@ fn dispatch_analyses(
     }
 }
 
-/// Tells whether any sample still waits for analysis or is being analysed.
+/// Tells whether no sample waits for analysis and none is being analysed.
 pub fn is_idle(world: &mut World) -> bool {
+    type Undone = (With<Sample>, Without<Embedding>, Ready);
     let analysis = world.resource::<Analysis>();
+    let (guests_only, blocked) = (analysis.guests_only, analysis.blocked.is_some());
     if analysis.in_flight > 0 {
         return false;
     }
-    if analysis.blocked.is_some() {
-        return world.query_filtered::<(), (With<Sample>, Without<AudioInfo>, Ready)>().iter(world).next().is_none();
-    }
-    world.query_filtered::<(), (With<Sample>, Without<Embedding>, Ready)>().iter(world).next().is_none()
+    let mut undone = world.query_filtered::<(Has<Guest>, Has<AudioInfo>), Undone>();
+    // Without a network, what has been decoded is as far as it gets.
+    !undone.iter(world).any(|(guest, decoded)| (guest || !guests_only) && !(blocked && decoded))
 }
 
 /// One worker's state.

@@ -14,7 +14,7 @@ use self::space::Space;
 use crate::SoundkinSystems;
 use crate::actor::{Actor, Wake};
 use crate::embed::manifest::Statistics;
-use crate::embed::{ActiveModel, Analysis, Embedding};
+use crate::embed::{ActiveModel, Analysis, DispatchAnalyses, Embedding};
 use crate::sample::{Guest, Missing, Notice, Restored, Sample};
 
 /// While sounds keep coming, the space is rebuilt no more often than this.
@@ -70,7 +70,7 @@ impl Plugin for ProjectPlugin {
             .add_observer(touch::<Insert, Missing>)
             .add_observer(touch::<Remove, Missing>)
             .add_systems(Update, collect_space.in_set(SoundkinSystems::Collect))
-            .add_systems(Update, dispatch_projection.in_set(SoundkinSystems::Dispatch));
+            .add_systems(Update, dispatch_projection.after(DispatchAnalyses).in_set(SoundkinSystems::Dispatch));
     }
 }
 

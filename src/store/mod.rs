@@ -1,6 +1,6 @@
 //! Mirrors components to `SQLite` and restores them at the start. Nothing depends on it.
 //!
-//! One thread owns the only connection. It gathers what arrives within [`BATCH_TIME`] into one transaction, so that
+//! One thread owns the only connection. It gathers what arrives within a quarter of a second into one transaction, so that
 //! at most that much finished work is at risk, and says what has been committed: only then is a file *done*.
 
 mod rows;
@@ -18,9 +18,9 @@ use self::rows::{ContentRow, Record, SampleRow};
 use crate::SoundkinSystems;
 use crate::actor::{Actor, Outbox, Wake};
 use crate::decode::{AudioInfo, Features, Thumbnail};
-use crate::embed::{ActiveModel, Analysis, Embedding};
+use crate::embed::{ActiveModel, Analysis, DispatchAnalyses, Embedding};
 use crate::sample::{Arrived, ContentHash, Failed, FileStamp, Folders, Guest, Missing, Notice, Restored, Sample, Tags};
-use crate::watch::Listing;
+use crate::watch::{DispatchFolders, Listing};
 
 pub use self::schema::{Library, StoreError};
 
@@ -127,7 +127,10 @@ impl Plugin for StorePlugin {
             .add_observer(touch::<Remove, Failed>)
             .add_observer(touch::<Remove, Missing>)
             .add_systems(Update, collect_stored.in_set(SoundkinSystems::Collect))
-            .add_systems(Update, hand_over.in_set(SoundkinSystems::Dispatch));
+            .add_systems(
+                Update,
+                hand_over.after(DispatchFolders).after(DispatchAnalyses).in_set(SoundkinSystems::Dispatch),
+            );
     }
 }
 

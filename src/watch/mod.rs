@@ -94,6 +94,10 @@ enum Fact {
 #[derive(Resource)]
 struct WatchActor(Actor<Job, Fact>);
 
+/// Folders are handed to the watcher, within [`SoundkinSystems::Dispatch`].
+#[derive(SystemSet, Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct DispatchFolders;
+
 /// Lists and follows folders.
 pub struct WatchPlugin;
 
@@ -113,7 +117,7 @@ impl Plugin for WatchPlugin {
             .add_systems(Update, collect_facts.in_set(SoundkinSystems::Collect))
             .add_systems(Update, settle_moves.in_set(SoundkinSystems::Derive))
             .add_systems(Update, queue_folders.in_set(SoundkinSystems::Respond))
-            .add_systems(Update, dispatch_folders.in_set(SoundkinSystems::Dispatch));
+            .add_systems(Update, dispatch_folders.in_set(DispatchFolders).in_set(SoundkinSystems::Dispatch));
     }
 }
 

@@ -178,3 +178,36 @@ fn nothing_is_sent_to_the_network() {
     assert!(trace.contains("exited with 0"), "strace saw the program");
     assert!(!trace.contains("AF_INET"), "{trace}");
 }
+
+#[test]
+fn a_library_is_read_as_it_is_and_never_analysed_on_the_side() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = folder_of_sounds(root.path(), 3);
+    let library = root.path().join("library.db");
+    json(&library, &["index", folder.to_str().unwrap()]);
+    // Under another model nothing has a vector yet; asking must not start hours of work that cannot be kept.
+    let query = folder.join("sound 001.wav");
+    let output = soundkin(&library).args(["similar", "--model", "aisfx-f16"]).arg(&query).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(error_line(&output).contains("index"), "{}", error_line(&output));
+    let map = json(&library, &["map", "--model", "aisfx-f16"]);
+    assert_eq!(map["points"].as_array().unwrap().len(), 0);
+}
+
+#[test]
+fn without_onnx_runtime_sounds_are_listed_and_the_reason_is_given() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = folder_of_sounds(root.path(), 3);
+    let library = root.path().join("library.db");
+    let mut command = soundkin(&library);
+    command.args(["index", "--json"]).arg(&folder).env("ORT_DYLIB_PATH", root.path().join("nowhere.so"));
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(text.contains("ONNX Runtime does not load") && text.lines().count() == 2, "{text}");
+    let listed = json(&library, &["list"]);
+    assert!(listed["samples"].as_array().unwrap().iter().all(|s| s["seconds"].is_number()));
+    // With it back, the vectors are made.
+    let indexed = json(&library, &["index", folder.to_str().unwrap()]);
+    assert_eq!((&indexed["unchanged"], &indexed["windows"]), (&3.into(), &3.into()));
+}
