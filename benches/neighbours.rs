@@ -5,10 +5,31 @@
 //! first `d` main components, with the basis that the model ships and with one fitted to these very sounds; then the
 //! time of the tree's answer and of the exact scan.
 //!
-//! TABLE
+//! On the 3,167 sounds of lmms-common, hydrogen-data, sonic-pi-samples, minetest, scorched3d, simutrans, micropolis and
+//! gcin-voice (Debian packages; two cores, 2026-11-23):
 //!
-//! The fitted basis gains next to nothing, so the shipped one is used: it keeps the map still while sounds come and
-//! go. Thirty-two dimensions and two hundred candidates are the smallest pair that stays above 0.99 with room for
+//! ```text
+//! shipped basis     m = 20    m = 50    m = 100   m = 200   m = 400
+//!   8 dimensions    0.5200    0.7482    0.8850    0.9622    0.9901
+//!  16 dimensions    0.7016    0.9000    0.9749    0.9962    0.9995
+//!  24 dimensions    0.7996    0.9551    0.9925    0.9992    0.9999
+//!  32 dimensions    0.8532    0.9769    0.9968    0.9994    1.0000
+//!  64 dimensions    0.9569    0.9984    0.9998    1.0000    1.0000
+//!
+//! fitted basis      m = 20    m = 50    m = 100   m = 200   m = 400
+//!   8 dimensions    0.5926    0.8381    0.9484    0.9893    0.9984
+//!  16 dimensions    0.7936    0.9594    0.9924    0.9988    1.0000
+//!  24 dimensions    0.8757    0.9847    0.9973    0.9997    1.0000
+//!  32 dimensions    0.9229    0.9939    0.9990    0.9999    1.0000
+//!  64 dimensions    0.9852    0.9997    1.0000    1.0000    1.0000
+//!
+//! 100000 sounds: space built in 0.34 s
+//!   tree and re-ranking 1.30 ms
+//!   exact scan          13.49 ms
+//! ```
+//!
+//! At two hundred candidates the fitted basis gains half a thousandth, so the shipped one is used: it keeps the map
+//! still while sounds come and go. Thirty-two dimensions and two hundred candidates leave room below 0.99 for
 //! libraries thirty times this size, for which the candidates needed grow slowly.
 
 use std::collections::HashSet;
