@@ -8,7 +8,7 @@ use bevy::prelude::*;
 use bevy::window::{PresentMode, PrimaryWindow};
 use bevy::winit::{EventLoopProxyWrapper, WinitSettings, WinitUserEvent};
 use bevy_egui::egui::{self, LayerId, Ui, UiBuilder};
-use bevy_egui::{EguiContexts, EguiPlugin, EguiPrimaryContextPass};
+use bevy_egui::{EguiContexts, EguiInput, EguiPlugin, EguiPreUpdateSet, EguiPrimaryContextPass};
 
 use crate::actor::Wake;
 use crate::embed::Embedding;
@@ -45,6 +45,10 @@ impl Plugin for UiPlugin {
             .init_resource::<Status>()
             .insert_resource(ClearColor(bevy_colour(theme::GROUND)))
             .add_systems(Startup, open)
+            .add_systems(
+                PreUpdate,
+                drop_repeated_modifiers.after(EguiPreUpdateSet::ProcessInput).before(EguiPreUpdateSet::BeginPass),
+            )
             .add_systems(Update, count.in_set(crate::SoundkinSystems::Derive))
             .add_systems(EguiPrimaryContextPass, draw);
     }
@@ -92,6 +96,17 @@ fn open(
     });
     window.resize_constraints.min_width = 640.0;
     window.resize_constraints.min_height = 400.0;
+}
+
+/// Takes out the event with which `bevy_egui` 0.42 repeats the modifier keys in every frame, unless they changed: egui
+/// 0.36 asks for another frame after any event, so the window would never rest.
+fn drop_repeated_modifiers(mut inputs: Query<&mut EguiInput>, mut last: Local<egui::Modifiers>) {
+    for mut input in &mut inputs {
+        input.events.retain(|event| match event {
+            egui::Event::ModifiersChanged(now) => std::mem::replace(&mut *last, *now) != *now,
+            _ => true,
+        });
+    }
 }
 
 fn count(

@@ -89,5 +89,18 @@ fn the_window_opens_lists_a_folder_and_shows_its_ground_and_one_border() {
         let samples = listed["samples"].as_array()?.clone();
         (samples.len() == 3 && samples.iter().all(|s| s["seconds"].is_number())).then_some(())
     });
-    drop(window);
+    // With nothing going on the window rests: no frame is drawn but for a reason.
+    std::thread::sleep(Duration::from_secs(2));
+    let before = cpu_ticks(window.0.id());
+    std::thread::sleep(Duration::from_secs(4));
+    let used = cpu_ticks(window.0.id()) - before;
+    assert!(used < 20, "the idle window used {used} of 400 ticks");
+}
+
+/// Processor time of a process in ticks of 10 ms.
+fn cpu_ticks(process: u32) -> u64 {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
+    // The name in brackets may hold anything; user and system time are the 12th and 13th field after it.
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+    fields[11..13].iter().map(|ticks| ticks.parse::<u64>().unwrap()).sum()
 }
