@@ -87,7 +87,8 @@ struct Job {
     entity: Entity,
     path: Arc<Path>,
     stamp: FileStamp,
-    known: Vec<ContentHash>,
+    /// Content of the same size that is analysed already, and where.
+    known: Vec<(ContentHash, Entity, Arc<Path>)>,
 }
 
 struct Reply {
@@ -101,8 +102,8 @@ struct Reply {
 enum Outcome {
     /// The file is no longer the one that was listed.
     Changed(FileStamp),
-    /// Its content is known.
-    Known,
+    /// Its content is known; these samples that have it too are no longer where they were.
+    Known { gone: Vec<Entity> },
     /// It could not be decoded.
     Undecodable(String),
     /// It was decoded, and embedded unless the machine cannot.
@@ -180,7 +181,7 @@ fn collect_analyses(
             Outcome::Changed(stamp) => {
                 entity.try_insert(stamp);
             }
-            Outcome::Known => {
+            Outcome::Known { gone } => {
                 let twins = index.content_of_size(reply.stamp.size).iter().map(|(_, twin)| *twin);
                 let twin = twins.filter_map(|twin| known.get(twin).ok()).find(|twin| Some(*twin.0) == reply.hash);
                 if let Some((hash, info, thumbnail, features, embedding, failed)) = twin {
@@ -188,6 +189,11 @@ fn collect_analyses(
                     entity.try_insert((*hash, info.clone(), thumbnail.clone(), *features, Arrived));
                     embedding.map(|e| entity.try_insert(e.clone()));
                     failed.map(|f| entity.try_insert(f.clone()));
+                }
+                for old in gone {
+                    if let Ok(mut old) = commands.get_entity(old) {
+                        old.try_insert(Missing);
+                    }
                 }
             }
             Outcome::Undecodable(reason) => {
@@ -231,6 +237,7 @@ fn dispatch_analyses(
     guests: Query<Waiting, (With<Guest>, Without<Embedding>, Ready)>,
     members: Query<Waiting, (Without<Guest>, Without<Embedding>, Ready)>,
     complete: Query<(), Or<(With<Embedding>, With<Failed>)>>,
+    paths: Query<&Sample>,
     mut commands: Commands,
 ) {
     let blocked = analysis.blocked.is_some();
@@ -243,7 +250,8 @@ fn dispatch_analyses(
             return;
         }
         let twins = index.content_of_size(stamp.size).iter().filter(|(_, twin)| complete.contains(*twin));
-        let known = twins.map(|(hash, _)| *hash).collect();
+        let known =
+            twins.filter_map(|(hash, twin)| Some((*hash, *twin, paths.get(*twin).ok()?.path.clone()))).collect();
         if actor.0.try_send(Job { entity, path: sample.path.clone(), stamp: *stamp, known }).is_err() {
             return;
         }
@@ -290,8 +298,11 @@ impl Analyst {
             return Outcome::Changed(source.stamp);
         }
         *hash = Some(source.hash);
-        if job.known.contains(&source.hash) {
-            return Outcome::Known;
+        let mut twins = job.known.iter().filter(|(hash, ..)| *hash == source.hash).peekable();
+        if twins.peek().is_some() {
+            // A renamed folder is never listed again under its old name, so nobody else would notice.
+            let gone = twins.filter(|(.., path)| !path.exists()).map(|(_, old, _)| *old).collect();
+            return Outcome::Known { gone };
         }
         let keep = self.model.manifest.audio.max_seconds;
         let decoded = decode::decode(source, &job.path, keep, &mut self.decoders);

@@ -80,6 +80,33 @@ fn a_moved_file_keeps_its_analysis_and_tags_without_being_decoded() {
 }
 
 #[test]
+fn a_renamed_folder_takes_its_analysis_and_tags_along() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = folder_of_sounds(root.path(), 3);
+    let library = root.path().join("library.db");
+    let mut engine = app(&library);
+    index(&mut engine, &folder);
+    let world = engine.world_mut();
+    let tagged = world.query_filtered::<Entity, With<Sample>>().iter(world).next().unwrap();
+    world.entity_mut(tagged).insert(Tags(vec!["wet".into()]));
+    index(&mut engine, &folder);
+    let renamed = folder.with_file_name("renamed");
+    std::fs::rename(&folder, &renamed).unwrap();
+    // Only the new name is listed; nobody says that the old one is gone.
+    index(&mut engine, &renamed);
+    drop(engine);
+    let mut engine = app(&library);
+    index(&mut engine, &renamed);
+    assert_eq!(engine.world().resource::<Analysis>().decoded, 0);
+    let world = engine.world_mut();
+    let mut samples = world.query::<(&Sample, Option<&Tags>, Has<Missing>)>();
+    let all: Vec<_> = samples.iter(world).collect();
+    assert_eq!(all.len(), 3, "the old paths are forgotten");
+    assert!(all.iter().all(|(sample, _, missing)| sample.path.starts_with(&renamed) && !missing));
+    assert_eq!(all.iter().filter(|(_, tags, _)| tags.is_some()).count(), 1);
+}
+
+#[test]
 fn a_copy_is_recognised_and_both_stay() {
     let root = tempfile::tempdir().unwrap();
     let folder = folder_of_sounds(root.path(), 2);
