@@ -104,6 +104,7 @@ fn truncated_and_damaged_files_end_soon_and_never_panic() {
                     good += 1;
                 }
                 Err(error) => {
+                    assert!(!matches!(error, DecodeError::Panicked(_)), "{} round {round}: {error}", name(&file));
                     let text = error.to_string();
                     assert!(!text.contains('\n') && !text.is_empty());
                     bad += 1;
