@@ -7,6 +7,7 @@
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
@@ -54,12 +55,13 @@ impl Wake {
 /// Where a worker puts its replies.
 pub struct Outbox<Reply> {
     replies: Sender<Reply>,
+    closed: Arc<AtomicBool>,
     wake: Wake,
 }
 
 impl<Reply> Clone for Outbox<Reply> {
     fn clone(&self) -> Self {
-        Self { replies: self.replies.clone(), wake: self.wake.clone() }
+        Self { replies: self.replies.clone(), closed: self.closed.clone(), wake: self.wake.clone() }
     }
 }
 
@@ -77,12 +79,18 @@ impl<Reply> Outbox<Reply> {
         self.wake.ring();
         Ok(())
     }
+
+    /// Tells whether the actor is being dropped; long work asks now and then, so that nobody waits for it.
+    pub fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Relaxed)
+    }
 }
 
 /// A named group of worker threads that share one bounded mailbox.
 pub struct Actor<Job, Reply> {
     jobs: Option<Sender<Job>>,
     replies: Option<Receiver<Reply>>,
+    closed: Arc<AtomicBool>,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -140,11 +148,13 @@ impl<Job: Send + 'static, Reply: Send + 'static> Actor<Job, Reply> {
     {
         let (job_sender, inbox) = bounded(mailbox);
         let (reply_sender, replies) = bounded(mailbox.max(n) * 2);
-        let mut actor = Self { jobs: Some(job_sender), replies: Some(replies), threads: Vec::with_capacity(n) };
+        let closed = Arc::new(AtomicBool::new(false));
+        let threads = Vec::with_capacity(n);
+        let mut actor = Self { jobs: Some(job_sender), replies: Some(replies), closed: closed.clone(), threads };
         for i in 0..n {
             let Some(body) = body(i) else { break };
             let inbox = inbox.clone();
-            let outbox = Outbox { replies: reply_sender.clone(), wake: wake.clone() };
+            let outbox = Outbox { replies: reply_sender.clone(), closed: closed.clone(), wake: wake.clone() };
             #[expect(clippy::disallowed_methods, reason = "this is the one place that starts threads")]
             let thread = Builder::new().name(format!("{name}-{i}")).spawn(move || body(inbox, outbox))?;
             actor.threads.push(thread);
@@ -178,6 +188,7 @@ impl<Job: Send + 'static, Reply: Send + 'static> Actor<Job, Reply> {
 
 impl<Job, Reply> Drop for Actor<Job, Reply> {
     fn drop(&mut self) {
+        self.closed.store(true, Ordering::Relaxed);
         self.jobs = None;
         self.replies = None;
         for thread in self.threads.drain(..) {
@@ -229,6 +240,16 @@ mod tests {
             }
         }
         drop(actor);
+    }
+
+    #[test]
+    fn long_work_learns_that_the_actor_is_being_dropped() {
+        let body = |_: Receiver<u32>, outbox: Outbox<u32>| {
+            while !outbox.is_closed() {
+                std::thread::yield_now();
+            }
+        };
+        drop(Actor::spawn("test", 1, &Wake::default(), body).unwrap());
     }
 
     #[test]
