@@ -13,11 +13,9 @@ use super::{Common, put_path};
 use crate::decode::Features;
 use crate::embed::ActiveModel;
 use crate::map::picture::{Dot, write_png};
-use crate::project::SpaceIndex;
+use crate::project::layout::Layout;
+use crate::project::{Projection, SpaceIndex};
 use crate::sample::Sample;
-
-/// How positions are found: the first two main components of the space.
-const METHOD: &str = "pca";
 
 #[derive(Args, Debug)]
 pub(super) struct Map {
@@ -28,7 +26,7 @@ pub(super) struct Map {
 
 impl Map {
     pub(super) fn run(self, common: &Common) -> Result<()> {
-        let mut app = common.restored_app()?;
+        let mut app = common.prepared_app(lay_out)?;
         let Some(out) = self.out else {
             println!("{}", positions(app.world_mut()));
             return Ok(());
@@ -61,38 +59,52 @@ pub(super) fn write(world: &mut World, out: &Path) -> Result<usize> {
     Ok(value["points"].as_array().map_or(0, Vec::len))
 }
 
-fn members(world: &World) -> impl Iterator<Item = (Entity, [f32; 2])> {
-    let index = world.get_resource::<SpaceIndex>();
-    index.into_iter().flat_map(|index| index.entities.iter().copied().zip(index.space.positions().iter().copied()))
+/// Says that a map is wanted; before the app runs.
+pub(super) fn lay_out(world: &mut World) {
+    world.resource_mut::<Projection>().lays_out = true;
+}
+
+fn layout(world: &World) -> Option<(&[Entity], &Layout)> {
+    let index = world.get_resource::<SpaceIndex>()?;
+    Some((index.entities.as_slice(), index.layout.as_deref()?))
+}
+
+/// The sounds on the map: position and group.
+fn members(world: &World) -> impl Iterator<Item = (Entity, [f32; 2], usize)> {
+    layout(world).into_iter().flat_map(|(entities, layout)| {
+        let places = layout.cloud.iter().copied().zip(layout.clusters.of.iter().copied());
+        entities.iter().copied().zip(places).map(|(entity, (position, group))| (entity, position, group))
+    })
 }
 
 fn positions(world: &mut World) -> Value {
-    let mut points: Vec<(&Path, [f32; 2])> = members(world)
-        .filter_map(|(entity, position)| Some((world.get::<Sample>(entity)?.path.as_ref(), position)))
+    let mut points: Vec<(&Path, [f32; 2], usize)> = members(world)
+        .filter_map(|(entity, position, group)| Some((world.get::<Sample>(entity)?.path.as_ref(), position, group)))
         .collect();
     points.sort_by(|a, b| a.0.cmp(b.0));
     let points: Vec<Value> = points
         .into_iter()
-        .map(|(path, [x, y])| {
-            let mut object = json!({"x": x, "y": y, "cluster": Value::Null});
+        .map(|(path, [x, y], group)| {
+            let mut object = json!({"x": x, "y": y, "cluster": group});
             put_path(&mut object, path);
             object
         })
         .collect();
     let model = &world.resource::<ActiveModel>().0.manifest.id;
-    json!({"model": model, "method": METHOD, "seed": 0, "points": points})
+    let (method, clusters) = layout(world).map_or(("pca", &[][..]), |(_, layout)| (layout.method, &layout.labels));
+    json!({"model": model, "method": method, "seed": 0, "clusters": clusters, "points": points})
 }
 
 fn dots(world: &World) -> Vec<Dot> {
     let brightness = |entity| world.get::<Features>(entity).map_or(0.0, |features| features.brightness_hz);
-    members(world).map(|(entity, position)| Dot { position, brightness_hz: brightness(entity) }).collect()
+    members(world).map(|(entity, position, _)| Dot { position, brightness_hz: brightness(entity) }).collect()
 }
 
 fn write_csv(value: &Value, out: &mut impl Write) -> Result<()> {
     writeln!(out, "path,x,y,cluster")?;
     for point in value["points"].as_array().into_iter().flatten() {
         let path = point["path"].as_str().unwrap_or_default().replace('"', "\"\"");
-        writeln!(out, "\"{path}\",{},{},", point["x"], point["y"])?;
+        writeln!(out, "\"{path}\",{},{},{}", point["x"], point["y"], point["cluster"])?;
     }
     Ok(())
 }

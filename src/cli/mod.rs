@@ -110,8 +110,14 @@ impl Common {
 
     /// Assembles the app over the library, for reading, and restores it.
     fn restored_app(&self) -> Result<App> {
+        self.prepared_app(|_| ())
+    }
+
+    /// The same, after `prepare` has said what else is wanted.
+    fn prepared_app(&self, prepare: impl FnOnce(&mut World)) -> Result<App> {
         let library = Library::read(&self.library_path())?;
         let mut app = headless(Assembly::new(Some(library), self.find_model()?));
+        prepare(app.world_mut());
         self.wait(&mut app)?;
         Ok(app)
     }

@@ -34,6 +34,7 @@ pub(super) fn run(common: &Common, folders: Vec<PathBuf>) -> Result<()> {
 fn without_window(common: &Common, assembly: Assembly, folders: Vec<PathBuf>) -> Result<()> {
     common.say("there is no display, so the sounds are indexed and the map is drawn without a window");
     let mut app = headless(assembly);
+    map::lay_out(app.world_mut());
     let tally = index::index(&mut app, common, &folders)?;
     let world = app.world_mut();
     println!("{} files, {} new, model {}", tally.files, tally.new, world.resource::<ActiveModel>().0.manifest.id);

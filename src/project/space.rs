@@ -9,9 +9,10 @@ use std::num::NonZero;
 
 use half::f16;
 use kiddo::{ImmutableKdTree, SquaredEuclidean};
-use ndarray::{Array2, ArrayView1};
+use ndarray::{Array2, ArrayView1, ArrayView2};
 
 use super::pca;
+use super::umap::Nearest;
 use crate::embed::manifest::Statistics;
 use crate::embed::session::normalise;
 
@@ -21,6 +22,9 @@ pub const DIMS: usize = 32;
 pub const CANDIDATES: usize = 200;
 /// Up to this many sounds a scan is as quick as the tree.
 const SCAN_AT_ONCE: usize = 4000;
+
+/// Queries that are compared at once when all neighbours are found: their scores should stay in the processor's cache.
+const BLOCK: usize = 32;
 
 /// One neighbour: which row, and its cosine to the query, in -1..=1.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -48,6 +52,8 @@ pub struct Space {
     /// Main directions, best first, `[DIMS or fewer, dim]`.
     basis: Array2<f32>,
     tree: Option<ImmutableKdTree<f32, DIMS>>,
+    /// The vectors along the main directions, `[n]`.
+    points: Vec<[f32; DIMS]>,
     /// Position on the map, `[n]`.
     positions: Vec<[f32; 2]>,
 }
@@ -74,7 +80,7 @@ impl Space {
         let points: Vec<[f32; DIMS]> = vectors.outer_iter().map(|row| reduce(row, &basis)).collect();
         let positions = points.iter().map(|p| [p[0], p[1]]).collect();
         let tree = (points.len() > SCAN_AT_ONCE).then(|| ImmutableKdTree::new_from_slice(&points).ok()).flatten();
-        Self { centre: statistics.centre.clone(), vectors, basis, tree, positions }
+        Self { centre: statistics.centre.clone(), vectors, basis, tree, points, positions }
     }
 
     /// Number of sounds.
@@ -92,7 +98,12 @@ impl Space {
         &self.centre
     }
 
-    /// Position of each row on the map: the first two main components.
+    /// Each row along the main directions; missing directions are zero.
+    pub fn points(&self) -> &[[f32; DIMS]] {
+        &self.points
+    }
+
+    /// The first two main components of each row.
     pub fn positions(&self) -> &[[f32; 2]] {
         &self.positions
     }
@@ -124,6 +135,36 @@ impl Space {
     pub fn exact(&self, query: &[f32], k: usize, accept: impl Fn(usize) -> bool) -> Answer {
         let rows = (0..self.len()).filter(|row| accept(*row));
         Answer { neighbours: best(rows.map(|row| self.measure(row, query)), k), exact: true }
+    }
+
+    /// Finds the `k` nearest of `others` for each of `queries`, itself left out; distances are 1 - cosine.
+    ///
+    /// The main components propose, the full vectors decide, as in [`quick`](Self::quick). Rows of the answer are places
+    /// in `others`. It has fewer than `k` where there are fewer others, and none when `stop` said so.
+    pub fn nearest(&self, queries: &[usize], others: &[usize], k: usize, stop: impl Fn() -> bool) -> Nearest {
+        let points = |rows: &[usize]| Array2::from_shape_fn((rows.len(), DIMS), |(i, j)| self.points[rows[i]][j]);
+        let pool = points(others);
+        let mut found = Nearest { k: k.min(others.len().saturating_sub(1)), ..Nearest::default() };
+        for block in queries.chunks(BLOCK) {
+            if stop() || found.k == 0 {
+                return Nearest::default();
+            }
+            let scores: Array2<f32> = points(block).dot(&ArrayView2::from(&pool).t());
+            for (query, scores) in block.iter().zip(scores.outer_iter()) {
+                let scored = scores.iter().enumerate().map(|(row, score)| Neighbour { row, similarity: *score });
+                let proposed = best(scored.filter(|neighbour| others[neighbour.row] != *query), 3 * found.k);
+                let vector = self.vectors.row(*query);
+                let measured = proposed.iter().map(|neighbour| {
+                    let measured = self.measure(others[neighbour.row], vector.as_slice().unwrap_or_default());
+                    Neighbour { row: neighbour.row, ..measured }
+                });
+                for neighbour in best(measured, found.k) {
+                    found.rows.push(u32::try_from(neighbour.row).unwrap_or(u32::MAX));
+                    found.distances.push((1.0 - neighbour.similarity).max(0.0));
+                }
+            }
+        }
+        found
     }
 
     fn measure(&self, row: usize, query: &[f32]) -> Neighbour {
@@ -244,6 +285,24 @@ mod tests {
             found += exact.neighbours.iter().filter(|n| quick.neighbours.contains(n)).count();
         }
         assert!(found * 100 > asked * 95, "{found} of {asked}");
+    }
+
+    #[test]
+    fn neighbours_of_all_are_those_of_each() {
+        let vectors = vectors(300, 64);
+        let space = space(&vectors);
+        let all: Vec<usize> = (0..300).collect();
+        let nearest = space.nearest(&all, &all, 10, || false);
+        let mut found = 0;
+        for (query, vector) in vectors.iter().enumerate() {
+            let exact = space.exact(&space.place(vector), 10, |row| row != query);
+            let rows = &nearest.rows[query * 10..query * 10 + 10];
+            assert!(nearest.distances[query * 10..query * 10 + 10].is_sorted());
+            found += exact.neighbours.iter().filter(|n| rows.contains(&u32::try_from(n.row).unwrap())).count();
+        }
+        assert!(found > 2900, "{found} of 3000");
+        assert_eq!(space.nearest(&[0], &[0], 10, || false).k, 0);
+        assert_eq!(space.nearest(&[0, 1], &[1, 2], 10, || false).rows.len(), 2);
     }
 
     #[test]

@@ -45,7 +45,12 @@ fn index_list_similar_map_and_doctor_keep_the_contract() {
     assert_eq!(neighbours[0]["rank"], 1);
 
     let map = json(&library, &["map"]);
-    has_keys(&map, &["model", "method", "seed", "points"]);
+    has_keys(&map, &["model", "method", "seed", "clusters", "points"]);
+    assert_eq!(map["method"], "umap");
+    let groups = map["clusters"].as_array().unwrap().len() as u64;
+    assert!(
+        map["points"].as_array().unwrap().iter().all(|p| p["cluster"].as_u64().is_some_and(|group| group < groups))
+    );
     assert_eq!(map["points"].as_array().unwrap().len(), 9);
     for name in ["map.png", "map.csv", "map.json"] {
         json(&library, &["map", "--out", name]);

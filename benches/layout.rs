@@ -1,0 +1,105 @@
+//! How many true neighbours are neighbours on the map, and how long it takes to lay out.
+//!
+//! `cargo bench --profile dev --bench layout -- FOLDER…` indexes the folders with the built-in model and prints, over all
+//! sounds, the mean share of the ten nearest (by the full vectors) that are among the ten nearest on the map, for the
+//! first two main components and for the layout; then the time for as many sounds as large libraries have, made of these
+//! with some noise, and how far a second layout that starts from the first moves them, in map units.
+//!
+//! On the demo library and on the 503 sounds of lmms-common, hydrogen-data and sonic-pi-samples (Debian packages; one
+//! thread of a shared four-core machine, 2026-11-23):
+//!
+//! ```text
+//!                         demo    packages
+//! two main components     0.451      0.172
+//! cloud                   0.769      0.580
+//! grid                    0.535      0.400
+//!
+//!             laid out   again   moved by
+//!     503        0.1 s
+//!   5,000        1.1 s   0.7 s     0.016
+//!  20,000        3.5 s   2.6 s     0.008
+//! 100,000        8.0 s   7.1 s     0.008
+//! ```
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+use bevy::prelude::*;
+use half::f16;
+use soundkin::embed::Embedding;
+use soundkin::embed::manifest::Model;
+use soundkin::project::layout::{Before, Layout};
+use soundkin::project::space::Space;
+use soundkin::sample::Sample;
+use soundkin::watch::AddFolder;
+use soundkin::{Assembly, headless, is_idle, run_until};
+
+fn main() -> anyhow::Result<()> {
+    let folders: Vec<PathBuf> = std::env::args().skip(1).filter(|a| !a.starts_with("--")).map(PathBuf::from).collect();
+    if folders.is_empty() {
+        println!("name folders of sounds: cargo bench --bench layout -- FOLDER…");
+        return Ok(());
+    }
+    let model = Arc::new(Model::built_in()?);
+    let mut app = headless(Assembly::new(None, model.clone()));
+    for path in folders {
+        app.world_mut().write_message(AddFolder { path: path.canonicalize()?, follow: false });
+    }
+    app.update();
+    run_until(&mut app, None, is_idle);
+    let world = app.world_mut();
+    let mut sounds: Vec<(Arc<Path>, Arc<[f16]>)> =
+        world.query::<(&Sample, &Embedding)>().iter(world).map(|(s, e)| (s.path.clone(), e.vector.clone())).collect();
+    sounds.sort_by(|a, b| a.0.cmp(&b.0));
+    let rows: Vec<&[f16]> = sounds.iter().map(|sound| sound.1.as_ref()).collect();
+    let paths: Vec<&Path> = sounds.iter().map(|sound| sound.0.as_ref()).collect();
+    let space = Space::build(&rows, &model.statistics);
+    let (layout, took) = timed(&space, &paths);
+    println!("{} sounds, laid out in {took:.2} s", space.len());
+    println!("  groups: {}", layout.labels.join(" · "));
+    println!("  true neighbours kept by two main components {:.3}", kept(&space, space.positions()));
+    println!("  true neighbours kept by the cloud           {:.3}", kept(&space, &layout.cloud));
+    println!("  true neighbours kept by the grid            {:.3}", kept(&space, &layout.grid));
+    let mut state = 1_u32;
+    let mut noise = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state as f32 / u32::MAX as f32 - 0.5) * 0.03
+    };
+    for n in [5000, 20_000, 100_000] {
+        let mut vary = |i: usize| rows[i % rows.len()].iter().map(|v| f16::from_f32(v.to_f32() + noise())).collect();
+        let grown: Vec<Vec<f16>> = (0..n).map(&mut vary).collect();
+        let views: Vec<&[f16]> = grown.iter().map(Vec::as_slice).collect();
+        let paths: Vec<&Path> = (0..n).map(|i| paths[i % paths.len()]).collect();
+        let space = Space::build(&views, &model.statistics);
+        let (layout, took) = timed(&space, &paths);
+        println!("{n} sounds, laid out in {took:.2} s");
+        let started = Instant::now();
+        let again = Layout::build(&space, &paths, &layout.before(n, Some), || false).unwrap_or_default();
+        let moved = layout.cloud.iter().zip(&again.cloud).map(|(a, b)| (a[0] - b[0]).hypot(a[1] - b[1]));
+        println!("  again in {:.2} s, moved by {:.4}", started.elapsed().as_secs_f64(), moved.sum::<f32>() / n as f32);
+    }
+    Ok(())
+}
+
+fn timed(space: &Space, paths: &[&Path]) -> (Layout, f64) {
+    let started = Instant::now();
+    let layout = Layout::build(space, paths, &Before::default(), || false).unwrap_or_default();
+    (layout, started.elapsed().as_secs_f64())
+}
+
+/// Mean over at most a thousand sounds.
+fn kept(space: &Space, positions: &[[f32; 2]]) -> f64 {
+    let n = positions.len();
+    let queries: Vec<usize> = (0..n).step_by(n.div_ceil(1000)).collect();
+    let all: Vec<usize> = (0..n).collect();
+    let truth = space.nearest(&queries, &all, 10, || false);
+    let mut hits = 0;
+    for (query, truth) in queries.iter().zip(truth.rows.chunks(truth.k)) {
+        let squared = |i: usize| (0..2).map(|axis| (positions[i][axis] - positions[*query][axis]).powi(2)).sum::<f32>();
+        let mut order: Vec<usize> = (0..n).filter(|i| i != query).collect();
+        order.select_nth_unstable_by(truth.len() - 1, |a, b| squared(*a).total_cmp(&squared(*b)));
+        hits += truth.iter().filter(|row| order[..truth.len()].contains(&(**row as usize))).count();
+    }
+    hits as f64 / truth.rows.len() as f64
+}

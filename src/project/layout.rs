@@ -1,0 +1,219 @@
+//! Where each sound is on the map, and which group it belongs to.
+//!
+//! The cloud starts from the first two main components, or from the last layout, and is then arranged by
+//! [`umap`], so that the map neither turns nor jumps when sounds are added. In a large library some sounds
+//! are arranged so and the others stand among their nearest of those. The grid follows from the cloud.
+//!
+//! `benches/layout.rs` measures how many true neighbours are neighbours on the map.
+
+use std::path::Path;
+
+use super::cluster::Clusters;
+use super::space::Space;
+use super::umap::{self, Nearest};
+use super::{grid, random::Random};
+
+/// Sounds that are arranged among each other; more take longer than anybody waits.
+const ARRANGED: usize = 20_000;
+/// Neighbours between which any other sound is placed.
+const AMONG: usize = 5;
+/// Rounds of the descent for a small and a large library, as UMAP's authors use, and the size that divides them.
+const ROUNDS: [usize; 2] = [500, 200];
+const LARGE: usize = 10_000;
+/// Extent of the start, in the descent's own unit: 1 is where nearness has fallen to a half.
+const START: f32 = 10.0;
+/// Root mean square distance of the sounds from the middle of the map, so that the map is about two units wide.
+const SPREAD: f32 = 0.5;
+
+/// Positions in map units, y upwards, and groups; rows are those of the space.
+#[derive(Clone, Debug, Default)]
+pub struct Layout {
+    /// Positions by similarity, `[n]`, centred, about two units wide.
+    pub cloud: Vec<[f32; 2]>,
+    /// Positions in a grid, `[n]`, two units wide.
+    pub grid: Vec<[f32; 2]>,
+    /// Groups of similar sounds.
+    pub clusters: Clusters,
+    /// A few words for each group.
+    pub labels: Vec<String>,
+    /// How the cloud was found: `umap`, or `pca` where there are too few sounds for a graph.
+    pub method: &'static str,
+    /// The cloud before it was centred and scaled.
+    raw: Vec<[f32; 2]>,
+}
+
+/// What the last layout leaves to the next.
+#[derive(Clone, Debug, Default)]
+pub struct Before {
+    /// For each row of the new space where it was, if it was there, `[n]`; empty for nothing.
+    positions: Vec<Option<[f32; 2]>>,
+    centres: Vec<[f32; super::space::DIMS]>,
+}
+
+impl Layout {
+    /// Lays out all sounds of `space`, which lie at `paths`; `None` when `stop` said so.
+    pub fn build(space: &Space, paths: &[&Path], before: &Before, stop: impl Fn() -> bool) -> Option<Self> {
+        let clusters = Clusters::find(space.points(), &before.centres);
+        let labels = clusters.labels(paths);
+        let raw = cloud(space, &before.positions, &stop);
+        if stop() {
+            return None;
+        }
+        let cloud = centred(&raw);
+        let [columns, rows] = grid::lattice(cloud.len()).map(|count| count as f32);
+        let place = |cell: usize, count: f32| (2.0 * cell as f32 + 1.0 - count) / columns.max(1.0);
+        let grid = grid::cells(&cloud).into_iter().map(|[x, y]| [place(x, columns), place(y, rows)]).collect();
+        let method = if space.len() > 3 { "umap" } else { "pca" };
+        Some(Self { cloud, grid, clusters, labels, method, raw })
+    }
+
+    /// Keeps what the next layout starts from; `old_row` tells where each of its `n` rows was.
+    pub fn before(&self, n: usize, old_row: impl Fn(usize) -> Option<usize>) -> Before {
+        let position = |row| old_row(row).map(|old| self.raw[old]);
+        Before { positions: (0..n).map(position).collect(), centres: self.clusters.centres.clone() }
+    }
+}
+
+fn cloud(space: &Space, before: &[Option<[f32; 2]>], stop: &impl Fn() -> bool) -> Vec<[f32; 2]> {
+    let n = space.len();
+    let mut positions = start(space.positions());
+    let all: Vec<usize> = (0..n).collect();
+    let arranged: Vec<usize> = all.iter().copied().step_by(n.div_ceil(ARRANGED).max(1)).collect();
+    let nearest = space.nearest(&arranged, &arranged, umap::NEIGHBOURS, stop);
+    let known = arranged.iter().filter(|row| before.get(**row).is_some_and(Option::is_some)).count();
+    for (i, row) in arranged.iter().enumerate().filter(|_| known > 0) {
+        let old = |row: usize| before.get(row).copied().flatten();
+        let neighbours = nearest.of(i).map(|(j, distance)| (old(arranged[j]), distance));
+        let place = old(*row).or_else(|| among(neighbours.filter_map(|(old, d)| Some((old?, d)))));
+        positions[*row] = place.unwrap_or(positions[*row]);
+    }
+    let mut moved: Vec<[f32; 2]> = arranged.iter().map(|row| positions[*row]).collect();
+    // What is new has to find its place; what was there should stay.
+    let fresh = 1.0 - known as f32 / arranged.len().max(1) as f32;
+    let rounds = ROUNDS[usize::from(arranged.len() > LARGE)];
+    let rounds = if fresh > 0.5 { rounds } else { rounds / 2 };
+    umap::descend(&nearest, &mut moved, rounds, fresh.max(0.2), stop);
+    arranged.iter().zip(&moved).for_each(|(row, position)| positions[*row] = *position);
+    if arranged.len() < n {
+        let others: Vec<usize> = all.into_iter().filter(|row| row % n.div_ceil(ARRANGED) != 0).collect();
+        let nearest = space.nearest(&others, &arranged, AMONG, stop);
+        let mut random = Random(1);
+        for (i, row) in others.iter().enumerate().filter(|_| !nearest.rows.is_empty()) {
+            let place = among(nearest.of(i).map(|(j, distance)| (moved[j], distance)));
+            // Sounds between the same neighbours would hide each other.
+            let beside = [0, 1].map(|_| (random.share() - 0.5) * 0.1);
+            positions[*row] = place.map_or(positions[*row], |[x, y]| [x + beside[0], y + beside[1]]);
+        }
+    }
+    positions
+}
+
+/// The main components, enlarged to the extent at which the descent starts.
+fn start(components: &[[f32; 2]]) -> Vec<[f32; 2]> {
+    let largest = components.iter().flatten().fold(f32::MIN_POSITIVE, |max, v| max.max(v.abs()));
+    components.iter().map(|p| p.map(|v| v / largest * START)).collect()
+}
+
+/// Mean position of neighbours, the near ones counting more; `None` without neighbours.
+fn among(neighbours: impl Iterator<Item = ([f32; 2], f32)>) -> Option<[f32; 2]> {
+    let (mut sum, mut weights) = ([0.0, 0.0], 0.0);
+    for ([x, y], distance) in neighbours {
+        let weight = 1.0 / (distance + 1e-3);
+        sum = [sum[0] + x * weight, sum[1] + y * weight];
+        weights += weight;
+    }
+    (weights > 0.0).then(|| sum.map(|v| v / weights))
+}
+
+fn centred(raw: &[[f32; 2]]) -> Vec<[f32; 2]> {
+    let n = raw.len().max(1) as f32;
+    let middle = [0, 1].map(|axis| raw.iter().map(|p| p[axis]).sum::<f32>() / n);
+    let moved = raw.iter().map(|p| [p[0] - middle[0], p[1] - middle[1]]);
+    let square = moved.clone().flatten().map(|v| v * v).sum::<f32>() / n;
+    let scale = if square > 0.0 { SPREAD / square.sqrt() } else { 1.0 };
+    moved.map(|p| p.map(|v| v * scale)).collect()
+}
+
+impl Nearest {
+    /// The neighbours of the `i`-th query and their distances, the nearest first.
+    fn of(&self, i: usize) -> impl Iterator<Item = (usize, f32)> {
+        let range = i * self.k..(i + 1) * self.k;
+        self.rows[range.clone()].iter().map(|row| *row as usize).zip(self.distances[range].iter().copied())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use half::f16;
+
+    use super::*;
+    use crate::embed::manifest::Statistics;
+
+    /// A space of `n` sounds around five directions.
+    fn space(n: usize) -> Space {
+        let mut random = Random(5);
+        let vector = |i: usize| -> Vec<f16> {
+            let part = |axis: usize| f32::from(u8::from(axis == i % 5)) + 0.5 * (random.share() - 0.5);
+            (0..48).map(part).map(f16::from_f32).collect()
+        };
+        let vectors: Vec<Vec<f16>> = (0..n).map(vector).collect();
+        let rows: Vec<&[f16]> = vectors.iter().map(Vec::as_slice).collect();
+        Space::build(&rows, &Statistics::default())
+    }
+
+    fn lay_out(space: &Space, before: &Before) -> Layout {
+        let paths: Vec<PathBuf> = (0..space.len()).map(|i| format!("/s/sound {i}.wav").into()).collect();
+        let paths: Vec<&Path> = paths.iter().map(PathBuf::as_path).collect();
+        Layout::build(space, &paths, before, || false).unwrap()
+    }
+
+    #[test]
+    fn every_library_has_a_layout_however_small() {
+        for n in [0, 1, 2, 3, 4, 5, 20] {
+            let layout = lay_out(&space(n), &Before::default());
+            assert_eq!((layout.cloud.len(), layout.grid.len(), layout.clusters.of.len()), (n, n, n));
+            assert!(layout.cloud.iter().chain(&layout.grid).flatten().all(|v| v.is_finite()), "{n}");
+            assert!(layout.grid.iter().flatten().all(|v| v.abs() <= 1.0), "{n}");
+        }
+    }
+
+    #[test]
+    fn the_cloud_is_centred_and_about_two_units_wide() {
+        let layout = lay_out(&space(300), &Before::default());
+        let extent = layout.cloud.iter().flatten().fold(0.0_f32, |max, v| max.max(v.abs()));
+        assert!((0.4..2.0).contains(&extent), "{extent}");
+        assert!(layout.cloud.iter().map(|p| p[0]).sum::<f32>().abs() < 0.01);
+    }
+
+    #[test]
+    fn sounds_that_were_there_stay_about_where_they_were_when_others_come() {
+        let (small, large) = (space(200), space(240));
+        let first = lay_out(&small, &Before::default());
+        let before = first.before(240, |row| (row < 200).then_some(row));
+        let second = lay_out(&large, &before);
+        let moved = (0..200).map(|i| {
+            let [from, to] = [first.cloud[i], second.cloud[i]];
+            (from[0] - to[0]).hypot(from[1] - to[1])
+        });
+        let mean = moved.sum::<f32>() / 200.0;
+        assert!(mean < 0.15, "moved by {mean}");
+        // A new one is near those of its kind.
+        let to = |i: usize| (0..200).map(move |j| (i, j));
+        let distance = |(i, j): (usize, usize)| {
+            let [a, b] = [second.cloud[i], second.cloud[j]];
+            (a[0] - b[0]).hypot(a[1] - b[1])
+        };
+        let own = (200..240).filter(|i| {
+            let nearest = to(*i).min_by(|a, b| distance(*a).total_cmp(&distance(*b))).unwrap();
+            nearest.1 % 5 == i % 5
+        });
+        assert!(own.count() > 36);
+    }
+
+    #[test]
+    fn a_layout_that_is_stopped_is_none() {
+        assert!(Layout::build(&space(50), &[Path::new("/a.wav"); 50], &Before::default(), || true).is_none());
+    }
+}
