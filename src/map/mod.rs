@@ -1,3 +1,4 @@
 //! The similarity map.
 
+pub mod colour;
 pub mod picture;

@@ -2,21 +2,14 @@
 
 use std::io::Write;
 
+use super::colour::{BRIGHTNESS, Palette};
+
 /// Width and height in pixels.
 const SIZE: [usize; 2] = [1440, 1080];
 /// Free space around the points in pixels.
 const MARGIN: f32 = 48.0;
 /// Radius of a dot in pixels.
 const RADIUS: f32 = 3.2;
-/// Colour of the ground, as in the window.
-const GROUND: [u8; 3] = [0x11, 0x13, 0x15];
-/// Dots from dull to bright sounds: blue through grey to orange, which colour-blind eyes tell apart.
-const DULL: [f32; 3] = [0x5B as f32, 0x8F as f32, 0xD9 as f32];
-const MIDDLE: [f32; 3] = [0xC4 as f32, 0xC8 as f32, 0xCC as f32];
-const BRIGHT: [f32; 3] = [0xE8 as f32, 0x9A as f32, 0x3C as f32];
-/// Brightness at the ends of the colour scale in Hz; the scale between is logarithmic.
-const BRIGHTNESS: [f32; 2] = [200.0, 8000.0];
-
 /// One sound on the map.
 #[derive(Clone, Copy, Debug)]
 pub struct Dot {
@@ -32,10 +25,12 @@ pub struct Dot {
 /// The picture could not be written.
 pub fn write_png(dots: &[Dot], out: impl Write) -> Result<(), png::EncodingError> {
     let [width, height] = SIZE;
-    let mut pixels: Vec<u8> = GROUND.iter().copied().cycle().take(width * height * 3).collect();
+    let palette = Palette::default();
+    let mut pixels: Vec<u8> = palette.ground.iter().copied().cycle().take(width * height * 3).collect();
     let place = fit(dots);
     for dot in dots {
-        paint(&mut pixels, place(dot.position), colour(dot.brightness_hz));
+        let colour = palette.ramp(BRIGHTNESS.share(dot.brightness_hz));
+        paint(&mut pixels, place(dot.position), colour.map(f32::from));
     }
     #[expect(clippy::cast_possible_truncation, reason = "two small constants")]
     let mut encoder = png::Encoder::new(out, width as u32, height as u32);
@@ -78,13 +73,6 @@ fn paint(pixels: &mut [u8], [x, y]: [f32; 2], colour: [f32; 3]) {
     }
 }
 
-fn colour(brightness_hz: f32) -> [f32; 3] {
-    let [low, high] = BRIGHTNESS;
-    let t = ((brightness_hz.max(1.0) / low).ln() / (high / low).ln()).clamp(0.0, 1.0);
-    let (from, to, t) = if t < 0.5 { (DULL, MIDDLE, t * 2.0) } else { (MIDDLE, BRIGHT, t * 2.0 - 1.0) };
-    std::array::from_fn(|i| from[i] + (to[i] - from[i]) * t)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -99,7 +87,7 @@ mod tests {
         let mut reader = png::Decoder::new(std::io::Cursor::new(&file)).read_info().unwrap();
         let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
         reader.next_frame(&mut pixels).unwrap();
-        let lit = pixels.chunks_exact(3).filter(|p| *p != GROUND).count();
+        let lit = pixels.chunks_exact(3).filter(|p| *p != Palette::default().ground).count();
         assert!(lit > 50 * 20 && lit < 50 * 60, "{lit}");
         let place = fit(&dots);
         assert!(dots.iter().map(|d| place(d.position)).all(|[x, y]| {

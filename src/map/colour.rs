@@ -1,0 +1,260 @@
+//! What the colours of the map mean: groups, or a measure along a ramp.
+
+use std::collections::{BTreeSet, HashMap};
+use std::path::{Path, PathBuf};
+
+use bevy::prelude::*;
+
+/// Groups with a colour of their own; the rest are "other".
+const GROUPS: usize = 7;
+
+/// What the colour of a dot says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum ColourBy {
+    /// Group of similar sounds.
+    #[default]
+    Cluster,
+    /// Folder in which it lies.
+    Folder,
+    /// Spectral centroid.
+    Brightness,
+    /// Integrated loudness.
+    Loudness,
+    /// Length.
+    Duration,
+}
+
+/// The map's colours, each 8-bit sRGB; [`Default`] is those of the dark theme.
+#[derive(Resource, Clone, Debug, PartialEq)]
+pub struct Palette {
+    /// What is behind the dots.
+    pub ground: [u8; 3],
+    /// Groups, told apart by colour-blind eyes too; at least seven.
+    pub groups: Vec<[u8; 3]>,
+    /// What belongs to no group, or has no measure.
+    pub other: [u8; 3],
+    /// From low to high measures, in equal steps.
+    pub ramp: Vec<[u8; 3]>,
+}
+
+impl Default for Palette {
+    fn default() -> Self {
+        Self {
+            ground: [0x11, 0x13, 0x15],
+            groups: vec![
+                [0xD9, 0x8A, 0x4B],
+                [0x6F, 0xCA, 0xB4],
+                [0x7A, 0x9F, 0xD6],
+                [0xB4, 0x8A, 0xC9],
+                [0xD9, 0xC8, 0x6A],
+                [0xC9, 0x7A, 0x8A],
+                [0x8F, 0xB3, 0x6B],
+            ],
+            other: [0x8D, 0x94, 0x9C],
+            // Blue through grey to orange, which colour-blind eyes tell apart.
+            ramp: vec![[0x5B, 0x8F, 0xD9], [0xC4, 0xC8, 0xCC], [0xE8, 0x9A, 0x3C]],
+        }
+    }
+}
+
+impl Palette {
+    /// The colour at `share` (0..=1) of the ramp.
+    pub fn ramp(&self, share: f32) -> [u8; 3] {
+        let Some(last) = self.ramp.len().checked_sub(1) else { return self.other };
+        let place = share.clamp(0.0, 1.0) * last as f32;
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to the ramp")]
+        let from = (place as usize).min(last.saturating_sub(1));
+        let (a, b) = (self.ramp[from], self.ramp[(from + 1).min(last)]);
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between two bytes")]
+        let mix = |i: usize| {
+            let (a, b) = (f32::from(a[i]), f32::from(b[i]));
+            (a + (b - a) * (place - from as f32)).round() as u8
+        };
+        [0, 1, 2].map(mix)
+    }
+}
+
+/// How a measure runs along the ramp.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Scale {
+    /// Values at the ends.
+    pub ends: [f32; 2],
+    /// Whether equal ratios are equal steps, instead of equal differences.
+    pub logarithmic: bool,
+    /// The ends as text, with the unit.
+    pub labels: [&'static str; 2],
+}
+
+/// Spectral centroid in Hz.
+pub const BRIGHTNESS: Scale = Scale { ends: [200.0, 8000.0], logarithmic: true, labels: ["200 Hz", "8 kHz"] };
+/// Integrated loudness in LUFS.
+pub const LOUDNESS: Scale = Scale { ends: [-40.0, -6.0], logarithmic: false, labels: ["−40 LUFS", "−6 LUFS"] };
+/// Length in seconds.
+pub const DURATION: Scale = Scale { ends: [0.1, 10.0], logarithmic: true, labels: ["0.1 s", "10 s"] };
+
+impl Scale {
+    /// Where a value lies between the ends, in 0..=1.
+    pub fn share(&self, value: f32) -> f32 {
+        let [low, high] = self.ends;
+        let share = if self.logarithmic {
+            (value.max(f32::MIN_POSITIVE) / low).ln() / (high / low).ln()
+        } else {
+            (value - low) / (high - low)
+        };
+        share.clamp(0.0, 1.0)
+    }
+}
+
+/// What the colours on the map mean now.
+#[derive(Resource, Clone, Debug, Default, PartialEq)]
+pub enum Legend {
+    /// There is no map yet.
+    #[default]
+    Empty,
+    /// One colour for each group; places in this list are what [`MapLook::hidden_groups`](super::MapLook) holds.
+    Groups(Vec<LegendEntry>),
+    /// Colours along a ramp.
+    Ramp {
+        /// From low to high, in equal steps.
+        colours: Vec<[u8; 3]>,
+        /// Lowest and highest value, with the unit.
+        ends: [&'static str; 2],
+    },
+}
+
+/// One group.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LegendEntry {
+    /// A few words.
+    pub label: String,
+    /// 8-bit sRGB.
+    pub colour: [u8; 3],
+    /// How many sounds.
+    pub count: usize,
+}
+
+/// The colour of each dot, and whether its group is shown.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Painted {
+    pub(super) colours: Vec<[u8; 3]>,
+    pub(super) shown: Vec<bool>,
+    pub(super) legend: Legend,
+}
+
+/// Gives each dot the colour of its group, `of`; groups beyond the labels are "other".
+pub(super) fn by_group(of: &[usize], labels: &[String], hidden: &BTreeSet<usize>, palette: &Palette) -> Painted {
+    let colour = |group: usize| {
+        let own = palette.groups.get(group % palette.groups.len().max(1)).filter(|_| group < labels.len());
+        own.copied().unwrap_or(palette.other)
+    };
+    let mut counts = vec![0; labels.len() + 1];
+    of.iter().for_each(|group| counts[(*group).min(labels.len())] += 1);
+    let others = (counts[labels.len()] > 0).then(|| "other".to_owned());
+    let entries = labels.iter().cloned().chain(others).enumerate();
+    let entries = entries.map(|(group, label)| LegendEntry { label, colour: colour(group), count: counts[group] });
+    Painted {
+        legend: Legend::Groups(entries.collect()),
+        colours: of.iter().map(|group| colour(*group)).collect(),
+        shown: of.iter().map(|group| !hidden.contains(&(*group).min(labels.len()))).collect(),
+    }
+}
+
+/// Gives each dot the colour of its measure.
+pub(super) fn by_measure(values: impl Iterator<Item = Option<f32>>, scale: &Scale, palette: &Palette) -> Painted {
+    let colour = |value: Option<f32>| value.map_or(palette.other, |value| palette.ramp(scale.share(value)));
+    let colours: Vec<[u8; 3]> = values.map(colour).collect();
+    let legend = Legend::Ramp { colours: palette.ramp.clone(), ends: scale.labels };
+    Painted { shown: vec![true; colours.len()], colours, legend }
+}
+
+/// Groups files by the topmost folder below the library's `folders`, or by the folder they lie in where that makes one
+/// group only; the largest seven get labels, in the order of their paths, and the others the number after the last.
+pub(super) fn folders(paths: &[&Path], folders: &[PathBuf]) -> (Vec<usize>, Vec<String>) {
+    let topmost = paths.iter().map(|path| top_folder(path, folders)).collect();
+    let (of, labels) = largest(topmost);
+    if labels.len() > 1 {
+        return (of, labels);
+    }
+    largest(paths.iter().map(|path| path.parent().unwrap_or(path)).collect())
+}
+
+fn top_folder<'a>(path: &'a Path, folders: &[PathBuf]) -> &'a Path {
+    let parent = path.parent().unwrap_or(path);
+    let Some(root) = folders.iter().find(|folder| path.starts_with(folder)) else { return parent };
+    let below = parent.components().count().saturating_sub(root.components().count());
+    parent.ancestors().nth(below.saturating_sub(1)).unwrap_or(parent)
+}
+
+fn largest(of: Vec<&Path>) -> (Vec<usize>, Vec<String>) {
+    let mut counts: HashMap<&Path, usize> = HashMap::new();
+    of.iter().for_each(|folder| *counts.entry(folder).or_default() += 1);
+    let mut order: Vec<(&Path, usize)> = counts.into_iter().collect();
+    order.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(b.0)));
+    order.truncate(GROUPS);
+    order.sort();
+    let label = |folder: &Path| folder.file_name().unwrap_or(folder.as_os_str()).to_string_lossy().into_owned();
+    let labels: Vec<String> = order.iter().map(|(folder, _)| label(folder)).collect();
+    let numbers: HashMap<&Path, usize> = order.iter().enumerate().map(|(i, (folder, _))| (*folder, i)).collect();
+    (of.iter().map(|folder| numbers.get(folder).copied().unwrap_or(labels.len())).collect(), labels)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ramp_runs_from_the_first_colour_to_the_last() {
+        let palette = Palette::default();
+        assert_eq!([0.0, 0.5, 1.0].map(|share| palette.ramp(share)), palette.ramp[..]);
+        assert_eq!(palette.ramp(7.0), palette.ramp(1.0));
+        assert_eq!(palette.ramp(0.25), [0x90, 0xAC, 0xD3]);
+        assert_eq!(Palette { ramp: vec![[1, 2, 3]], ..palette.clone() }.ramp(0.7), [1, 2, 3]);
+        assert_eq!(Palette { ramp: vec![], ..palette.clone() }.ramp(0.7), palette.other);
+    }
+
+    #[test]
+    fn measures_lie_on_their_scales() {
+        assert!((BRIGHTNESS.share(1264.9) - 0.5).abs() < 1e-3 && BRIGHTNESS.share(0.0) <= 0.0);
+        assert!((LOUDNESS.share(-23.0) - 0.5).abs() < 1e-6 && LOUDNESS.share(3.0) >= 1.0);
+        assert!((DURATION.share(1.0) - 0.5).abs() < 1e-6);
+        let painted = by_measure([Some(-6.0), None].into_iter(), &LOUDNESS, &Palette::default());
+        assert_eq!(painted.colours, [[0xE8, 0x9A, 0x3C], [0x8D, 0x94, 0x9C]]);
+    }
+
+    #[test]
+    fn the_legend_counts_each_group_and_hides_what_was_switched_off() {
+        let labels = ["kick".to_owned(), "snare".to_owned()];
+        let painted = by_group(&[0, 1, 1, 2], &labels, &BTreeSet::from([1]), &Palette::default());
+        let Legend::Groups(entries) = &painted.legend else { panic!("no groups") };
+        let counted: Vec<(&str, usize)> = entries.iter().map(|e| (e.label.as_str(), e.count)).collect();
+        assert_eq!(counted, [("kick", 1), ("snare", 2), ("other", 1)]);
+        assert_eq!(painted.shown, [true, false, false, true]);
+        assert_eq!(painted.colours[3], Palette::default().other);
+    }
+
+    #[test]
+    fn folders_below_the_library_are_the_groups() {
+        let roots = [PathBuf::from("/lib")];
+        let paths = ["/lib/Drums/Kicks/a.wav", "/lib/Drums/b.wav", "/lib/Vocals/c.wav", "/lib/d.wav"].map(Path::new);
+        let (of, labels) = folders(&paths, &roots);
+        assert_eq!(labels, ["lib", "Drums", "Vocals"]);
+        assert_eq!(of, [1, 1, 2, 0]);
+    }
+
+    #[test]
+    fn one_topmost_folder_is_divided_further() {
+        let paths = ["/lib/Pack/Kicks/a.wav", "/lib/Pack/Hats/b.wav"].map(Path::new);
+        assert_eq!(folders(&paths, &["/lib".into()]).1, ["Hats", "Kicks"]);
+        assert_eq!(folders(&[], &[]), (vec![], vec![]));
+    }
+
+    #[test]
+    fn only_the_largest_folders_get_a_colour() {
+        let names: Vec<String> =
+            (0..12).flat_map(|i| (0..=i).map(move |j| format!("/lib/folder {i:02}/{j}.wav"))).collect();
+        let paths: Vec<&Path> = names.iter().map(Path::new).collect();
+        let (of, labels) = folders(&paths, &["/lib".into()]);
+        assert_eq!((labels.len(), labels[0].as_str()), (7, "folder 05"));
+        assert_eq!(of.iter().filter(|group| **group == 7).count(), 1 + 2 + 3 + 4 + 5);
+    }
+}
