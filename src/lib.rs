@@ -18,7 +18,8 @@
 //! | [`WatchPlugin`](watch::WatchPlugin) | listing and following folders | `watch` |
 //! | [`DecodePlugin`](decode::DecodePlugin) | `AudioInfo`, `Thumbnail`, `Features` | |
 //! | [`EmbedPlugin`](embed::EmbedPlugin) | `Embedding` | `analyse-n`, which also decode |
-//! | [`ProjectPlugin`](project::ProjectPlugin) | `SpaceIndex` | `project` |
+//! | [`ProjectPlugin`](project::ProjectPlugin) | `SpaceIndex`: space and layout | `project` |
+//! | [`MapPlugin`](map::MapPlugin) | `Map`, `Legend`; what `MapLook` and `Palette` say is drawn | |
 //! | [`StorePlugin`](store::StorePlugin) | nothing; mirrors the others | `store` |
 //!
 //! Systems run in four sets, once a frame: [`SoundkinSystems`].

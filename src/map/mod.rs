@@ -1,4 +1,497 @@
-//! The similarity map.
+//! The similarity map: every sound a dot, near those it sounds like.
+//!
+//! The `project` actor lays out; here the layout becomes dots that glide from where they were, get their colours, and are
+//! looked for under the pointer. The panels set [`Map::area`] and [`MapLook`] and draw what lies over the dots.
 
 pub mod colour;
+#[cfg(feature = "desktop")]
+mod dots;
+mod pick;
 pub mod picture;
+pub mod view;
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bevy::prelude::*;
+
+use self::colour::{BRIGHTNESS, DURATION, LOUDNESS, Painted};
+use self::view::{Bounds, between};
+use crate::decode::{AudioInfo, Features};
+use crate::project::layout::Layout;
+use crate::project::{Projection, SpaceIndex};
+use crate::sample::{Folders, Sample};
+
+pub use self::colour::{ColourBy, Legend, LegendEntry, Palette};
+pub use self::view::{Area, View};
+
+/// How long dots take to a new place.
+const GLIDE: Duration = Duration::from_millis(600);
+/// The longest step of an animation: the first frame after a rest may think that the whole rest was one frame.
+const STEP: Duration = Duration::from_millis(100);
+
+/// How the dots are arranged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Arrangement {
+    /// By similarity alone.
+    #[default]
+    Cloud,
+    /// Each in a cell of its own.
+    Grid,
+}
+
+/// What the user wants to see; any change shows at once.
+#[derive(Resource, Clone, Debug, Default, PartialEq)]
+pub struct MapLook {
+    /// What the colours mean.
+    pub colour_by: ColourBy,
+    /// How the dots are arranged.
+    pub arrangement: Arrangement,
+    /// Entries of the legend, by their place, whose dots are faint; emptied when the colours mean something else.
+    pub hidden_groups: BTreeSet<usize>,
+    /// The sounds that pass the filter; the others are faint and cannot be picked. `None` for all.
+    pub accepted: Option<Arc<HashSet<Entity>>>,
+}
+
+/// One dot for each row of the layout.
+#[derive(Clone, Debug, Default)]
+pub struct Dots {
+    /// The sample of each, `[n]`.
+    pub entities: Arc<Vec<Entity>>,
+    /// Where each comes from, in map units, `[n]`.
+    pub from: Vec<[f32; 2]>,
+    /// Where each goes, in map units, `[n]`.
+    pub to: Vec<[f32; 2]>,
+    /// Whether it was not there before and grows in, `[n]`.
+    pub new: Vec<bool>,
+    /// 8-bit sRGB, `[n]`.
+    pub colours: Vec<[u8; 3]>,
+    /// Whether it passes the filter and its group is shown, `[n]`.
+    pub shown: Vec<bool>,
+    rows: Arc<HashMap<Entity, usize>>,
+}
+
+impl Dots {
+    /// Number of dots.
+    pub fn len(&self) -> usize {
+        self.to.len()
+    }
+
+    /// Tells whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.to.is_empty()
+    }
+}
+
+/// The map as it is on the screen.
+#[derive(Resource, Debug)]
+pub struct Map {
+    /// What is in the middle, and how large.
+    pub view: View,
+    /// Where it is drawn; `None` while it is not.
+    pub area: Option<Area>,
+    dots: Dots,
+    layout: Option<Arc<Layout>>,
+    /// Around the dots where they come from and where they go.
+    bounds: [Bounds; 2],
+    /// How long the dots have been on their way; `None` once they have arrived.
+    travelled: Option<Duration>,
+    /// How far they have come, eased, 0..=1.
+    share: f32,
+    /// The view shows everything until the user has moved it.
+    follows: bool,
+    revision: u64,
+}
+
+impl Default for Map {
+    fn default() -> Self {
+        Self {
+            view: View::default(),
+            area: None,
+            dots: Dots::default(),
+            layout: None,
+            bounds: [Bounds::of(&[]); 2],
+            travelled: None,
+            share: 1.0,
+            follows: true,
+            revision: 0,
+        }
+    }
+}
+
+impl Map {
+    /// Number of dots.
+    pub fn len(&self) -> usize {
+        self.dots.len()
+    }
+
+    /// Tells whether there is no dot.
+    pub fn is_empty(&self) -> bool {
+        self.dots.is_empty()
+    }
+
+    /// Where a sample's dot is drawn now, on its way too, in map units.
+    pub fn position(&self, entity: Entity) -> Option<[f32; 2]> {
+        self.dots.rows.get(&entity).map(|row| self.place(*row))
+    }
+
+    /// Where a sample's dot is drawn now, in points of the window; it may lie outside the area.
+    pub fn on_screen(&self, entity: Entity) -> Option<[f32; 2]> {
+        Some(self.view.to_screen(self.position(entity)?, &self.area?))
+    }
+
+    /// The colour of a sample's dot, 8-bit sRGB.
+    pub fn colour(&self, entity: Entity) -> Option<[u8; 3]> {
+        self.dots.rows.get(&entity).map(|row| self.dots.colours[*row])
+    }
+
+    /// Finds the nearest shown dot within `radius` of a point of the window, all in points.
+    pub fn pick(&self, at: [f32; 2], radius: f32) -> Option<Entity> {
+        let area = self.area?;
+        let row = pick::nearest(self.shown(), self.view.to_map(at, &area), radius / self.view.scale)?;
+        Some(self.dots.entities[row])
+    }
+
+    /// Finds the shown dots inside an outline, in points of the window.
+    pub fn inside(&self, outline: &[[f32; 2]]) -> Vec<Entity> {
+        let Some(area) = self.area else { return Vec::new() };
+        let outline: Vec<[f32; 2]> = outline.iter().map(|at| self.view.to_map(*at, &area)).collect();
+        pick::inside(self.shown(), &outline).into_iter().map(|row| self.dots.entities[row]).collect()
+    }
+
+    /// Shows everything, and keeps showing everything until the user moves the view.
+    pub fn fit(&mut self) {
+        self.follows = true;
+        self.show_all();
+    }
+
+    /// Enlarges by `factor`; what is under the cursor, in points of the window, stays there.
+    pub fn zoom_at(&mut self, cursor: [f32; 2], factor: f32) {
+        if let Some(area) = self.area {
+            self.follows = false;
+            self.view.zoom_at(cursor, factor, &self.bounds[1], &area);
+        }
+    }
+
+    /// Moves the map along with a drag of so many points.
+    pub fn pan(&mut self, delta: [f32; 2]) {
+        self.follows = false;
+        self.view.pan(delta);
+    }
+
+    /// Moves a sample's dot to the middle; returns whether it has one.
+    pub fn centre_on(&mut self, entity: Entity) -> bool {
+        let row = self.dots.rows.get(&entity);
+        if let Some(row) = row {
+            self.follows = false;
+            self.view.centre = self.dots.to[*row];
+        }
+        row.is_some()
+    }
+
+    /// Tells whether dots are on their way.
+    pub fn is_moving(&self) -> bool {
+        self.travelled.is_some()
+    }
+
+    /// How far dots have come from where they were to where they go, eased, 0..=1.
+    pub fn share(&self) -> f32 {
+        self.share
+    }
+
+    /// The dots as they are drawn.
+    pub fn dots(&self) -> &Dots {
+        &self.dots
+    }
+
+    /// Changes whenever a dot has a new goal or look.
+    pub fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    fn place(&self, row: usize) -> [f32; 2] {
+        between(self.dots.from[row], self.dots.to[row], self.share)
+    }
+
+    fn shown(&self) -> impl Iterator<Item = (usize, [f32; 2])> {
+        (0..self.len()).filter(|row| self.dots.shown[*row]).map(|row| (row, self.place(row)))
+    }
+
+    /// Sends every dot to its place in `layout`; new ones grow there.
+    fn set_off(&mut self, index: &SpaceIndex, layout: &Arc<Layout>, arrangement: Arrangement) {
+        let to = match arrangement {
+            Arrangement::Cloud => layout.cloud.clone(),
+            Arrangement::Grid => layout.grid.clone(),
+        };
+        let before: Vec<Option<[f32; 2]>> = index.entities.iter().map(|entity| self.position(*entity)).collect();
+        let goal = Bounds::of(&to);
+        let from = self.bounds[0].towards(&self.bounds[1], self.share);
+        self.bounds = [if self.is_empty() { goal } else { from }, goal];
+        let colour = |entity: &Entity| self.colour(*entity).unwrap_or_default();
+        self.dots = Dots {
+            colours: index.entities.iter().map(colour).collect(),
+            shown: vec![true; to.len()],
+            from: before.iter().zip(&to).map(|(before, to)| before.unwrap_or(*to)).collect(),
+            new: before.iter().map(Option::is_none).collect(),
+            entities: index.entities.clone(),
+            rows: index.rows.clone(),
+            to,
+        };
+        self.layout = Some(layout.clone());
+        self.travelled = Some(Duration::ZERO);
+        self.share = 0.0;
+        self.revision += 1;
+    }
+
+    fn show_all(&mut self) {
+        if let Some(area) = self.area {
+            self.view = View::fit(&self.bounds[0].towards(&self.bounds[1], self.share), &area);
+        }
+    }
+}
+
+/// The map is brought up to date, after the panels were drawn.
+#[derive(SystemSet, Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct MapSystems;
+
+/// Lays out, colours and draws the map.
+pub struct MapPlugin;
+
+impl Plugin for MapPlugin {
+    fn build(&self, app: &mut App) {
+        app.init_resource::<Map>()
+            .init_resource::<MapLook>()
+            .init_resource::<Palette>()
+            .init_resource::<Legend>()
+            .add_systems(PostUpdate, (arrange, paint, follow).chain().in_set(MapSystems));
+        if let Some(mut projection) = app.world_mut().get_resource_mut::<Projection>() {
+            projection.lays_out = true;
+        }
+        #[cfg(feature = "desktop")]
+        if app.is_plugin_added::<bevy::render::RenderPlugin>() {
+            app.add_plugins(dots::DotsPlugin);
+        }
+    }
+}
+
+/// Sends the dots off when there is a new layout, or another arrangement of it.
+fn arrange(mut map: ResMut<Map>, look: Res<MapLook>, index: Option<Res<SpaceIndex>>, mut last: Local<Arrangement>) {
+    // Until the layout of a new space is there, the last one stays.
+    let Some((index, layout)) = index.as_ref().and_then(|index| Some((index, index.layout.as_ref()?))) else { return };
+    let known = map.layout.as_ref().is_some_and(|known| Arc::ptr_eq(known, layout));
+    if !known || std::mem::replace(&mut *last, look.arrangement) != look.arrangement {
+        *last = look.arrangement;
+        map.set_off(index, layout, look.arrangement);
+    }
+}
+
+/// Colours the dots when they or their look have changed.
+fn paint(
+    mut map: ResMut<Map>,
+    mut look: ResMut<MapLook>,
+    mut legend: ResMut<Legend>,
+    palette: Res<Palette>,
+    folders: Res<Folders>,
+    samples: Query<(&Sample, Option<&Features>, Option<&AudioInfo>)>,
+    mut last: Local<Option<(u64, MapLook)>>,
+) {
+    let changed = last.as_ref().is_none_or(|last| last.0 != map.revision || last.1 != *look)
+        || palette.is_changed()
+        || (folders.is_changed() && look.colour_by == ColourBy::Folder);
+    let Some(layout) = map.layout.clone().filter(|_| changed) else { return };
+    if last.as_ref().is_some_and(|last| last.1.colour_by != look.colour_by) {
+        look.hidden_groups.clear();
+    }
+    let entities = map.dots.entities.clone();
+    let features = || entities.iter().map(|entity| samples.get(*entity).ok().and_then(|sample| sample.1));
+    let Painted { colours, mut shown, legend: next } = match look.colour_by {
+        ColourBy::Cluster => colour::by_group(&layout.clusters.of, &layout.labels, &look.hidden_groups, &palette),
+        ColourBy::Folder => {
+            let path = |entity: &Entity| samples.get(*entity).map_or(Path::new(""), |sample| sample.0.path.as_ref());
+            let paths: Vec<&Path> = entities.iter().map(path).collect();
+            let (of, labels) = colour::folders(&paths, &folders.0);
+            colour::by_group(&of, &labels, &look.hidden_groups, &palette)
+        }
+        ColourBy::Brightness => {
+            colour::by_measure(features().map(|features| Some(features?.brightness_hz)), &BRIGHTNESS, &palette)
+        }
+        ColourBy::Loudness => colour::by_measure(features().map(|features| features?.lufs), &LOUDNESS, &palette),
+        ColourBy::Duration => {
+            #[expect(clippy::cast_possible_truncation, reason = "seconds of a sound fit f32")]
+            let seconds = |entity: &Entity| samples.get(*entity).ok()?.2.map(|info| info.seconds() as f32);
+            colour::by_measure(entities.iter().map(seconds), &DURATION, &palette)
+        }
+    };
+    if let Some(accepted) = &look.accepted {
+        shown.iter_mut().zip(entities.iter()).for_each(|(shown, entity)| *shown &= accepted.contains(entity));
+    }
+    map.dots.colours = colours;
+    map.dots.shown = shown;
+    map.revision += 1;
+    legend.set_if_neq(next);
+    *last = Some((map.revision, look.clone()));
+}
+
+/// Moves the dots on, and the view with them while it shows everything.
+fn follow(mut map: ResMut<Map>, time: Res<Time>) {
+    if let Some(travelled) = map.travelled {
+        let way = (travelled.as_secs_f32() / GLIDE.as_secs_f32()).min(1.0);
+        // Quick at first, gentle at the end.
+        map.share = 1.0 - (1.0 - way).powi(3);
+        map.travelled = (way < 1.0).then_some(travelled + time.delta().min(STEP));
+    }
+    if map.follows {
+        map.show_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bevy::time::{TimePlugin, TimeUpdateStrategy};
+
+    use super::*;
+    use crate::project::cluster::Clusters;
+    use crate::project::space::Space;
+
+    const AREA: Area = Area { min: [0.0, 0.0], max: [400.0, 400.0], pixels_per_point: 1.0 };
+
+    fn app(n: usize) -> (App, Vec<Entity>) {
+        let mut app = App::new();
+        app.add_plugins((TimePlugin, MapPlugin)).init_resource::<Folders>();
+        app.insert_resource(TimeUpdateStrategy::ManualDuration(Duration::from_millis(100)));
+        app.world_mut().resource_mut::<Map>().area = Some(AREA);
+        let entities = (0..n).map(|i| {
+            let path = Path::new(if i % 2 == 0 { "/lib/even/a.wav" } else { "/lib/odd/b.wav" }).into();
+            app.world_mut().spawn(Sample { path }).id()
+        });
+        let entities = entities.collect();
+        (app, entities)
+    }
+
+    fn lay_out(app: &mut App, entities: &[Entity], cloud: &[[f32; 2]]) {
+        let n = entities.len();
+        let mut layout = Layout::default();
+        layout.cloud = cloud.to_vec();
+        layout.grid = (0..n).map(|i| [i as f32, 0.0]).collect();
+        layout.clusters = Clusters { centres: vec![], of: (0..n).map(|i| i % 2).collect() };
+        layout.labels = vec!["kick".into(), "snare".into()];
+        app.insert_resource(SpaceIndex {
+            space: Arc::new(Space::build(&[], &crate::embed::manifest::Statistics::default())),
+            entities: Arc::new(entities.to_vec()),
+            rows: Arc::new(entities.iter().enumerate().map(|(row, entity)| (*entity, row)).collect()),
+            layout: Some(Arc::new(layout)),
+        });
+    }
+
+    fn map(app: &App) -> &Map {
+        app.world().resource::<Map>()
+    }
+
+    fn updates(app: &mut App, n: usize) {
+        (0..n).for_each(|_| app.update());
+    }
+
+    #[test]
+    fn the_first_layout_fits_itself_into_the_area_and_then_rests() {
+        let (mut app, entities) = app(2);
+        lay_out(&mut app, &entities, &[[-1.0, 0.0], [1.0, 0.0]]);
+        app.update();
+        assert!(map(&app).is_moving());
+        updates(&mut app, 10);
+        assert!(!map(&app).is_moving());
+        let [left, right] = [0, 1].map(|i| map(&app).on_screen(entities[i]).unwrap());
+        assert!((left[0] + right[0] - 400.0).abs() < 1e-3 && right[0] - left[0] > 300.0, "{left:?} {right:?}");
+        let revision = map(&app).revision();
+        updates(&mut app, 3);
+        assert_eq!(map(&app).revision(), revision, "nothing is uploaded without a reason");
+    }
+
+    #[test]
+    fn known_dots_glide_from_where_they_are_and_new_ones_grow_at_their_place() {
+        let (mut app, entities) = app(3);
+        lay_out(&mut app, &entities[..2], &[[-1.0, 0.0], [1.0, 0.0]]);
+        updates(&mut app, 10);
+        lay_out(&mut app, &entities, &[[-1.0, 1.0], [1.0, 1.0], [0.0, -1.0]]);
+        updates(&mut app, 3);
+        let [_, y] = map(&app).position(entities[0]).unwrap();
+        assert!(y > 0.0 && y < 1.0, "{y}");
+        assert_eq!(map(&app).position(entities[2]), Some([0.0, -1.0]));
+        assert_eq!(map(&app).dots().new, [false, false, true]);
+        // A third layout starts from the middle of the way.
+        lay_out(&mut app, &entities, &[[0.0, 0.0]; 3]);
+        app.update();
+        let now = map(&app).dots().from[0];
+        assert!(now[1] >= y && now[1] < 1.0, "{now:?}");
+        updates(&mut app, 10);
+        assert_eq!(map(&app).position(entities[1]), Some([0.0, 0.0]));
+    }
+
+    #[test]
+    fn a_view_that_the_user_moved_stays_when_the_layout_changes() {
+        let (mut app, entities) = app(2);
+        lay_out(&mut app, &entities, &[[-1.0, 0.0], [1.0, 0.0]]);
+        updates(&mut app, 10);
+        app.world_mut().resource_mut::<Map>().zoom_at([200.0, 200.0], 2.0);
+        let view = map(&app).view;
+        lay_out(&mut app, &entities, &[[-5.0, 0.0], [5.0, 0.0]]);
+        updates(&mut app, 10);
+        assert_eq!(map(&app).view, view);
+        app.world_mut().resource_mut::<Map>().fit();
+        assert!(map(&app).view.scale < view.scale);
+    }
+
+    #[test]
+    fn dots_that_are_filtered_out_or_hidden_cannot_be_picked() {
+        let (mut app, entities) = app(2);
+        lay_out(&mut app, &entities, &[[-1.0, 0.0], [1.0, 0.0]]);
+        updates(&mut app, 10);
+        let at = [0, 1].map(|i| map(&app).on_screen(entities[i]).unwrap());
+        assert_eq!(map(&app).pick([at[1][0] + 3.0, at[1][1]], 5.0), Some(entities[1]));
+        assert_eq!(map(&app).pick([at[1][0] + 6.0, at[1][1]], 5.0), None);
+        let all = [[0.0, 0.0], [400.0, 0.0], [400.0, 400.0], [0.0, 400.0]];
+        assert_eq!(map(&app).inside(&all).len(), 2);
+        app.world_mut().resource_mut::<MapLook>().accepted = Some(Arc::new(HashSet::from([entities[0]])));
+        app.update();
+        assert_eq!((map(&app).pick(at[1], 5.0), map(&app).pick(at[0], 5.0)), (None, Some(entities[0])));
+        app.world_mut().resource_mut::<MapLook>().hidden_groups.insert(0);
+        app.update();
+        assert!(map(&app).inside(&all).is_empty());
+    }
+
+    #[test]
+    fn the_legend_says_what_the_colours_mean_and_another_meaning_shows_every_group() {
+        let (mut app, entities) = app(3);
+        lay_out(&mut app, &entities, &[[0.0, 0.0]; 3]);
+        app.world_mut().resource_mut::<MapLook>().hidden_groups.insert(1);
+        app.update();
+        let labels = |app: &App| match app.world().resource::<Legend>() {
+            Legend::Groups(entries) => entries.iter().map(|e| (e.label.clone(), e.count)).collect(),
+            _ => Vec::new(),
+        };
+        assert_eq!(labels(&app), [("kick".to_owned(), 2), ("snare".to_owned(), 1)]);
+        assert_eq!(map(&app).dots().shown, [true, false, true]);
+        app.world_mut().resource_mut::<Folders>().0.push("/lib".into());
+        app.world_mut().resource_mut::<MapLook>().colour_by = ColourBy::Folder;
+        app.update();
+        assert_eq!(labels(&app), [("even".to_owned(), 2), ("odd".to_owned(), 1)]);
+        assert_eq!(map(&app).dots().shown, [true; 3]);
+        app.world_mut().resource_mut::<MapLook>().colour_by = ColourBy::Loudness;
+        app.update();
+        assert!(matches!(app.world().resource::<Legend>(), Legend::Ramp { .. }));
+        assert_eq!(map(&app).colour(entities[0]), Some(Palette::default().other));
+    }
+
+    #[test]
+    fn another_arrangement_sends_the_dots_there() {
+        let (mut app, entities) = app(2);
+        lay_out(&mut app, &entities, &[[0.0, 1.0]; 2]);
+        updates(&mut app, 10);
+        app.world_mut().resource_mut::<MapLook>().arrangement = Arrangement::Grid;
+        app.update();
+        assert!(map(&app).is_moving());
+        updates(&mut app, 10);
+        assert_eq!(map(&app).position(entities[1]), Some([1.0, 0.0]));
+    }
+}

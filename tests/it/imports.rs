@@ -3,7 +3,7 @@
 use std::path::Path;
 
 /// Each folder and what it may name with `crate::`.
-const ALLOWED: [(&str, &[&str]); 10] = [
+const ALLOWED: [(&str, &[&str]); 11] = [
     ("actor", &[]),
     ("settings", &[]),
     ("sample", &[]),
@@ -12,6 +12,7 @@ const ALLOWED: [(&str, &[&str]); 10] = [
     ("embed", &["actor", "sample", "settings", "decode"]),
     ("project", &["actor", "sample", "embed"]),
     ("audio", &["sample", "decode"]),
+    ("map", &["actor", "sample", "watch", "decode", "embed", "project", "query", "audio"]),
     ("query", &["embed", "project"]),
     ("store", &["actor", "sample", "watch", "decode", "embed", "project", "audio"]),
 ];

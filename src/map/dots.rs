@@ -1,0 +1,280 @@
+//! The dots as Bevy draws them: one mesh, one draw, a camera of its own under the panels.
+//!
+//! Every dot is a square of four vertices that carry where it comes from and where it goes; the shader moves, enlarges
+//! and rounds it. A new layout or new colours upload the mesh once; an animation, panning and zooming change eight
+//! numbers a frame. The shader maps to the screen itself, so the camera only says where on the window it is drawn.
+
+use bevy::asset::{AssetEventSystems, RenderAssetUsages, load_internal_asset, uuid_handle};
+use bevy::camera::visibility::{NoFrustumCulling, RenderLayers, VisibilitySystems};
+use bevy::camera::{CameraOutputMode, CameraUpdateSystems, Viewport};
+use bevy::mesh::{Indices, MeshVertexAttribute, MeshVertexBufferLayoutRef, VertexAttributeValues};
+use bevy::prelude::*;
+use bevy::reflect::TypePath;
+use bevy::render::render_resource::{
+    AsBindGroup, PrimitiveTopology, RenderPipelineDescriptor, SpecializedMeshPipelineError, VertexFormat,
+};
+use bevy::shader::ShaderRef;
+use bevy::sprite_render::{AlphaMode2d, Material2d, Material2dKey, Material2dPlugin};
+use bevy::window::{PrimaryWindow, RequestRedraw};
+use bevy_egui::EguiPostUpdateSet;
+use half::f16;
+
+use super::{Dots, Map, MapSystems};
+
+const SHADER: Handle<Shader> = uuid_handle!("5f1c2f6e-6c0b-4d0e-9a57-8a2c1f0b7d31");
+// Any numbers that no other attribute has.
+const START: MeshVertexAttribute = MeshVertexAttribute::new("Dot_Start", 0x50D0_0001, VertexFormat::Float32x2);
+const END: MeshVertexAttribute = MeshVertexAttribute::new("Dot_End", 0x50D0_0002, VertexFormat::Float32x2);
+const COLOUR: MeshVertexAttribute = MeshVertexAttribute::new("Dot_Colour", 0x50D0_0003, VertexFormat::Unorm8x4);
+const SHAPE: MeshVertexAttribute = MeshVertexAttribute::new("Dot_Shape", 0x50D0_0004, VertexFormat::Float16x4);
+/// What only the map's camera sees.
+const LAYER: usize = 1;
+/// Opacity of dots as they are, and of those that are filtered out.
+const OPACITY: [u8; 2] = [0xE0, 0x28];
+/// Radius of dots that are filtered out, as a share of the others'.
+const FAINT: f32 = 0.7;
+/// Corners of a square as two triangles.
+const TRIANGLES: [u32; 6] = [0, 1, 2, 2, 1, 3];
+
+#[derive(Component)]
+struct MapCamera;
+
+#[derive(Component)]
+struct MapDots;
+
+/// Where and how the dots are drawn now.
+#[derive(Asset, TypePath, AsBindGroup, Clone, Debug, Default, PartialEq)]
+struct DotsMaterial {
+    /// Map position in the middle of the viewport; clip units to a map unit.
+    #[uniform(0)]
+    view: Vec4,
+    /// Clip units to a point; share of the way; points to a pixel.
+    #[uniform(0)]
+    screen: Vec4,
+}
+
+impl Material2d for DotsMaterial {
+    fn vertex_shader() -> ShaderRef {
+        SHADER.into()
+    }
+
+    fn fragment_shader() -> ShaderRef {
+        SHADER.into()
+    }
+
+    fn alpha_mode(&self) -> AlphaMode2d {
+        AlphaMode2d::Blend
+    }
+
+    fn specialize(
+        descriptor: &mut RenderPipelineDescriptor,
+        layout: &MeshVertexBufferLayoutRef,
+        _: Material2dKey<Self>,
+    ) -> Result<(), SpecializedMeshPipelineError> {
+        let attributes = [START, END, COLOUR, SHAPE];
+        let places: Vec<_> = (0..).zip(attributes).map(|(i, a)| a.at_shader_location(i)).collect();
+        descriptor.vertex.buffers = vec![layout.0.get_layout(&places)?];
+        Ok(())
+    }
+}
+
+/// Draws what [`Map`] says.
+pub(super) struct DotsPlugin;
+
+impl Plugin for DotsPlugin {
+    fn build(&self, app: &mut App) {
+        load_internal_asset!(app, SHADER, "../../assets/shaders/dots.wgsl", Shader::from_wgsl);
+        // After the panels have said where the map is, before anything looks at what changed: no frame lags behind.
+        let when = MapSystems
+            .after(EguiPostUpdateSet::EndPass)
+            .before(AssetEventSystems)
+            .before(CameraUpdateSystems)
+            .before(VisibilitySystems::VisibilityPropagate);
+        app.add_plugins(Material2dPlugin::<DotsMaterial>::default())
+            .configure_sets(PostUpdate, when)
+            .add_systems(Startup, open)
+            .add_systems(PostUpdate, (upload, show).chain().in_set(MapSystems).after(super::follow));
+    }
+}
+
+fn open(mut commands: Commands, meshes: Res<Assets<Mesh>>, mut materials: ResMut<Assets<DotsMaterial>>) {
+    commands.spawn((
+        MapCamera,
+        Camera2d,
+        // Below the panels' camera, which draws into the same texture without clearing it and then shows it. This one
+        // is always active, because it clears. The dots have soft edges of their own.
+        Camera { order: -1, output_mode: CameraOutputMode::Skip, ..default() },
+        Msaa::Off,
+        RenderLayers::layer(LAYER),
+    ));
+    commands.spawn((
+        MapDots,
+        Mesh2d(meshes.reserve_handle()),
+        MeshMaterial2d(materials.add(DotsMaterial::default())),
+        NoFrustumCulling,
+        Visibility::Hidden,
+        RenderLayers::layer(LAYER),
+    ));
+}
+
+/// Uploads the dots when any of them has a new place or colour.
+fn upload(
+    map: Res<Map>,
+    mesh: Single<&Mesh2d, With<MapDots>>,
+    mut meshes: ResMut<Assets<Mesh>>,
+    mut redraw: MessageWriter<RequestRedraw>,
+    mut uploaded: Local<u64>,
+) -> Result {
+    if std::mem::replace(&mut *uploaded, map.revision()) != map.revision() {
+        if !map.is_empty() {
+            meshes.insert(&mesh.0, build(map.dots()))?;
+        }
+        // The panels may show the legend only now.
+        redraw.write(RequestRedraw);
+    }
+    if map.is_moving() {
+        redraw.write(RequestRedraw);
+    }
+    Ok(())
+}
+
+/// Puts the camera over the map's section and tells the shader what to show there.
+fn show(
+    map: Res<Map>,
+    window: Option<Single<&Window, With<PrimaryWindow>>>,
+    mut camera: Single<&mut Camera, With<MapCamera>>,
+    dots: Single<(&MeshMaterial2d<DotsMaterial>, &mut Visibility), With<MapDots>>,
+    mut materials: ResMut<Assets<DotsMaterial>>,
+) {
+    let (material, mut visibility) = dots.into_inner();
+    let window = window.map_or([0, 0], |window| window.physical_size().to_array());
+    let pixels = map.area.and_then(|area| area.pixels(window)).filter(|_| !map.is_empty());
+    visibility.set_if_neq(if pixels.is_some() { Visibility::Visible } else { Visibility::Hidden });
+    let viewport = pixels.map(|[position, size]| Viewport {
+        physical_position: position.into(),
+        physical_size: size.into(),
+        ..default()
+    });
+    let rectangle = |viewport: &Option<Viewport>| viewport.as_ref().map(|v| (v.physical_position, v.physical_size));
+    if rectangle(&camera.viewport) != rectangle(&viewport) {
+        camera.viewport = viewport;
+    }
+    let Some(next) = pixels.and_then(|pixels| uniform(&map, pixels)) else { return };
+    // Looking at a material mutably uploads it.
+    if materials.get(&material.0).is_some_and(|shown| *shown != next)
+        && let Some(mut shown) = materials.get_mut(&material.0)
+    {
+        *shown = next;
+    }
+}
+
+/// The numbers for a viewport of whole pixels, which may be less than the map's area.
+fn uniform(map: &Map, [position, size]: [[u32; 2]; 2]) -> Option<DotsMaterial> {
+    let area = map.area?;
+    let [position, size] = [position, size].map(|pixels| pixels.map(|p| p as f32 / area.pixels_per_point));
+    let middle = [0, 1].map(|axis| position[axis] + size[axis] / 2.0);
+    let centre = map.view.to_map(middle, &area);
+    let clip = size.map(|points| 2.0 / points);
+    Some(DotsMaterial {
+        view: Vec4::new(centre[0], centre[1], map.view.scale * clip[0], map.view.scale * clip[1]),
+        screen: Vec4::new(clip[0], clip[1], map.share(), 1.0 / area.pixels_per_point),
+    })
+}
+
+/// Radius of a dot in points: smaller where there are more, so that groups stay visible as such.
+fn radius(n: usize) -> f32 {
+    (4.0 * (500.0 / n.max(1) as f32).powf(1.0 / 6.0)).clamp(1.5, 4.0)
+}
+
+/// Four vertices a dot; those that are filtered out come first, under the others.
+fn build(dots: &Dots) -> Mesh {
+    let n = dots.len();
+    let radius = radius(n);
+    let (shown, faint): (Vec<usize>, Vec<usize>) = (0..n).partition(|row| dots.shown[*row]);
+    let mut start = Vec::with_capacity(4 * n);
+    let mut end = Vec::with_capacity(4 * n);
+    let mut colour = Vec::with_capacity(4 * n);
+    let mut shape: Vec<[f16; 4]> = Vec::with_capacity(4 * n);
+    let mut indices: Vec<u32> = Vec::with_capacity(6 * n);
+    let sizes = [radius, radius * FAINT].map(|r| [f16::ZERO, f16::from_f32(r)]);
+    let corners = [[-1.0, -1.0], [1.0, -1.0], [-1.0, 1.0], [1.0, 1.0]].map(|corner| corner.map(f16::from_f32));
+    for row in faint.into_iter().chain(shown) {
+        let look = usize::from(!dots.shown[row]);
+        let [r, g, b] = dots.colours[row];
+        let [zero, full] = sizes[look];
+        let first = if dots.new[row] { zero } else { full };
+        start.extend([dots.from[row]; 4]);
+        end.extend([dots.to[row]; 4]);
+        colour.extend([[r, g, b, OPACITY[look]]; 4]);
+        shape.extend(corners.map(|[x, y]| [x, y, first, full]));
+    }
+    for dot in 0..u32::try_from(n).unwrap_or(0) {
+        indices.extend(TRIANGLES.map(|corner| 4 * dot + corner));
+    }
+    Mesh::new(PrimitiveTopology::TriangleList, RenderAssetUsages::RENDER_WORLD)
+        .with_inserted_attribute(START, start)
+        .with_inserted_attribute(END, end)
+        .with_inserted_attribute(COLOUR, VertexAttributeValues::Unorm8x4(colour))
+        .with_inserted_attribute(SHAPE, VertexAttributeValues::Float16x4(shape))
+        .with_inserted_indices(Indices::U32(indices))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+    use crate::map::view::{Area, View};
+
+    fn dots(n: usize) -> Dots {
+        let position = |i: usize| [(i as f32).sin(), (i as f32 * 1.3).cos()];
+        Dots {
+            from: (0..n).map(position).collect(),
+            to: (0..n).map(|i| position(i + 1)).collect(),
+            new: (0..n).map(|i| i % 7 == 0).collect(),
+            colours: vec![[1, 2, 3]; n],
+            shown: (0..n).map(|i| i % 3 != 0).collect(),
+            ..Dots::default()
+        }
+    }
+
+    #[test]
+    fn every_dot_is_a_square_and_those_filtered_out_lie_below() {
+        let mesh = build(&dots(30));
+        assert_eq!((mesh.count_vertices(), mesh.indices().unwrap().len()), (120, 180));
+        let Some(VertexAttributeValues::Unorm8x4(colours)) = mesh.attribute(COLOUR) else { panic!("no colours") };
+        assert!(colours[..40].iter().all(|c| *c == [1, 2, 3, OPACITY[1]]));
+        assert!(colours[40..].iter().all(|c| *c == [1, 2, 3, OPACITY[0]]));
+    }
+
+    #[test]
+    fn a_hundred_thousand_dots_are_one_quick_mesh() {
+        let dots = dots(100_000);
+        let mut times: Vec<f64> = (0..7)
+            .map(|_| {
+                let started = Instant::now();
+                assert_eq!(build(&dots).count_vertices(), 400_000);
+                started.elapsed().as_secs_f64() * 1e3
+            })
+            .collect();
+        times.sort_by(f64::total_cmp);
+        println!("mesh of 100000 dots built in {:.1} ms (median of 7)", times[3]);
+        assert!(times[3] < 200.0);
+    }
+
+    #[test]
+    fn what_the_shader_draws_is_where_the_map_says_it_is() {
+        let area = Area { min: [101.0, 52.0], max: [500.0, 350.0], pixels_per_point: 1.5 };
+        let view = View { centre: [0.3, -0.1], scale: 180.0 };
+        let map = Map { view, area: Some(area), ..Map::default() };
+        for window in [[2000, 1000], [600, 400]] {
+            let pixels = area.pixels(window).unwrap();
+            let uniform = uniform(&map, pixels).unwrap();
+            let clip = (Vec2::new(0.5, 0.25) - uniform.view.xy()) * uniform.view.zw();
+            let [x, y] = view.to_screen([0.5, 0.25], &area).map(|points| points * 1.5);
+            let [[left, top], [width, height]] = pixels.map(|pixels| pixels.map(|p| p as f32));
+            let drawn = [left + f32::midpoint(clip.x, 1.0) * width, top + f32::midpoint(1.0, -clip.y) * height];
+            assert!((drawn[0] - x).abs() < 0.01 && (drawn[1] - y).abs() < 0.01, "{drawn:?} {x} {y}");
+        }
+    }
+}
