@@ -4,14 +4,19 @@
 
 mod theme;
 
+use bevy::camera::visibility::RenderLayers;
 use bevy::prelude::*;
 use bevy::window::{PresentMode, PrimaryWindow};
 use bevy::winit::{EventLoopProxyWrapper, WinitSettings, WinitUserEvent};
 use bevy_egui::egui::{self, LayerId, Ui, UiBuilder};
-use bevy_egui::{EguiContexts, EguiInput, EguiPlugin, EguiPreUpdateSet, EguiPrimaryContextPass};
+use bevy_egui::{
+    EguiContexts, EguiGlobalSettings, EguiInput, EguiPlugin, EguiPreUpdateSet, EguiPrimaryContextPass,
+    PrimaryEguiContext,
+};
 
 use crate::actor::Wake;
 use crate::embed::Embedding;
+use crate::map::MapPlugin;
 use crate::sample::{Failed, Guest, Missing, Notice, Sample};
 
 /// Height of the status line in points.
@@ -41,7 +46,7 @@ pub struct UiPlugin;
 
 impl Plugin for UiPlugin {
     fn build(&self, app: &mut App) {
-        app.add_plugins(EguiPlugin::default())
+        app.add_plugins((EguiPlugin::default(), MapPlugin))
             .init_resource::<Status>()
             .insert_resource(ClearColor(bevy_colour(theme::GROUND)))
             .add_systems(Startup, open)
@@ -83,11 +88,21 @@ pub fn gpu() -> Option<String> {
 
 fn open(
     mut commands: Commands,
+    mut context: ResMut<EguiGlobalSettings>,
     wake: Res<Wake>,
     event_loop: Res<EventLoopProxyWrapper>,
     mut window: Single<&mut Window, With<PrimaryWindow>>,
 ) {
-    commands.spawn(Camera2d);
+    // The map's camera draws first and clears; this one draws the panels over it, into the same texture, which they
+    // share only if neither is multisampled.
+    context.auto_create_primary_context = false;
+    commands.spawn((
+        PrimaryEguiContext,
+        Camera2d,
+        Camera { clear_color: ClearColorConfig::None, ..default() },
+        Msaa::Off,
+        RenderLayers::none(),
+    ));
     // A sleeping event loop does not look at the actors' replies unless it is woken.
     let event_loop = (**event_loop).clone();
     wake.also(move || {
