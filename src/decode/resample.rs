@@ -24,6 +24,8 @@ const LENGTH_BY_HALF_WIDTH: f64 = 2.8;
 const FLOW_LENGTH: f64 = 128.0;
 /// No rate is so far from the device's that its filter may be longer than this.
 const FLOW_LONGEST: f64 = 1024.0;
+/// Stored phases of its filter, at least.
+const FLOW_PHASES: u32 = 256;
 /// Input frames that a [`Flow`] takes at a time.
 const FLOW_CHUNK: usize = 1024;
 
@@ -93,13 +95,14 @@ impl Conversion {
             }
             Filter::AnyHighQuality => parameters(256.0 * stretch),
         };
-        Self::with(from, to, parameters, CHUNK, 1)
+        Self::with(from, to, parameters, 1, CHUNK, 1)
     }
 
     fn with(
         from: u32,
         to: u32,
         parameters: SincInterpolationParameters,
+        finer: u32,
         chunk: usize,
         channels: usize,
     ) -> Option<Self> {
@@ -107,7 +110,7 @@ impl Conversion {
         let ratio = f64::from(to) / f64::from(from);
         let phases = to / divisor;
         let parameters = if phases <= MOST_PHASES {
-            parameters.oversampling_factor(phases as usize).interpolation(SincInterpolationType::Nearest)
+            parameters.oversampling_factor((phases * finer) as usize).interpolation(SincInterpolationType::Nearest)
         } else {
             parameters.oversampling_factor(256).interpolation(SincInterpolationType::Linear)
         };
@@ -160,7 +163,9 @@ impl Flow {
     /// Prepares for a conversion; `None` for a ratio that rubato refuses.
     pub fn new(from: u32, to: u32) -> Option<Self> {
         let length = (FLOW_LENGTH * stretch(from, to)).min(FLOW_LONGEST);
-        let conversion = Conversion::with(from, to, parameters(length), FLOW_CHUNK, 2)?;
+        // Whole multiples of the phases leave them exact, and the delay of one stored phase becomes small.
+        let finer = FLOW_PHASES.div_ceil(to / gcd(from, to));
+        let conversion = Conversion::with(from, to, parameters(length), finer, FLOW_CHUNK, 2)?;
         let output = Vec::with_capacity(2 * conversion.resampler.output_frames_max());
         let mut flow = Self { conversion, input: Vec::new(), output, skip: 0, taken: 0, given: 0 };
         flow.restart();
@@ -334,9 +339,8 @@ mod tests {
                 let middle = 2000..out.len() / 2 - 2000;
                 let far = middle.map(|n| (out[2 * n] - wave(n, to)).abs().max((out[2 * n + 1] + wave(n, to)).abs()));
                 let far = far.fold(0.0, f32::max);
-                // One stored phase late, like the short sounds.
-                let phase = 2000.0 / (from * (to / gcd(from, to))) as f32;
-                assert!(far < phase + 0.001, "{from} to {to}: {far}");
+                // One stored phase late: 2000 radians per second for at most 1/256 of an input frame.
+                assert!(far < 2000.0 / (256.0 * from as f32) + 0.001, "{from} to {to}: {far}");
             }
         }
     }
