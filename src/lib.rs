@@ -19,6 +19,7 @@
 //! | [`DecodePlugin`](decode::DecodePlugin) | `AudioInfo`, `Thumbnail`, `Features` | |
 //! | [`EmbedPlugin`](embed::EmbedPlugin) | `Embedding` | `analyse-n`, which also decode |
 //! | [`ProjectPlugin`](project::ProjectPlugin) | `SpaceIndex` | `project` |
+//! | [`AudioPlugin`](audio::AudioPlugin) | `AuditionSettings`, `Playback`; plays samples | `audio` |
 //! | [`StorePlugin`](store::StorePlugin) | nothing; mirrors the others | `store` |
 //!
 //! Systems run in four sets, once a frame: [`SoundkinSystems`].

@@ -11,7 +11,7 @@ const ALLOWED: [(&str, &[&str]); 10] = [
     ("decode", &["actor", "sample"]),
     ("embed", &["actor", "sample", "settings", "decode"]),
     ("project", &["actor", "sample", "embed"]),
-    ("audio", &["sample", "decode"]),
+    ("audio", &["actor", "sample", "decode"]),
     ("query", &["embed", "project"]),
     ("store", &["actor", "sample", "watch", "decode", "embed", "project", "audio"]),
 ];
