@@ -1,10 +1,19 @@
 //! A similarity query as a value, and its answer: which samples sound most like a given one, and where in them.
+//!
+//! The window gets two answers to a question in a large library: the tree's at once, and the exact one a moment later
+//! from a thread that compares with every sound.
+
+use std::collections::HashSet;
+use std::sync::Arc;
 
 use bevy::prelude::*;
 
+use crate::SoundkinSystems;
+use crate::actor::{Actor, Wake};
 use crate::embed::{Embedding, Windows};
 use crate::project::SpaceIndex;
-use crate::project::space::centre_and_normalise;
+use crate::project::space::{Answer, centre_and_normalise};
+use crate::sample::Notice;
 
 /// Asks for the neighbours of one sample, in the library or a guest.
 #[derive(Clone, Copy, Debug)]
@@ -37,6 +46,182 @@ pub struct SimilarSamples {
     pub exact: bool,
 }
 
+/// What a question is for; a newer one takes the place of an older one with the same purpose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// To be listed.
+    List,
+    /// To be shown around a sound that is pointed at.
+    Glance,
+}
+
+/// Asks for neighbours, to be found in [`Answers`].
+#[derive(Message, Clone, Debug)]
+pub struct Ask {
+    /// What for.
+    pub purpose: Purpose,
+    /// The sample, or none to take the question back.
+    pub subject: Option<Entity>,
+    /// How many neighbours.
+    pub k: usize,
+    /// The samples that may be answered; `None` for all.
+    pub within: Option<Arc<HashSet<Entity>>>,
+}
+
+/// A question with the best answer there is so far.
+#[derive(Clone, Debug)]
+pub struct Answered {
+    /// The sample asked about.
+    pub subject: Entity,
+    /// Its neighbours.
+    pub found: SimilarSamples,
+    ask: Ask,
+    serial: u64,
+}
+
+/// The newest answers.
+#[derive(Resource, Default, Debug)]
+pub struct Answers {
+    /// For the list.
+    pub list: Option<Answered>,
+    /// For the sound that is pointed at.
+    pub glance: Option<Answered>,
+    serial: u64,
+}
+
+impl Answers {
+    fn of(&mut self, purpose: Purpose) -> &mut Option<Answered> {
+        match purpose {
+            Purpose::List => &mut self.list,
+            Purpose::Glance => &mut self.glance,
+        }
+    }
+}
+
+struct Job {
+    purpose: Purpose,
+    serial: u64,
+    index: SpaceIndex,
+    point: Vec<f32>,
+    subject: Entity,
+    k: usize,
+    within: Option<Arc<HashSet<Entity>>>,
+}
+
+struct Reply {
+    purpose: Purpose,
+    serial: u64,
+    index: SpaceIndex,
+    point: Vec<f32>,
+    answer: Answer,
+}
+
+#[derive(Resource)]
+struct Comparer {
+    actor: Actor<Job, Reply>,
+    /// Questions that found the thread busy.
+    waiting: Vec<Job>,
+}
+
+/// Questions are answered, within [`SoundkinSystems::Derive`].
+#[derive(SystemSet, Debug, Clone, PartialEq, Eq, Hash)]
+pub struct AnswerQueries;
+
+/// Answers [`Ask`].
+pub struct QueryPlugin;
+
+impl Plugin for QueryPlugin {
+    fn build(&self, app: &mut App) {
+        let wake = app.world().resource::<Wake>().clone();
+        match Actor::pool("compare", 1, 2, &wake, || compare) {
+            Ok(actor) => app.insert_resource(Comparer { actor, waiting: Vec::new() }),
+            Err(error) => {
+                app.world_mut().write_message(Notice::new(format!("neighbours cannot be found: no thread ({error})")));
+                return;
+            }
+        };
+        app.init_resource::<Answers>()
+            .add_message::<Ask>()
+            .add_systems(Update, collect_exact.in_set(SoundkinSystems::Collect))
+            .add_systems(
+                Update,
+                (ask_again, answer_asked).chain().in_set(AnswerQueries).in_set(SoundkinSystems::Derive),
+            );
+    }
+}
+
+fn compare(job: Job) -> Reply {
+    let Job { purpose, serial, index, point, subject, k, within } = job;
+    let accept = |row: usize| acceptable(index.entities[row], subject, within.as_deref());
+    let answer = index.space.exact(&point, k, accept);
+    Reply { purpose, serial, index, point, answer }
+}
+
+fn acceptable(entity: Entity, subject: Entity, within: Option<&HashSet<Entity>>) -> bool {
+    entity != subject && within.is_none_or(|within| within.contains(&entity))
+}
+
+fn collect_exact(mut comparer: ResMut<Comparer>, mut answers: ResMut<Answers>, embeddings: Query<&Embedding>) {
+    let replies: Vec<Reply> = comparer.actor.replies().collect();
+    for reply in replies {
+        // A question that was replaced meanwhile needs no answer.
+        if let Some(answered) = answers.of(reply.purpose)
+            && answered.serial == reply.serial
+        {
+            answered.found = located(reply.answer, &reply.index, &reply.point, &embeddings);
+        }
+    }
+    while let Some(job) = comparer.waiting.pop() {
+        if let Err(job) = comparer.actor.try_send(job) {
+            comparer.waiting.push(job);
+            return;
+        }
+    }
+}
+
+/// Asks anew when the space has changed: more sounds may be nearer now.
+fn ask_again(index: Option<Res<SpaceIndex>>, answers: Res<Answers>, mut asks: MessageWriter<Ask>) {
+    if index.is_some_and(|index| index.is_changed()) {
+        asks.write_batch([&answers.list, &answers.glance].into_iter().flatten().map(|answered| answered.ask.clone()));
+    }
+}
+
+fn answer_asked(
+    mut asks: MessageReader<Ask>,
+    index: Option<Res<SpaceIndex>>,
+    mut answers: ResMut<Answers>,
+    mut comparer: ResMut<Comparer>,
+    embeddings: Query<&Embedding>,
+) {
+    for ask in asks.read() {
+        answers.serial += 1;
+        let serial = answers.serial;
+        let Some(subject) = ask.subject else {
+            *answers.of(ask.purpose) = None;
+            continue;
+        };
+        let query = SimilarTo { subject, k: ask.k, exact: false };
+        let accept = |entity| acceptable(entity, subject, ask.within.as_deref());
+        let found = index.as_ref().and_then(|index| answer(query, index, &embeddings, accept)).unwrap_or_default();
+        if let (false, Some(index), Ok(embedding)) = (found.exact, &index, embeddings.get(subject)) {
+            let job = Job {
+                purpose: ask.purpose,
+                serial,
+                index: (**index).clone(),
+                point: index.space.place(&embedding.vector),
+                subject,
+                k: ask.k,
+                within: ask.within.clone(),
+            };
+            comparer.waiting.retain(|waiting| waiting.purpose != ask.purpose);
+            if let Err(job) = comparer.actor.try_send(job) {
+                comparer.waiting.push(job);
+            }
+        }
+        *answers.of(ask.purpose) = Some(Answered { subject, found, ask: ask.clone(), serial });
+    }
+}
+
 /// Answers a query; `accept` restricts it. `None` when the subject has no vector.
 pub fn answer(
     query: SimilarTo,
@@ -55,13 +240,18 @@ pub fn answer(
     } else {
         index.space.quick(&point, query.k, wanted)
     };
+    Some(located(found, index, &point, embeddings))
+}
+
+/// Rows of the space → samples, with the place in each that is most like the query.
+fn located(found: Answer, index: &SpaceIndex, point: &[f32], embeddings: &Query<&Embedding>) -> SimilarSamples {
     let neighbours = found.neighbours.into_iter().map(|neighbour| {
         let entity = index.entities[neighbour.row];
         let windows = embeddings.get(entity).ok().and_then(|e| e.windows.clone());
-        let at = windows.and_then(|windows| nearest_window(&windows, &point, index.space.centre()));
+        let at = windows.and_then(|windows| nearest_window(&windows, point, index.space.centre()));
         SimilarSample { entity, similarity: neighbour.similarity, at }
     });
-    Some(SimilarSamples { neighbours: neighbours.collect(), exact: found.exact })
+    SimilarSamples { neighbours: neighbours.collect(), exact: found.exact }
 }
 
 fn nearest_window(windows: &Windows, point: &[f32], centre: &[f32]) -> Option<[f32; 2]> {

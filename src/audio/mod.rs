@@ -1,6 +1,86 @@
-//! Sound devices of this machine, through cpal.
+//! Auditioning: plays a sample at once, through the default output of this machine; and the list of sound devices.
+//!
+//! The plugin turns `Audition` messages into jobs of the `audio` actor (`output`) and what it replies into
+//! `Playback`. The actor reads files (`reader`), feeds them (`deck`) and the device's own thread mixes them
+//! (`render`).
 
+mod deck;
+mod output;
+mod reader;
+mod render;
+
+use std::sync::Arc;
+
+use bevy::prelude::*;
 use cpal::traits::{DeviceTrait, HostTrait};
+
+use self::deck::{Course, Cue};
+use self::output::{Job, Outputs, Reply, System, Wanted};
+use self::render::Monitor;
+use crate::SoundkinSystems;
+use crate::actor::{Actor, Wake};
+use crate::decode::Features;
+use crate::sample::{FileStamp, Notice, Sample};
+
+/// Loudness that the equal-loudness switch brings sounds to, in LUFS.
+const LOUDNESS: f32 = -18.0;
+/// Highest peak it may cause, in dBFS, and most it amplifies, in dB.
+const HIGHEST_PEAK: f32 = -1.0;
+const MOST_BOOST: f32 = 24.0;
+/// Jobs that may wait at the actor.
+const MAILBOX: usize = 64;
+
+/// Asks for sound.
+#[derive(Message, Clone, Debug, PartialEq)]
+pub enum Audition {
+    /// Gets the first moments of a sample ready, because it may be played soon.
+    Prepare(Entity),
+    /// Plays a sample; what played before is cut.
+    Play {
+        /// The sample.
+        sample: Entity,
+        /// Where to start, in seconds.
+        from: f64,
+        /// What to stay within, in seconds, if not the whole sample.
+        region: Option<[f64; 2]>,
+    },
+    /// Changes the region of what plays, in seconds; a playhead outside of it jumps to its start.
+    Region(Option<[f64; 2]>),
+    /// Stops what plays, with a fade.
+    Stop,
+}
+
+/// How samples are played; a change counts at once.
+#[derive(Resource, Clone, Copy, Debug, PartialEq)]
+pub struct AuditionSettings {
+    /// Volume in dB; 0 leaves samples as they are.
+    pub volume_db: f32,
+    /// Whether each sample is brought to the same loudness.
+    pub equal_loudness: bool,
+    /// Whether the sample, or its region, is played again and again.
+    pub looping: bool,
+}
+
+impl Default for AuditionSettings {
+    fn default() -> Self {
+        Self { volume_db: -6.0, equal_loudness: false, looping: false }
+    }
+}
+
+/// What is heard now.
+#[derive(Resource, Clone, Debug, Default, PartialEq)]
+pub struct Playback {
+    /// The sample that plays.
+    pub sample: Option<Entity>,
+    /// Playhead within the sample in seconds, as it is heard; after the end, where it ended.
+    pub seconds: f64,
+    /// Name of the output in use.
+    pub device: Option<String>,
+    /// Its rate in Hz; 0 without one.
+    pub rate: u32,
+    /// Gaps since the start of the app: sound that was not ready when the device wanted it.
+    pub underruns: u64,
+}
 
 /// Names of the devices that can play and record.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -18,4 +98,284 @@ pub fn devices() -> Devices {
     let outputs = host.output_devices().map(|devices| devices.filter_map(name).collect()).unwrap_or_default();
     let inputs = host.input_devices().map(|devices| devices.filter_map(name).collect()).unwrap_or_default();
     Devices { outputs, inputs }
+}
+
+/// What brings a sample to the common loudness, in dB: 0 where its loudness is unknown.
+pub fn equal_loudness_db(features: Option<&Features>) -> f32 {
+    let Some((lufs, peak_db)) = features.and_then(|f| f.lufs.map(|lufs| (lufs, f.peak_db))) else { return 0.0 };
+    (LOUDNESS - lufs).min(HIGHEST_PEAK - peak_db).min(MOST_BOOST)
+}
+
+/// The actor, and what is shared with it.
+#[derive(Resource)]
+struct Auditioner {
+    actor: Actor<Job, Reply>,
+    monitor: Arc<Monitor>,
+    /// The course of what plays.
+    course: Option<Arc<Course>>,
+    /// What the full mailbox did not take.
+    unsent: Vec<Job>,
+}
+
+impl Auditioner {
+    fn send(&mut self, job: Job) {
+        if let Err(job) = self.actor.try_send(job)
+            && !matches!(job, Job::Prepare(_))
+        {
+            // Of each kind the last is enough.
+            let kind = std::mem::discriminant(&job);
+            self.unsent.retain(|old| std::mem::discriminant(old) != kind);
+            self.unsent.push(job);
+        }
+    }
+}
+
+/// Plays samples.
+pub struct AudioPlugin;
+
+impl Plugin for AudioPlugin {
+    fn build(&self, app: &mut App) {
+        build(app, System);
+    }
+}
+
+fn build(app: &mut App, outputs: impl Outputs) {
+    let wake = app.world().resource::<Wake>().clone();
+    app.add_message::<Audition>().init_resource::<AuditionSettings>().init_resource::<Playback>();
+    let monitor = Arc::new(Monitor::default());
+    let shared = monitor.clone();
+    let body = move |inbox, outbox| output::serve(&inbox, outbox, shared, outputs);
+    match Actor::spawn("audio", MAILBOX, &wake, body) {
+        Ok(actor) => app.insert_resource(Auditioner { actor, monitor, course: None, unsent: Vec::new() }),
+        Err(error) => {
+            app.world_mut().write_message(Notice::new(format!("sounds cannot be played: no thread ({error})")));
+            return;
+        }
+    };
+    app.add_systems(Update, collect_playback.in_set(SoundkinSystems::Collect))
+        .add_systems(Update, send_auditions.in_set(SoundkinSystems::Respond));
+}
+
+fn collect_playback(
+    mut auditioner: ResMut<Auditioner>,
+    mut playback: ResMut<Playback>,
+    mut notices: MessageWriter<Notice>,
+) {
+    let mut now = playback.clone();
+    let replies: Vec<Reply> = auditioner.actor.replies().collect();
+    for reply in replies {
+        match reply {
+            Reply::Device(device) => {
+                (now.device, now.rate) = device.map_or((None, 0), |(name, rate)| (Some(name), rate));
+            }
+            Reply::Playing(sample, course) => {
+                now.sample = Some(sample);
+                auditioner.course = Some(course);
+            }
+            Reply::Stopped(seconds) => {
+                (now.sample, now.seconds) = (None, seconds);
+                auditioner.course = None;
+            }
+            Reply::Notice(text) => {
+                notices.write(Notice::new(text));
+            }
+        }
+    }
+    if let Some(seconds) = auditioner.course.as_ref().and_then(|course| course.seconds(&auditioner.monitor)) {
+        now.seconds = seconds;
+    }
+    now.underruns = auditioner.monitor.underruns();
+    playback.set_if_neq(now);
+}
+
+fn send_auditions(
+    mut auditions: MessageReader<Audition>,
+    mut auditioner: ResMut<Auditioner>,
+    settings: Res<AuditionSettings>,
+    playback: Res<Playback>,
+    samples: Query<(&Sample, Option<&FileStamp>, Option<&Features>)>,
+) {
+    for job in std::mem::take(&mut auditioner.unsent) {
+        auditioner.send(job);
+    }
+    if settings.is_changed() {
+        auditioner.send(Job::Settings(*settings));
+    }
+    let cue = |sample: Entity| {
+        let (sample, stamp, features) = samples.get(sample).ok()?;
+        Some(Cue { path: sample.path.clone(), stamp: stamp.copied(), loudness_db: equal_loudness_db(features) })
+    };
+    for audition in auditions.read() {
+        let job = match audition {
+            Audition::Prepare(sample) => cue(*sample).map(Job::Prepare),
+            Audition::Play { sample, from, region } => {
+                cue(*sample).map(|cue| Job::Play(Wanted { sample: *sample, cue, from: *from, region: *region }))
+            }
+            Audition::Region(region) => Some(Job::Region(*region)),
+            Audition::Stop => Some(Job::Stop),
+        };
+        if let Some(job) = job {
+            auditioner.send(job);
+        }
+    }
+    if playback.sample.is_some_and(|sample| !samples.contains(sample)) {
+        auditioner.send(Job::Stop);
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::float_cmp, reason = "gains and samples that must come out unchanged")]
+mod tests {
+    use std::path::Path;
+    use std::time::Duration;
+
+    use crossbeam_channel::Sender;
+
+    use super::deck::Deck;
+    use super::output::{Output, OutputError, Running, Trouble};
+    use super::render::Renderer;
+    use super::*;
+    use crate::sample::SamplePlugin;
+    use crate::{configure_sets, run_until};
+
+    /// No device, or one that takes sound as fast as it comes.
+    struct Fake {
+        there: bool,
+    }
+
+    struct Hungry {
+        _actor: Actor<(), ()>,
+    }
+
+    impl Running for Hungry {
+        fn run(&self, _on: bool) -> bool {
+            true
+        }
+    }
+
+    fn pull(mut renderer: Renderer) -> Hungry {
+        let body = move |inbox: crossbeam_channel::Receiver<()>, _| {
+            let mut buffer = [0.0_f32; 1024];
+            while inbox.try_recv() != Err(crossbeam_channel::TryRecvError::Disconnected) {
+                renderer.fill(&mut buffer, Duration::ZERO);
+                let _ = inbox.recv_timeout(Duration::from_millis(2));
+            }
+        };
+        Hungry { _actor: Actor::spawn("fake device", 1, &Wake::default(), body).unwrap() }
+    }
+
+    impl Outputs for Fake {
+        fn open(&mut self, deck: &mut Deck, _: &Arc<Monitor>, _: Sender<Trouble>) -> Result<Output, OutputError> {
+            if !self.there {
+                return Err(OutputError::Absent);
+            }
+            let stream = Box::new(pull(deck.connect(48_000, 2)));
+            Ok(Output { name: "fake".to_owned(), id: None, rate: 48_000, stream })
+        }
+
+        fn default_id(&mut self) -> Option<String> {
+            None
+        }
+    }
+
+    fn app(there: bool) -> App {
+        let mut app = App::new();
+        configure_sets(&mut app);
+        app.init_resource::<Wake>().add_plugins(SamplePlugin);
+        build(&mut app, Fake { there });
+        app
+    }
+
+    fn spawn(app: &mut App, path: &Path) -> Entity {
+        app.world_mut().spawn(Sample { path: path.into() }).id()
+    }
+
+    fn play(app: &mut App, sample: Entity) {
+        app.world_mut().write_message(Audition::Play { sample, from: 0.0, region: None });
+        app.update();
+    }
+
+    fn demo() -> std::path::PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/demo/pads/pad_01.flac")
+    }
+
+    /// The notices of so many milliseconds.
+    fn notices(app: &mut App, milliseconds: u64) -> Vec<String> {
+        let mut cursor = bevy::ecs::message::MessageCursor::<Notice>::default();
+        let mut texts = Vec::new();
+        run_until(app, Some(Duration::from_millis(milliseconds)), |world| {
+            texts.extend(cursor.read(world.resource::<Messages<Notice>>()).map(|notice| notice.text.clone()));
+            false
+        });
+        texts
+    }
+
+    fn until(app: &mut App, done: impl Fn(&Playback) -> bool) -> bool {
+        run_until(app, Some(Duration::from_secs(10)), |world| done(world.resource::<Playback>()))
+    }
+
+    #[test]
+    fn without_a_device_many_plays_give_one_notice() {
+        let mut app = app(false);
+        let sample = spawn(&mut app, &demo());
+        app.world_mut().write_message(Audition::Prepare(sample));
+        let mut texts = Vec::new();
+        for _ in 0..10 {
+            play(&mut app, sample);
+            texts.extend(notices(&mut app, 150));
+        }
+        assert_eq!(texts, ["no sound output was found; connect one, and playing works at once"]);
+        assert_eq!(app.world().resource::<Playback>(), &Playback::default());
+    }
+
+    #[test]
+    fn a_played_sample_is_shown_until_it_has_been_heard() {
+        let mut app = app(true);
+        let sample = spawn(&mut app, &demo());
+        play(&mut app, sample);
+        assert!(until(&mut app, |playback| playback.sample == Some(sample) && playback.seconds > 0.1));
+        let playback = app.world().resource::<Playback>();
+        assert_eq!((playback.device.as_deref(), playback.rate), (Some("fake"), 48_000));
+        assert!(until(&mut app, |playback| playback.sample.is_none()));
+        assert!(app.world().resource::<Playback>().seconds > 1.0);
+        assert!(notices(&mut app, 100).is_empty());
+    }
+
+    #[test]
+    fn a_sample_that_is_despawned_or_stopped_falls_silent() {
+        let mut app = app(true);
+        app.world_mut().resource_mut::<AuditionSettings>().looping = true;
+        for despawn in [true, false] {
+            let sample = spawn(&mut app, &demo());
+            play(&mut app, sample);
+            assert!(until(&mut app, |playback| playback.sample == Some(sample)));
+            if despawn {
+                app.world_mut().despawn(sample);
+            } else {
+                app.world_mut().write_message(Audition::Stop);
+            }
+            assert!(until(&mut app, |playback| playback.sample.is_none()));
+        }
+    }
+
+    #[test]
+    fn a_missing_file_gives_a_notice_that_ends_with_its_path() {
+        let mut app = app(true);
+        let sample = spawn(&mut app, Path::new("/nowhere/gone.wav"));
+        play(&mut app, sample);
+        let texts = notices(&mut app, 300);
+        assert!(texts.len() == 1 && texts[0].ends_with(": /nowhere/gone.wav"), "{texts:?}");
+        assert_eq!(app.world().resource::<Playback>().sample, None);
+    }
+
+    #[test]
+    fn equal_loudness_boosts_within_the_peak_and_a_limit() {
+        let db = |lufs, peak_db| equal_loudness_db(Some(&Features { lufs, peak_db, brightness_hz: 0.0 }));
+        assert_eq!(db(Some(-12.0), -1.0), -6.0);
+        assert_eq!(db(Some(-24.0), -12.0), 6.0);
+        assert_eq!(db(Some(-24.0), -3.0), 2.0);
+        assert_eq!(db(Some(-18.0), 0.0), -1.0);
+        assert_eq!(db(Some(-70.0), -60.0), 24.0);
+        assert_eq!((db(None, -60.0), equal_loudness_db(None)), (0.0, 0.0));
+    }
 }

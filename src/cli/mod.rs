@@ -8,6 +8,7 @@ mod list;
 mod map;
 mod models;
 mod open;
+mod play;
 mod similar;
 
 use std::path::{Path, PathBuf};
@@ -68,6 +69,8 @@ enum Verb {
     Embed(embed::Embed),
     /// Write the map as .png, .csv or .json
     Map(map::Map),
+    /// Play a sound to its end
+    Play(play::Play),
     /// Show the installed models
     Models,
     /// Show what this machine offers
@@ -87,6 +90,7 @@ pub fn run(arguments: Arguments) -> Result<()> {
         Some(Verb::Similar(verb)) => verb.run(&common),
         Some(Verb::Embed(verb)) => verb.run(&common),
         Some(Verb::Map(verb)) => verb.run(&common),
+        Some(Verb::Play(verb)) => verb.run(&common),
         Some(Verb::Models) => models::run(&common),
         Some(Verb::Doctor) => doctor::run(&common),
     }

@@ -9,10 +9,13 @@ mod peaks;
 pub mod resample;
 mod rf64;
 pub mod stream;
+pub mod waveform;
 
 use std::fs::File;
 use std::io::{Cursor, Read, Seek, SeekFrom};
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bevy::prelude::*;
 use symphonia::core::io::MediaSource;
@@ -20,7 +23,10 @@ use symphonia::core::io::MediaSource;
 use self::features::Meter;
 use self::peaks::{Outline, Peaks};
 use self::stream::{Block, Decoders, Stream};
-use crate::sample::{ContentHash, FileStamp};
+use self::waveform::{Builder, Pyramid};
+use crate::SoundkinSystems;
+use crate::actor::{Actor, Wake};
+use crate::sample::{ContentHash, FileStamp, Notice, Sample};
 
 pub use self::peaks::COLUMNS;
 
@@ -242,19 +248,122 @@ fn downmix(interleaved: &[f32], channels: usize, mono: &mut Vec<f32>) {
     }
 }
 
-/// Owns [`AudioInfo`], [`Thumbnail`] and [`Features`], and drops them when the file changes.
+/// The whole waveform of the sample that is looked at, at every zoom.
+#[derive(Component, Clone, Debug)]
+pub struct Waveform(pub Arc<Pyramid>);
+
+/// Asks for a sample's [`Waveform`]; the one before loses its own.
+#[derive(Message, Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ShowWaveform(pub Option<Entity>);
+
+struct Look {
+    entity: Entity,
+    path: Arc<Path>,
+    frames: u64,
+    serial: u64,
+}
+
+struct Seen {
+    entity: Entity,
+    serial: u64,
+    wave: Pyramid,
+}
+
+#[derive(Resource)]
+struct Tracer {
+    actor: Actor<Look, Option<Seen>>,
+    /// The newest question; the thread leaves an older one.
+    newest: Arc<AtomicU64>,
+    waiting: Option<Look>,
+    shown: Option<Entity>,
+}
+
+/// Owns [`AudioInfo`], [`Thumbnail`], [`Features`] and [`Waveform`], and drops them when the file changes.
 ///
-/// The work is done by the workers of [`embed`](crate::embed), which need the decoded audio at once.
+/// The first three are made by the workers of [`embed`](crate::embed), which need the decoded audio at once; the last
+/// by a thread of its own, for one sample at a time.
 pub struct DecodePlugin;
 
 impl Plugin for DecodePlugin {
     fn build(&self, app: &mut App) {
-        app.add_observer(forget_outdated);
+        app.add_observer(forget_outdated).add_message::<ShowWaveform>();
+        let wake = app.world().resource::<Wake>().clone();
+        let newest = Arc::new(AtomicU64::new(0));
+        let current = newest.clone();
+        let make = move || {
+            let (newest, mut decoders) = (current.clone(), Decoders::default());
+            move |look: Look| trace(&look, &newest, &mut decoders)
+        };
+        match Actor::pool("waveform", 1, 1, &wake, make) {
+            Ok(actor) => app.insert_resource(Tracer { actor, newest, waiting: None, shown: None }),
+            Err(error) => {
+                app.world_mut().write_message(Notice::new(format!("no waveform can be shown: no thread ({error})")));
+                return;
+            }
+        };
+        app.add_systems(Update, collect_waveform.in_set(SoundkinSystems::Collect))
+            .add_systems(Update, ask_for_waveform.in_set(SoundkinSystems::Dispatch));
     }
 }
 
 fn forget_outdated(replaced: On<Discard, FileStamp>, mut commands: Commands) {
     if let Ok(mut sample) = commands.get_entity(replaced.entity) {
-        sample.try_remove::<(AudioInfo, Thumbnail, Features)>();
+        sample.try_remove::<(AudioInfo, Thumbnail, Features, Waveform)>();
     }
+}
+
+fn collect_waveform(mut tracer: ResMut<Tracer>, mut commands: Commands) {
+    let newest = tracer.newest.load(Ordering::Relaxed);
+    for seen in tracer.actor.replies().flatten().filter(|seen| seen.serial == newest) {
+        if let Ok(mut sample) = commands.get_entity(seen.entity) {
+            sample.try_insert(Waveform(Arc::new(seen.wave)));
+        }
+    }
+    if let Some(look) = tracer.waiting.take()
+        && let Err(look) = tracer.actor.try_send(look)
+    {
+        tracer.waiting = Some(look);
+    }
+}
+
+fn ask_for_waveform(
+    mut asks: MessageReader<ShowWaveform>,
+    mut tracer: ResMut<Tracer>,
+    samples: Query<(&Sample, Option<&AudioInfo>)>,
+    mut commands: Commands,
+) {
+    let Some(ShowWaveform(wanted)) = asks.read().last().copied() else { return };
+    let before = std::mem::replace(&mut tracer.shown, wanted);
+    if let Some(before) = before.filter(|before| Some(*before) != wanted)
+        && let Ok(mut sample) = commands.get_entity(before)
+    {
+        sample.try_remove::<Waveform>();
+    }
+    let serial = tracer.newest.fetch_add(1, Ordering::Relaxed) + 1;
+    tracer.waiting = None;
+    if let Some(entity) = wanted
+        && let Ok((sample, info)) = samples.get(entity)
+    {
+        let look = Look { entity, path: sample.path.clone(), frames: info.map_or(0, |info| info.frames), serial };
+        tracer.waiting = tracer.actor.try_send(look).err();
+    }
+}
+
+/// Decodes a file for its waveform; `None` when it cannot be decoded or another one is wanted by now.
+fn trace(look: &Look, newest: &AtomicU64, decoders: &mut Decoders) -> Option<Seen> {
+    let trace = || {
+        let file = rf64::as_riff(File::open(&look.path)?)?;
+        let mut stream = Stream::open(Box::new(file), look.path.extension(), decoders)?;
+        let mut builder = None;
+        while let Some(block) = stream.next_block()? {
+            builder.get_or_insert_with(|| Builder::new(block.channels, look.frames)).add(block.samples);
+            if newest.load(Ordering::Relaxed) != look.serial {
+                return Ok(None);
+            }
+        }
+        Ok::<_, DecodeError>(builder.map(Builder::finish))
+    };
+    // A file that cannot be decoded has its reason from the analysis already.
+    let wave = crate::actor::contained(trace).ok()?.ok()??;
+    Some(Seen { entity: look.entity, serial: look.serial, wave })
 }

@@ -1,4 +1,5 @@
-//! Changes the sample rate of a short mono sound with rubato, with the filter that a model was trained behind.
+//! Changes the sample rate with rubato: of a short mono sound, with the filter that a model was trained behind, and of
+//! stereo sound as it flows by, for listening.
 //!
 //! rubato has no Kaiser window, which models often name. Of its windows, the squared Blackman-Harris at 2.8 times the
 //! Kaiser filter's half width is the closest to libsamplerate's `SINC_MEDIUM` (Kaiser, beta 12.25): the two kernels
@@ -19,6 +20,14 @@ const MOST_PHASES: u32 = 1024;
 const CHUNK: usize = 4096;
 /// Filter length by Kaiser half width, both in samples of the lower rate; see the module's text.
 const LENGTH_BY_HALF_WIDTH: f64 = 2.8;
+/// Filter length for listening, in samples of the lower rate: the passband ends 7 % below the Nyquist frequency.
+const FLOW_LENGTH: f64 = 128.0;
+/// No rate is so far from the device's that its filter may be longer than this.
+const FLOW_LONGEST: f64 = 1024.0;
+/// Stored phases of its filter, at least.
+const FLOW_PHASES: u32 = 256;
+/// Input frames that a [`Flow`] takes at a time.
+const FLOW_CHUNK: usize = 1024;
 
 /// The low-pass filter of a conversion.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -78,10 +87,7 @@ impl Resampler {
 
 impl Conversion {
     fn new(from: u32, to: u32, filter: Filter) -> Option<Self> {
-        let divisor = gcd(from, to);
-        let ratio = f64::from(to) / f64::from(from);
-        let phases = to / divisor;
-        let stretch = 1.0 / ratio.min(1.0);
+        let stretch = stretch(from, to);
         let parameters = match filter {
             #[expect(clippy::cast_possible_truncation, reason = "a share of the Nyquist frequency")]
             Filter::KaiserSinc { half_width, cutoff, .. } => {
@@ -89,12 +95,26 @@ impl Conversion {
             }
             Filter::AnyHighQuality => parameters(256.0 * stretch),
         };
+        Self::with(from, to, parameters, 1, CHUNK, 1)
+    }
+
+    fn with(
+        from: u32,
+        to: u32,
+        parameters: SincInterpolationParameters,
+        finer: u32,
+        chunk: usize,
+        channels: usize,
+    ) -> Option<Self> {
+        let divisor = gcd(from, to);
+        let ratio = f64::from(to) / f64::from(from);
+        let phases = to / divisor;
         let parameters = if phases <= MOST_PHASES {
-            parameters.oversampling_factor(phases as usize).interpolation(SincInterpolationType::Nearest)
+            parameters.oversampling_factor((phases * finer) as usize).interpolation(SincInterpolationType::Nearest)
         } else {
             parameters.oversampling_factor(256).interpolation(SincInterpolationType::Linear)
         };
-        let resampler = Async::new_sinc(ratio, 1.0, &parameters, CHUNK, 1, FixedAsync::Input).ok()?;
+        let resampler = Async::new_sinc(ratio, 1.0, &parameters, chunk, channels, FixedAsync::Input).ok()?;
         let step = [(from / divisor) as usize, phases as usize];
         Some(Self { resampler, half: parameters.sinc_len / 2, step })
     }
@@ -124,6 +144,88 @@ impl Conversion {
         output.truncate(wanted);
         Some(output)
     }
+}
+
+/// Converts stereo sound piece by piece, without delay: output frame `n` is the sound at time `n / to`.
+pub struct Flow {
+    conversion: Conversion,
+    /// Interleaved frames that do not yet make a chunk.
+    input: Vec<f32>,
+    output: Vec<f32>,
+    /// Output frames to leave out, so that the filter's delay is undone.
+    skip: usize,
+    /// Frames taken and given since the start.
+    taken: u64,
+    given: u64,
+}
+
+impl Flow {
+    /// Prepares for a conversion; `None` for a ratio that rubato refuses.
+    pub fn new(from: u32, to: u32) -> Option<Self> {
+        let length = (FLOW_LENGTH * stretch(from, to)).min(FLOW_LONGEST);
+        // Whole multiples of the phases leave them exact, and the delay of one stored phase becomes small.
+        let finer = FLOW_PHASES.div_ceil(to / gcd(from, to));
+        let conversion = Conversion::with(from, to, parameters(length), finer, FLOW_CHUNK, 2)?;
+        let output = Vec::with_capacity(2 * conversion.resampler.output_frames_max());
+        let mut flow = Self { conversion, input: Vec::new(), output, skip: 0, taken: 0, given: 0 };
+        flow.restart();
+        Some(flow)
+    }
+
+    /// Forgets what has flowed by; the filter stays.
+    pub fn restart(&mut self) {
+        self.conversion.resampler.reset();
+        let (lead, skip) = alignment(self.conversion.half, self.conversion.step);
+        self.input.clear();
+        self.input.resize(2 * lead, 0.0);
+        (self.skip, self.taken, self.given) = (skip, 0, 0);
+    }
+
+    /// Takes interleaved frames and hands the converted ones to `sink`, as many as have become certain;
+    /// `None` if rubato refuses.
+    pub fn push(&mut self, frames: &[f32], mut sink: impl FnMut(&[f32])) -> Option<()> {
+        self.taken += frames.len() as u64 / 2;
+        self.input.extend_from_slice(frames);
+        while self.input.len() >= 2 * FLOW_CHUNK {
+            self.convert(u64::MAX, &mut sink)?;
+        }
+        Some(())
+    }
+
+    /// Ends the sound: hands out the rest, so that as much time comes out as went in;
+    /// `None` if rubato refuses.
+    pub fn finish(&mut self, mut sink: impl FnMut(&[f32])) -> Option<()> {
+        let [step_in, step_out] = self.conversion.step.map(|step| step as u64);
+        let due = (self.taken * step_out).div_ceil(step_in);
+        while self.given < due {
+            self.input.resize(self.input.len().max(2 * FLOW_CHUNK), 0.0);
+            self.convert(due, &mut sink)?;
+        }
+        Some(())
+    }
+
+    /// Converts one chunk; gives no more than `due` frames altogether.
+    fn convert(&mut self, due: u64, sink: &mut impl FnMut(&[f32])) -> Option<()> {
+        let resampler = &mut self.conversion.resampler;
+        let most = resampler.output_frames_max();
+        self.output.resize(2 * most, 0.0);
+        let source = InterleavedSlice::new(&self.input, 2, FLOW_CHUNK).ok()?;
+        let mut room = InterleavedSlice::new_mut(&mut self.output, 2, most).ok()?;
+        let (read, written) = resampler.process_into_buffer(&source, &mut room, None::<&Indexing>).ok()?;
+        self.input.drain(..2 * read);
+        let skipped = self.skip.min(written);
+        self.skip -= skipped;
+        let left = usize::try_from(due - self.given).unwrap_or(usize::MAX);
+        let frames = (written - skipped).min(left);
+        self.given += frames as u64;
+        sink(&self.output[2 * skipped..2 * (skipped + frames)]);
+        Some(())
+    }
+}
+
+/// How much longer a filter is in samples of `from` Hz than in samples of the lower rate.
+fn stretch(from: u32, to: u32) -> f64 {
+    (f64::from(from) / f64::from(to)).max(1.0)
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a positive filter length")]
@@ -217,6 +319,30 @@ mod tests {
         let ours = Resampler::new(44_100, REFERENCE).convert(&mono, 44_101).unwrap();
         let far: f32 = (1000..40_000).map(|n| (ours[n] - (n as f32 * 0.01).sin()).abs()).fold(0.0, f32::max);
         assert!(far < 0.012, "{far}");
+    }
+
+    #[test]
+    fn sound_that_flows_by_keeps_its_time_and_length() {
+        for (from, to) in [(44_100, 48_000), (48_000, 44_100), (96_000, 44_100), (8000, 48_000), (384_000, 44_100)] {
+            let frames = from as usize / 3;
+            let wave = |n: usize, rate: u32| (n as f32 * 2000.0 / rate as f32).sin();
+            let stereo: Vec<f32> = (0..frames).flat_map(|n| [wave(n, from), -wave(n, from)]).collect();
+            let mut flow = Flow::new(from, to).unwrap();
+            for again in 0..2 {
+                flow.restart();
+                let mut out = Vec::new();
+                for piece in stereo.chunks(2 * 777) {
+                    flow.push(piece, |frames| out.extend_from_slice(frames)).unwrap();
+                }
+                flow.finish(|frames| out.extend_from_slice(frames)).unwrap();
+                assert_eq!(out.len() / 2, (frames * to as usize).div_ceil(from as usize), "{from} to {to}, {again}");
+                let middle = 2000..out.len() / 2 - 2000;
+                let far = middle.map(|n| (out[2 * n] - wave(n, to)).abs().max((out[2 * n + 1] + wave(n, to)).abs()));
+                let far = far.fold(0.0, f32::max);
+                // One stored phase late: 2000 radians per second for at most 1/256 of an input frame.
+                assert!(far < 2000.0 / (256.0 * from as f32) + 0.001, "{from} to {to}: {far}");
+            }
+        }
     }
 
     #[test]

@@ -3,6 +3,8 @@
 //! Corrupt packets are skipped and counted. Memory is one packet, whatever the length of the file.
 
 use std::ffi::OsStr;
+use std::fs::File;
+use std::path::Path;
 use std::sync::LazyLock;
 
 use symphonia::core::codecs::CodecParameters;
@@ -11,11 +13,13 @@ use symphonia::core::codecs::audio::{AudioCodecParameters, AudioDecoder, AudioDe
 use symphonia::core::codecs::registry::CodecRegistry;
 use symphonia::core::errors::Error;
 use symphonia::core::formats::probe::Hint;
-use symphonia::core::formats::{FormatOptions, FormatReader, TrackType};
+use symphonia::core::formats::{FormatOptions, FormatReader, SeekMode, SeekTo, TrackType};
 use symphonia::core::io::{MediaSource, MediaSourceStream, MediaSourceStreamOptions};
 use symphonia::core::meta::MetadataOptions;
+use symphonia::core::packet::Packet;
+use symphonia::core::units::{Duration, TimeBase, Timestamp};
 
-use super::DecodeError;
+use super::{DecodeError, rf64};
 
 /// Sample rates that a sound file can sensibly state, in Hz.
 const RATES: std::ops::RangeInclusive<u32> = 100..=6_144_000;
@@ -23,6 +27,9 @@ const RATES: std::ops::RangeInclusive<u32> = 100..=6_144_000;
 const BAD_PER_GOOD: usize = 8;
 /// Bad packets in a row after which the rest of the file is given up.
 const BAD_IN_A_ROW: usize = 1000;
+/// Frames decoded ahead of the one sought, so that a codec with memory has forgotten the gap: Opus asks for 80 ms
+/// (RFC 7845, 4.6), AAC for one or two packets.
+const PRE_ROLL: i64 = 4096;
 
 static CODECS: LazyLock<CodecRegistry> = LazyLock::new(|| {
     let mut registry = CodecRegistry::new();
@@ -86,9 +93,38 @@ pub struct Stream {
     skipped_in_a_row: usize,
     block: Vec<f32>,
     spec: Option<(u32, usize)>,
+    /// Where to open the file anew if its format cannot seek.
+    path: Option<Box<Path>>,
+    /// Times of the file's first packet and of its first frame, in the track's units.
+    first: Option<i64>,
+    origin: Option<i64>,
+    /// The frame that the next block starts with; below zero where a codec gives more than the file's sound.
+    position: i64,
+    /// Frames before this one are decoded but not given.
+    wanted: i64,
+    /// The format has jumped: the next packet's own time says where.
+    jumped: bool,
 }
 
 impl Stream {
+    /// Opens the file at `path` for listening: nothing is hashed and only what is needed is read.
+    ///
+    /// # Errors
+    /// The file cannot be read, or as for [`Stream::open`].
+    pub fn open_path(path: &Path, decoders: &mut Decoders) -> Result<Self, DecodeError> {
+        // A named pipe must not even be opened.
+        let metadata = std::fs::metadata(path)?;
+        if !metadata.is_file() {
+            return Err(DecodeError::Damaged("not a regular file".to_owned()));
+        }
+        if metadata.len() == 0 {
+            return Err(DecodeError::Empty);
+        }
+        let source = Box::new(rf64::as_riff(File::open(path)?)?);
+        let stream = Self::open(source, path.extension(), decoders)?;
+        Ok(Self { path: Some(path.into()), ..stream })
+    }
+
     /// Probes `source` by its bytes; the file name's ending is only a hint.
     ///
     /// # Errors
@@ -107,7 +143,22 @@ impl Stream {
             .probe(&hint, stream, FormatOptions::default(), MetadataOptions::default())
             .map_err(unreadable)?;
         let (track, decoder) = decoder_for(format.as_ref(), decoders)?;
-        Ok(Self { format, decoder, track, good: 0, skipped: 0, skipped_in_a_row: 0, block: Vec::new(), spec: None })
+        Ok(Self {
+            format,
+            decoder,
+            track,
+            good: 0,
+            skipped: 0,
+            skipped_in_a_row: 0,
+            block: Vec::new(),
+            spec: None,
+            path: None,
+            first: None,
+            origin: None,
+            position: 0,
+            wanted: 0,
+            jumped: false,
+        })
     }
 
     /// Short name of the codec, such as `flac` or `pcm_s16le`.
@@ -125,6 +176,75 @@ impl Stream {
         decoders.keep(self.decoder);
     }
 
+    /// The frame that the next block starts with, counted from the start of the file.
+    pub fn position(&self) -> u64 {
+        let position = if self.jumped { self.wanted } else { self.position.max(self.wanted) };
+        u64::try_from(position).unwrap_or(0)
+    }
+
+    /// Makes the next block start with `frame`, or with the end of the file if it has fewer.
+    ///
+    /// The frame is exact where packets carry exact times, as in WAV, AIFF, FLAC and CAF, and otherwise as exact as the
+    /// format is. Where it cannot seek at all, everything before is decoded and left out.
+    ///
+    /// # Errors
+    /// As for [`Stream::next_block`]; also if the file would have to be opened anew and was not opened by its path.
+    pub fn seek(&mut self, frame: u64) -> Result<(), DecodeError> {
+        if self.origin.is_none() && self.next_block()?.is_none() {
+            return Ok(());
+        }
+        // Nearby frames are reached sooner by decoding on than by a search.
+        let wanted = i64::try_from(frame).unwrap_or(i64::MAX);
+        let near = (self.position..self.position.saturating_add(PRE_ROLL)).contains(&wanted);
+        if (self.jumped || !near) && !self.jump((wanted - PRE_ROLL).max(0)) {
+            let path = self.path.take().ok_or(DecodeError::Unsupported("seeking"))?;
+            *self = Self::open_path(&path, &mut Decoders::default())?;
+        }
+        self.wanted = wanted;
+        Ok(())
+    }
+
+    /// Lets the format seek; false if it cannot, after which it may stand anywhere.
+    fn jump(&mut self, frame: i64) -> bool {
+        let Some(((first, origin), ticks)) = self.first.zip(self.origin).zip(self.scale(frame, false)) else {
+            return false;
+        };
+        // Packets before the first frame have nothing to hear, but the decoder needs them.
+        let time = if frame == 0 { first } else { origin.saturating_add(ticks) };
+        let to = SeekTo::Timestamp { ts: Timestamp::new(time), track_id: self.track };
+        self.decoder.reset();
+        self.jumped = self.format.seek(SeekMode::Accurate, to).is_ok();
+        self.jumped
+    }
+
+    /// Converts a number of frames to the track's units of time, or back.
+    fn scale(&self, count: i64, to_frames: bool) -> Option<i64> {
+        let (rate, _) = self.spec?;
+        let track = self.format.tracks().iter().find(|track| track.id == self.track)?;
+        let base = track.time_base.or_else(|| TimeBase::try_from_recip(rate))?;
+        let ticks_per = i128::from(base.denom.get());
+        let frames_per = i128::from(base.numer.get()) * i128::from(rate);
+        let (times, by) = if to_frames { (frames_per, ticks_per) } else { (ticks_per, frames_per) };
+        i64::try_from((i128::from(count) * times + by / 2).div_euclid(by)).ok()
+    }
+
+    /// Keeps count of frames; returns how many of the decoded block's `frames` come before the one sought.
+    fn place(&mut self, packet: &Packet, frames: usize) -> usize {
+        let length = i64::try_from(frames).ok().and_then(|frames| self.scale(frames, false)).unwrap_or(0);
+        // Opus leaves out the start of its first packet without saying so.
+        let lead = ticks(packet.trim_start).max(ticks(packet.dur) - ticks(packet.trim_end) - length);
+        let time = packet.pts.get().saturating_add(lead);
+        let origin = *self.origin.get_or_insert(time);
+        if std::mem::take(&mut self.jumped)
+            && let Some(frame) = self.scale(time.saturating_sub(origin), true)
+        {
+            self.position = frame;
+        }
+        let early = usize::try_from(self.wanted.saturating_sub(self.position).max(0)).unwrap_or(usize::MAX);
+        self.position = self.position.saturating_add_unsigned(frames as u64);
+        early.min(frames)
+    }
+
     /// Packets that could not be decoded so far.
     pub fn skipped(&self) -> usize {
         self.skipped
@@ -137,7 +257,7 @@ impl Stream {
     /// # Errors
     /// The file could not be read, or is damaged beyond use.
     pub fn next_block(&mut self) -> Result<Option<Block<'_>>, DecodeError> {
-        let (rate, channels) = loop {
+        let (rate, channels, early) = loop {
             let packet = match self.format.next_packet() {
                 Ok(Some(packet)) => packet,
                 Ok(None) => return self.end(),
@@ -157,6 +277,7 @@ impl Stream {
             if packet.track_id != self.track {
                 continue;
             }
+            self.first.get_or_insert(packet.pts.get());
             match self.decoder.decode(&packet) {
                 Ok(audio) => {
                     let spec = (audio.spec().rate(), audio.num_planes());
@@ -172,7 +293,11 @@ impl Stream {
                         return self.end();
                     }
                     audio.copy_to_vec_interleaved(&mut self.block);
-                    break spec;
+                    let frames = audio.frames();
+                    let early = self.place(&packet, frames);
+                    if early < frames {
+                        break (spec.0, spec.1, early * spec.1);
+                    }
                 }
                 Err(Error::DecodeError(_) | Error::IoError(_) | Error::ResetRequired) => {
                     if self.skip() {
@@ -182,13 +307,15 @@ impl Stream {
                 Err(error) => return Err(unreadable(error)),
             }
         };
+        self.wanted = 0;
+        let samples = &mut self.block[early..];
         // Float files can hold anything; one NaN would spoil every sum it meets.
-        for sample in &mut self.block {
+        for sample in &mut *samples {
             if !sample.is_finite() {
                 *sample = 0.0;
             }
         }
-        Ok(Some(Block { samples: &self.block, rate, channels }))
+        Ok(Some(Block { samples, rate, channels }))
     }
 
     /// Counts a bad packet; true when there have been too many to go on.
@@ -204,6 +331,11 @@ impl Stream {
         }
         Ok(None)
     }
+}
+
+fn ticks(duration: Duration) -> i64 {
+    // Beyond 32 bits it is a damaged file's, whose sums must not overflow.
+    u32::try_from(duration.get()).map_or(0, i64::from)
 }
 
 fn decoder_for(
@@ -227,5 +359,91 @@ fn unreadable(error: Error) -> DecodeError {
         Error::Unsupported(what) if what.contains("no suitable format") => DecodeError::Unknown,
         Error::Unsupported(what) => DecodeError::Unsupported(what),
         other => DecodeError::Damaged(other.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+
+    fn file(name: &str) -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
+    }
+
+    /// Everything from where the stream stands, and the number of channels.
+    fn rest(stream: &mut Stream) -> (Vec<f32>, usize) {
+        let mut all = Vec::new();
+        let mut width = 1;
+        while let Some(block) = stream.next_block().unwrap() {
+            all.extend_from_slice(block.samples);
+            width = block.channels;
+        }
+        (all, width)
+    }
+
+    fn open(path: &Path) -> Stream {
+        Stream::open_path(path, &mut Decoders::default()).unwrap()
+    }
+
+    #[test]
+    fn after_a_seek_lossless_files_give_exactly_the_frames_of_a_straight_decode() {
+        let folder = tempfile::tempdir().unwrap();
+        let long = folder.path().join("long.wav");
+        let spec = hound::WavSpec {
+            channels: 2,
+            sample_rate: 44_100,
+            bits_per_sample: 24,
+            sample_format: hound::SampleFormat::Int,
+        };
+        let mut writer = hound::WavWriter::create(&long, spec).unwrap();
+        (0..200_000).for_each(|n| writer.write_sample((n * 7919) % 8_000_000 - 4_000_000).unwrap());
+        writer.finalize().unwrap();
+        let mut paths = vec![long, file("assets/demo/cymbals/crash_01.flac"), file("assets/demo/pads/pad_01.flac")];
+        let names = ["flac_24.flac", "wav_s24le.wav", "wav_rf64.wav", "wav_stereo.wav", "aiff_s24.aiff", "caf_s16.caf"];
+        paths.extend(names.map(|name| file("tests/audio").join(name)));
+        for path in paths {
+            let (all, width) = rest(&mut open(&path));
+            let frames = (all.len() / width) as u64;
+            let mut stream = open(&path);
+            // Forward, back, to the end, and to the very start.
+            for frame in [frames / 3, frames / 2 + 1, 7, frames - 1, frames / 5, 0] {
+                stream.seek(frame).unwrap();
+                assert_eq!(stream.position(), frame, "{}", path.display());
+                let from = usize::try_from(frame).unwrap() * width;
+                assert!(rest(&mut stream).0 == all[from..], "{} from {frame}", path.display());
+            }
+            stream.seek(frames + 10).unwrap();
+            assert!(rest(&mut stream).0.is_empty(), "{}", path.display());
+        }
+    }
+
+    #[test]
+    fn after_a_seek_every_other_format_gives_nearly_the_same_sound() {
+        let folder = std::fs::read_dir(file("tests/audio")).unwrap();
+        for path in folder.map(|entry| entry.unwrap().path()) {
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            if name.starts_with("unsupported") || name.starts_with("chained") {
+                continue;
+            }
+            let (all, width) = rest(&mut open(&path));
+            let frames = all.len() / width;
+            let mut stream = open(&path);
+            for frame in [frames / 2, frames / 3, 0] {
+                stream.seek(frame as u64).unwrap();
+                let (found, _) = rest(&mut stream);
+                // Matroska tells time in milliseconds, and leaves out how much of Opus' first packet is heard.
+                let near = if [".mkv", ".mka", ".webm"].iter().any(|m| name.ends_with(m)) { 480 } else { 2 };
+                let error = |shift: usize, back: bool| {
+                    let from = if back { frame.saturating_sub(shift) } else { frame + shift } * width;
+                    let pairs = all[from.min(all.len())..].iter().zip(&found);
+                    pairs.map(|(a, b)| (a - b).powi(2)).sum::<f32>()
+                };
+                let power: f32 = all[frame * width..].iter().map(|a| a * a).sum();
+                let best = (0..=near).flat_map(|n| [error(n, false), error(n, true)]).fold(f32::MAX, f32::min);
+                assert!(best < 0.01 * power, "{name} from {frame}: {best} of {power}");
+            }
+        }
     }
 }

@@ -75,6 +75,8 @@ pub struct Analysis {
     pub audio_seconds: f64,
     /// Whether the library's own samples are left as they are.
     pub guests_only: bool,
+    /// Whether the user has paused it; guests are analysed all the same.
+    pub paused: bool,
     /// Why sounds get no vectors at all, if so.
     pub blocked: Option<String>,
 }
@@ -241,7 +243,7 @@ fn dispatch_analyses(
     mut commands: Commands,
 ) {
     let blocked = analysis.blocked.is_some();
-    let members = members.iter().take(if analysis.guests_only { 0 } else { usize::MAX });
+    let members = members.iter().take(if analysis.guests_only || analysis.paused { 0 } else { usize::MAX });
     for (entity, sample, stamp, has_info) in guests.iter().chain(members) {
         if blocked && has_info {
             continue;

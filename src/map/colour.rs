@@ -9,7 +9,8 @@ use bevy::prelude::*;
 const GROUPS: usize = 7;
 
 /// What the colour of a dot says.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum ColourBy {
     /// Group of similar sounds.
     #[default]

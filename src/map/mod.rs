@@ -33,7 +33,8 @@ const GLIDE: Duration = Duration::from_millis(600);
 const STEP: Duration = Duration::from_millis(100);
 
 /// How the dots are arranged.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Arrangement {
     /// By similarity alone.
     #[default]

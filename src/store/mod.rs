@@ -20,7 +20,7 @@ use crate::actor::{Actor, Outbox, Wake};
 use crate::decode::{AudioInfo, Features, Thumbnail};
 use crate::embed::{ActiveModel, Analysis, DispatchAnalyses, Embedding};
 use crate::sample::{Arrived, ContentHash, Failed, FileStamp, Folders, Guest, Missing, Notice, Restored, Sample, Tags};
-use crate::watch::{DispatchFolders, Listing};
+use crate::watch::{CollectFacts, DispatchFolders, Listing};
 
 pub use self::schema::{Library, StoreError};
 
@@ -126,7 +126,7 @@ impl Plugin for StorePlugin {
             .add_observer(touch::<Insert, Tags>)
             .add_observer(touch::<Remove, Failed>)
             .add_observer(touch::<Remove, Missing>)
-            .add_systems(Update, collect_stored.in_set(SoundkinSystems::Collect))
+            .add_systems(Update, collect_stored.before(CollectFacts).in_set(SoundkinSystems::Collect))
             .add_systems(
                 Update,
                 hand_over.after(DispatchFolders).after(DispatchAnalyses).in_set(SoundkinSystems::Dispatch),

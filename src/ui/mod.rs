@@ -1,28 +1,110 @@
-//! The window: for now its ground and a status line; list, map and waveform are to come.
+//! The window: sources, waveform, list, map and status line, edge to edge with one line between any two.
 //!
-//! Panels read a view of the components and draw it; drawing twice changes nothing.
+//! Panels are functions from a view of the components to shapes and `Action`s; drawing twice changes nothing. What
+//! the user asked for is acted on in the next frame by the part that owns it: `session` for place and selection,
+//! `desk` for files and folders, the functions here for map and look.
+//!
+//! ```text
+//!  components ─► Shown, Branches, Progress ─► panels ─► Action ─► Session, Preferences, MapLook, Audition …
+//! ```
 
+mod action;
+mod controls;
+mod desk;
+mod help;
+mod layout;
+mod list;
+mod map;
+mod session;
+mod shown;
+mod sources;
+mod status;
 mod theme;
+mod waveform;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use bevy::camera::visibility::RenderLayers;
+use bevy::ecs::system::SystemParam;
 use bevy::prelude::*;
-use bevy::window::{PresentMode, PrimaryWindow};
+use bevy::window::{PresentMode, PrimaryWindow, RequestRedraw};
 use bevy::winit::{EventLoopProxyWrapper, WinitSettings, WinitUserEvent};
-use bevy_egui::egui::{self, LayerId, Ui, UiBuilder};
+use bevy_egui::egui::{self, LayerId, Rect, Ui, UiBuilder};
 use bevy_egui::{
     EguiContexts, EguiGlobalSettings, EguiInput, EguiPlugin, EguiPreUpdateSet, EguiPrimaryContextPass,
     PrimaryEguiContext,
 };
+use serde::{Deserialize, Serialize};
 
+use self::action::{Action, Bindings};
+use self::layout::Sizes;
+use self::session::Session;
+use self::shown::Shown;
+use self::sources::Branches;
+use self::status::Progress;
+use self::theme::{Appearance, Theme};
+use crate::SoundkinSystems;
 use crate::actor::Wake;
-use crate::embed::Embedding;
-use crate::map::MapPlugin;
-use crate::sample::{Failed, Guest, Missing, Notice, Sample};
+use crate::audio::{AudioPlugin, AuditionSettings, Playback};
+use crate::decode::{AudioInfo, Thumbnail, Waveform};
+use crate::embed::ActiveModel;
+use crate::map::{Area, Arrangement, ColourBy, Legend, Map, MapLook, MapPlugin, Palette};
+use crate::query::{AnswerQueries, Answers, QueryPlugin};
+use crate::sample::{Folders, Notice};
+use crate::settings::{Settings, SettingsPlugin, settings_file};
+use crate::watch::RemoveFolder;
 
-/// Height of the status line in points.
-const STATUS_HEIGHT: f32 = 26.0;
-/// Space between the window's edge and text in points.
-const PADDING: f32 = 12.0;
+/// Neighbours to which edges are drawn.
+const EDGES: usize = 8;
+
+/// What the window remembers from one run to the next, as it stands in the settings under `[window]`.
+#[derive(Resource, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
+struct Preferences {
+    theme: Appearance,
+    sizes: Sizes,
+    large_map: bool,
+    legend: bool,
+    autoplay: bool,
+    hover_play: bool,
+    mono: bool,
+    colour_by: ColourBy,
+    arrangement: Arrangement,
+}
+
+impl Default for Preferences {
+    fn default() -> Self {
+        Self {
+            theme: Appearance::Dark,
+            sizes: Sizes::default(),
+            large_map: false,
+            legend: true,
+            autoplay: true,
+            hover_play: false,
+            mono: false,
+            colour_by: ColourBy::default(),
+            arrangement: Arrangement::default(),
+        }
+    }
+}
+
+/// How sounds are played, as it stands in the settings under `[audition]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+struct Playing {
+    volume_db: f32,
+    equal_loudness: bool,
+    looping: bool,
+}
+
+impl Default for Playing {
+    fn default() -> Self {
+        let AuditionSettings { volume_db, equal_loudness, looping } = AuditionSettings::default();
+        Self { volume_db, equal_loudness, looping }
+    }
+}
 
 /// Opens the window; goes before the plugins of the engine.
 pub struct WindowPlugin;
@@ -46,26 +128,45 @@ pub struct UiPlugin;
 
 impl Plugin for UiPlugin {
     fn build(&self, app: &mut App) {
-        app.add_plugins((EguiPlugin::default(), MapPlugin))
-            .init_resource::<Status>()
-            .insert_resource(ClearColor(bevy_colour(theme::GROUND)))
+        let mut settings = Settings::read(settings_file());
+        let preferences: Preferences = settings.get("window");
+        let playing: Playing = settings.get("audition");
+        let keys: BTreeMap<String, String> = settings.get("keys");
+        let mut bindings = Bindings::default();
+        let problems: Vec<String> = bindings.change(&keys).into_iter().chain(settings.problem.clone()).collect();
+        for problem in problems {
+            app.world_mut().write_message(Notice::new(problem));
+        }
+        let Playing { volume_db, equal_loudness, looping } = playing;
+        app.add_plugins((EguiPlugin::default(), MapPlugin, AudioPlugin, QueryPlugin, SettingsPlugin))
+            .insert_resource(AuditionSettings { volume_db, equal_loudness, looping })
+            .insert_resource(settings)
+            .insert_resource(bindings)
+            .insert_resource(Theme::of(preferences.theme))
+            .insert_resource(preferences)
+            .init_resource::<Session>()
+            .init_resource::<Branches>()
+            .init_resource::<Progress>()
+            .add_message::<Action>()
+            .add_plugins((shown::plugin, desk::plugin))
             .add_systems(Startup, open)
             .add_systems(
                 PreUpdate,
                 drop_repeated_modifiers.after(EguiPreUpdateSet::ProcessInput).before(EguiPreUpdateSet::BeginPass),
             )
-            .add_systems(Update, count.in_set(crate::SoundkinSystems::Derive))
+            .add_systems(
+                Update,
+                (session::respond, desk::respond, respond_on_map, remove).chain().in_set(SoundkinSystems::Respond),
+            )
+            .add_systems(
+                Update,
+                (shown::update, session::follow, grow_branches, status::measure, look, remember)
+                    .chain()
+                    .after(AnswerQueries)
+                    .in_set(SoundkinSystems::Derive),
+            )
             .add_systems(EguiPrimaryContextPass, draw);
     }
-}
-
-/// What the status line says.
-#[derive(Resource, Default, Clone, Debug, PartialEq)]
-struct Status {
-    sounds: usize,
-    analysed: usize,
-    failed: usize,
-    notice: String,
 }
 
 /// Tells whether there is a display to open a window on.
@@ -124,67 +225,273 @@ fn drop_repeated_modifiers(mut inputs: Query<&mut EguiInput>, mut last: Local<eg
     }
 }
 
-fn count(
-    mut status: ResMut<Status>,
-    samples: Query<(Has<Embedding>, Has<Failed>), (With<Sample>, Without<Guest>, Without<Missing>)>,
-    mut notices: MessageReader<Notice>,
+/// Moves and arranges the map.
+fn respond_on_map(
+    mut asked: MessageReader<Action>,
+    mut map: ResMut<Map>,
+    mut preferences: ResMut<Preferences>,
+    mut look: ResMut<MapLook>,
+    mut session: ResMut<Session>,
 ) {
-    let mut next = Status { notice: status.notice.clone(), ..Status::default() };
-    for (embedded, failed) in &samples {
-        next.sounds += 1;
-        next.analysed += usize::from(embedded);
-        next.failed += usize::from(failed);
+    for action in asked.read() {
+        match action {
+            Action::FitMap => map.fit(),
+            Action::PanMap(delta) => map.pan(*delta),
+            Action::ZoomMap(cursor, factor) => map.zoom_at(*cursor, *factor),
+            Action::ColourBy(by) => preferences.colour_by = *by,
+            Action::Arrange(arrangement) => preferences.arrangement = *arrangement,
+            Action::ToggleGroup(group) => {
+                let was_hidden = look.hidden_groups.remove(group);
+                look.hidden_groups.extend((!was_hidden).then_some(*group));
+            }
+            _ => {}
+        }
     }
-    if let Some(notice) = notices.read().last() {
-        next.notice.clone_from(&notice.text);
+    if session.find_on_map.is_some_and(|sample| map.centre_on(sample)) {
+        session.find_on_map = None;
     }
-    status.set_if_neq(next);
 }
 
-fn draw(mut contexts: EguiContexts, status: Res<Status>) -> Result {
-    let context = contexts.ctx_mut()?;
-    let area = context.viewport_rect();
-    let root = UiBuilder::new().layer_id(LayerId::background()).max_rect(area);
-    show(&mut Ui::new(context.clone(), "root".into(), root), &status);
+/// Takes folders out of the library, so that it can be undone.
+fn remove(mut asked: MessageReader<Action>, mut session: ResMut<Session>, mut removed: MessageWriter<RemoveFolder>) {
+    for action in asked.read() {
+        if let Action::Remove(folder) = action {
+            session.removed(folder.clone());
+            removed.write(RemoveFolder(folder.clone()));
+        }
+    }
+}
+
+/// Lays the tree of folders out anew when it has changed.
+fn grow_branches(
+    mut branches: ResMut<Branches>,
+    shown: Res<Shown>,
+    session: Res<Session>,
+    folders: Res<Folders>,
+    mut seen: Local<Option<u64>>,
+    mut open: Local<std::collections::HashSet<std::path::PathBuf>>,
+) {
+    if *seen != Some(shown.folders_changed) || *open != session.open || folders.is_changed() {
+        *seen = Some(shown.folders_changed);
+        open.clone_from(&session.open);
+        branches.0 = sources::branches(&folders.0, shown.folders(), &session.open);
+    }
+}
+
+/// Passes filter, colours and arrangement on to the map, and the theme to everything.
+fn look(
+    preferences: Res<Preferences>,
+    session: Res<Session>,
+    mut shown: ResMut<Shown>,
+    mut look: ResMut<MapLook>,
+    mut theme: ResMut<Theme>,
+    mut palette: ResMut<Palette>,
+    mut clear: ResMut<ClearColor>,
+    mut seen: Local<Option<(u64, shown::Filter)>>,
+) {
+    theme.set_if_neq(Theme::of(preferences.theme));
+    palette.set_if_neq(theme.palette());
+    if clear.0 != theme.clear() {
+        clear.0 = theme.clear();
+    }
+    let filter = &session.place.filter;
+    let state = (shown.changed, filter.clone());
+    let accepted = if filter.is_open() {
+        *seen = None;
+        None
+    } else if seen.as_ref() == Some(&state) {
+        look.accepted.clone()
+    } else {
+        *seen = Some(state);
+        Some(Arc::new(shown.within()))
+    };
+    if look.colour_by != preferences.colour_by {
+        look.hidden_groups.clear();
+    }
+    let next = MapLook {
+        colour_by: preferences.colour_by,
+        arrangement: preferences.arrangement,
+        hidden_groups: look.hidden_groups.clone(),
+        accepted,
+    };
+    look.set_if_neq(next);
+}
+
+/// Writes what has changed into the settings.
+fn remember(preferences: Res<Preferences>, audition: Res<AuditionSettings>, mut settings: ResMut<Settings>) {
+    if preferences.is_changed() && !preferences.is_added() {
+        settings.set("window", &*preferences);
+    }
+    if audition.is_changed() && !audition.is_added() {
+        let AuditionSettings { volume_db, equal_loudness, looping } = *audition;
+        settings.set("audition", &Playing { volume_db, equal_loudness, looping });
+    }
+}
+
+/// Everything the panels are drawn from.
+#[derive(SystemParam)]
+struct Views<'w, 's> {
+    shown: Res<'w, Shown>,
+    session: Res<'w, Session>,
+    preferences: Res<'w, Preferences>,
+    bindings: Res<'w, Bindings>,
+    theme: Res<'w, Theme>,
+    branches: Res<'w, Branches>,
+    progress: Res<'w, Progress>,
+    playback: Res<'w, Playback>,
+    audition: Res<'w, AuditionSettings>,
+    answers: Res<'w, Answers>,
+    legend: Res<'w, Legend>,
+    look: Res<'w, MapLook>,
+    model: Res<'w, ActiveModel>,
+    folders: Res<'w, Folders>,
+    samples: Query<'w, 's, (Option<&'static AudioInfo>, Option<&'static Thumbnail>, Option<&'static Waveform>)>,
+}
+
+fn draw(
+    mut contexts: EguiContexts,
+    views: Views,
+    mut map: ResMut<Map>,
+    mut actions: MessageWriter<Action>,
+    mut redraws: MessageWriter<RequestRedraw>,
+    mut themed: Local<Option<Theme>>,
+) -> Result {
+    let context = contexts.ctx_mut()?.clone();
+    let fresh = themed.is_none();
+    if *themed != Some(*views.theme) {
+        views.theme.apply(&context);
+        *themed = Some(*views.theme);
+    }
+    if fresh {
+        // Fonts are there from the next frame on.
+        theme::install_fonts(&context);
+        redraws.write(RequestRedraw);
+        return Ok(());
+    }
+    let root = UiBuilder::new().layer_id(LayerId::background()).max_rect(context.viewport_rect());
+    let mut ui = Ui::new(context.clone(), "root".into(), root);
+    let mut asked = Vec::new();
+    let area = show(&mut ui, &views, &map, &mut asked);
+    if map.area != Some(area) {
+        map.area = Some(area);
+    }
+    if !asked.is_empty() || views.playback.sample.is_some() {
+        redraws.write(RequestRedraw);
+    }
+    actions.write_batch(asked);
     Ok(())
 }
 
-fn show(ui: &mut Ui, status: &Status) {
-    let area = ui.max_rect();
-    let line = area.bottom() - STATUS_HEIGHT;
-    let pixel = 1.0 / ui.ctx().pixels_per_point();
-    ui.painter().hline(area.x_range(), line, egui::Stroke::new(pixel, theme::BORDER));
-    let font = egui::FontId::proportional(12.0);
-    let middle = line + STATUS_HEIGHT / 2.0;
-    let text = match status.sounds {
-        0 => "No sounds yet: start with `soundkin FOLDER`".to_owned(),
-        n => format!("{n} sounds · {} analysed · {} failed", status.analysed, status.failed),
+/// Draws everything and returns where the map lies.
+fn show(ui: &mut Ui, views: &Views, map: &Map, actions: &mut Vec<Action>) -> Area {
+    let Views { shown, session, preferences, theme, bindings, playback, .. } = views;
+    let pixels_per_point = ui.ctx().pixels_per_point();
+    actions.extend(bindings.pressed(ui.ctx()));
+    let sections = layout::arrange(ui.max_rect(), preferences.sizes, !preferences.large_map, 1.0 / pixels_per_point);
+    let keys = |action: &Action| bindings.text(action);
+    let thumbnail = |sample: Entity| views.samples.get(sample).ok().and_then(|(_, thumbnail, _)| thumbnail);
+    let seconds = |sample: Entity| views.samples.get(sample).ok()?.0.map(AudioInfo::seconds);
+
+    let counts = shown.counts();
+    let tree = sources::View {
+        branches: &views.branches.0,
+        filter: &session.place.filter,
+        samples: counts.samples,
+        kept: counts.kept,
+        theme,
+        keys: &keys,
     };
-    let left = egui::pos2(area.left() + PADDING, middle);
-    ui.painter().text(left, egui::Align2::LEFT_CENTER, text, font.clone(), theme::TEXT);
-    let right = egui::pos2(area.right() - PADDING, middle);
-    ui.painter().text(right, egui::Align2::RIGHT_CENTER, &status.notice, font, theme::MUTED);
-}
+    section(ui, "sources", sections.sources, theme, |ui| sources::show(ui, &tree, actions));
 
-fn bevy_colour(colour: egui::Color32) -> Color {
-    let [r, g, b, a] = colour.to_array();
-    Color::srgba_u8(r, g, b, a)
-}
+    let selected = session.place.selected;
+    let subject = selected.and_then(|selected| {
+        let (info, thumbnail, wave) = views.samples.get(selected).ok()?;
+        Some(waveform::Subject { row: shown.of(selected)?, info, thumbnail, wave: wave.map(|wave| &*wave.0) })
+    });
+    let wave = waveform::View {
+        subject,
+        span: session.span,
+        region: session.region,
+        playhead: (playback.sample.is_some() && playback.sample == selected).then_some(playback.seconds),
+        playing: playback.sample.is_some(),
+        like: session.place.like,
+        audition: *views.audition,
+        autoplay: preferences.autoplay,
+        mono: preferences.mono,
+        theme,
+        keys: &keys,
+    };
+    section(ui, "waveform", sections.waveform, theme, |ui| waveform::show(ui, &wave, actions));
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn drawing_twice_changes_nothing() {
-        let context = egui::Context::default();
-        let status = Status { sounds: 3, analysed: 2, failed: 1, notice: "drive is full".to_owned() };
-        let pass = || {
-            let mut output = context.run_ui(egui::RawInput::default(), |ui| show(ui, &status));
-            output.textures_delta.clear();
-            output.shapes.len()
+    let answer = views.answers.list.as_ref().filter(|answer| Some(answer.subject) == session.place.like);
+    if let Some(rect) = sections.list {
+        #[expect(clippy::cast_possible_truncation, reason = "a share of a length")]
+        let share = |sample| Some((playback.seconds / seconds(sample)?) as f32);
+        let view = list::View {
+            shown,
+            session,
+            exact: answer.map(|answer| answer.found.exact),
+            thumbnail: &thumbnail,
+            playing: playback.sample.and_then(|sample| Some((sample, share(sample)?))),
+            theme,
+            has_folders: !views.folders.0.is_empty(),
+            keys: &keys,
         };
-        pass();
-        assert_eq!(pass(), pass());
+        section(ui, "list", rect, theme, |ui| list::show(ui, &view, actions));
     }
+
+    let nearest =
+        |found: &crate::query::SimilarSamples| found.neighbours.iter().take(EDGES).map(|n| n.entity).collect();
+    let mut view = map::View {
+        map,
+        look: &views.look,
+        legend: &views.legend,
+        legend_shown: preferences.legend,
+        selected,
+        marked: &mut session.marked.iter().copied(),
+        pointed: session.pointed,
+        neighbours: views.answers.glance.as_ref().map(|glance| (glance.subject, nearest(&glance.found))),
+        found: answer.map(|answer| answer.found.neighbours.iter().map(|n| n.entity).collect()).unwrap_or_default(),
+        playing: playback.sample,
+        name: &|sample| shown.of(sample).map(|row| row.name.to_string()).unwrap_or_default(),
+        hover_play: preferences.hover_play,
+        large: preferences.large_map,
+        theme,
+        keys: &keys,
+    };
+    child(ui, "map", sections.map, |ui| map::show(ui, &mut view, actions));
+
+    let model = &views.model.0.manifest.id;
+    let line = status::View {
+        progress: &views.progress,
+        notice: session.notices.back().map(|text| (text.as_str(), session.notices.len() - 1)),
+        output: playback.device.as_deref().map(|device| (device, playback.rate)),
+        model,
+        theme,
+        dark: preferences.theme == Appearance::Dark,
+        keys: &keys,
+    };
+    section(ui, "status", sections.status, theme, |ui| status::show(ui, &line, actions));
+
+    layout::borders(ui, &sections, preferences.sizes, theme, actions);
+    if session.help {
+        let over = ui.max_rect().with_max_y(sections.status.top() - 1.0 / pixels_per_point);
+        child(ui, "help", over, |ui| help::show(ui, bindings, theme, actions));
+    }
+    let map = sections.map.with_min_y((sections.map.top() + theme::HEADING).min(sections.map.bottom()));
+    Area { min: map.min.into(), max: map.max.into(), pixels_per_point }
+}
+
+/// Draws a section on its ground.
+fn section(ui: &mut Ui, name: &str, rect: Rect, theme: &Theme, add: impl FnOnce(&mut Ui)) {
+    child(ui, name, rect, |ui| {
+        ui.painter().rect_filled(rect, 0.0, theme.ground);
+        add(ui);
+    });
+}
+
+fn child(ui: &mut Ui, name: &str, rect: Rect, add: impl FnOnce(&mut Ui)) {
+    let mut child = ui.new_child(UiBuilder::new().max_rect(rect).id_salt(name));
+    child.set_clip_rect(rect);
+    add(&mut child);
 }

@@ -40,6 +40,10 @@ pub struct AddFolder {
     pub follow: bool,
 }
 
+/// Takes a folder out of the library; its files stay where they are.
+#[derive(Message, Clone, Debug)]
+pub struct RemoveFolder(pub PathBuf);
+
 /// A folder has been listed to its end.
 #[derive(Message, Clone, Debug)]
 pub struct FolderListed {
@@ -68,6 +72,7 @@ pub struct Tally {
 #[derive(Resource, Default, Debug)]
 pub struct Listing {
     waiting: Vec<AddFolder>,
+    leaving: Vec<PathBuf>,
     under_way: usize,
     seen: HashSet<Entity>,
     tally: Tally,
@@ -82,6 +87,7 @@ impl Listing {
 
 enum Job {
     Add(AddFolder),
+    Remove(PathBuf),
 }
 
 enum Fact {
@@ -98,6 +104,10 @@ struct WatchActor(Actor<Job, Fact>);
 #[derive(SystemSet, Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct DispatchFolders;
 
+/// What the watcher found becomes samples, within [`SoundkinSystems::Collect`].
+#[derive(SystemSet, Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct CollectFacts;
+
 /// Lists and follows folders.
 pub struct WatchPlugin;
 
@@ -113,10 +123,11 @@ impl Plugin for WatchPlugin {
         };
         app.init_resource::<Listing>()
             .add_message::<AddFolder>()
+            .add_message::<RemoveFolder>()
             .add_message::<FolderListed>()
-            .add_systems(Update, collect_facts.in_set(SoundkinSystems::Collect))
+            .add_systems(Update, collect_facts.in_set(CollectFacts).in_set(SoundkinSystems::Collect))
             .add_systems(Update, settle_moves.in_set(SoundkinSystems::Derive))
-            .add_systems(Update, queue_folders.in_set(SoundkinSystems::Respond))
+            .add_systems(Update, (remove_folders, queue_folders).chain().in_set(SoundkinSystems::Respond))
             .add_systems(Update, dispatch_folders.in_set(DispatchFolders).in_set(SoundkinSystems::Dispatch));
     }
 }
@@ -124,6 +135,7 @@ impl Plugin for WatchPlugin {
 fn collect_facts(
     actor: Res<WatchActor>,
     mut listing: ResMut<Listing>,
+    folders: Res<Folders>,
     index: Res<SampleIndex>,
     samples: Query<(&FileStamp, Has<Missing>), (With<Sample>, Without<Guest>)>,
     mut listed: MessageWriter<FolderListed>,
@@ -137,6 +149,10 @@ fn collect_facts(
             Fact::Files { files, in_walk } => {
                 let mut tally = listing.tally;
                 for (path, stamp) in files {
+                    // The last news of a folder that was removed meanwhile.
+                    if !folders.0.iter().any(|folder| path.starts_with(folder)) {
+                        continue;
+                    }
                     let known = index.at(&path).or_else(|| fresh.get(&path).copied());
                     let entity = match known.map(|entity| (entity, samples.get(entity))) {
                         Some((entity, Ok((known, missing)))) => {
@@ -200,6 +216,28 @@ fn collect_facts(
     }
 }
 
+/// Forgets the samples below a folder that are not below another one as well.
+fn remove_folders(
+    mut removed: MessageReader<RemoveFolder>,
+    mut listing: ResMut<Listing>,
+    mut folders: ResMut<Folders>,
+    index: Res<SampleIndex>,
+    samples: Query<&Sample, Without<Guest>>,
+    mut commands: Commands,
+) {
+    for RemoveFolder(path) in removed.read() {
+        folders.0.retain(|folder| folder != path);
+        listing.waiting.retain(|waiting| waiting.path != *path);
+        listing.leaving.push(path.clone());
+        for entity in index.below(path) {
+            let Ok(sample) = samples.get(entity) else { continue };
+            if !folders.0.iter().any(|folder| sample.path.starts_with(folder)) {
+                commands.entity(entity).try_despawn();
+            }
+        }
+    }
+}
+
 fn queue_folders(mut added: MessageReader<AddFolder>, mut listing: ResMut<Listing>, mut folders: ResMut<Folders>) {
     for folder in added.read() {
         if !folders.0.contains(&folder.path) {
@@ -236,6 +274,12 @@ fn settle_moves(
 }
 
 fn dispatch_folders(actor: Res<WatchActor>, restored: Res<Restored>, mut listing: ResMut<Listing>) {
+    while let Some(path) = listing.leaving.pop() {
+        if let Err(Job::Remove(path)) = actor.0.try_send(Job::Remove(path)) {
+            listing.leaving.push(path);
+            return;
+        }
+    }
     if !restored.0 || listing.waiting.is_empty() {
         return;
     }
@@ -247,6 +291,7 @@ fn dispatch_folders(actor: Res<WatchActor>, restored: Res<Restored>, mut listing
                 listing.waiting.insert(0, folder);
                 return;
             }
+            Err(Job::Remove(_)) => return,
         }
     }
 }
@@ -301,6 +346,7 @@ impl Watching {
         select! {
             recv(inbox) -> job => match job {
                 Ok(Job::Add(folder)) => self.add(folder),
+                Ok(Job::Remove(folder)) => self.leave(&folder),
                 Err(_) => Err(Closed),
             },
             recv(self.changes) -> path => {
@@ -322,6 +368,28 @@ impl Watching {
                 self.welcome_back()
             },
         }
+    }
+
+    fn leave(&mut self, folder: &Path) -> Result<(), Closed> {
+        self.away.retain(|away| away != folder);
+        self.reported.remove(folder);
+        if self.followed.iter().any(|followed| followed == folder) {
+            self.followed.retain(|followed| followed != folder);
+            let within: Vec<PathBuf> = self.followed.iter().filter(|f| f.starts_with(folder)).cloned().collect();
+            if let Some(watcher) = &mut self.watcher {
+                // A folder that is gone is no longer followed anyway.
+                let _ = watcher.unwatch(folder);
+                // Some systems stop following what lies below as well.
+                for inner in &within {
+                    let _ = watcher.watch(inner, RecursiveMode::Recursive);
+                }
+            }
+            // What changed between the two would be missed.
+            for inner in within {
+                self.list(inner, false)?;
+            }
+        }
+        Ok(())
     }
 
     fn add(&mut self, folder: AddFolder) -> Result<(), Closed> {
@@ -477,6 +545,25 @@ mod tests {
         }
         assert_eq!(tally, Some(Tally { files: 3, new: 1, changed: 1, unchanged: 1, missing: 1 }));
         assert_eq!(count::<With<Missing>>(app.world_mut()), 1);
+    }
+
+    #[test]
+    fn a_removed_folder_takes_its_samples_along_but_not_those_of_a_folder_within() {
+        let folder = tempfile::tempdir().unwrap();
+        let inner = folder.path().join("inner");
+        std::fs::create_dir(&inner).unwrap();
+        std::fs::write(folder.path().join("a.wav"), b"x").unwrap();
+        std::fs::write(inner.join("b.wav"), b"x").unwrap();
+        let mut app = app();
+        add(&mut app, folder.path(), true);
+        add(&mut app, &inner, true);
+        assert_eq!(count::<()>(app.world_mut()), 2);
+        app.world_mut().write_message(RemoveFolder(folder.path().to_owned()));
+        app.update();
+        assert_eq!(count::<()>(app.world_mut()), 1);
+        std::fs::write(folder.path().join("c.wav"), b"x").unwrap();
+        std::fs::write(inner.join("d.wav"), b"x").unwrap();
+        until(&mut app, "the file in the folder that stays", |world| count::<()>(world) == 2);
     }
 
     #[test]

@@ -216,3 +216,28 @@ fn without_onnx_runtime_sounds_are_listed_and_the_reason_is_given() {
     let indexed = json(&library, &["index", folder.to_str().unwrap()]);
     assert_eq!((&indexed["unchanged"], &indexed["windows"]), (&3.into(), &3.into()));
 }
+
+#[test]
+fn play_without_a_device_or_a_file_says_so_in_one_line() {
+    let root = tempfile::tempdir().unwrap();
+    let library = root.path().join("library.db");
+    let file = root.path().join("tone.wav");
+    write_sound(&file, 3);
+    // A configuration without any device; elsewhere than on Linux this machine's own would play.
+    let nothing = root.path().join("asound.conf");
+    std::fs::write(&nothing, "").unwrap();
+    let run =
+        |arguments: &[&str]| soundkin(&library).args(arguments).env("ALSA_CONFIG_PATH", &nothing).output().unwrap();
+    if cfg!(target_os = "linux") {
+        let output = run(&["play", file.to_str().unwrap()]);
+        assert_eq!(output.status.code(), Some(1));
+        let text = String::from_utf8_lossy(&output.stderr);
+        // The system's own library adds lines of its own.
+        let ours: Vec<&str> = text.lines().filter(|line| !line.starts_with("ALSA lib")).collect();
+        assert_eq!(ours, ["soundkin: no sound output was found; connect one, and playing works at once"]);
+    }
+    let output = run(&["play", "/nowhere/gone.wav"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(error_line(&output).ends_with(": /nowhere/gone.wav"));
+    assert_eq!(run(&["play", file.to_str().unwrap(), "--region", "2..1"]).status.code(), Some(2));
+}

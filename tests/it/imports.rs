@@ -5,15 +5,15 @@ use std::path::Path;
 /// Each folder and what it may name with `crate::`.
 const ALLOWED: [(&str, &[&str]); 11] = [
     ("actor", &[]),
-    ("settings", &[]),
+    ("settings", &["actor", "sample"]),
     ("sample", &[]),
     ("watch", &["actor", "sample"]),
     ("decode", &["actor", "sample"]),
     ("embed", &["actor", "sample", "settings", "decode"]),
     ("project", &["actor", "sample", "embed"]),
-    ("audio", &["sample", "decode"]),
+    ("audio", &["actor", "sample", "decode"]),
     ("map", &["actor", "sample", "watch", "decode", "embed", "project", "query", "audio"]),
-    ("query", &["embed", "project"]),
+    ("query", &["actor", "sample", "embed", "project"]),
     ("store", &["actor", "sample", "watch", "decode", "embed", "project", "audio"]),
 ];
 

@@ -71,7 +71,7 @@ fn the_window_opens_lists_a_folder_and_shows_its_ground_and_one_border() {
     };
     let line = 900 - STATUS_HEIGHT;
     let shown = wait_for("the window's picture", || {
-        picture(&display, &file).filter(|shown| at(shown, 720, 300) == GROUND && at(shown, 720, line) == BORDER)
+        picture(&display, &file).filter(|shown| at(shown, 720, 700) == GROUND && at(shown, 720, line) == BORDER)
     });
     // One line, one pixel, edge to edge, and the ground on both sides of it.
     for x in [0, 3, 400, 1436, 1439] {
@@ -82,7 +82,7 @@ fn the_window_opens_lists_a_folder_and_shows_its_ground_and_one_border() {
     // The status line has text once sounds are there, and what was analysed is in the library.
     wait_for("the status text", || {
         let shown = picture(&display, &file)?;
-        (12..300).any(|x| (line + 6..896).any(|y| at(&shown, x, y)[0] > 0x90)).then_some(())
+        (12..300).any(|x| (line + 6..896).any(|y| at(&shown, x, y)[0] > 0x70)).then_some(())
     });
     wait_for("the analysis", || {
         let listed = json(&library, &["list"]);

@@ -1,0 +1,713 @@
+//! The sound being auditioned: read from its file, brought to the device's rate and fed to the renderer.
+//!
+//! One sound plays at a time. Whatever changes where it goes next (loop, region) starts a new voice at the very frame
+//! that is being heard, and the renderer crosses over to it; so nothing that is queued already has to be taken back.
+//! The deck knows neither devices nor the ECS: tests pull a [`Renderer`] by hand.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::time::Duration;
+
+use rtrb::{Consumer, Producer, RingBuffer};
+
+use super::AuditionSettings;
+use super::reader::Reader;
+use super::render::{Command, Monitor, Renderer, Voice};
+use crate::decode::DecodeError;
+use crate::decode::resample::Flow;
+use crate::decode::stream::Decoders;
+use crate::sample::FileStamp;
+
+/// Sound queued for the renderer, in seconds.
+const QUEUED: f64 = 0.5;
+/// Sound queued before a voice starts, in seconds: more than a device takes at once.
+const FIRST: f64 = 0.1;
+/// Longest pause between two feedings.
+const FEED_EVERY: Duration = Duration::from_millis(100);
+/// Frames read at a time.
+const CHUNK: usize = 1024;
+/// Files whose start is kept ready.
+const READY: usize = 32;
+/// Filters kept, one for each rate of a file.
+const FLOWS: usize = 8;
+
+/// What to play.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Cue {
+    /// The file.
+    pub path: Arc<Path>,
+    /// The file's stamp when it was listed: a new one is a new sound.
+    pub stamp: Option<FileStamp>,
+    /// What brings it to the common loudness, in dB.
+    pub loudness_db: f32,
+}
+
+impl Cue {
+    fn is_same_file(&self, other: &Cue) -> bool {
+        self.path == other.path && self.stamp == other.stamp
+    }
+}
+
+/// Where a voice goes through its file: from frames played to frames of the file.
+#[derive(Debug)]
+pub(super) struct Course {
+    id: u16,
+    from: u64,
+    /// Where a loop begins; none if it does not loop.
+    wrap: Option<u64>,
+    /// The frame at which it ends or wraps; `u64::MAX` until that is known.
+    end: AtomicU64,
+    /// Rates of the file and of the device in Hz.
+    rate: u32,
+    device_rate: u32,
+}
+
+impl Course {
+    /// The frame of the file that is reached after `played` frames of the device.
+    fn frame(&self, played: u64) -> f64 {
+        let frame = self.from as f64 + played as f64 * f64::from(self.rate) / f64::from(self.device_rate);
+        let end = self.end.load(Ordering::Relaxed) as f64;
+        match self.wrap.map(|wrap| wrap as f64) {
+            Some(wrap) if frame >= end => wrap + (frame - end) % (end - wrap),
+            _ => frame.min(end),
+        }
+    }
+
+    /// The position that is heard in seconds; `None` while the renderer still plays something else.
+    pub fn seconds(&self, monitor: &Monitor) -> Option<f64> {
+        let (_, played) = monitor.playing().filter(|(id, _)| *id == self.id)?;
+        Some(self.frame(played.saturating_sub(monitor.latency())) / f64::from(self.rate))
+    }
+
+    /// The position at which it ended in seconds.
+    fn end_seconds(&self) -> f64 {
+        self.end.load(Ordering::Relaxed) as f64 / f64::from(self.rate)
+    }
+}
+
+/// What has happened when the deck was fed.
+#[derive(Debug)]
+pub(super) enum Fed {
+    /// Nothing plays.
+    Idle,
+    /// It plays on; feed again after this time.
+    Playing(Duration),
+    /// It has come to its end, at this position in seconds.
+    Ended(f64),
+    /// Its file could not be read on.
+    Failed(Cue, DecodeError),
+}
+
+/// The ends of the renderer's rings.
+struct Line {
+    rate: u32,
+    commands: Producer<Command>,
+    spent: Consumer<Voice>,
+}
+
+struct Sound {
+    cue: Cue,
+    reader: Reader,
+    /// Frames of the file between which it stays.
+    region: Option<[u64; 2]>,
+    /// The next frame to read, and how many have been read since the loop began.
+    next: u64,
+    pass: u64,
+    /// Gone when everything has been queued.
+    queue: Option<Producer<f32>>,
+    /// Frames queued so far.
+    queued: u64,
+    /// None at equal rates.
+    flow: Option<Flow>,
+    gain: Arc<AtomicU32>,
+    course: Arc<Course>,
+}
+
+/// Plays one sound at a time through a renderer.
+pub(super) struct Deck {
+    monitor: Arc<Monitor>,
+    settings: AuditionSettings,
+    line: Option<Line>,
+    sound: Option<Sound>,
+    /// A command for which the ring had no room.
+    waiting: Option<Command>,
+    /// The last one was used last.
+    ready: Vec<(Cue, Reader)>,
+    flows: Vec<(u32, Flow)>,
+    decoders: Decoders,
+    last_id: u16,
+}
+
+impl Deck {
+    /// Makes a deck that is not connected.
+    pub fn new(monitor: Arc<Monitor>) -> Self {
+        let settings = AuditionSettings::default();
+        monitor.set_volume(linear(settings.volume_db));
+        Self {
+            monitor,
+            settings,
+            line: None,
+            sound: None,
+            waiting: None,
+            ready: Vec::new(),
+            flows: Vec::new(),
+            decoders: Decoders::default(),
+            last_id: 0,
+        }
+    }
+
+    /// Makes the renderer for a device.
+    pub fn connect(&mut self, rate: u32, channels: usize) -> Renderer {
+        self.disconnect();
+        let (renderer, commands, spent) = Renderer::new(rate, channels, self.monitor.clone());
+        self.line = Some(Line { rate, commands, spent });
+        renderer
+    }
+
+    /// Forgets the device; returns what played, where it was in seconds, and its region.
+    pub fn disconnect(&mut self) -> Option<(Cue, f64, Option<[f64; 2]>)> {
+        let sound = self.sound.take();
+        let stopped = sound.map(|sound| {
+            let rate = f64::from(sound.reader.rate());
+            let from = sound.course.seconds(&self.monitor).unwrap_or(sound.course.from as f64 / rate);
+            let region = sound.region.map(|region| region.map(|frame| frame as f64 / rate));
+            let cue = sound.cue.clone();
+            self.put_away(sound);
+            (cue, from, region)
+        });
+        self.line = None;
+        self.waiting = None;
+        self.flows.clear();
+        self.monitor.clear();
+        stopped
+    }
+
+    /// Tells whether a sound plays.
+    pub fn is_playing(&self) -> bool {
+        self.sound.is_some()
+    }
+
+    /// Takes new settings, which also count for what plays.
+    ///
+    /// # Errors
+    /// What plays could not be read at its new place.
+    pub fn set(&mut self, settings: AuditionSettings) -> Result<(), DecodeError> {
+        let old = std::mem::replace(&mut self.settings, settings);
+        self.monitor.set_volume(linear(settings.volume_db));
+        if let Some(sound) = &self.sound {
+            sound.gain.store(self.gain(&sound.cue).to_bits(), Ordering::Relaxed);
+        }
+        if old.looping == settings.looping { Ok(()) } else { self.turn() }
+    }
+
+    /// Gets the start of a file ready; an error is found again, and told, when it is played.
+    pub fn prepare(&mut self, cue: &Cue) {
+        if self.sound.as_ref().is_some_and(|sound| sound.cue.is_same_file(cue)) {
+            return;
+        }
+        if let Ok(mut reader) = self.reader(cue)
+            && reader.warm().is_ok()
+        {
+            self.keep(cue.clone(), reader);
+        }
+    }
+
+    /// Plays a file from a position within a region, both in seconds; what played before is cut.
+    ///
+    /// # Errors
+    /// The file cannot be read or decoded.
+    pub fn play(&mut self, cue: Cue, from: f64, region: Option<[f64; 2]>) -> Result<(), DecodeError> {
+        if let Some(sound) = self.sound.take() {
+            self.put_away(sound);
+        }
+        let started = self.reader(&cue).and_then(|reader| {
+            let region = region.map(|region| frames_of(region, reader.rate()));
+            let from = within(frame_at(from, reader.rate()), region);
+            self.seat(cue, reader, from, region, None)
+        });
+        if started.is_err() {
+            self.send(Command::Stop);
+        }
+        started
+    }
+
+    /// Changes the region of what plays; a position outside of it jumps to its start.
+    ///
+    /// # Errors
+    /// The file could not be read at its new place.
+    pub fn set_region(&mut self, region: Option<[f64; 2]>) -> Result<(), DecodeError> {
+        let Some(sound) = &mut self.sound else { return Ok(()) };
+        let region = region.map(|region| frames_of(region, sound.reader.rate()));
+        if std::mem::replace(&mut sound.region, region) == region { Ok(()) } else { self.turn() }
+    }
+
+    /// Stops what plays; returns where it was in seconds.
+    pub fn stop(&mut self) -> Option<f64> {
+        let sound = self.sound.take()?;
+        let seconds = sound.course.seconds(&self.monitor);
+        self.put_away(sound);
+        self.send(Command::Stop);
+        Some(seconds.unwrap_or(0.0))
+    }
+
+    /// What the playhead is computed from, while something plays.
+    pub fn course(&self) -> Option<Arc<Course>> {
+        self.sound.as_ref().map(|sound| sound.course.clone())
+    }
+
+    /// Queues sound, and finds out what has ended.
+    pub fn feed(&mut self) -> Fed {
+        if let Some(command) = self.waiting.take() {
+            self.send(command);
+        }
+        let mut spent = None;
+        if let Some(line) = &mut self.line {
+            while let Ok(voice) = line.spent.pop() {
+                spent = spent.max(Some(voice.id));
+                if self.sound.as_ref().is_some_and(|sound| sound.course.id == voice.id) {
+                    spent = Some(voice.id);
+                    break;
+                }
+            }
+        }
+        let (Some(sound), Some(line)) = (&mut self.sound, &self.line) else { return Fed::Idle };
+        if spent == Some(sound.course.id) {
+            let end = sound.course.end_seconds();
+            if let Some(sound) = self.sound.take() {
+                self.put_away(sound);
+            }
+            return Fed::Ended(end);
+        }
+        if let Err(error) = sound.fill(usize::MAX, self.settings.looping) {
+            // What is queued already is still heard.
+            let cue = sound.cue.clone();
+            self.sound = None;
+            return Fed::Failed(cue, error);
+        }
+        if sound.queue.is_some() {
+            return Fed::Playing(FEED_EVERY);
+        }
+        let played = self.monitor.playing().filter(|(id, _)| *id == sound.course.id).map_or(0, |(_, played)| played);
+        let left = sound.queued.saturating_sub(played) as f64 / f64::from(line.rate);
+        Fed::Playing(Duration::from_secs_f64(left + 0.005).min(FEED_EVERY))
+    }
+
+    /// Sends what plays along its new way, from the frame that is being heard.
+    fn turn(&mut self) -> Result<(), DecodeError> {
+        let Some(sound) = self.sound.take() else { return Ok(()) };
+        let id = sound.course.id;
+        let played = self.monitor.playing().filter(|(playing, _)| *playing == id).map_or(0, |(_, played)| played);
+        let heard = whole(sound.course.frame(played));
+        let from = within(heard, sound.region);
+        let follows = (from == heard).then_some((id, played));
+        let Sound { cue, reader, region, flow, .. } = sound;
+        self.keep_flow(reader.rate(), flow);
+        let turned = self.seat(cue, reader, from, region, follows);
+        if turned.is_err() {
+            self.send(Command::Stop);
+        }
+        turned
+    }
+
+    /// Starts a voice.
+    fn seat(
+        &mut self,
+        cue: Cue,
+        mut reader: Reader,
+        from: u64,
+        region: Option<[u64; 2]>,
+        follows: Option<(u16, u64)>,
+    ) -> Result<(), DecodeError> {
+        let Some(line) = &self.line else { return Ok(()) };
+        let (rate, device_rate) = (reader.rate(), line.rate);
+        let looping = self.settings.looping;
+        let start = region.map_or(0, |[start, _]| start);
+        if looping {
+            reader.mark(start);
+        }
+        let flow = if rate == device_rate { None } else { Some(self.flow(rate, device_rate)?) };
+        self.last_id = self.last_id.checked_add(1).unwrap_or(1);
+        let gain = Arc::new(AtomicU32::new(self.gain(&cue).to_bits()));
+        let course = Arc::new(Course {
+            id: self.last_id,
+            from,
+            wrap: looping.then_some(start),
+            end: AtomicU64::new(region.map_or(u64::MAX, |[_, end]| end)),
+            rate,
+            device_rate,
+        });
+        let room = whole(QUEUED * f64::from(device_rate)) + burst(rate, device_rate);
+        let (queue, frames) = RingBuffer::new(2 * usize::try_from(room).unwrap_or(0));
+        let voice = Voice { id: self.last_id, frames, gain: gain.clone(), fade_in: from > 0, follows };
+        let mut sound =
+            Sound { cue, reader, region, next: from, pass: 0, queue: Some(queue), queued: 0, flow, gain, course };
+        let first = usize::try_from(whole(FIRST * f64::from(device_rate))).unwrap_or(0);
+        sound.fill(first, looping)?;
+        self.send(Command::Start(voice));
+        self.sound = Some(sound);
+        Ok(())
+    }
+
+    /// Takes the file from those that are ready, or opens it.
+    fn reader(&mut self, cue: &Cue) -> Result<Reader, DecodeError> {
+        match self.ready.iter().position(|(known, _)| known.is_same_file(cue)) {
+            Some(i) => Ok(self.ready.remove(i).1),
+            None => Reader::open(&cue.path, &mut self.decoders),
+        }
+    }
+
+    fn put_away(&mut self, sound: Sound) {
+        self.keep_flow(sound.reader.rate(), sound.flow);
+        self.keep(sound.cue, sound.reader);
+    }
+
+    fn keep(&mut self, cue: Cue, reader: Reader) {
+        if self.ready.len() >= READY {
+            self.ready.remove(0);
+        }
+        self.ready.push((cue, reader));
+    }
+
+    fn flow(&mut self, rate: u32, device_rate: u32) -> Result<Flow, DecodeError> {
+        if let Some(i) = self.flows.iter().position(|(known, _)| *known == rate) {
+            let (_, mut flow) = self.flows.remove(i);
+            flow.restart();
+            return Ok(flow);
+        }
+        Flow::new(rate, device_rate).ok_or_else(|| DecodeError::Damaged(format!("states {rate} Hz")))
+    }
+
+    fn keep_flow(&mut self, rate: u32, flow: Option<Flow>) {
+        if self.flows.len() >= FLOWS {
+            self.flows.remove(0);
+        }
+        self.flows.extend(flow.map(|flow| (rate, flow)));
+    }
+
+    fn gain(&self, cue: &Cue) -> f32 {
+        if self.settings.equal_loudness { linear(cue.loudness_db) } else { 1.0 }
+    }
+
+    /// Hands a command over; while the device takes none, the latest waits.
+    fn send(&mut self, command: Command) {
+        let Some(line) = &mut self.line else { return };
+        self.waiting = line.commands.push(command).err().map(|rtrb::PushError::Full(command)| command);
+    }
+}
+
+impl Sound {
+    /// Queues sound until `enough` frames have been queued, or there is no room, or it is at its end.
+    fn fill(&mut self, enough: usize, looping: bool) -> Result<(), DecodeError> {
+        let Self { reader, region, next, pass, queue: place, queued, flow, course, .. } = self;
+        let Some(queue) = place else { return Ok(()) };
+        let burst = 2 * usize::try_from(burst(course.rate, course.device_rate)).unwrap_or(usize::MAX);
+        let start = region.map_or(0, |[start, _]| start);
+        let end = region.map_or(u64::MAX, |[_, end]| end);
+        while *queued < enough as u64 && queue.slots() >= burst {
+            let mut push = |frames: &[f32]| {
+                *queued += frames.len() as u64 / 2;
+                // There is room for a burst.
+                let _ = queue.push_entire_slice(frames);
+            };
+            let frames = if *next < end { reader.read(*next)? } else { &[] };
+            let left = usize::try_from(end - (*next).min(end)).unwrap_or(usize::MAX).min(CHUNK);
+            let frames = &frames[..frames.len().min(left.saturating_mul(2))];
+            if !frames.is_empty() {
+                match flow {
+                    Some(flow) => flow.push(frames, &mut push).ok_or(DecodeError::Unsupported("its rate"))?,
+                    None => push(frames),
+                }
+                *next += frames.len() as u64 / 2;
+                *pass += frames.len() as u64 / 2;
+                continue;
+            }
+            course.end.store(*next, Ordering::Relaxed);
+            // A region beyond the end of the file must not be looked for again and again.
+            if looping && *next > start && std::mem::take(pass) > 0 {
+                *next = start;
+                continue;
+            }
+            if let Some(flow) = flow {
+                flow.finish(&mut push).ok_or(DecodeError::Unsupported("its rate"))?;
+            }
+            *place = None;
+            return Ok(());
+        }
+        Ok(())
+    }
+}
+
+/// Most frames that reading one chunk can give at the device's rate.
+fn burst(rate: u32, device_rate: u32) -> u64 {
+    (2 * CHUNK as u64 * u64::from(device_rate)).div_ceil(u64::from(rate.max(1))) + CHUNK as u64
+}
+
+fn frame_at(seconds: f64, rate: u32) -> u64 {
+    whole(seconds * f64::from(rate))
+}
+
+/// A region in frames; at least one frame long, whichever end is first.
+fn frames_of([from, to]: [f64; 2], rate: u32) -> [u64; 2] {
+    let start = frame_at(from.min(to), rate);
+    [start, frame_at(from.max(to), rate).max(start + 1)]
+}
+
+/// The position if it lies within the region, else the region's start.
+fn within(frame: u64, region: Option<[u64; 2]>) -> u64 {
+    region.filter(|[start, end]| !(*start..*end).contains(&frame)).map_or(frame, |[start, _]| start)
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "`as` maps what is no position to zero")]
+fn whole(frames: f64) -> u64 {
+    frames.round() as u64
+}
+
+/// Decibels as a factor.
+fn linear(db: f32) -> f32 {
+    10.0_f32.powf(db / 20.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RATE: u32 = 48_000;
+
+    /// A tone with a little noise, other in each channel, so that every frame is unlike the others.
+    fn sound(frames: usize, rate: u32, pitch: f32) -> Vec<f32> {
+        let mut state = 7_u32;
+        let mut next = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 8) as f32 / (1 << 24) as f32 * 0.01
+        };
+        let tone = |n: usize| (n as f32 * std::f32::consts::TAU * pitch / rate as f32).sin() * 0.5;
+        (0..frames).flat_map(|n| [tone(n) + next(), tone(n) * 0.5 + next()]).collect()
+    }
+
+    fn write(path: &Path, rate: u32, stereo: &[f32]) {
+        let spec = hound::WavSpec {
+            channels: 2,
+            sample_rate: rate,
+            bits_per_sample: 32,
+            sample_format: hound::SampleFormat::Float,
+        };
+        let mut writer = hound::WavWriter::create(path, spec).unwrap();
+        stereo.iter().for_each(|sample| writer.write_sample(*sample).unwrap());
+        writer.finalize().unwrap();
+    }
+
+    struct Bench {
+        folder: tempfile::TempDir,
+        deck: Deck,
+        renderer: Renderer,
+        monitor: Arc<Monitor>,
+        ended: Option<f64>,
+    }
+
+    impl Bench {
+        fn new(settings: AuditionSettings) -> Self {
+            let monitor = Arc::new(Monitor::default());
+            let mut deck = Deck::new(monitor.clone());
+            deck.set(settings).unwrap();
+            let renderer = deck.connect(RATE, 2);
+            Self { folder: tempfile::tempdir().unwrap(), deck, renderer, monitor, ended: None }
+        }
+
+        fn cue(&self, name: &str) -> Cue {
+            Cue { path: self.folder.path().join(name).into(), stamp: None, loudness_db: 0.0 }
+        }
+
+        fn sound(&self, name: &str, rate: u32, stereo: &[f32]) -> Cue {
+            let cue = self.cue(name);
+            write(&cue.path, rate, stereo);
+            cue
+        }
+
+        /// What a device hears that asks for 512 frames at a time.
+        fn hear(&mut self, frames: usize) -> Vec<f32> {
+            let mut heard = Vec::new();
+            while heard.len() < 2 * frames {
+                let mut buffer = vec![0.0; 2 * 512.min(frames - heard.len() / 2)];
+                if let Fed::Ended(at) = self.deck.feed() {
+                    self.ended = Some(at);
+                }
+                self.renderer.render(&mut buffer);
+                heard.extend(buffer);
+            }
+            heard
+        }
+
+        fn seconds(&self) -> f64 {
+            self.deck.course().unwrap().seconds(&self.monitor).unwrap()
+        }
+    }
+
+    const PLAIN: AuditionSettings = AuditionSettings { volume_db: 0.0, equal_loudness: false, looping: false };
+    const LOOP: AuditionSettings = AuditionSettings { looping: true, ..PLAIN };
+
+    fn largest_step(stereo: &[f32]) -> f32 {
+        stereo.windows(3).map(|w| (w[2] - w[0]).abs()).fold(0.0, f32::max)
+    }
+
+    fn correlation(a: &[f32], b: &[f32]) -> f64 {
+        let dot = |x: &[f32], y: &[f32]| -> f64 { x.iter().zip(y).map(|(x, y)| f64::from(*x) * f64::from(*y)).sum() };
+        dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
+    }
+
+    #[test]
+    fn at_the_device_s_rate_a_sound_comes_out_exactly_and_ends() {
+        let mut bench = Bench::new(PLAIN);
+        let stereo = sound(60_000, RATE, 440.0);
+        let cue = bench.sound("a.wav", RATE, &stereo);
+        bench.deck.play(cue, 0.0, None).unwrap();
+        let heard = bench.hear(61_000);
+        assert!(heard[..120_000] == stereo, "not the same samples");
+        assert!(heard[120_000..].iter().all(|s| *s == 0.0));
+        assert_eq!((bench.ended, bench.deck.is_playing(), bench.monitor.underruns()), (Some(1.25), false, 0));
+    }
+
+    #[test]
+    fn at_another_rate_it_is_the_same_sound() {
+        for rate in [44_100, 96_000, 8000] {
+            let mut bench = Bench::new(PLAIN);
+            let cue = bench.sound("a.wav", rate, &sound(rate as usize, rate, 440.0));
+            bench.deck.play(cue, 0.0, None).unwrap();
+            let heard = bench.hear(RATE as usize);
+            let wanted = sound(RATE as usize, RATE, 440.0);
+            let alike = correlation(&heard, &wanted);
+            assert!(alike > 0.999, "{rate}: {alike}");
+            assert!(bench.hear(500).iter().all(|s| *s == 0.0));
+        }
+    }
+
+    #[test]
+    fn a_prepared_sound_is_in_the_first_buffer_after_play() {
+        let mut bench = Bench::new(PLAIN);
+        let cue = bench.sound("a.wav", 44_100, &sound(90_000, 44_100, 440.0));
+        bench.deck.prepare(&cue);
+        // Gone from the disk: what is heard now was ready.
+        std::fs::remove_file(&cue.path).unwrap();
+        bench.deck.play(cue, 0.0, None).unwrap();
+        let mut first = vec![0.0; 1024];
+        bench.renderer.render(&mut first);
+        assert!(first[..20].iter().any(|s| s.abs() > 1e-4) && first[1000..].iter().any(|s| s.abs() > 0.01));
+    }
+
+    #[test]
+    fn one_sound_cuts_another_without_a_click_and_so_does_stop() {
+        let mut bench = Bench::new(PLAIN);
+        let low = bench.sound("low.wav", RATE, &sound(90_000, RATE, 50.0));
+        let high = bench.sound("high.wav", RATE, &sound(90_000, RATE, 60.0));
+        bench.deck.play(low.clone(), 0.0, None).unwrap();
+        let mut heard = bench.hear(10_000);
+        bench.deck.play(high.clone(), 0.3, None).unwrap();
+        heard.extend(bench.hear(10_000));
+        bench.deck.play(low, 0.0, None).unwrap();
+        heard.extend(bench.hear(10_000));
+        assert!(bench.deck.stop().is_some_and(|at| (at - 10_000.0 / 48_000.0).abs() < 1e-3));
+        heard.extend(bench.hear(1000));
+        // The tones and their noise step by 0.015; a fade of 240 frames from full level by 0.003 more.
+        assert!(largest_step(&heard) < 0.02, "{}", largest_step(&heard));
+        assert!(heard[2 * 30_240..].iter().all(|s| *s == 0.0));
+    }
+
+    #[test]
+    fn a_region_loops_without_a_gap_and_the_playhead_wraps() {
+        let mut bench = Bench::new(LOOP);
+        let stereo = sound(90_000, RATE, 440.0);
+        let cue = bench.sound("a.wav", RATE, &stereo);
+        // Half a second from one second on, started in its middle.
+        bench.deck.play(cue, 1.25, Some([1.0, 1.5])).unwrap();
+        let heard = bench.hear(100_000);
+        let expected = |n: usize| 48_000 + (12_000 + n) % 24_000;
+        let wrong = (300..100_000).find(|n| heard[2 * n..2 * n + 2] != stereo[2 * expected(*n)..2 * expected(*n) + 2]);
+        assert_eq!(wrong, None);
+        assert!((bench.seconds() - expected(100_000) as f64 / 48_000.0).abs() < 1e-6);
+        assert_eq!(bench.monitor.underruns(), 0);
+    }
+
+    #[test]
+    fn a_whole_sample_loops_at_another_rate() {
+        let mut bench = Bench::new(LOOP);
+        // A whole number of periods, so that the wrap is smooth.
+        let cue = bench.sound("a.wav", 44_100, &sound(4410, 44_100, 440.0));
+        bench.deck.play(cue, 0.0, None).unwrap();
+        let heard = bench.hear(47_000);
+        assert!(correlation(&heard, &sound(47_000, RATE, 440.0)) > 0.998);
+        assert!((bench.seconds() - (47_000.0 / 48_000.0) % 0.1).abs() < 1e-6, "{}", bench.seconds());
+    }
+
+    #[test]
+    fn looping_and_the_region_change_while_it_plays_without_a_gap() {
+        let mut bench = Bench::new(PLAIN);
+        let stereo = sound(48_000, RATE, 440.0);
+        let cue = bench.sound("a.wav", RATE, &stereo);
+        bench.deck.play(cue, 0.0, None).unwrap();
+        let mut heard = bench.hear(40_000);
+        bench.deck.set(LOOP).unwrap();
+        heard.extend(bench.hear(20_000));
+        let at = |n: usize| 2 * (n % 48_000)..2 * (n % 48_000) + 2;
+        let near = |a: &[f32], b: &[f32]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-5);
+        assert!((0..60_000).all(|n| near(&heard[2 * n..2 * n + 2], &stereo[at(n)])));
+        bench.deck.set_region(Some([0.2, 0.3])).unwrap();
+        bench.hear(500);
+        // It stood at 0.25 s and goes on.
+        assert!((bench.seconds() - 0.25 - 500.0 / 48_000.0).abs() < 1e-4, "{}", bench.seconds());
+        bench.deck.set_region(Some([0.5, 0.6])).unwrap();
+        bench.hear(480);
+        assert!((bench.seconds() - 0.51).abs() < 1e-4, "{}", bench.seconds());
+        bench.deck.set(PLAIN).unwrap();
+        bench.hear(48_000);
+        assert!(!bench.deck.is_playing());
+    }
+
+    #[test]
+    fn a_region_beyond_the_end_or_of_no_length_ends_or_buzzes_but_never_hangs() {
+        let mut bench = Bench::new(LOOP);
+        let cue = bench.sound("a.wav", RATE, &sound(4800, RATE, 440.0));
+        for region in [[5.0, 6.0], [0.1, 0.1], [0.05, 0.05], [0.09, 0.02], [-3.0, -2.0], [f64::NAN, f64::NAN]] {
+            bench.deck.play(cue.clone(), 0.0, Some(region)).unwrap();
+            bench.hear(5000);
+        }
+    }
+
+    #[test]
+    fn a_missing_file_is_an_error_and_stops_what_played() {
+        let mut bench = Bench::new(PLAIN);
+        let cue = bench.sound("a.wav", RATE, &sound(48_000, RATE, 440.0));
+        bench.deck.play(cue, 0.0, None).unwrap();
+        bench.hear(1000);
+        let gone = bench.cue("gone.wav");
+        bench.deck.prepare(&gone);
+        assert!(bench.deck.play(gone, 0.0, None).is_err());
+        bench.hear(500);
+        assert!(bench.hear(500).iter().all(|s| *s == 0.0));
+    }
+
+    #[test]
+    fn what_a_lost_device_played_can_be_played_on() {
+        let mut bench = Bench::new(PLAIN);
+        let cue = bench.sound("a.wav", RATE, &sound(96_000, RATE, 440.0));
+        bench.deck.play(cue.clone(), 0.0, Some([0.0, 1.5])).unwrap();
+        bench.hear(24_000);
+        let (lost, from, region) = bench.deck.disconnect().unwrap();
+        assert_eq!((&lost, region), (&cue, Some([0.0, 1.5])));
+        assert!((from - 0.5).abs() < 1e-6);
+        bench.renderer = bench.deck.connect(44_100, 2);
+        bench.deck.play(lost, from, region).unwrap();
+        assert!(bench.hear(1000)[1000..].iter().any(|s| s.abs() > 0.1));
+        assert!((bench.seconds() - from - 1000.0 / 44_100.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn equal_loudness_is_a_gain_of_the_voice() {
+        let mut bench = Bench::new(AuditionSettings { equal_loudness: true, ..PLAIN });
+        let mut cue = bench.sound("a.wav", RATE, &vec![0.25; 20_000]);
+        cue.loudness_db = 6.0206;
+        bench.deck.play(cue, 0.0, None).unwrap();
+        assert!(bench.hear(500).iter().all(|s| (s - 0.5).abs() < 1e-4));
+        bench.deck.set(PLAIN).unwrap();
+        assert_eq!(bench.hear(4000).last(), Some(&0.25));
+    }
+}

@@ -1,0 +1,89 @@
+//! `soundkin play FILE`
+
+use std::path::PathBuf;
+
+use anyhow::{Result, bail};
+use bevy::prelude::*;
+use clap::Args;
+use serde_json::json;
+
+use super::{Common, Notices, put_path, sample_or_guest};
+use crate::actor::Wake;
+use crate::audio::{AudioPlugin, Audition, AuditionSettings, Playback};
+use crate::sample::{Sample, SamplePlugin};
+use crate::{configure_sets, run_until};
+
+#[derive(Args, Debug)]
+pub(super) struct Play {
+    /// A sound file
+    file: PathBuf,
+    /// Play only these seconds
+    #[arg(long, value_name = "FROM..TO", value_parser = region)]
+    region: Option<[f64; 2]>,
+}
+
+impl Play {
+    pub(super) fn run(self, common: &Common) -> Result<()> {
+        // Nothing is analysed, so this app needs no model.
+        let mut app = App::new();
+        configure_sets(&mut app);
+        app.init_resource::<Wake>()
+            .insert_resource(AuditionSettings { volume_db: 0.0, ..default() })
+            .add_plugins((SamplePlugin, AudioPlugin));
+        let sample = sample_or_guest(app.world_mut(), &self.file)?;
+        let from = self.region.map_or(0.0, |[from, _]| from);
+        app.world_mut().write_message(Audition::Play { sample, from, region: self.region });
+        let mut notices = Notices::default();
+        let mut device = None;
+        let mut failure = None;
+        run_until(&mut app, None, |world| {
+            let playback = world.resource::<Playback>();
+            let texts: Vec<String> = notices.read(world).collect();
+            if device.is_none() && playback.sample.is_some() {
+                device = Some(playback.device.clone().unwrap_or_default());
+            }
+            let over = playback.sample.is_none() && (device.is_some() || !texts.is_empty());
+            if over {
+                failure = texts.into_iter().next_back();
+            } else {
+                texts.iter().for_each(|text| common.say(text));
+            }
+            over
+        });
+        if let Some(reason) = failure {
+            bail!(reason);
+        }
+        let world = app.world();
+        let playback = world.resource::<Playback>();
+        if playback.device.is_none() {
+            bail!("sound output did not come back; connect one and play again");
+        }
+        let seconds = (playback.seconds - from).max(0.0);
+        let mut value = json!({"seconds": seconds, "device": device});
+        if let Some(sample) = world.get::<Sample>(sample) {
+            put_path(&mut value, &sample.path);
+        }
+        common.print(&value, || println!("{seconds:.3} s on {}", device.as_deref().unwrap_or_default()));
+        Ok(())
+    }
+}
+
+/// Reads `FROM..TO` in seconds.
+fn region(text: &str) -> Result<[f64; 2], &'static str> {
+    let read = |part: &str| part.trim().parse::<f64>().ok().filter(|seconds| seconds.is_finite() && *seconds >= 0.0);
+    match text.split_once("..").map(|(from, to)| (read(from), read(to))) {
+        Some((Some(from), Some(to))) if from < to => Ok([from, to]),
+        _ => Err("give seconds as FROM..TO, such as 0.5..2"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_region_is_two_numbers_in_order() {
+        assert_eq!(region("0.5..2"), Ok([0.5, 2.0]));
+        assert!(["", "1", "2..1", "1..1", "a..b", "-1..2", "0..inf"].iter().all(|text| region(text).is_err()));
+    }
+}

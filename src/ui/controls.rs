@@ -1,0 +1,181 @@
+//! The few controls that panels are made of: plain words and icons that answer to the pointer, without frames.
+
+use bevy_egui::egui::{
+    self, Align2, Color32, CursorIcon, FontId, Rect, Response, Sense, Ui, WidgetInfo, WidgetType, pos2, vec2,
+};
+
+use super::theme::{self, PADDING, Theme};
+
+/// Draws text in one line, cut short with an ellipsis where it does not fit, and returns its width in points.
+pub fn line(ui: &Ui, rect: Rect, align: Align2, text: &str, font: FontId, colour: Color32) -> f32 {
+    if rect.width() < 4.0 || text.is_empty() {
+        return 0.0;
+    }
+    let mut job = egui::text::LayoutJob::simple_singleline(text.to_owned(), font, colour);
+    job.wrap = egui::text::TextWrapping::truncate_at_width(rect.width());
+    let galley = ui.painter().layout_job(job);
+    let at = align.align_size_within_rect(galley.size(), rect).min;
+    let at = pos2(at.x, rect.center().y - galley.size().y / 2.0);
+    let width = galley.size().x;
+    ui.painter().galley(at, galley, colour);
+    width
+}
+
+/// Places controls along a heading, from the left or from the right.
+pub struct Strip {
+    rect: Rect,
+}
+
+impl Strip {
+    /// Begins within a heading.
+    pub fn new(rect: Rect) -> Self {
+        Self { rect: rect.shrink2(vec2(PADDING, 0.0)) }
+    }
+
+    /// What is still free.
+    pub fn rest(&self) -> Rect {
+        self.rect
+    }
+
+    /// Takes `width` points from the left.
+    pub fn left(&mut self, width: f32) -> Rect {
+        let width = width.min(self.rect.width().max(0.0));
+        let (taken, rest) = self.rect.split_left_right_at_x(self.rect.left() + width);
+        self.rect = rest;
+        taken
+    }
+
+    /// Takes `width` points from the right.
+    pub fn right(&mut self, width: f32) -> Rect {
+        let width = width.min(self.rect.width().max(0.0));
+        let (rest, taken) = self.rect.split_left_right_at_x(self.rect.right() - width);
+        self.rect = rest;
+        taken
+    }
+}
+
+/// How a control looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tone {
+    /// It can be used.
+    Plain,
+    /// It is on.
+    On,
+    /// It is off, or one of several that is not chosen.
+    Off,
+    /// It cannot be used now.
+    Idle,
+}
+
+impl Tone {
+    /// On or off.
+    pub fn of(on: bool) -> Self {
+        if on { Self::On } else { Self::Off }
+    }
+
+    fn colour(self, theme: &Theme, hovered: bool) -> Color32 {
+        match self {
+            Self::Idle => theme.faint,
+            Self::On => theme.time,
+            _ if hovered => theme.text,
+            Self::Plain => theme.text,
+            Self::Off => theme.muted,
+        }
+    }
+}
+
+/// Width in points that a word button of this text takes, with the space after it.
+pub fn word_width(ui: &Ui, text: &str) -> f32 {
+    ui.painter().layout_no_wrap(text.to_owned(), theme::regular(12.0), Color32::PLACEHOLDER).size().x + 14.0
+}
+
+/// A button that is a word; `label` is its name for those who cannot see it, `hint` what it does.
+pub fn word(ui: &Ui, rect: Rect, text: &str, label: &str, hint: &str, tone: Tone, theme: &Theme) -> Response {
+    let response = control(ui, rect, label, hint, tone);
+    let colour = tone.colour(theme, response.hovered());
+    line(ui, rect, Align2::LEFT_CENTER, text, theme::regular(12.0), colour);
+    response
+}
+
+/// A button that is an icon in the middle of `rect`.
+pub fn icon(ui: &Ui, rect: Rect, glyph: &str, label: &str, hint: &str, tone: Tone, theme: &Theme) -> Response {
+    let response = control(ui, rect, label, hint, tone);
+    let colour = tone.colour(theme, response.hovered());
+    ui.painter().text(rect.center(), Align2::CENTER_CENTER, glyph, theme::icons(15.0), colour);
+    response
+}
+
+fn control(ui: &Ui, rect: Rect, label: &str, hint: &str, tone: Tone) -> Response {
+    let sense = if tone == Tone::Idle { Sense::hover() } else { Sense::click() };
+    let response = ui.interact(rect, ui.id().with(label), sense);
+    let (kind, enabled) = (WidgetType::Button, tone != Tone::Idle);
+    response.widget_info(|| match tone {
+        Tone::On | Tone::Off => WidgetInfo::selected(WidgetType::Button, true, tone == Tone::On, label),
+        _ => WidgetInfo::labeled(kind, enabled, label),
+    });
+    let response = if hint.is_empty() { response } else { response.on_hover_text(hint) };
+    if enabled { response.on_hover_cursor(CursorIcon::PointingHand) } else { response }
+}
+
+/// A thin bar filled from the left.
+pub fn progress(ui: &Ui, rect: Rect, share: f32, theme: &Theme) {
+    let share = share.clamp(0.0, 1.0);
+    ui.painter().rect_filled(rect, 0.0, theme.border);
+    let filled = Rect::from_min_size(rect.min, vec2(rect.width() * share, rect.height()));
+    ui.painter().rect_filled(filled, 0.0, theme.time);
+}
+
+/// A number with its thousands set apart.
+pub fn count(n: usize) -> String {
+    let digits = n.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A length as musicians read it: `0.48 s`, `3:07`.
+pub fn length(seconds: f32) -> String {
+    if !seconds.is_finite() {
+        return String::new();
+    }
+    if seconds < 59.995 {
+        return format!("{seconds:.2} s");
+    }
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "positive seconds of a sound file")]
+    let whole = seconds.round() as u64;
+    let (hours, minutes, seconds) = (whole / 3600, whole / 60 % 60, whole % 60);
+    if hours > 0 { format!("{hours}:{minutes:02}:{seconds:02}") } else { format!("{minutes}:{seconds:02}") }
+}
+
+/// A signed number with a true minus sign.
+pub fn signed(value: f32, decimals: usize) -> String {
+    let text = format!("{:.decimals$}", value.abs());
+    let zero = text.chars().all(|c| matches!(c, '0' | '.'));
+    if value < 0.0 && !zero { format!("\u{2212}{text}") } else { text }
+}
+
+/// A frequency: `440 Hz`, `3.2 kHz`.
+pub fn frequency(hz: f32) -> String {
+    if hz < 999.5 { format!("{hz:.0} Hz") } else { format!("{:.1} kHz", hz / 1000.0) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_read_as_people_write_them() {
+        assert_eq!([count(7), count(1234), count(41_208_000)], ["7", "1,234", "41,208,000"]);
+        assert_eq!(
+            [length(0.478), length(59.99), length(187.2), length(3723.0)],
+            ["0.48 s", "59.99 s", "3:07", "1:02:03"]
+        );
+        assert_eq!([signed(-9.23, 1), signed(-0.01, 1), signed(3.0, 0)], ["\u{2212}9.2", "0.0", "3"]);
+        assert_eq!([frequency(440.4), frequency(999.7), frequency(3210.0)], ["440 Hz", "1.0 kHz", "3.2 kHz"]);
+    }
+}

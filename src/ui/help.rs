@@ -1,0 +1,75 @@
+//! The sheet of shortcuts, made from the bindings themselves.
+
+use bevy_egui::egui::{Align2, Rect, Sense, Ui, WidgetInfo, WidgetType, pos2, vec2};
+
+use super::action::{Action, Bindings, name};
+use super::controls;
+use super::theme::{self, HEADING, PADDING, Theme};
+
+/// Height of a line in points.
+const LINE: f32 = 24.0;
+/// Width of a column of shortcuts in points, at most.
+const WIDTH: f32 = 420.0;
+/// What the mouse does, which no binding names.
+const MOUSE: [(&str, &str); 9] = [
+    ("Click a dot", "Select and play it"),
+    ("Shift+drag on the map", "Select everything inside a loop"),
+    ("Alt+move on the map", "Play what the pointer passes"),
+    ("Wheel, drag, double-click", "Zoom, move, show the whole map"),
+    ("Click the waveform", "Play from there"),
+    ("Drag on the waveform", "Choose a part; its edges can be moved"),
+    ("Wheel, Shift+wheel", "Zoom the waveform, move along it"),
+    ("Ctrl+click, Shift+click", "Select several in the list"),
+    ("Drop a folder", "Add it to the library"),
+];
+
+/// Draws the sheet over the whole of `ui`'s rectangle.
+pub fn show(ui: &mut Ui, bindings: &Bindings, theme: &Theme, actions: &mut Vec<Action>) {
+    let area = ui.max_rect();
+    let response = ui.interact(area, ui.id().with("sheet"), Sense::click());
+    response.widget_info(|| WidgetInfo::labeled(WidgetType::Window, true, "Shortcuts"));
+    ui.painter().rect_filled(area, 0.0, theme.ground);
+    if response.clicked() {
+        actions.push(Action::ToggleHelp);
+    }
+    let columns = ((area.width() - 2.0 * PADDING) / WIDTH).floor().clamp(1.0, 3.0);
+    let width = ((area.width() - 2.0 * PADDING) / columns).min(WIDTH);
+    let top = area.top() + 8.0;
+    let left = area.left() + (area.width() - width * columns) / 2.0;
+    let mut at = pos2(left, top);
+    let mut lines: Vec<Option<(String, &str)>> = Vec::new();
+    let mut groups: Vec<&str> = Vec::new();
+    for binding in &bindings.0 {
+        if groups.last() != Some(&binding.group) {
+            groups.push(binding.group);
+            lines.push(None);
+        }
+        let keys: Vec<String> = binding.keys.iter().map(|key| name(*key)).collect();
+        lines.push(Some((keys.join("  "), binding.what)));
+    }
+    lines.push(None);
+    groups.push("Mouse");
+    lines.extend(MOUSE.iter().map(|(keys, what)| Some(((*keys).to_owned(), *what))));
+    let mut groups = groups.into_iter();
+    for (i, line) in lines.iter().enumerate() {
+        // A heading never stands alone at the foot of a column.
+        let needed = if line.is_none() { HEADING + LINE } else { LINE };
+        if at.y + needed > area.bottom() - 8.0 && at.x + 2.0 * width <= area.right() + 1.0 {
+            at = pos2(at.x + width, top);
+        }
+        let Some((keys, what)) = line else {
+            let gap = if at.y > top && i > 0 { 8.0 } else { 0.0 };
+            let rect = Rect::from_min_size(pos2(at.x, at.y + gap), vec2(width, HEADING));
+            let group = groups.next().unwrap_or_default();
+            controls::line(ui, rect, Align2::LEFT_CENTER, group, theme::strong(13.0), theme.text);
+            at.y = rect.bottom();
+            continue;
+        };
+        let rect = Rect::from_min_size(at, vec2(width - 16.0, LINE));
+        let (key, text) =
+            rect.split_left_right_at_x(rect.left() + if lines.len() - i <= MOUSE.len() { 168.0 } else { 96.0 });
+        controls::line(ui, key, Align2::LEFT_CENTER, keys, theme::regular(12.0), theme.time);
+        controls::line(ui, text, Align2::LEFT_CENTER, what, theme::regular(12.0), theme.muted);
+        at.y += LINE;
+    }
+}

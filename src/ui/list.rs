@@ -1,0 +1,444 @@
+//! The list: one line for each sample shown, drawn for those lines only that can be seen.
+
+use bevy::prelude::Entity;
+use bevy_egui::egui::{
+    self, Align2, Color32, CursorIcon, Id, Key, Mesh, Rect, ScrollArea, Sense, TextEdit, Ui, UiBuilder, WidgetInfo,
+    WidgetType, pos2, vec2,
+};
+
+use super::action::{Action, Choose};
+use super::controls::{self, Strip, Tone};
+use super::session::{Jump, Session};
+use super::shown::{Column, Row, Shown};
+use super::theme::{self, HEADING, PADDING, ROW, Theme, icon};
+use crate::decode::{COLUMNS, Thumbnail};
+
+/// What the list is drawn from.
+pub struct View<'a> {
+    /// Rows and their order.
+    pub shown: &'a Shown,
+    /// Selection, place and filter.
+    pub session: &'a Session,
+    /// Whether the neighbours listed are the true nearest; `None` while they are looked for.
+    pub exact: Option<bool>,
+    /// The outline of a sample, once it has been decoded.
+    pub thumbnail: &'a dyn Fn(Entity) -> Option<&'a Thumbnail>,
+    /// The sample that plays and how far it is, as a share of its length.
+    pub playing: Option<(Entity, f32)>,
+    /// Colours.
+    pub theme: &'a Theme,
+    /// Whether the library has any folder, which decides what an empty list says.
+    pub has_folders: bool,
+    /// The keys of an action as text.
+    pub keys: &'a dyn Fn(&Action) -> String,
+}
+
+/// Width of the thumbnail in points.
+const THUMBNAIL: f32 = 84.0;
+/// Space between columns in points.
+const GAP: f32 = 14.0;
+
+/// The columns after the thumbnail: which, heading, least width of the list at which it is shown, width in points.
+const COLUMNS_SHOWN: [(Column, &str, f32, f32); 6] = [
+    (Column::Folder, "Folder", 430.0, 84.0),
+    (Column::Format, "Format", 620.0, 44.0),
+    (Column::Brightness, "Bright", 540.0, 58.0),
+    (Column::Length, "Length", 0.0, 54.0),
+    (Column::Loudness, "LUFS", 480.0, 42.0),
+    (Column::Match, "Like", 0.0, 40.0),
+];
+
+/// Draws the list into `ui`'s rectangle.
+pub fn show(ui: &mut Ui, view: &View, actions: &mut Vec<Action>) {
+    let area = ui.max_rect();
+    let (heading, rest) = area.split_top_bottom_at_y(area.top() + HEADING);
+    self::heading(ui, heading, view, actions);
+    let (columns, rows) = rest.split_top_bottom_at_y(rest.top() + 22.0);
+    let places = places(columns, view);
+    column_heads(ui, &places, view, actions);
+    if view.shown.is_empty() {
+        nothing(ui, rows, view);
+        return;
+    }
+    self::rows(ui, rows, &places, view, actions);
+}
+
+fn heading(ui: &mut Ui, rect: Rect, view: &View, actions: &mut Vec<Action>) {
+    let theme = view.theme;
+    let mut strip = Strip::new(rect);
+    let [past, future] = view.session.ways();
+    let usable = |way| if way { Tone::Plain } else { Tone::Idle };
+    let keys = |action: &Action, what: &str| hint(what, &(view.keys)(action));
+    if controls::icon(ui, strip.left(20.0), icon::BACK, "Back", &keys(&Action::Back, "Back"), usable(past), theme)
+        .clicked()
+    {
+        actions.push(Action::Back);
+    }
+    if controls::icon(
+        ui,
+        strip.left(24.0),
+        icon::FORWARD,
+        "Forward",
+        &keys(&Action::Forward, "Forward"),
+        usable(future),
+        theme,
+    )
+    .clicked()
+    {
+        actions.push(Action::Forward);
+    }
+    strip.left(8.0);
+    search(ui, strip.right(strip.rest().width().clamp(60.0, 190.0).min(strip.rest().width() * 0.5)), view, actions);
+    strip.right(GAP);
+    let place = &view.session.place;
+    if let Some(name) = place.like.map(|like| view.shown.of(like).map_or("a removed sound", |row| &row.name)) {
+        let wanted = controls::word_width(ui, &format!("like {name}")) + 24.0;
+        let chip = strip.left(wanted.min(strip.rest().width() * 0.8)).shrink2(vec2(0.0, 5.0));
+        let response = ui.interact(chip, ui.id().with("Clear query"), Sense::click());
+        let label = format!("Neighbours of {name}, clear");
+        response.widget_info(|| WidgetInfo::labeled(WidgetType::Button, true, &label));
+        let response = response.on_hover_cursor(CursorIcon::PointingHand);
+        if response.on_hover_text(hint("Back to where you were", &(view.keys)(&Action::Unwind))).clicked() {
+            actions.push(Action::ClearQuery);
+        }
+        ui.painter().rect_filled(chip, 0.0, theme.chip);
+        let (text, cross) = chip.split_left_right_at_x(chip.right() - 20.0);
+        let text = text.with_min_x(text.left() + 8.0);
+        controls::line(ui, text, Align2::LEFT_CENTER, &format!("like {name}"), theme::regular(12.0), theme.likeness);
+        ui.painter().text(cross.center(), Align2::CENTER_CENTER, icon::CROSS, theme::icons(11.0), theme.likeness);
+        strip.left(8.0);
+    }
+    let rest = strip.rest();
+    controls::line(ui, rest, Align2::LEFT_CENTER, &scope(view), theme::regular(12.0), theme.muted);
+}
+
+/// A hint with the key that does the same.
+pub(super) fn hint(what: &str, keys: &str) -> String {
+    if keys.is_empty() { what.to_owned() } else { format!("{what}  ({keys})") }
+}
+
+/// Says what is listed: how many, within what, and whether an answer is certain.
+fn scope(view: &View) -> String {
+    let filter = &view.session.place.filter;
+    let folder = filter.folder.as_ref().and_then(|f| f.file_name()).map(|n| n.to_string_lossy().into_owned());
+    let within = if filter.kept { Some("kept".to_owned()) } else { folder };
+    let n = view.shown.len();
+    if view.session.place.like.is_some() {
+        let within = within.map_or("everywhere".to_owned(), |folder| format!("in {folder}"));
+        let state = match view.exact {
+            None => "looking",
+            Some(true) => "exact",
+            Some(false) => "nearly exact",
+        };
+        return format!("{within} · {state}");
+    }
+    let within = within.map(|folder| format!(" in {folder}")).unwrap_or_default();
+    let marked = view.session.marked.len();
+    let marked = if marked > 1 { format!(" · {} selected", controls::count(marked)) } else { String::new() };
+    let sounds = if n == 1 { "sound" } else { "sounds" };
+    format!("{} {sounds}{within}{marked}", controls::count(n))
+}
+
+fn search(ui: &mut Ui, rect: Rect, view: &View, actions: &mut Vec<Action>) {
+    let theme = view.theme;
+    let rect = rect.shrink2(vec2(0.0, 4.0));
+    ui.painter().rect_filled(rect, 0.0, theme.raised);
+    let glass = rect.left_center() + vec2(13.0, 0.0);
+    ui.painter().text(glass, Align2::CENTER_CENTER, icon::SEARCH, theme::icons(13.0), theme.muted);
+    let id = Id::new("search");
+    let mut text = view.session.place.filter.text.clone();
+    let field = Rect::from_min_max(pos2(rect.left() + 24.0, rect.top()), pos2(rect.right() - 4.0, rect.bottom()));
+    let edit = TextEdit::singleline(&mut text)
+        .id(id)
+        .frame(egui::Frame::NONE)
+        .font(theme::regular(12.0))
+        .text_color(theme.text)
+        .hint_text(egui::RichText::new("Search name or path").color(theme.muted))
+        .vertical_align(egui::Align::Center)
+        .margin(egui::Margin::ZERO)
+        .desired_width(field.width());
+    let response = ui.place(field, edit);
+    if response.changed() {
+        actions.push(Action::Search(text));
+    }
+    // Moved once for each time it was asked for; the number tells a new wish from an old one.
+    let seen = ui.id().with("focus seen");
+    if ui.data(|data| data.get_temp::<u64>(seen)) != Some(view.session.focus.0) {
+        ui.data_mut(|data| data.insert_temp(seen, view.session.focus.0));
+        match view.session.focus {
+            (0, _) => {}
+            (_, true) => response.request_focus(),
+            (_, false) => response.surrender_focus(),
+        }
+    }
+    if response.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter)) {
+        actions.push(Action::LeaveSearch);
+    }
+}
+
+/// Where each column lies, the thumbnail and the name first.
+struct Places {
+    thumbnail: Rect,
+    name: Rect,
+    others: Vec<(Column, &'static str, Rect)>,
+}
+
+fn places(rect: Rect, view: &View) -> Places {
+    let inner = rect.shrink2(vec2(PADDING, 0.0));
+    let (thumbnail, mut rest) = inner.split_left_right_at_x(inner.left() + THUMBNAIL);
+    rest.min.x += 12.0;
+    let scored = view.session.place.like.is_some();
+    let mut others = Vec::new();
+    for (column, name, least, width) in COLUMNS_SHOWN.into_iter().rev() {
+        if rect.width() < least || (column == Column::Match && !scored) {
+            continue;
+        }
+        let (left, own) = rest.split_left_right_at_x(rest.right() - width);
+        others.push((column, name, own));
+        rest = left.with_max_x(left.right() - GAP);
+    }
+    others.reverse();
+    Places { thumbnail, name: rest, others }
+}
+
+fn aligned(column: Column) -> Align2 {
+    match column {
+        Column::Name | Column::Folder | Column::Format => Align2::LEFT_CENTER,
+        _ => Align2::RIGHT_CENTER,
+    }
+}
+
+fn column_heads(ui: &Ui, places: &Places, view: &View, actions: &mut Vec<Action>) {
+    let theme = view.theme;
+    let sort = view.session.sort();
+    let name = [(Column::Name, "Name", places.name)];
+    for (column, text, rect) in name.into_iter().chain(places.others.iter().copied()) {
+        let label = format!("Sort by {}", text.to_lowercase());
+        let response = ui.interact(rect, ui.id().with(text), Sense::click());
+        response.widget_info(|| WidgetInfo::labeled(WidgetType::Button, true, &label));
+        let sorted = sort.column == column;
+        let colour = if sorted || response.hovered() { theme.text } else { theme.muted };
+        if response.on_hover_cursor(CursorIcon::PointingHand).clicked() {
+            actions.push(Action::Sort(column));
+        }
+        let font = theme::regular(11.0);
+        let caret = if sort.descending { icon::DOWN } else { icon::UP };
+        if sorted && aligned(column) == Align2::RIGHT_CENTER {
+            let width = ui.painter().layout_no_wrap(text.to_owned(), font.clone(), colour).size().x;
+            let at = pos2(rect.right() - width - 3.0, rect.center().y);
+            ui.painter().text(at, Align2::RIGHT_CENTER, caret, theme::icons(9.0), colour);
+        }
+        let width = controls::line(ui, rect, aligned(column), text, font, colour);
+        if sorted && aligned(column) == Align2::LEFT_CENTER {
+            let at = pos2(rect.left() + width + 3.0, rect.center().y);
+            ui.painter().text(at, Align2::LEFT_CENTER, caret, theme::icons(9.0), colour);
+        }
+    }
+}
+
+fn nothing(ui: &mut Ui, rect: Rect, view: &View) {
+    let (text, then) = if !view.has_folders {
+        ("No sounds yet.", "Drop a folder here, or press + above the sources.")
+    } else if view.session.place.like.is_some() {
+        ("No neighbours here.", "Sounds that have not been analysed yet appear as they come.")
+    } else if !view.session.place.filter.is_open() {
+        ("Nothing matches.", "Esc clears the search and the folder.")
+    } else {
+        ("No sounds in these folders yet.", "They appear as they are found.")
+    };
+    let middle = rect.center();
+    let row = |y: f32| Rect::from_center_size(pos2(middle.x, middle.y + y), vec2(rect.width() - 2.0 * PADDING, ROW));
+    controls::line(ui, row(-11.0), Align2::CENTER_CENTER, text, theme::regular(13.0), view.theme.text);
+    controls::line(ui, row(11.0), Align2::CENTER_CENTER, then, theme::regular(12.0), view.theme.muted);
+}
+
+fn rows(ui: &mut Ui, rect: Rect, places: &Places, view: &View, actions: &mut Vec<Action>) {
+    let mut child = ui.new_child(UiBuilder::new().max_rect(rect).id_salt("rows"));
+    child.set_clip_rect(rect.intersect(ui.clip_rect()));
+    let mut area = ScrollArea::vertical().auto_shrink(false).id_salt("list");
+    let seen = ui.id().with("jump seen");
+    if let Some((serial, jump)) = view.session.jump
+        && ui.data(|data| data.get_temp::<u64>(seen)) != Some(serial)
+    {
+        ui.data_mut(|data| data.insert_temp(seen, serial));
+        let now = ui.data(|data| data.get_temp::<f32>(seen.with("offset"))).unwrap_or(0.0);
+        area = area.vertical_scroll_offset(match jump {
+            Jump::Offset(offset) => offset,
+            Jump::Row(row) => {
+                let top = row as f32 * ROW;
+                if top < now || top + ROW > now + rect.height() {
+                    // Just into view from the near side; far away, into the middle.
+                    let near = (top - now).abs() < 1.5 * rect.height();
+                    let middle = top - (rect.height() - ROW) / 2.0;
+                    let target = if !near {
+                        middle
+                    } else if top < now {
+                        top
+                    } else {
+                        top + ROW - rect.height()
+                    };
+                    target.max(0.0)
+                } else {
+                    now
+                }
+            }
+        });
+    }
+    let output = area.show_rows(&mut child, ROW, view.shown.len(), |ui, range| {
+        for place in range {
+            let (line, response) = ui.allocate_exact_size(vec2(rect.width(), ROW), Sense::click());
+            if let Some(row) = view.shown.row(place) {
+                self::row(ui, line, place, row, places, view, &response);
+                respond(ui, row, &response, actions);
+            }
+        }
+    });
+    let offset = output.state.offset.y;
+    ui.data_mut(|data| data.insert_temp(seen.with("offset"), offset));
+    if (offset - view.session.place.scroll).abs() > 0.5 {
+        actions.push(Action::Scrolled(offset));
+    }
+}
+
+fn respond(ui: &Ui, row: &Row, response: &egui::Response, actions: &mut Vec<Action>) {
+    if response.clicked() || response.secondary_clicked() {
+        let how = ui.input(|input| match input.modifiers {
+            m if m.command => Choose::Toggle,
+            m if m.shift => Choose::Extend,
+            _ => Choose::Only,
+        });
+        actions.push(Action::Select(row.entity, how));
+    }
+    let hovered = response.hovered() && ui.input(|input| input.pointer.delta() != egui::Vec2::ZERO);
+    if hovered && row.known {
+        actions.push(Action::Prepare(row.entity));
+    }
+    response.context_menu(|ui| {
+        ui.set_min_width(180.0);
+        let mut item = |text: &str, action: Action| {
+            if ui.button(text).clicked() {
+                actions.push(action);
+                ui.close();
+            }
+        };
+        item("Sounds like this", Action::Neighbours);
+        item("Find on map", Action::FindOnMap);
+        item(if row.kept { "Keep no longer" } else { "Keep" }, Action::Keep);
+        item("Copy files", Action::CopyFiles);
+        item("Show in file manager", Action::RevealSelected);
+    });
+}
+
+fn row(ui: &Ui, line: Rect, place: usize, row: &Row, places: &Places, view: &View, response: &egui::Response) {
+    let theme = view.theme;
+    let selected = view.session.place.selected == Some(row.entity);
+    let marked = view.session.marked.contains(&row.entity);
+    let label = accessible(row, view.shown.likeness(place));
+    response.widget_info(|| WidgetInfo::selected(WidgetType::SelectableLabel, true, selected, &label));
+    if selected || marked {
+        ui.painter().rect_filled(line, 0.0, theme.selected);
+    } else if response.hovered() || view.session.pointed == Some(row.entity) {
+        ui.painter().rect_filled(line, 0.0, theme.raised);
+    }
+    let at = |rect: Rect| Rect::from_min_max(pos2(rect.left(), line.top()), pos2(rect.right(), line.bottom()));
+    let absent = row.missing || row.failed.is_some();
+    let name_colour = if selected {
+        theme.selected_text
+    } else if absent {
+        theme.muted
+    } else {
+        theme.text
+    };
+    let picture = at(places.thumbnail).shrink2(vec2(0.0, 4.0));
+    if let Some(thumbnail) = (view.thumbnail)(row.entity) {
+        let played = view.playing.filter(|(entity, _)| *entity == row.entity).map_or(0.0, |(_, share)| share);
+        let colour = if selected { theme.time } else { theme.faint };
+        outline(ui, picture, thumbnail, [theme.time, colour], played);
+    }
+    let mut name = at(places.name);
+    if row.kept {
+        let dot = pos2(name.right() - 5.0, name.center().y);
+        ui.painter().circle_filled(dot, 3.0, theme.time);
+        name.max.x -= 16.0;
+    }
+    let font = theme::regular(13.0);
+    let why = if row.missing { Some("missing") } else { row.failed.as_deref() };
+    if let Some(why) = why {
+        let reason = Rect::from_min_max(
+            pos2(places.thumbnail.left(), line.top()),
+            pos2(places.thumbnail.right(), line.bottom()),
+        );
+        let said = if row.missing { "missing" } else { "unreadable" };
+        let sign = reason.left_center() + vec2(7.0, 0.0);
+        ui.painter().text(sign, Align2::CENTER_CENTER, icon::WARNING, theme::icons(13.0), theme.warning);
+        let text = reason.with_min_x(reason.left() + 18.0);
+        controls::line(ui, text, Align2::LEFT_CENTER, said, theme::regular(11.0), theme.warning);
+        // The reason takes the place of measures that such a file does not have.
+        if !row.known
+            && let Some((.., last)) = places.others.last()
+        {
+            let (shown, _) = name.split_left_right_at_x(name.left() + (last.right() - name.left()) * 0.38);
+            controls::line(ui, shown, Align2::LEFT_CENTER, &row.name, font, name_colour);
+            let rest = Rect::from_min_max(pos2(shown.right() + GAP, line.top()), pos2(last.right(), line.bottom()));
+            controls::line(ui, rest, Align2::LEFT_CENTER, why, theme::regular(12.0), theme.muted);
+            response.clone().on_hover_text(why);
+            return;
+        }
+    }
+    controls::line(ui, name, Align2::LEFT_CENTER, &row.name, font, name_colour);
+    let muted = theme.muted;
+    for (column, _, rect) in &places.others {
+        let known = |value: f32, text: String| if value.is_finite() { text } else { String::new() };
+        let text = match column {
+            Column::Folder => row.folder().into_owned(),
+            Column::Format => row.format.to_string(),
+            Column::Length => controls::length(row.seconds),
+            Column::Loudness => known(row.lufs, controls::signed(row.lufs, 1)),
+            Column::Brightness => known(row.brightness, controls::frequency(row.brightness)),
+            Column::Match => view.shown.likeness(place).map(|like| controls::signed(like, 3)).unwrap_or_default(),
+            Column::Name => continue,
+        };
+        let colour = if *column == Column::Match { theme.likeness } else { muted };
+        controls::line(ui, at(*rect), aligned(*column), &text, theme::regular(12.0), colour);
+    }
+}
+
+fn accessible(row: &Row, likeness: Option<f32>) -> String {
+    let state = if row.missing {
+        ", missing"
+    } else if row.failed.is_some() {
+        ", unreadable"
+    } else {
+        ""
+    };
+    let kept = if row.kept { ", kept" } else { "" };
+    let like = likeness.map(|like| format!(", {like:.3}")).unwrap_or_default();
+    format!("{}{state}{kept}{like}", row.name)
+}
+
+/// Draws an outline as one mesh: a column of pixels for each part of the sound, the played part in its own colour.
+pub(super) fn outline(ui: &Ui, rect: Rect, thumbnail: &Thumbnail, [played_colour, colour]: [Color32; 2], played: f32) {
+    let pixel = 1.0 / ui.ctx().pixels_per_point();
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "pixels of a row")]
+    let columns = COLUMNS.min((rect.width() / pixel) as usize).max(1);
+    let width = rect.width() / columns as f32;
+    // Quiet sounds are drawn larger, so that their shape can be seen; loud ones keep their size.
+    let loudest = thumbnail.0.iter().flatten().map(|v| v.unsigned_abs()).max().unwrap_or(1).clamp(24, 127);
+    let scale = rect.height() / 2.0 / f32::from(loudest);
+    let mut mesh = Mesh::default();
+    for column in 0..columns {
+        let parts = &thumbnail.0
+            [column * COLUMNS / columns..((column + 1) * COLUMNS / columns).max(column * COLUMNS / columns + 1)];
+        let low = parts.iter().map(|p| p[0]).min().unwrap_or(0);
+        let high = parts.iter().map(|p| p[1]).max().unwrap_or(0);
+        let x = rect.left() + column as f32 * width;
+        let (top, bottom) = (rect.center().y - f32::from(high) * scale, rect.center().y - f32::from(low) * scale);
+        let bar = Rect::from_min_max(
+            pos2(x, top.min(rect.center().y - pixel / 2.0)),
+            pos2(x + width, bottom.max(rect.center().y + pixel / 2.0)),
+        );
+        let done = (column as f32 + 0.5) / columns as f32 <= played && played > 0.0;
+        mesh.add_colored_rect(bar, if done { played_colour } else { colour });
+    }
+    ui.painter().add(mesh);
+}

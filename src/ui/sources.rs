@@ -1,0 +1,233 @@
+//! The sources: folders of the library as a tree, with the number of sounds in each.
+
+use std::collections::{BTreeMap, HashSet};
+use std::path::{Path, PathBuf};
+
+use bevy::prelude::Resource;
+use bevy_egui::egui::{
+    self, Align2, CursorIcon, Rect, ScrollArea, Sense, Ui, UiBuilder, WidgetInfo, WidgetType, pos2, vec2,
+};
+
+use super::action::Action;
+use super::controls::{self, Strip, Tone};
+use super::list::hint;
+use super::shown::Filter;
+use super::theme::{self, HEADING, PADDING, Theme, icon};
+
+/// Height of a line in points.
+const LINE: f32 = 26.0;
+/// Points that a branch stands further right than the one it grows from.
+const INDENT: f32 = 14.0;
+
+/// One line of the tree.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Branch {
+    /// The folder.
+    pub path: PathBuf,
+    /// Its name.
+    pub name: String,
+    /// Folders above it within the library.
+    pub depth: usize,
+    /// Samples in it and below.
+    pub samples: usize,
+    /// Whether there are folders with sounds below.
+    pub parent: bool,
+    /// Whether those are shown.
+    pub open: bool,
+    /// Whether everything in it is gone, as on a drive that is not plugged in.
+    pub offline: bool,
+}
+
+/// The lines of the tree that are shown.
+#[derive(Resource, Default, Debug)]
+pub struct Branches(pub Vec<Branch>);
+
+/// Lays the tree out: the library's folders, and below each open one the folders within that hold sounds.
+pub fn branches(roots: &[PathBuf], samples: &BTreeMap<PathBuf, [usize; 2]>, open: &HashSet<PathBuf>) -> Vec<Branch> {
+    let mut lines = Vec::new();
+    for root in roots {
+        // A folder of the library inside another one is shown there.
+        if !roots.iter().any(|other| other != root && root.starts_with(other)) {
+            grow(root, 0, samples, open, &mut lines);
+        }
+    }
+    lines
+}
+
+fn grow(
+    path: &Path,
+    depth: usize,
+    samples: &BTreeMap<PathBuf, [usize; 2]>,
+    open: &HashSet<PathBuf>,
+    lines: &mut Vec<Branch>,
+) {
+    let from = (std::ops::Bound::Included(path), std::ops::Bound::Unbounded);
+    let (mut all, mut gone) = (0, 0);
+    let mut children: Vec<&Path> = Vec::new();
+    for (folder, [there, missing]) in samples.range::<Path, _>(from).take_while(|(folder, _)| folder.starts_with(path))
+    {
+        all += there;
+        gone += missing;
+        let Some(child) = folder.ancestors().find(|above| above.parent() == Some(path)) else { continue };
+        if *there > 0 && children.last() != Some(&child) {
+            children.push(child);
+        }
+    }
+    let name = path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned());
+    let is_open = open.contains(path) != (depth == 0);
+    lines.push(Branch {
+        path: path.to_owned(),
+        name,
+        depth,
+        samples: all,
+        parent: !children.is_empty(),
+        open: is_open,
+        offline: all > 0 && gone == all,
+    });
+    if is_open {
+        children.sort_by_key(|child| child.file_name().map(|name| name.to_string_lossy().to_lowercase()));
+        for child in children {
+            grow(child, depth + 1, samples, open, lines);
+        }
+    }
+}
+
+/// What the sources are drawn from.
+pub struct View<'a> {
+    /// The tree.
+    pub branches: &'a [Branch],
+    /// What is shown in the list.
+    pub filter: &'a Filter,
+    /// Number of all samples, and of those the user keeps.
+    pub samples: usize,
+    /// Samples that the user keeps.
+    pub kept: usize,
+    /// Colours.
+    pub theme: &'a Theme,
+    /// The keys of an action as text.
+    pub keys: &'a dyn Fn(&Action) -> String,
+}
+
+/// Draws the sources into `ui`'s rectangle.
+pub fn show(ui: &mut Ui, view: &View, actions: &mut Vec<Action>) {
+    let area = ui.max_rect();
+    let theme = view.theme;
+    let (heading, rest) = area.split_top_bottom_at_y(area.top() + HEADING);
+    let mut strip = Strip::new(heading);
+    let add = strip.right(20.0);
+    controls::line(ui, strip.rest(), Align2::LEFT_CENTER, "Sources", theme::strong(12.0), theme.text);
+    let tip = hint("Add a folder", &(view.keys)(&Action::AskForFolder));
+    if controls::icon(ui, add, icon::PLUS, "Add folder", &tip, Tone::Plain, theme).clicked() {
+        actions.push(Action::AskForFolder);
+    }
+    let mut child = ui.new_child(UiBuilder::new().max_rect(rest).id_salt("tree"));
+    child.set_clip_rect(rest.intersect(ui.clip_rect()));
+    let all = [("All sounds", view.samples, Action::Folder(None), view.filter.folder.is_none() && !view.filter.kept)];
+    let kept = ("Kept", view.kept, Action::Kept(true), view.filter.kept);
+    ScrollArea::vertical().auto_shrink(false).id_salt("sources").show(&mut child, |ui| {
+        for (name, count, action, chosen) in all.into_iter().chain([kept]) {
+            let (line, response) = ui.allocate_exact_size(vec2(rest.width(), LINE), Sense::click());
+            response.widget_info(|| WidgetInfo::selected(WidgetType::SelectableLabel, true, chosen, name));
+            ground(ui, line, chosen, &response, theme);
+            text(ui, line, PADDING, name, &controls::count(count), [theme.text, theme.muted]);
+            if response.on_hover_cursor(CursorIcon::PointingHand).clicked() {
+                actions.push(action);
+            }
+        }
+        ui.add_space(6.0);
+        for branch in view.branches {
+            self::branch(ui, branch, rest.width(), view, actions);
+        }
+    });
+}
+
+fn branch(ui: &mut Ui, branch: &Branch, width: f32, view: &View, actions: &mut Vec<Action>) {
+    let theme = view.theme;
+    let (line, response) = ui.allocate_exact_size(vec2(width, LINE), Sense::click());
+    let chosen = view.filter.folder.as_deref() == Some(&*branch.path);
+    let state = if branch.offline { ", offline" } else { "" };
+    let label = format!("{}, {} sounds{state}", branch.name, branch.samples);
+    response.widget_info(|| WidgetInfo::selected(WidgetType::SelectableLabel, true, chosen, &label));
+    ground(ui, line, chosen, &response, theme);
+    let indent = PADDING + branch.depth as f32 * INDENT;
+    let caret = Rect::from_min_size(pos2(line.left() + indent - 2.0, line.top()), vec2(14.0, LINE));
+    let count = if branch.offline { "offline".to_owned() } else { controls::count(branch.samples) };
+    let colour = if branch.offline || branch.depth > 0 && !chosen { theme.muted } else { theme.text };
+    text(ui, line, indent + 14.0, &branch.name, &count, [colour, theme.muted]);
+    if branch.parent {
+        let fold = ui.interact(caret, response.id.with("fold"), Sense::click());
+        let label = format!("{} {}", if branch.open { "Close" } else { "Open" }, branch.name);
+        fold.widget_info(|| WidgetInfo::labeled(WidgetType::Button, true, &label));
+        let glyph = if branch.open { icon::DOWN } else { icon::RIGHT };
+        let colour = if fold.hovered() { theme.text } else { theme.muted };
+        ui.painter().text(caret.center(), Align2::CENTER_CENTER, glyph, theme::icons(10.0), colour);
+        if fold.clicked() {
+            actions.push(Action::Branch(branch.path.clone()));
+        }
+    }
+    if response.double_clicked() && branch.parent {
+        actions.push(Action::Branch(branch.path.clone()));
+    } else if response.clicked() {
+        actions.push(Action::Folder((!chosen).then(|| branch.path.clone())));
+    }
+    response.clone().on_hover_text(branch.path.display().to_string()).context_menu(|ui| {
+        ui.set_min_width(180.0);
+        let mut item = |text: &str, action: Action| {
+            if ui.button(text).clicked() {
+                actions.push(action);
+                ui.close();
+            }
+        };
+        item("Show in file manager", Action::Reveal(branch.path.clone()));
+        if branch.depth == 0 {
+            item("Remove from the library", Action::Remove(branch.path.clone()));
+        }
+    });
+}
+
+fn ground(ui: &Ui, line: Rect, chosen: bool, response: &egui::Response, theme: &Theme) {
+    if chosen {
+        ui.painter().rect_filled(line, 0.0, theme.selected);
+    } else if response.hovered() {
+        ui.painter().rect_filled(line, 0.0, theme.raised);
+    }
+}
+
+fn text(ui: &Ui, line: Rect, indent: f32, name: &str, count: &str, colours: [egui::Color32; 2]) {
+    let inner = Rect::from_min_max(pos2(line.left() + indent, line.top()), pos2(line.right() - PADDING, line.bottom()));
+    let width = controls::line(ui, inner, Align2::RIGHT_CENTER, count, theme::regular(12.0), colours[1]);
+    let name_rect = inner.with_max_x(inner.right() - width - 8.0);
+    controls::line(ui, name_rect, Align2::LEFT_CENTER, name, theme::regular(13.0), colours[0]);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tree_counts_what_lies_below_and_opens_branch_by_branch() {
+        let samples: BTreeMap<PathBuf, [usize; 2]> = [
+            ("/lib", [1, 0]),
+            ("/lib/drums/kicks", [4, 0]),
+            ("/lib/drums/snares", [3, 3]),
+            ("/lib2", [9, 9]),
+            ("/elsewhere", [5, 0]),
+        ]
+        .map(|(path, n)| (path.into(), n))
+        .into();
+        let roots: Vec<PathBuf> = ["/lib", "/lib2"].map(Into::into).into();
+        let lines = |open: &[&str]| -> Vec<(String, usize, usize)> {
+            let open = open.iter().map(PathBuf::from).collect();
+            branches(&roots, &samples, &open).into_iter().map(|b| (b.name, b.depth, b.samples)).collect()
+        };
+        let line = |name: &str, depth, samples| (name.to_owned(), depth, samples);
+        assert_eq!(lines(&[]), [line("lib", 0, 8), line("drums", 1, 7), line("lib2", 0, 9)]);
+        assert_eq!(
+            lines(&["/lib/drums"]),
+            [line("lib", 0, 8), line("drums", 1, 7), line("kicks", 2, 4), line("snares", 2, 3), line("lib2", 0, 9)]
+        );
+        assert_eq!(lines(&["/lib"]), [line("lib", 0, 8), line("lib2", 0, 9)]);
+        let tree = branches(&roots, &samples, &HashSet::new());
+        assert!(tree[2].offline && !tree[0].offline);
+    }
+}

@@ -1,0 +1,221 @@
+//! The status line: how far indexing is, what went wrong, and what sound and model are in use.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use bevy::prelude::*;
+use bevy_egui::egui::{Align2, Rect, Ui, pos2, vec2};
+
+use super::action::Action;
+use super::controls::{self, Strip, Tone};
+use super::list::hint;
+use super::shown::{Counts, Shown};
+use super::theme::{self, Theme, icon};
+use crate::embed::Analysis;
+use crate::watch::Listing;
+
+/// The speed shown is that of the last so many seconds.
+const WINDOW: Duration = Duration::from_secs(12);
+/// How often the speed is looked at.
+const STEP: Duration = Duration::from_millis(500);
+
+/// How far indexing is.
+#[derive(Resource, Default, Clone, Debug, PartialEq)]
+pub struct Progress {
+    /// All samples, by what became of them.
+    pub counts: Counts,
+    /// Whether folders are being listed.
+    pub listing: bool,
+    /// Whether the user has paused it.
+    pub paused: bool,
+    /// Whether sounds wait for analysis.
+    pub busy: bool,
+    /// Files a second; `None` until it can be told.
+    pub speed: Option<f32>,
+}
+
+impl Progress {
+    /// Files that have been analysed or never can be.
+    pub fn done(&self) -> usize {
+        (self.counts.analysed + self.counts.failed).min(self.counts.samples)
+    }
+
+    /// Time left at the present speed.
+    pub fn left(&self) -> Option<Duration> {
+        let speed = self.speed.filter(|speed| *speed > 0.01)?;
+        let files = self.counts.samples.saturating_sub(self.done());
+        Duration::try_from_secs_f32(files as f32 / speed).ok()
+    }
+}
+
+/// Measures how far indexing is and how fast it goes.
+pub(super) fn measure(
+    shown: Res<Shown>,
+    analysis: Res<Analysis>,
+    listing: Res<Listing>,
+    mut progress: ResMut<Progress>,
+    mut past: Local<VecDeque<(Instant, usize)>>,
+) {
+    let counts = shown.counts();
+    let mut next =
+        Progress { counts, listing: !listing.is_idle(), paused: analysis.paused, busy: false, speed: progress.speed };
+    let done = next.done();
+    next.busy = done < counts.samples && analysis.blocked.is_none() && !analysis.guests_only;
+    if next.busy && !next.paused {
+        let now = Instant::now();
+        if past.back().is_none_or(|(at, _)| now - *at >= STEP) {
+            past.push_back((now, done));
+            while past.front().is_some_and(|(at, _)| now - *at > WINDOW) {
+                past.pop_front();
+            }
+            let (from, before) = past.front().copied().unwrap_or((now, done));
+            let seconds = (now - from).as_secs_f32();
+            next.speed = (seconds >= 1.0).then(|| done.saturating_sub(before) as f32 / seconds);
+        }
+    } else {
+        past.clear();
+        next.speed = None;
+    }
+    progress.set_if_neq(next);
+}
+
+/// What the status line is drawn from.
+pub struct View<'a> {
+    /// How far indexing is.
+    pub progress: &'a Progress,
+    /// What went wrong last and has not been read yet, and how many more there are.
+    pub notice: Option<(&'a str, usize)>,
+    /// The sound output in use and its rate in Hz.
+    pub output: Option<(&'a str, u32)>,
+    /// The model in use.
+    pub model: &'a str,
+    /// Colours.
+    pub theme: &'a Theme,
+    /// Whether they are dark.
+    pub dark: bool,
+    /// The keys of an action as text.
+    pub keys: &'a dyn Fn(&Action) -> String,
+}
+
+/// Draws the status line into `ui`'s rectangle.
+pub fn show(ui: &mut Ui, view: &View, actions: &mut Vec<Action>) {
+    let theme = view.theme;
+    let mut strip = Strip::new(ui.max_rect());
+    let font = || theme::regular(11.0);
+    let mut button = |strip: &mut Strip, glyph, label: &str, action: Action| {
+        let tip = hint(label, &(view.keys)(&action));
+        if controls::icon(ui, strip.right(22.0), glyph, label, &tip, Tone::Off, theme).clicked() {
+            actions.push(action);
+        }
+    };
+    button(&mut strip, icon::HELP, "Shortcuts", Action::ToggleHelp);
+    let (glyph, label) = if view.dark { (icon::SUN, "Light theme") } else { (icon::MOON, "Dark theme") };
+    button(&mut strip, glyph, label, Action::ToggleTheme);
+    strip.right(8.0);
+    let output = match view.output {
+        Some((name, rate)) => format!("{name} · {} kHz", f64::from(rate) / 1000.0),
+        None => "no sound output".to_owned(),
+    };
+    for text in [view.model, &output] {
+        let width = ui.painter().layout_no_wrap(text.to_owned(), font(), theme.muted).size().x;
+        let rect = strip.right(width.min(strip.rest().width() * 0.4));
+        controls::line(ui, rect, Align2::RIGHT_CENTER, text, font(), theme.muted);
+        strip.right(18.0);
+    }
+    progress(ui, &mut strip, view, actions);
+    notice(ui, strip.rest(), view, actions);
+}
+
+fn progress(ui: &Ui, strip: &mut Strip, view: &View, actions: &mut Vec<Action>) {
+    let theme = view.theme;
+    let state = view.progress;
+    let say = |strip: &mut Strip, text: &str, colour| {
+        let width = ui.painter().layout_no_wrap(text.to_owned(), theme::regular(11.0), colour).size().x;
+        let rect = strip.left(width.min(strip.rest().width()) + 1.0);
+        controls::line(ui, rect, Align2::LEFT_CENTER, text, theme::regular(11.0), colour);
+        strip.left(14.0);
+    };
+    if state.busy {
+        let tip = hint(if state.paused { "Go on" } else { "Pause" }, &(view.keys)(&Action::TogglePause));
+        let (glyph, label) =
+            if state.paused { (icon::PLAY, "Resume indexing") } else { (icon::PAUSE, "Pause indexing") };
+        let rect = strip.left(16.0);
+        if controls::icon(ui, rect, glyph, label, &tip, Tone::Plain, theme).clicked() {
+            actions.push(Action::TogglePause);
+        }
+        strip.left(6.0);
+        let what = if state.paused { "Paused at" } else { "Indexing" };
+        let text = format!("{what} {} of {}", controls::count(state.done()), controls::count(state.counts.samples));
+        say(strip, &text, theme.text);
+        let bar = strip.left(140.0);
+        let bar = Rect::from_center_size(bar.center(), vec2(bar.width(), 3.0));
+        controls::progress(ui, bar, state.done() as f32 / state.counts.samples.max(1) as f32, theme);
+        strip.left(14.0);
+        if let (Some(speed), false) = (state.speed, state.paused) {
+            let left = state.left().map(|left| format!(" · {} left", rough(left))).unwrap_or_default();
+            say(strip, &format!("{speed:.0} files/s{left}"), theme.muted);
+        }
+    } else {
+        let mut text = match state.counts.samples {
+            0 if state.listing => "Looking for sounds".to_owned(),
+            0 => "No sounds yet".to_owned(),
+            1 => "1 sound".to_owned(),
+            n => format!("{} sounds", controls::count(n)),
+        };
+        for (n, what) in [(state.counts.failed, "unreadable"), (state.counts.missing, "missing")] {
+            if n > 0 {
+                text = format!("{text} · {} {what}", controls::count(n));
+            }
+        }
+        say(strip, &text, theme.muted);
+    }
+}
+
+fn notice(ui: &Ui, rect: Rect, view: &View, actions: &mut Vec<Action>) {
+    let Some((text, more)) = view.notice else { return };
+    let theme = view.theme;
+    let (sign, rest) = rect.split_left_right_at_x(rect.left() + 18.0);
+    ui.painter().text(
+        sign.left_center() + vec2(7.0, 0.0),
+        Align2::CENTER_CENTER,
+        icon::WARNING,
+        theme::icons(13.0),
+        theme.warning,
+    );
+    let text = if more > 0 { format!("{text}  (+{more})") } else { text.to_owned() };
+    let room = rest.with_max_x(rest.right() - 24.0);
+    let width = controls::line(ui, room, Align2::LEFT_CENTER, &text, theme::regular(11.0), theme.text);
+    let cross = Rect::from_min_size(pos2(room.left() + width + 2.0, rest.top()), vec2(22.0, rest.height()));
+    if controls::icon(ui, cross, icon::CROSS, "Dismiss notice", "Read", Tone::Off, theme).clicked() {
+        actions.push(Action::DismissNotice);
+    }
+    let whole = Rect::from_min_max(rect.min, pos2(cross.left(), rect.bottom()));
+    ui.interact(whole, ui.id().with("notice"), bevy_egui::egui::Sense::hover()).on_hover_text(text);
+}
+
+/// A time left, no finer than it can be known.
+fn rough(left: Duration) -> String {
+    let seconds = left.as_secs();
+    match seconds {
+        0..=4 => "seconds".to_owned(),
+        5..=59 => format!("{} s", seconds.div_ceil(5) * 5),
+        60..=5399 => format!("{} min", seconds.div_ceil(60)),
+        _ => format!("{:.1} h", left.as_secs_f64() / 3600.0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_left_follows_from_the_speed() {
+        let counts = Counts { samples: 1000, analysed: 380, failed: 20, ..default() };
+        let progress = Progress { counts, speed: Some(10.0), ..default() };
+        assert_eq!(progress.done(), 400);
+        assert_eq!(progress.left(), Some(Duration::from_mins(1)));
+        assert_eq!(rough(Duration::from_mins(8)), "8 min");
+        assert_eq!(rough(Duration::from_secs(13)), "15 s");
+        assert_eq!(Progress { speed: Some(0.0), ..progress }.left(), None);
+    }
+}

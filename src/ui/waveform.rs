@@ -1,0 +1,424 @@
+//! The waveform of the selected sample, and the transport above it.
+
+use bevy::prelude::Entity;
+use bevy_egui::egui::{
+    self, Align2, Color32, CursorIcon, Mesh, PointerButton, Pos2, Rect, Sense, Stroke, Ui, WidgetInfo, WidgetType,
+    pos2, vec2,
+};
+
+use super::action::Action;
+use super::controls::{self, Strip, Tone};
+use super::list::hint;
+use super::shown::Row;
+use super::theme::{self, HEADING, Theme, icon};
+use crate::audio::AuditionSettings;
+use crate::decode::waveform::Pyramid;
+use crate::decode::{AudioInfo, COLUMNS, Thumbnail};
+
+/// How near to a region's edge the pointer catches it, in points.
+const HANDLE: f32 = 5.0;
+/// Least part of a sound that can be shown, in frames.
+const LEAST_FRAMES: f64 = 16.0;
+/// A drag shorter than this is a click, in points.
+const CLICK: f32 = 3.0;
+/// Volumes that can be set, in dB; the lowest is silence.
+const VOLUMES: std::ops::RangeInclusive<f32> = -60.0..=6.0;
+
+/// The selected sample.
+pub struct Subject<'a> {
+    /// Its row.
+    pub row: &'a Row,
+    /// Format and length, once decoded.
+    pub info: Option<&'a AudioInfo>,
+    /// The first sketch of its waveform.
+    pub thumbnail: Option<&'a Thumbnail>,
+    /// Its waveform, once read.
+    pub wave: Option<&'a Pyramid>,
+}
+
+/// What the waveform is drawn from.
+pub struct View<'a> {
+    /// The selected sample.
+    pub subject: Option<Subject<'a>>,
+    /// The part shown, in seconds; `None` for all.
+    pub span: Option<[f64; 2]>,
+    /// The chosen part, in seconds.
+    pub region: Option<[f64; 2]>,
+    /// Where the selected sample plays, in seconds.
+    pub playhead: Option<f64>,
+    /// Whether any sample plays.
+    pub playing: bool,
+    /// The sample whose neighbours are listed.
+    pub like: Option<Entity>,
+    /// How sounds are played.
+    pub audition: AuditionSettings,
+    /// Whether selecting plays.
+    pub autoplay: bool,
+    /// Whether all channels are drawn as one.
+    pub mono: bool,
+    /// Colours.
+    pub theme: &'a Theme,
+    /// The keys of an action as text.
+    pub keys: &'a dyn Fn(&Action) -> String,
+}
+
+/// Draws the waveform into `ui`'s rectangle.
+pub fn show(ui: &mut Ui, view: &View, actions: &mut Vec<Action>) {
+    let area = ui.max_rect();
+    let (heading, body) = area.split_top_bottom_at_y(area.top() + HEADING);
+    transport(ui, heading, view, actions);
+    let Some(subject) = &view.subject else {
+        let text = "Select a sound to see and hear it.";
+        controls::line(ui, body, Align2::CENTER_CENTER, text, theme::regular(12.0), view.theme.muted);
+        return;
+    };
+    let length = subject.info.map_or(0.0, AudioInfo::seconds);
+    if length <= 0.0 {
+        let text = subject.row.failed.as_deref().unwrap_or("Not read yet.");
+        let body = body.shrink2(vec2(theme::PADDING, 0.0));
+        controls::line(ui, body, Align2::CENTER_CENTER, text, theme::regular(12.0), view.theme.muted);
+        return;
+    }
+    let frame = 1.0 / f64::from(subject.info.map_or(44_100, |info| info.rate));
+    let scale = Scale { rect: body, span: view.span.unwrap_or([0.0, length]) };
+    pointer(ui, &scale, length, frame, view, actions);
+    paint(ui, &scale, subject, length, view);
+}
+
+/// Where a time lies.
+struct Scale {
+    rect: Rect,
+    span: [f64; 2],
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "points of a window")]
+impl Scale {
+    fn x(&self, seconds: f64) -> f32 {
+        let [from, to] = self.span;
+        self.rect.left() + ((seconds - from) / (to - from) * f64::from(self.rect.width())) as f32
+    }
+
+    fn seconds(&self, x: f32) -> f64 {
+        let [from, to] = self.span;
+        from + f64::from((x - self.rect.left()) / self.rect.width()) * (to - from)
+    }
+}
+
+fn transport(ui: &mut Ui, rect: Rect, view: &View, actions: &mut Vec<Action>) {
+    let theme = view.theme;
+    let mut strip = Strip::new(rect);
+    let play = if view.playing { (icon::STOP, "Stop") } else { (icon::PLAY, "Play") };
+    let usable = view.subject.is_some() || view.playing;
+    let tone = if view.playing {
+        Tone::On
+    } else if usable {
+        Tone::Plain
+    } else {
+        Tone::Idle
+    };
+    let tip = hint(play.1, &(view.keys)(&Action::PlayOrStop));
+    if controls::icon(ui, strip.left(18.0), play.0, play.1, &tip, tone, theme).clicked() {
+        actions.push(Action::PlayOrStop);
+    }
+    strip.left(10.0);
+    volume(ui, strip.right(112.0), view, actions);
+    strip.right(6.0);
+    let chosen = view.subject.as_ref().map(|subject| subject.row.entity);
+    let asked = chosen.is_some() && chosen == view.like;
+    let several = view.subject.as_ref().is_some_and(|s| s.info.is_some_and(|info| info.channels > 1));
+    let known = view.subject.as_ref().is_some_and(|subject| subject.row.analysed);
+    let neighbours = if known { Tone::Plain } else { Tone::Idle };
+    let buttons = [
+        (
+            "Neighbours",
+            "Neighbours",
+            "Sounds like this one",
+            Action::Neighbours,
+            if asked { Tone::On } else { neighbours },
+        ),
+        ("Loop", "Loop", "Over and over", Action::ToggleLoop, Tone::of(view.audition.looping)),
+        (
+            "Level",
+            "Equal loudness",
+            "All sounds equally loud",
+            Action::ToggleEqualLoudness,
+            Tone::of(view.audition.equal_loudness),
+        ),
+        ("Auto", "Play what is selected", "Play what is selected", Action::ToggleAutoplay, Tone::of(view.autoplay)),
+    ];
+    for (text, label, what, action, tone) in buttons {
+        let keys = (view.keys)(&action);
+        let text = if keys.is_empty() { text.to_owned() } else { format!("{text} {keys}") };
+        let rect = strip.right(controls::word_width(ui, &text));
+        if controls::word(ui, rect, &text, label, &hint(what, &keys), tone, theme).clicked() {
+            actions.push(action);
+        }
+    }
+    if several {
+        let text = if view.mono { "Mono" } else { "Channels" };
+        let rect = strip.right(controls::word_width(ui, text));
+        let what = if view.mono { "Draw every channel" } else { "Draw all channels as one" };
+        if controls::word(ui, rect, text, "Channels as one", what, Tone::of(false), theme).clicked() {
+            actions.push(Action::ToggleMono);
+        }
+    }
+    strip.right(8.0);
+    if let Some(subject) = &view.subject {
+        name(ui, strip.rest(), subject, view);
+    }
+}
+
+fn name(ui: &Ui, rect: Rect, subject: &Subject, view: &View) {
+    let theme = view.theme;
+    let facts = facts(subject, view.region);
+    let facts_width = ui.painter().layout_no_wrap(facts.clone(), theme::regular(12.0), theme.muted).size().x;
+    let room = rect.with_max_x((rect.right() - facts_width - 14.0).max(rect.left() + rect.width() * 0.4));
+    let width = controls::line(ui, room, Align2::LEFT_CENTER, &subject.row.name, theme::strong(13.0), theme.text);
+    let rest = rect.with_min_x(rect.left() + width + 14.0);
+    controls::line(ui, rest, Align2::LEFT_CENTER, &facts, theme::regular(12.0), theme.muted);
+}
+
+/// Length, rate, depth, channels and loudness; of the chosen part only how long it is.
+fn facts(subject: &Subject, region: Option<[f64; 2]>) -> String {
+    let Some(info) = subject.info else { return String::new() };
+    let depth = match info.codec.as_str() {
+        codec if codec.contains("24") => "24 bit",
+        codec if codec.contains("16") => "16 bit",
+        codec if codec.contains("s32") => "32 bit",
+        codec if codec.contains("f32") => "32 bit float",
+        codec if codec.contains('8') && codec.starts_with("pcm") => "8 bit",
+        codec => codec,
+    };
+    let channels = match info.channels {
+        1 => "mono".to_owned(),
+        2 => "stereo".to_owned(),
+        n => format!("{n} channels"),
+    };
+    #[expect(clippy::cast_possible_truncation, reason = "shown with two digits")]
+    let length = controls::length(info.seconds() as f32);
+    let rate = f64::from(info.rate) / 1000.0;
+    let loudness = if subject.row.lufs.is_finite() {
+        format!("{} LUFS", controls::signed(subject.row.lufs, 1))
+    } else {
+        "silent".to_owned()
+    };
+    #[expect(clippy::cast_possible_truncation, reason = "shown with two digits")]
+    let part =
+        region.map(|[from, to]| format!("   chosen {}", controls::length((to - from) as f32))).unwrap_or_default();
+    format!("{length}   {rate} kHz · {depth} · {channels}   {loudness}{part}")
+}
+
+fn volume(ui: &mut Ui, rect: Rect, view: &View, actions: &mut Vec<Action>) {
+    let theme = view.theme;
+    let (sign, rest) = rect.split_left_right_at_x(rect.left() + 20.0);
+    ui.painter().text(sign.center(), Align2::CENTER_CENTER, icon::SPEAKER, theme::icons(14.0), theme.muted);
+    let (bar, text) = rest.split_left_right_at_x(rest.right() - 46.0);
+    let response = ui.interact(rect, ui.id().with("volume"), Sense::click_and_drag());
+    let db = view.audition.volume_db;
+    let silent = db <= *VOLUMES.start();
+    response.widget_info(|| WidgetInfo::slider(true, f64::from(db), "Volume"));
+    let (low, high) = (*VOLUMES.start(), *VOLUMES.end());
+    // Two thirds of the way for the 24 dB that are used most.
+    let share = |db: f32| ((db - low) / (high - low)).clamp(0.0, 1.0).powi(2);
+    let line = Rect::from_center_size(bar.center(), vec2(bar.width(), 3.0));
+    if let Some(at) = response.interact_pointer_pos().filter(|_| response.dragged() || response.clicked()) {
+        let share = ((at.x - line.left()) / line.width()).clamp(0.0, 1.0);
+        actions.push(Action::Volume((low + (high - low) * share.sqrt()).round()));
+    }
+    if response.double_clicked() {
+        actions.push(Action::Volume(AuditionSettings::default().volume_db));
+    }
+    if response.hovered() {
+        let turned = ui.input(|input| input.smooth_scroll_delta().y);
+        if turned != 0.0 {
+            actions.push(Action::Volume((db + turned.signum()).clamp(low, high)));
+        }
+    }
+    ui.painter().rect_filled(line, 0.0, theme.border);
+    ui.painter().rect_filled(line.with_max_x(line.left() + line.width() * share(db)), 0.0, theme.muted);
+    let said = if silent { "off".to_owned() } else { format!("{} dB", controls::signed(db, 0)) };
+    controls::line(ui, text, Align2::RIGHT_CENTER, &said, theme::regular(12.0), theme.text);
+    response.on_hover_text("Volume; double-click for \u{2212}6 dB").on_hover_cursor(CursorIcon::ResizeHorizontal);
+}
+
+/// What a drag changes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Drag {
+    /// Nothing yet: it began here, in seconds and points.
+    Begun(f64, Pos2),
+    /// A region with this fixed end.
+    From(f64),
+}
+
+fn pointer(ui: &mut Ui, scale: &Scale, length: f64, frame: f64, view: &View, actions: &mut Vec<Action>) {
+    let id = ui.id().with("waveform");
+    let response = ui.interact(scale.rect, id, Sense::click_and_drag());
+    response.widget_info(|| WidgetInfo::labeled(WidgetType::Other, true, "Waveform"));
+    let clamp = |seconds: f64| seconds.clamp(0.0, length);
+    let near = |at: Pos2| {
+        view.region.and_then(|[from, to]| {
+            let far = |seconds: f64| (scale.x(seconds) - at.x).abs();
+            if far(from) <= HANDLE { Some([to, from]) } else { (far(to) <= HANDLE).then_some([from, to]) }
+        })
+    };
+    if let Some(at) = response.hover_pos() {
+        ui.set_cursor_icon(if near(at).is_some() { CursorIcon::ResizeHorizontal } else { CursorIcon::Text });
+    }
+    let drag: Option<Drag> = ui.data(|data| data.get_temp(id));
+    if response.drag_started_by(PointerButton::Primary)
+        && let Some(at) = ui.input(|input| input.pointer.press_origin())
+    {
+        let begun = near(at).map_or(Drag::Begun(clamp(scale.seconds(at.x)), at), |[fixed, _]| Drag::From(fixed));
+        ui.data_mut(|data| data.insert_temp(id, begun));
+    } else if let (Some(drag), Some(at)) = (drag, response.interact_pointer_pos()) {
+        if response.dragged() {
+            let fixed = match drag {
+                Drag::Begun(_, origin) if (at.x - origin.x).abs() < CLICK => None,
+                Drag::Begun(fixed, _) | Drag::From(fixed) => Some(fixed),
+            };
+            if let Some(fixed) = fixed {
+                ui.data_mut(|data| data.insert_temp(id, Drag::From(fixed)));
+                let other = clamp(scale.seconds(at.x));
+                actions.push(Action::Region(Some([fixed.min(other), fixed.max(other)])));
+            }
+        }
+        if response.drag_stopped() {
+            ui.data_mut(|data| data.remove::<Drag>(id));
+            if let Drag::Begun(seconds, _) = drag {
+                actions.push(Action::PlayFrom(seconds));
+            }
+        }
+    }
+    if response.double_clicked() {
+        actions.push(Action::Span([0.0, length]));
+        actions.push(Action::Region(None));
+    } else if response.clicked()
+        && let Some(at) = response.interact_pointer_pos()
+    {
+        let seconds = clamp(scale.seconds(at.x));
+        if view.region.is_some_and(|[from, to]| !(from..to).contains(&seconds)) {
+            actions.push(Action::Region(None));
+        }
+        actions.push(Action::PlayFrom(seconds));
+    }
+    if let Some(at) = response.hover_pos() {
+        let (turned, zoomed) = ui.input(|input| (input.smooth_scroll_delta(), input.zoom_delta()));
+        let [from, to] = scale.span;
+        if turned.x != 0.0 {
+            let by = -f64::from(turned.x / scale.rect.width()) * (to - from);
+            let by = by.clamp(-from, (length - to).max(-from));
+            actions.push(Action::Span([from + by, to + by]));
+        } else if turned.y != 0.0 || (zoomed - 1.0).abs() > 1e-4 {
+            let factor = f64::from((turned.y / 200.0).exp() * zoomed);
+            let width = ((to - from) / factor).clamp((LEAST_FRAMES * frame).min(length), length);
+            let fixed = scale.seconds(at.x);
+            let share = f64::from((at.x - scale.rect.left()) / scale.rect.width());
+            let start = (fixed - width * share).clamp(0.0, (length - width).max(0.0));
+            actions.push(Action::Span([start, start + width]));
+        }
+    }
+}
+
+fn paint(ui: &Ui, scale: &Scale, subject: &Subject, length: f64, view: &View) {
+    let theme = view.theme;
+    let painter = ui.painter().with_clip_rect(scale.rect);
+    if let Some([from, to]) = view.region {
+        let rect = Rect::from_x_y_ranges(scale.x(from)..=scale.x(to), scale.rect.y_range());
+        painter.rect_filled(rect, 0.0, theme.region);
+    }
+    let played_to = view.playhead.map_or(scale.rect.left(), |seconds| scale.x(seconds));
+    let body = scale.rect.shrink2(vec2(0.0, 6.0));
+    if let Some(wave) = subject.wave {
+        let lanes = if view.mono { 1 } else { wave.channels().clamp(1, 8) };
+        let height = body.height() / lanes as f32;
+        for lane in 0..lanes {
+            let top = body.top() + lane as f32 * height;
+            let rect = Rect::from_min_size(pos2(body.left(), top), vec2(body.width(), height)).shrink2(vec2(0.0, 1.0));
+            let channel = (lanes > 1).then_some(lane);
+            let rate = wave.frames() as f64 / length;
+            trace(&painter, rect, wave, channel, scale, rate, [theme.time, theme.wave], played_to);
+        }
+    } else if let Some(thumbnail) = subject.thumbnail {
+        sketch(&painter, body, thumbnail, scale, length, [theme.time, theme.wave], played_to);
+    }
+    if let Some([from, to]) = view.region {
+        for x in [scale.x(from), scale.x(to)] {
+            painter.vline(x, scale.rect.y_range(), Stroke::new(1.0, theme.time));
+            let grip = Rect::from_center_size(pos2(x, scale.rect.top() + 6.0), vec2(5.0, 12.0));
+            painter.rect_filled(grip, 0.0, theme.time);
+        }
+    }
+    if view.playhead.is_some() {
+        let x = painter.round_to_pixel_center(played_to);
+        painter.vline(x, scale.rect.y_range(), Stroke::new(1.0, theme.text));
+    }
+}
+
+/// Draws one channel: a bar from lowest to highest sample for each pixel, or the curve itself where samples lie apart.
+fn trace(
+    painter: &egui::Painter,
+    rect: Rect,
+    wave: &Pyramid,
+    channel: Option<usize>,
+    scale: &Scale,
+    rate: f64,
+    [played, rest]: [Color32; 2],
+    played_to: f32,
+) {
+    let pixel = 1.0 / painter.pixels_per_point();
+    let middle = rect.center().y;
+    let half = rect.height() / 2.0;
+    let frames_per_pixel = (scale.span[1] - scale.span[0]) * rate / f64::from(rect.width() / pixel);
+    if frames_per_pixel < 0.5 {
+        let first = (scale.span[0] * rate).floor().max(0.0);
+        let mut points = Vec::new();
+        let mut frame = first;
+        while frame / rate <= scale.span[1] + 2.0 / rate {
+            let Some([low, high]) = wave.extremes(channel, frame, frame + 1.0) else { break };
+            points.push(pos2(scale.x(frame / rate), middle - f32::midpoint(low, high) * half));
+            frame += 1.0;
+        }
+        if frames_per_pixel < 0.15 {
+            for point in &points {
+                painter.circle_filled(*point, 2.0, if point.x <= played_to { played } else { rest });
+            }
+        }
+        painter.add(egui::Shape::line(points, Stroke::new(1.0, rest)));
+        return;
+    }
+    let mut mesh = Mesh::default();
+    let mut x = rect.left();
+    while x < rect.right() {
+        let span = [scale.seconds(x) * rate, scale.seconds(x + pixel) * rate];
+        if let Some([low, high]) = wave.extremes(channel, span[0], span[1]) {
+            let top = (middle - high * half).min(middle - pixel / 2.0);
+            let bottom = (middle - low * half).max(middle + pixel / 2.0);
+            let colour = if x < played_to { played } else { rest };
+            mesh.add_colored_rect(Rect::from_min_max(pos2(x, top), pos2(x + pixel, bottom)), colour);
+        }
+        x += pixel;
+    }
+    painter.add(mesh);
+}
+
+/// Draws the outline of the list row while the waveform itself is being read.
+fn sketch(
+    painter: &egui::Painter,
+    rect: Rect,
+    thumbnail: &Thumbnail,
+    scale: &Scale,
+    length: f64,
+    [played, rest]: [Color32; 2],
+    played_to: f32,
+) {
+    let mut mesh = Mesh::default();
+    let (middle, half) = (rect.center().y, rect.height() / 2.0 / 127.0);
+    for (column, [low, high]) in thumbnail.0.iter().enumerate() {
+        let at = |column: usize| scale.x(column as f64 / COLUMNS as f64 * length);
+        let (left, right) = (at(column), at(column + 1));
+        let (top, bottom) = (middle - f32::from(*high) * half - 0.5, middle - f32::from(*low) * half + 0.5);
+        let colour = if right <= played_to { played } else { rest };
+        mesh.add_colored_rect(Rect::from_min_max(pos2(left, top), pos2(right, bottom)), colour);
+    }
+    painter.add(mesh);
+}
