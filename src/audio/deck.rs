@@ -96,7 +96,7 @@ pub(super) enum Fed {
     /// It has come to its end, at this position in seconds.
     Ended(f64),
     /// Its file could not be read on.
-    Failed(Cue, DecodeError),
+    Failed(DecodeError),
 }
 
 /// The ends of the renderer's rings.
@@ -281,9 +281,8 @@ impl Deck {
         }
         if let Err(error) = sound.fill(usize::MAX, self.settings.looping) {
             // What is queued already is still heard.
-            let cue = sound.cue.clone();
             self.sound = None;
-            return Fed::Failed(cue, error);
+            return Fed::Failed(error);
         }
         if sound.queue.is_some() {
             return Fed::Playing(FEED_EVERY);

@@ -1,13 +1,14 @@
 //! Auditioning: plays a sample at once, through the default output of this machine; and the list of sound devices.
 //!
-//! The plugin turns `Audition` messages into jobs of the `audio` actor (`output`) and what it replies into
-//! `Playback`. The actor reads files (`reader`), feeds them (`deck`) and the device's own thread mixes them
-//! (`render`).
+//! The plugin turns [`Audition`] messages into jobs of the `audio` actor (`output`) and what it replies into
+//! [`Playback`]. The actor reads files (`reader`) and queues them (`deck`), and the device's own thread mixes what is
+//! queued (`render`). Without a device, a simulated one can take its place (`simulated`).
 
 mod deck;
 mod output;
 mod reader;
 mod render;
+mod simulated;
 
 use std::sync::Arc;
 
@@ -17,6 +18,7 @@ use cpal::traits::{DeviceTrait, HostTrait};
 use self::deck::{Course, Cue};
 use self::output::{Job, Outputs, Reply, System, Wanted};
 use self::render::Monitor;
+pub use self::simulated::SimulatedAudioPlugin;
 use crate::SoundkinSystems;
 use crate::actor::{Actor, Wake};
 use crate::decode::Features;
@@ -224,53 +226,27 @@ fn send_auditions(
 }
 
 #[cfg(test)]
-#[expect(clippy::float_cmp, reason = "gains and samples that must come out unchanged")]
 mod tests {
     use std::path::Path;
+    use std::sync::OnceLock;
+    use std::sync::atomic::{AtomicBool, Ordering};
     use std::time::Duration;
 
+    use bevy::ecs::schedule::{LogLevel, ScheduleBuildSettings};
     use crossbeam_channel::Sender;
 
     use super::deck::Deck;
-    use super::output::{Output, OutputError, Running, Trouble};
-    use super::render::Renderer;
+    use super::output::{Output, OutputError, Trouble};
+    use super::simulated::Simulated;
     use super::*;
     use crate::sample::SamplePlugin;
     use crate::{configure_sets, run_until};
 
-    /// No device, or one that takes sound as fast as it comes.
-    struct Fake {
-        there: bool,
-    }
+    struct NoDevice;
 
-    struct Hungry {
-        _actor: Actor<(), ()>,
-    }
-
-    impl Running for Hungry {
-        fn run(&self, _on: bool) -> bool {
-            true
-        }
-    }
-
-    fn pull(mut renderer: Renderer) -> Hungry {
-        let body = move |inbox: crossbeam_channel::Receiver<()>, _| {
-            let mut buffer = [0.0_f32; 1024];
-            while inbox.try_recv() != Err(crossbeam_channel::TryRecvError::Disconnected) {
-                renderer.fill(&mut buffer, Duration::ZERO);
-                let _ = inbox.recv_timeout(Duration::from_millis(2));
-            }
-        };
-        Hungry { _actor: Actor::spawn("fake device", 1, &Wake::default(), body).unwrap() }
-    }
-
-    impl Outputs for Fake {
-        fn open(&mut self, deck: &mut Deck, _: &Arc<Monitor>, _: Sender<Trouble>) -> Result<Output, OutputError> {
-            if !self.there {
-                return Err(OutputError::Absent);
-            }
-            let stream = Box::new(pull(deck.connect(48_000, 2)));
-            Ok(Output { name: "fake".to_owned(), id: None, rate: 48_000, stream })
+    impl Outputs for NoDevice {
+        fn open(&mut self, _: &mut Deck, _: &Arc<Monitor>, _: Sender<Trouble>) -> Result<Output, OutputError> {
+            Err(OutputError::Absent)
         }
 
         fn default_id(&mut self) -> Option<String> {
@@ -278,11 +254,60 @@ mod tests {
         }
     }
 
-    fn app(there: bool) -> App {
+    /// A device that can be taken away.
+    #[derive(Clone, Default)]
+    struct Loose {
+        gone: Arc<AtomicBool>,
+        trouble: Arc<OnceLock<Sender<Trouble>>>,
+    }
+
+    impl Outputs for Loose {
+        fn open(
+            &mut self,
+            deck: &mut Deck,
+            monitor: &Arc<Monitor>,
+            trouble: Sender<Trouble>,
+        ) -> Result<Output, OutputError> {
+            let _ = self.trouble.set(trouble.clone());
+            if self.gone.load(Ordering::Relaxed) {
+                return Err(OutputError::Absent);
+            }
+            Simulated(|_: &[f32]| {}).open(deck, monitor, trouble)
+        }
+
+        fn default_id(&mut self) -> Option<String> {
+            None
+        }
+    }
+
+    impl Loose {
+        fn take_away(&self) {
+            self.gone.store(true, Ordering::Relaxed);
+            let lost = Trouble::Lost(cpal::ErrorKind::DeviceNotAvailable.into());
+            self.trouble.get().unwrap().send(lost).unwrap();
+        }
+    }
+
+    fn app(device: bool) -> App {
+        let mut app = empty_app();
+        if device {
+            app.add_plugins(SimulatedAudioPlugin(|_: &[f32]| {}));
+        } else {
+            build(&mut app, NoDevice);
+        }
+        app
+    }
+
+    fn empty_app() -> App {
         let mut app = App::new();
+        app.edit_schedule(Update, |schedule| {
+            schedule.set_build_settings(ScheduleBuildSettings {
+                ambiguity_detection: LogLevel::Error,
+                ..ScheduleBuildSettings::default()
+            });
+        });
         configure_sets(&mut app);
         app.init_resource::<Wake>().add_plugins(SamplePlugin);
-        build(&mut app, Fake { there });
         app
     }
 
@@ -335,7 +360,7 @@ mod tests {
         play(&mut app, sample);
         assert!(until(&mut app, |playback| playback.sample == Some(sample) && playback.seconds > 0.1));
         let playback = app.world().resource::<Playback>();
-        assert_eq!((playback.device.as_deref(), playback.rate), (Some("fake"), 48_000));
+        assert_eq!((playback.device.as_deref(), playback.rate), (Some("simulated"), 48_000));
         assert!(until(&mut app, |playback| playback.sample.is_none()));
         assert!(app.world().resource::<Playback>().seconds > 1.0);
         assert!(notices(&mut app, 100).is_empty());
@@ -359,6 +384,29 @@ mod tests {
     }
 
     #[test]
+    fn a_device_that_goes_and_comes_is_told_once_each_and_the_sound_goes_on() {
+        let device = Loose::default();
+        let mut app = empty_app();
+        build(&mut app, device.clone());
+        app.world_mut().resource_mut::<AuditionSettings>().looping = true;
+        let sample = spawn(&mut app, &demo());
+        play(&mut app, sample);
+        assert!(until(&mut app, |playback| playback.sample == Some(sample) && playback.seconds > 0.1));
+        device.take_away();
+        let gone = "sound output has gone; connect it or another, and playing goes on: simulated";
+        assert_eq!(notices(&mut app, 1300), [gone]);
+        assert_eq!(app.world().resource::<Playback>().device, None);
+        device.gone.store(false, Ordering::Relaxed);
+        assert_eq!(notices(&mut app, 1300), ["sound output is back: simulated"]);
+        let before = app.world().resource::<Playback>().seconds;
+        assert!(until(&mut app, |playback| playback.sample == Some(sample) && (playback.seconds - before).abs() > 1e-3));
+        device.take_away();
+        assert!(until(&mut app, |playback| playback.device.is_none()));
+        app.world_mut().write_message(Audition::Stop);
+        assert!(until(&mut app, |playback| playback.sample.is_none()));
+    }
+
+    #[test]
     fn a_missing_file_gives_a_notice_that_ends_with_its_path() {
         let mut app = app(true);
         let sample = spawn(&mut app, Path::new("/nowhere/gone.wav"));
@@ -371,11 +419,9 @@ mod tests {
     #[test]
     fn equal_loudness_boosts_within_the_peak_and_a_limit() {
         let db = |lufs, peak_db| equal_loudness_db(Some(&Features { lufs, peak_db, brightness_hz: 0.0 }));
-        assert_eq!(db(Some(-12.0), -1.0), -6.0);
-        assert_eq!(db(Some(-24.0), -12.0), 6.0);
-        assert_eq!(db(Some(-24.0), -3.0), 2.0);
-        assert_eq!(db(Some(-18.0), 0.0), -1.0);
-        assert_eq!(db(Some(-70.0), -60.0), 24.0);
-        assert_eq!((db(None, -60.0), equal_loudness_db(None)), (0.0, 0.0));
+        let found = [(-12.0, -1.0), (-24.0, -12.0), (-24.0, -3.0), (-18.0, 0.0), (-70.0, -60.0)];
+        let gains = found.map(|(lufs, peak)| db(Some(lufs), peak));
+        assert!(gains.iter().zip([-6.0, 6.0, 2.0, -1.0, 24.0]).all(|(a, b)| (a - b).abs() < 1e-5), "{gains:?}");
+        assert!(db(None, -60.0).abs() + equal_loudness_db(None).abs() < 1e-5);
     }
 }

@@ -5,6 +5,7 @@
 //! if a device is found within a few seconds. While nothing plays the thread sleeps on its mailbox, and after a few
 //! seconds of silence the device rests too; it is woken when a sound may be played soon.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -260,7 +261,7 @@ pub(super) fn serve(inbox: &Receiver<Job>, outbox: Outbox<Reply>, monitor: Arc<M
         looked: Instant::now(),
         sounded: Instant::now(),
         wanted: None,
-        sample: None,
+        shown: None,
         ending: None,
         wishes: Vec::new(),
     };
@@ -281,6 +282,14 @@ pub(super) fn serve(inbox: &Receiver<Job>, outbox: Outbox<Reply>, monitor: Arc<M
     }
 }
 
+/// A sample that the plugin shows as playing.
+struct Shown {
+    sample: Entity,
+    path: Arc<Path>,
+    course: Option<Arc<Course>>,
+}
+
+/// The actor's state.
 struct Player<O> {
     deck: Deck,
     monitor: Arc<Monitor>,
@@ -302,7 +311,7 @@ struct Player<O> {
     /// Waits for an output until then.
     wanted: Option<(Wanted, Instant)>,
     /// What plays, as the plugin knows it.
-    sample: Option<(Entity, Option<Arc<Course>>)>,
+    shown: Option<Shown>,
     /// The renderer is done; when the last of it has been heard, and the position then.
     ending: Option<(Instant, f64)>,
     /// Files to make ready; the last is the newest.
@@ -330,8 +339,9 @@ impl<O: Outputs> Player<O> {
                     self.turned(turned)?;
                 }
                 Job::Stop => {
-                    self.wanted = None;
-                    if let Some(seconds) = self.deck.stop().or(self.ending.map(|(_, seconds)| seconds)) {
+                    let waited = self.wanted.take().map(|(wanted, _)| wanted.from);
+                    let ended = self.ending.map(|(_, seconds)| seconds);
+                    if let Some(seconds) = self.deck.stop().or(ended).or(waited) {
                         self.stopped(seconds)?;
                     }
                 }
@@ -411,10 +421,7 @@ impl<O: Outputs> Player<O> {
                 debug!("rendered to {seconds} s, heard in {late:?}; {} underruns", self.monitor.underruns());
                 self.ending = Some((now + late, seconds));
             }
-            Fed::Failed(cue, error) => {
-                self.outbox.send(Reply::Notice(told(&error, &cue)))?;
-                self.stopped(0.0)?;
-            }
+            Fed::Failed(error) => self.failed(&error)?,
         }
         if let Some((at, seconds)) = self.ending {
             if now >= at {
@@ -458,32 +465,33 @@ impl<O: Outputs> Player<O> {
         let asked = Instant::now();
         let started = self.deck.play(cue.clone(), from, region);
         debug!("queued in {:?}: {}", asked.elapsed(), cue.path.display());
-        self.sample = Some((sample, None));
-        if let Err(error) = &started {
-            self.outbox.send(Reply::Notice(told(error, &cue)))?;
-            return self.stopped(from);
-        }
-        self.turned(Ok(()))
+        self.shown = Some(Shown { sample, path: cue.path, course: None });
+        self.turned(started)
     }
 
     /// Tells on which course the sound now is.
     fn turned(&mut self, turned: Result<(), DecodeError>) -> Result<(), Closed> {
         if let Err(error) = turned {
-            self.outbox.send(Reply::Notice(format!("sound cannot be played on: {error}")))?;
-            return self.stopped(0.0);
+            return self.failed(&error);
         }
-        let course = self.deck.course();
-        if let (Some((sample, known)), Some(course)) = (&mut self.sample, course)
-            && !known.as_ref().is_some_and(|known| Arc::ptr_eq(known, &course))
+        if let (Some(shown), Some(course)) = (&mut self.shown, self.deck.course())
+            && !shown.course.as_ref().is_some_and(|known| Arc::ptr_eq(known, &course))
         {
-            *known = Some(course.clone());
-            return self.outbox.send(Reply::Playing(*sample, course));
+            shown.course = Some(course.clone());
+            return self.outbox.send(Reply::Playing(shown.sample, course));
         }
         Ok(())
     }
 
+    fn failed(&mut self, error: &DecodeError) -> Result<(), Closed> {
+        if let Some(shown) = &self.shown {
+            self.outbox.send(Reply::Notice(format!("{error}: {}", shown.path.display())))?;
+        }
+        self.stopped(0.0)
+    }
+
     fn stopped(&mut self, seconds: f64) -> Result<(), Closed> {
-        (self.sample, self.ending) = (None, None);
+        (self.shown, self.ending) = (None, None);
         self.outbox.send(Reply::Stopped(seconds))
     }
 
@@ -519,8 +527,9 @@ impl<O: Outputs> Player<O> {
     /// Closes the output; what played waits for the next one.
     fn close(&mut self) {
         let stopped = self.deck.disconnect();
-        if let (Some((cue, from, region)), Some((sample, _))) = (stopped, self.sample.take()) {
-            self.wanted = Some((Wanted { sample, cue, from, region }, Instant::now() + PATIENCE));
+        if let (Some((cue, from, region)), Some(shown)) = (stopped, self.shown.take()) {
+            let wanted = Wanted { sample: shown.sample, cue, from, region };
+            self.wanted = Some((wanted, Instant::now() + PATIENCE));
         }
         self.output = None;
         self.attempted = None;
@@ -548,6 +557,7 @@ impl<O: Outputs> Player<O> {
             let default = self.outputs.default_id();
             if default.is_some() && self.output.as_ref().is_some_and(|output| output.id != default) {
                 self.close();
+                self.lost = true;
                 let found = self.open();
                 if let (Ok(()), Some(output)) = (&found, &self.output) {
                     self.outbox.send(Reply::Notice(format!("sound now plays on {}", output.name)))?;
@@ -570,6 +580,10 @@ impl<O: Outputs> Player<O> {
         }
         self.resting = output.stream.run(false);
         debug!("resting: {}", self.resting);
+        if !self.resting {
+            // A stream that cannot rest is opened anew, which takes about as long as a buffer.
+            self.close();
+        }
         LONG
     }
 }
@@ -581,18 +595,13 @@ fn wish_for(wishes: &mut Vec<Cue>, cue: Cue) {
     wishes.drain(..old);
 }
 
-fn told(error: &DecodeError, cue: &Cue) -> String {
-    format!("{error}: {}", cue.path.display())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn a_full_mailbox_s_worth_of_wishes_leaves_only_the_newest() {
-        let wish =
-            |n: usize| Cue { path: std::path::Path::new(&format!("{n}.wav")).into(), stamp: None, loudness_db: 0.0 };
+        let wish = |n: usize| Cue { path: Path::new(&format!("{n}.wav")).into(), stamp: None, loudness_db: 0.0 };
         let mut wishes = Vec::new();
         for n in 0..20 {
             wish_for(&mut wishes, wish(n % 10));

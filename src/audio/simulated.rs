@@ -1,0 +1,63 @@
+//! An output that is no device: for tests and measurements on machines without sound.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bevy::prelude::*;
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
+
+use super::deck::Deck;
+use super::output::{Output, OutputError, Outputs, Running, Trouble};
+use super::render::{Monitor, Renderer};
+use crate::actor::{Actor, Outbox, Wake};
+
+/// Rate of the simulated device in Hz.
+const RATE: u32 = 48_000;
+/// Frames that it takes at a time.
+const BUFFER: usize = 512;
+
+/// Plays samples like [`AudioPlugin`](super::AudioPlugin), into a function that is called with every buffer of 512
+/// stereo frames at 48 kHz, at the pace of a device.
+pub struct SimulatedAudioPlugin<F>(pub F);
+
+impl<F: Fn(&[f32]) + Clone + Send + Sync + 'static> Plugin for SimulatedAudioPlugin<F> {
+    fn build(&self, app: &mut App) {
+        super::build(app, Simulated(self.0.clone()));
+    }
+}
+
+pub(super) struct Simulated<F>(pub F);
+
+impl<F: Fn(&[f32]) + Clone + Send + 'static> Outputs for Simulated<F> {
+    fn open(&mut self, deck: &mut Deck, _: &Arc<Monitor>, _: Sender<Trouble>) -> Result<Output, OutputError> {
+        let (renderer, heard) = (deck.connect(RATE, 2), self.0.clone());
+        let body = move |inbox: Receiver<()>, _: Outbox<()>| pull(renderer, &inbox, heard);
+        let actor = Actor::spawn("simulated", 1, &Wake::default(), body).map_err(|_| OutputError::Absent)?;
+        Ok(Output { name: "simulated".to_owned(), id: None, rate: RATE, stream: Box::new(Device { _actor: actor }) })
+    }
+
+    fn default_id(&mut self) -> Option<String> {
+        None
+    }
+}
+
+struct Device {
+    _actor: Actor<(), ()>,
+}
+
+impl Running for Device {
+    fn run(&self, _on: bool) -> bool {
+        true
+    }
+}
+
+/// Takes buffers on time until the actor is dropped.
+fn pull(mut renderer: Renderer, inbox: &Receiver<()>, heard: impl Fn(&[f32])) {
+    let mut buffer = [0.0; 2 * BUFFER];
+    let mut due = Instant::now();
+    while inbox.recv_deadline(due) != Err(RecvTimeoutError::Disconnected) {
+        renderer.fill(&mut buffer, Duration::ZERO);
+        heard(&buffer);
+        due += Duration::from_secs_f64(BUFFER as f64 / f64::from(RATE));
+    }
+}
