@@ -100,7 +100,7 @@ pub enum StoreError {
 pub struct Library {
     pub(super) connection: Connection,
     /// Held as long as the library is open for writing; the system frees it even if the process is killed.
-    lock: Option<File>,
+    lock: Option<Lock>,
     /// Where it is.
     pub path: PathBuf,
 }
@@ -174,13 +174,23 @@ impl Library {
     }
 }
 
-fn lock(path: &Path) -> Result<File, StoreError> {
+/// The lock file of a library's only writer.
+struct Lock(File);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Closing would not do: a child process that is just being started holds a copy of the open file.
+        let _ = self.0.unlock();
+    }
+}
+
+fn lock(path: &Path) -> Result<Lock, StoreError> {
     let mut name = path.as_os_str().to_owned();
     name.push(".lock");
     let failed = |source| StoreError::Folder { source, path: path.to_owned() };
     let file = OpenOptions::new().create(true).truncate(false).write(true).open(name).map_err(failed)?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
+        Ok(()) => Ok(Lock(file)),
         Err(TryLockError::WouldBlock) => Err(StoreError::InUse(path.to_owned())),
         Err(TryLockError::Error(source)) => Err(failed(source)),
     }
@@ -239,6 +249,17 @@ mod tests {
         assert_eq!(Library::read(&path).unwrap().count().unwrap(), 0);
         drop(first);
         Library::open(&path).unwrap();
+    }
+
+    #[test]
+    fn a_closed_library_is_free_even_while_a_copy_of_its_lock_file_is_open() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("library.db");
+        let library = Library::open(&path).unwrap();
+        let inherited = library.lock.as_ref().unwrap().0.try_clone().unwrap();
+        drop(library);
+        Library::open(&path).unwrap();
+        drop(inherited);
     }
 
     #[test]
