@@ -155,7 +155,7 @@ fn build(app: &mut App, outputs: impl Outputs) {
         }
     };
     app.add_systems(Update, collect_playback.in_set(SoundkinSystems::Collect))
-        .add_systems(Update, send_auditions.in_set(SoundkinSystems::Respond));
+        .add_systems(Update, send_auditions.in_set(SoundkinSystems::Dispatch));
 }
 
 fn collect_playback(

@@ -255,7 +255,10 @@ fn legend(ui: &Ui, body: Rect, view: &View, actions: &mut Vec<Action>) {
             let shown = entries.len().min(fitting);
             let top = body.bottom() - PADDING - shown as f32 * LINE;
             for (i, entry) in entries.iter().take(shown).enumerate() {
-                let width = (body.width() - 2.0 * PADDING).clamp(0.0, 230.0);
+                let text = format!("{}  {}", entry.label, controls::count(entry.count));
+                // No wider than it must be: dots beside it want to be clicked too.
+                let most = (body.width() - 2.0 * PADDING).clamp(0.0, 230.0);
+                let width = (controls::word_width(ui, &text) + 15.0).min(most);
                 let rect = Rect::from_min_size(pos2(body.left() + PADDING, top + i as f32 * LINE), vec2(width, LINE));
                 let hidden = view.look.hidden_groups.contains(&i);
                 let response = ui.interact(rect, ui.id().with(("legend", i)), Sense::click());
@@ -268,7 +271,6 @@ fn legend(ui: &Ui, body: Rect, view: &View, actions: &mut Vec<Action>) {
                 } else {
                     ui.painter().circle_filled(dot, 4.0, colour);
                 }
-                let text = format!("{}  {}", entry.label, controls::count(entry.count));
                 let colour = if response.hovered() {
                     theme.text
                 } else if hidden {

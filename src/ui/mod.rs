@@ -23,6 +23,7 @@ mod theme;
 mod waveform;
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use bevy::camera::visibility::RenderLayers;
@@ -123,12 +124,16 @@ impl Plugin for WindowPlugin {
     }
 }
 
-/// Draws the window.
-pub struct UiPlugin;
+/// What the panels show and what they ask for, without a window to draw in: [`UiPlugin`] and the tests build on it. A
+/// plugin for the sound goes beside it.
+pub struct PanelsPlugin {
+    /// The settings file.
+    pub settings: PathBuf,
+}
 
-impl Plugin for UiPlugin {
+impl Plugin for PanelsPlugin {
     fn build(&self, app: &mut App) {
-        let mut settings = Settings::read(settings_file());
+        let mut settings = Settings::read(self.settings.clone());
         let preferences: Preferences = settings.get("window");
         let playing: Playing = settings.get("audition");
         let keys: BTreeMap<String, String> = settings.get("keys");
@@ -138,22 +143,19 @@ impl Plugin for UiPlugin {
             app.world_mut().write_message(Notice::new(problem));
         }
         let Playing { volume_db, equal_loudness, looping } = playing;
-        app.add_plugins((EguiPlugin::default(), MapPlugin, AudioPlugin, QueryPlugin, SettingsPlugin))
+        app.add_plugins((MapPlugin, QueryPlugin, SettingsPlugin))
             .insert_resource(AuditionSettings { volume_db, equal_loudness, looping })
             .insert_resource(settings)
             .insert_resource(bindings)
             .insert_resource(Theme::of(preferences.theme))
             .insert_resource(preferences)
+            .init_resource::<ClearColor>()
             .init_resource::<Session>()
             .init_resource::<Branches>()
             .init_resource::<Progress>()
             .add_message::<Action>()
+            .add_message::<RequestRedraw>()
             .add_plugins((shown::plugin, desk::plugin))
-            .add_systems(Startup, open)
-            .add_systems(
-                PreUpdate,
-                drop_repeated_modifiers.after(EguiPreUpdateSet::ProcessInput).before(EguiPreUpdateSet::BeginPass),
-            )
             .add_systems(
                 Update,
                 (session::respond, desk::respond, respond_on_map, remove).chain().in_set(SoundkinSystems::Respond),
@@ -164,6 +166,29 @@ impl Plugin for UiPlugin {
                     .chain()
                     .after(AnswerQueries)
                     .in_set(SoundkinSystems::Derive),
+            );
+    }
+}
+
+/// Draws the panels over all of an egui frame and collects what they ask for: what [`UiPlugin`] does for its window.
+///
+/// # Errors
+/// [`PanelsPlugin`] is missing.
+pub fn draw_panels(world: &mut World, context: &egui::Context) -> Result {
+    let draw = |InRef(context): InRef<egui::Context>, mut panels: Panels| panels.draw(context);
+    world.run_system_cached_with(draw, context).map_err(|error| error.to_string().into())
+}
+
+/// Draws the window.
+pub struct UiPlugin;
+
+impl Plugin for UiPlugin {
+    fn build(&self, app: &mut App) {
+        app.add_plugins((EguiPlugin::default(), AudioPlugin, PanelsPlugin { settings: settings_file() }))
+            .add_systems(Startup, open)
+            .add_systems(
+                PreUpdate,
+                drop_repeated_modifiers.after(EguiPreUpdateSet::ProcessInput).before(EguiPreUpdateSet::BeginPass),
             )
             .add_systems(EguiPrimaryContextPass, draw);
     }
@@ -348,37 +373,48 @@ struct Views<'w, 's> {
     samples: Query<'w, 's, (Option<&'static AudioInfo>, Option<&'static Thumbnail>, Option<&'static Waveform>)>,
 }
 
-fn draw(
-    mut contexts: EguiContexts,
-    views: Views,
-    mut map: ResMut<Map>,
-    mut actions: MessageWriter<Action>,
-    mut redraws: MessageWriter<RequestRedraw>,
-    mut themed: Local<Option<Theme>>,
-) -> Result {
+/// What drawing reads and writes.
+#[derive(SystemParam)]
+struct Panels<'w, 's> {
+    views: Views<'w, 's>,
+    map: ResMut<'w, Map>,
+    actions: MessageWriter<'w, Action>,
+    redraws: MessageWriter<'w, RequestRedraw>,
+    themed: Local<'s, Option<Theme>>,
+}
+
+impl Panels<'_, '_> {
+    fn draw(&mut self, context: &egui::Context) {
+        let Self { views, map, actions, redraws, themed } = self;
+        let fresh = themed.is_none();
+        if **themed != Some(*views.theme) {
+            views.theme.apply(context);
+            **themed = Some(*views.theme);
+        }
+        if fresh {
+            // Fonts are there from the next frame on.
+            theme::install_fonts(context);
+            redraws.write(RequestRedraw);
+            context.request_repaint();
+            return;
+        }
+        let root = UiBuilder::new().layer_id(LayerId::background()).max_rect(context.viewport_rect());
+        let mut ui = Ui::new(context.clone(), "root".into(), root);
+        let mut asked = Vec::new();
+        let area = show(&mut ui, views, map, &mut asked);
+        if map.area != Some(area) {
+            map.area = Some(area);
+        }
+        if !asked.is_empty() || views.playback.sample.is_some() {
+            redraws.write(RequestRedraw);
+        }
+        actions.write_batch(asked);
+    }
+}
+
+fn draw(mut contexts: EguiContexts, mut panels: Panels) -> Result {
     let context = contexts.ctx_mut()?.clone();
-    let fresh = themed.is_none();
-    if *themed != Some(*views.theme) {
-        views.theme.apply(&context);
-        *themed = Some(*views.theme);
-    }
-    if fresh {
-        // Fonts are there from the next frame on.
-        theme::install_fonts(&context);
-        redraws.write(RequestRedraw);
-        return Ok(());
-    }
-    let root = UiBuilder::new().layer_id(LayerId::background()).max_rect(context.viewport_rect());
-    let mut ui = Ui::new(context.clone(), "root".into(), root);
-    let mut asked = Vec::new();
-    let area = show(&mut ui, &views, &map, &mut asked);
-    if map.area != Some(area) {
-        map.area = Some(area);
-    }
-    if !asked.is_empty() || views.playback.sample.is_some() {
-        redraws.write(RequestRedraw);
-    }
-    actions.write_batch(asked);
+    panels.draw(&context);
     Ok(())
 }
 

@@ -8,6 +8,8 @@ mod formats;
 mod golden;
 mod imports;
 mod killed;
+#[cfg(feature = "desktop")]
+mod panels;
 mod pipeline;
 mod support;
 #[cfg(all(feature = "desktop", target_os = "linux"))]

@@ -1,0 +1,328 @@
+//! The panels, by role and label, over the real engine: everything but the window, the graphics and a sound device.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use bevy::prelude::*;
+use bevy_egui::egui::accesskit::Role;
+use bevy_egui::egui::{self, Key, Modifiers, PointerButton, Pos2};
+use egui_kittest::Harness;
+use egui_kittest::kittest::{NodeT, Queryable};
+use soundkin::audio::{Playback, SimulatedAudioPlugin};
+use soundkin::is_idle;
+use soundkin::map::Map;
+use soundkin::project::SpaceIndex;
+use soundkin::sample::{Sample, Tags};
+use soundkin::ui::{PanelsPlugin, draw_panels};
+use soundkin::watch::AddFolder;
+
+use crate::support::{app, folder_of_sounds, write_sound};
+
+/// The window's inside, its library and the folder that holds its settings.
+struct Panels {
+    harness: Harness<'static, App>,
+    root: tempfile::TempDir,
+}
+
+impl Panels {
+    /// Opens a library with `n` sounds in it, analysed, laid out and shown.
+    fn open(n: u32) -> Self {
+        let root = tempfile::tempdir().unwrap();
+        let folder = folder_of_sounds(root.path(), n);
+        std::fs::create_dir(folder.join("more")).unwrap();
+        for i in 0..3 {
+            write_sound(&folder.join(format!("more/extra {i}.wav")), 50 + i);
+        }
+        Self::over(root, &folder)
+    }
+
+    fn over(root: tempfile::TempDir, folder: &Path) -> Self {
+        let mut app = app(&root.path().join("library.db"));
+        app.add_plugins(PanelsPlugin { settings: root.path().join("settings.toml") });
+        app.add_plugins((SimulatedAudioPlugin(|_: &[f32]| {}), bevy::time::TimePlugin));
+        app.world_mut().write_message(AddFolder { path: folder.to_owned(), follow: false });
+        let frame = |ui: &mut egui::Ui, app: &mut App| {
+            app.update();
+            draw_panels(app.world_mut(), ui.ctx()).unwrap();
+        };
+        let harness = Harness::builder().with_size([1200.0, 800.0]).build_ui_state(frame, app);
+        let mut panels = Self { harness, root };
+        panels.until("everything is analysed and on the map", |panels| {
+            let world = panels.harness.state_mut().world_mut();
+            let samples = world.query::<&Sample>().iter(world).count();
+            let laid_out = world.get_resource::<SpaceIndex>().is_some_and(|index| index.layout.is_some());
+            let map = world.resource::<Map>();
+            samples > 0 && laid_out && map.len() == samples && !map.is_moving() && is_idle(world)
+        });
+        panels.settle();
+        panels
+    }
+
+    fn until(&mut self, what: &str, mut done: impl FnMut(&mut Self) -> bool) {
+        let deadline = Instant::now() + Duration::from_mins(1);
+        while !done(self) {
+            assert!(Instant::now() < deadline, "waited too long until {what}; the list shows {:?}", self.rows());
+            self.harness.step();
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    /// What was asked for has been acted on and drawn.
+    fn settle(&mut self) {
+        self.harness.run_steps(4);
+    }
+
+    /// Labels of the list's rows that can be seen, from the top.
+    fn rows(&self) -> Vec<String> {
+        let rows = self.harness.query_all_by_label_contains(".wav");
+        let mut rows: Vec<(f32, String)> = rows
+            .filter(|row| row.accesskit_node().role() == Role::Button && row.rect().height() < 40.0)
+            .filter_map(|row| Some((row.rect().top(), row.accesskit_node().label()?)))
+            .filter(|(_, label)| !label.starts_with("Neighbours of"))
+            .collect();
+        rows.sort_by(|a, b| a.0.total_cmp(&b.0));
+        rows.into_iter().map(|(_, label)| label).collect()
+    }
+
+    fn click(&mut self, label: &str) {
+        self.harness.get_by_label(label).click();
+        self.settle();
+    }
+
+    fn click_row(&mut self, name: &str) {
+        self.harness.get_by(|node| node.label().is_some_and(|label| is_row(&label, name))).click();
+        self.settle();
+    }
+
+    fn press(&mut self, key: Key) {
+        self.harness.key_press(key);
+        self.settle();
+    }
+
+    fn press_with(&mut self, modifiers: Modifiers, key: Key) {
+        self.harness.key_press_modifiers(modifiers, key);
+        self.settle();
+    }
+
+    fn write(&mut self, text: &str) {
+        self.harness.get_by_role(Role::TextInput).focus();
+        self.settle();
+        self.harness.get_by_role(Role::TextInput).type_text(text);
+        self.settle();
+    }
+
+    /// The name of the selected row, if it can be seen.
+    fn selected(&self) -> Option<String> {
+        let rows = self.harness.query_all_by_label_contains(".wav");
+        let mut rows = rows.filter(|row| row.accesskit_node().toggled() == Some(egui::accesskit::Toggled::True));
+        let label = rows.next()?.accesskit_node().label()?;
+        label.split(',').next().map(str::to_owned)
+    }
+
+    fn sample(&mut self, name: &str) -> Entity {
+        let world = self.harness.state_mut().world_mut();
+        let mut samples = world.query::<(Entity, &Sample)>();
+        samples.iter(world).find(|(_, sample)| sample.path.ends_with(name)).unwrap().0
+    }
+
+    fn playing(&self) -> Option<Entity> {
+        self.harness.state().world().resource::<Playback>().sample
+    }
+
+    fn pointer(&mut self, at: Pos2, pressed: bool) {
+        self.harness.hover_at(at);
+        let event =
+            egui::Event::PointerButton { pos: at, button: PointerButton::Primary, pressed, modifiers: Modifiers::NONE };
+        self.harness.event(event);
+        // Time goes by from frame to frame, and a button held for long is no click.
+        self.harness.step();
+    }
+}
+
+fn is_row(label: &str, name: &str) -> bool {
+    label == name || label.strip_prefix(name).is_some_and(|rest| rest.starts_with(','))
+}
+
+#[test]
+fn every_part_of_the_window_can_be_found_by_role_and_label() {
+    let panels = Panels::open(6);
+    let by = |role: Role, label: &str| panels.harness.get_by_role_and_label(role, label).rect();
+    let heads = ["Sort by name", "Sort by length", "Sort by lufs"].map(|label| by(Role::Button, label));
+    assert!(heads.iter().all(|head| (head.top() - heads[0].top()).abs() < 0.01));
+    for label in ["Back", "Forward", "Large map", "Show the whole map", "Play what the pointer passes", "Colour by"] {
+        by(Role::Button, label);
+    }
+    let map = panels.harness.get_by_label("Similarity map").rect();
+    let divider = panels.harness.get_by_label("Divider between list and map").rect();
+    assert!(divider.left() < map.left() && map.right() >= 1199.0, "{divider:?} {map:?}");
+    assert!(panels.harness.get_by_role(Role::TextInput).rect().right() < map.left());
+    let expected = (0..3).map(|i| format!("extra {i}.wav")).chain((0..6).map(|i| format!("sound {i:03}.wav")));
+    assert_eq!(panels.rows(), expected.collect::<Vec<_>>());
+    panels.harness.get_by_label("sounds, 9 sounds");
+}
+
+#[test]
+fn drawing_twice_changes_nothing() {
+    let mut panels = Panels::open(6);
+    panels.click_row("sound 002.wav");
+    panels.press(Key::N);
+    panels
+        .until("the answer is there", |panels| panels.rows()[0].contains(", 0.") || panels.rows()[0].contains(", 1."));
+    panels.until("the sound has ended", |panels| panels.playing().is_none());
+    panels.settle();
+    // The same frame twice, without the systems between: the same shapes, and nothing asked for.
+    let context = panels.harness.ctx.clone();
+    let app = panels.harness.state_mut();
+    let mut draw = |time: f64| {
+        let screen = egui::Rect::from_min_size(Pos2::ZERO, egui::vec2(1200.0, 800.0));
+        let input = egui::RawInput { screen_rect: Some(screen), time: Some(time), ..Default::default() };
+        let output = context.run_ui(input, |ui| draw_panels(app.world_mut(), ui.ctx()).unwrap());
+        output.shapes
+    };
+    let [_, first, second] = [1000.0, 1001.0, 1002.0].map(&mut draw);
+    assert!(first.len() > 100);
+    assert_eq!(first, second);
+    let before = panels.rows();
+    panels.settle();
+    assert_eq!(panels.rows(), before);
+}
+
+#[test]
+fn a_query_walks_plays_and_clears_to_exactly_where_it_began() {
+    let mut panels = Panels::open(40);
+    panels.click("Sort by length");
+    panels.click_row("sound 008.wav");
+    let target = panels.sample("sound 008.wav");
+    panels.until("it plays", |panels| panels.playing() == Some(target));
+    let before = (panels.rows(), panels.selected());
+    panels.press(Key::N);
+    panels.until("neighbours with their likeness", |panels| panels.rows().first().is_some_and(|r| r.contains(", 0.")));
+    panels.harness.get_by_role_and_label(Role::Button, "Neighbours of sound 008.wav, clear");
+    let likeness: Vec<f32> =
+        panels.rows().iter().map(|row| row.rsplit(", ").next().unwrap().parse::<f32>().unwrap()).collect();
+    assert!(likeness.is_sorted_by(|a, b| a >= b), "{likeness:?}");
+    assert!(!panels.rows().iter().any(|row| is_row(row, "sound 008.wav")), "a sound is no neighbour of its own");
+    let [first, second] = [0, 1].map(|i| panels.rows()[i].split(',').next().unwrap().to_owned());
+    panels.press(Key::ArrowDown);
+    assert_eq!(panels.selected().as_deref(), Some(first.as_str()));
+    panels.press(Key::ArrowDown);
+    assert_eq!(panels.selected().as_deref(), Some(second.as_str()));
+    let walked = panels.sample(&second);
+    panels.until("the neighbour plays", |panels| panels.playing() == Some(walked));
+    // From neighbour to neighbour, back, forward, and out.
+    panels.press(Key::N);
+    panels.until("the next query", |panels| {
+        panels.harness.query_by_label(&format!("Neighbours of {second}, clear")).is_some()
+    });
+    panels.press_with(Modifiers::ALT, Key::ArrowLeft);
+    panels.harness.get_by_label("Neighbours of sound 008.wav, clear");
+    panels.press_with(Modifiers::ALT, Key::ArrowRight);
+    panels.harness.get_by_label(&format!("Neighbours of {second}, clear"));
+    panels.click(&format!("Neighbours of {second}, clear"));
+    assert_eq!((panels.rows(), panels.selected()), before);
+}
+
+#[test]
+fn a_query_from_far_down_the_list_comes_back_to_that_place() {
+    let mut panels = Panels::open(60);
+    panels.press(Key::End);
+    assert_eq!(panels.selected().as_deref(), Some("sound 059.wav"));
+    let before = panels.rows();
+    assert!(!before.contains(&"extra 0.wav".to_owned()));
+    panels.press(Key::N);
+    panels.until("neighbours", |panels| panels.rows().first().is_some_and(|row| row.contains(", 0.")));
+    panels.until("the sound has ended", |panels| panels.playing().is_none());
+    panels.press(Key::Escape);
+    panels.until("the list as it was", |panels| panels.rows() == before);
+    assert_eq!(panels.selected().as_deref(), Some("sound 059.wav"));
+}
+
+#[test]
+fn a_search_narrows_the_list_and_its_letters_are_no_shortcuts() {
+    let mut panels = Panels::open(6);
+    panels.click_row("sound 001.wav");
+    panels.write("extra qn");
+    panels.press(Key::N);
+    assert_eq!(panels.rows(), Vec::<String>::new());
+    assert!(panels.harness.query_by_label_contains("Neighbours of").is_none(), "n is a letter here");
+    panels.press(Key::Backspace);
+    panels.press(Key::Backspace);
+    assert_eq!(panels.rows().len(), 3);
+    panels.press(Key::Enter);
+    assert_eq!(panels.selected().as_deref(), Some("extra 0.wav"), "Enter goes to the best match");
+    panels.until("the sound has ended", |panels| panels.playing().is_none());
+    panels.press(Key::Escape);
+    assert_eq!(panels.rows().len(), 9);
+    panels.click("more, 3 sounds");
+    assert_eq!(panels.rows().len(), 3);
+    panels.press(Key::Escape);
+    assert_eq!(panels.rows().len(), 9);
+}
+
+#[test]
+fn a_dot_that_is_clicked_is_selected_scrolled_to_and_played() {
+    let mut panels = Panels::open(60);
+    panels.press(Key::Home);
+    // One that is far down the list and clear of the legend.
+    let middle = panels.harness.get_by_label("Similarity map").rect().center().x;
+    let name = (30..60).map(|i| format!("sound {i:03}.wav")).find(|name| {
+        let sample = panels.sample(name);
+        panels.harness.state().world().resource::<Map>().on_screen(sample).unwrap()[0] > middle
+    });
+    let name = name.unwrap();
+    let target = panels.sample(&name);
+    assert!(!panels.rows().contains(&name));
+    let at = panels.harness.state().world().resource::<Map>().on_screen(target).unwrap();
+    panels.pointer(at.into(), true);
+    panels.pointer(at.into(), false);
+    panels.settle();
+    assert_eq!(panels.selected(), Some(name));
+    panels.until("it plays", |panels| panels.playing() == Some(target));
+    // A drag on empty ground moves the map, a double click brings all of it back.
+    let place = |panels: &Panels| panels.harness.state().world().resource::<Map>().on_screen(target).unwrap();
+    let corner = panels.harness.get_by_label("Similarity map").rect().left_top() + egui::vec2(20.0, 60.0);
+    panels.pointer(corner, true);
+    panels.harness.hover_at(corner + egui::vec2(20.0, 10.0));
+    panels.settle();
+    panels.pointer(corner + egui::vec2(40.0, 30.0), false);
+    panels.settle();
+    let moved = place(&panels);
+    assert!((moved[0] - at[0] - 40.0).abs() < 1.0 && (moved[1] - at[1] - 30.0).abs() < 1.0, "{at:?} {moved:?}");
+    panels.press(Key::F);
+    let back = place(&panels);
+    assert!((back[0] - at[0]).abs() < 0.5 && (back[1] - at[1]).abs() < 0.5, "{at:?} {back:?}");
+}
+
+#[test]
+fn keeping_and_switches_are_seen_undone_and_remembered() {
+    let mut panels = Panels::open(4);
+    panels.click_row("sound 003.wav");
+    panels.press(Key::Enter);
+    assert!(panels.rows().contains(&"sound 003.wav, kept".to_owned()), "{:?}", panels.rows());
+    panels.press_with(Modifiers::COMMAND, Key::Z);
+    assert!(panels.rows().contains(&"sound 003.wav".to_owned()));
+    let sample = panels.sample("sound 003.wav");
+    assert!(panels.harness.state().world().get::<Tags>(sample).is_none_or(|tags| tags.0.is_empty()));
+    panels.press(Key::M);
+    assert_eq!(panels.rows(), Vec::<String>::new());
+    panels.press(Key::M);
+    panels.press(Key::Questionmark);
+    panels.harness.get_by_role_and_label(Role::Window, "Shortcuts");
+    panels.press(Key::Escape);
+    assert!(panels.harness.query_by_role_and_label(Role::Window, "Shortcuts").is_none());
+    panels.press_with(Modifiers::COMMAND, Key::T);
+    let settings = panels.root.path().join("settings.toml");
+    panels.until("the theme is in the settings", |_| {
+        std::fs::read_to_string(&settings).is_ok_and(|text| text.contains("theme = \"light\""))
+    });
+}
+
+#[test]
+fn no_size_is_too_small_to_draw() {
+    let mut panels = Panels::open(3);
+    for size in [[640.0, 400.0], [300.0, 150.0], [40.0, 30.0], [3840.0, 2160.0]] {
+        panels.harness.set_size(size.into());
+        panels.settle();
+    }
+    assert_eq!(panels.rows().len(), 6);
+}
