@@ -12,24 +12,26 @@ use super::theme::{STATUS, Theme};
 /// Half the width of what the pointer can catch of a divider in points.
 const GRIP: f32 = 4.0;
 /// Least sizes in points: sources, waveform, list, map (across and down).
-const LEAST: Sizes = Sizes { sources: 140.0, waveform: 110.0, list: 300.0 };
+const LEAST_SOURCES: f32 = 140.0;
+const LEAST_WAVEFORM: f32 = 110.0;
+const LEAST_LIST: f32 = 300.0;
 const LEAST_MAP: f32 = 160.0;
 
-/// What the user can drag, in points.
+/// What the user can drag.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Sizes {
-    /// Width of the sources.
+    /// Width of the sources in points.
     pub sources: f32,
-    /// Height of the waveform.
+    /// Height of the waveform in points.
     pub waveform: f32,
-    /// Width of the list.
+    /// Width of the list, as a share of what it and the map have.
     pub list: f32,
 }
 
 impl Default for Sizes {
     fn default() -> Self {
-        Self { sources: 215.0, waveform: 190.0, list: 560.0 }
+        Self { sources: 215.0, waveform: 190.0, list: 0.457 }
     }
 }
 
@@ -55,13 +57,13 @@ pub fn arrange(window: Rect, sizes: Sizes, list_shown: bool, pixel: f32) -> Sect
     let snap = |v: f32| (v / pixel).round() * pixel;
     let limit = |v: f32, least: f32, most: f32| snap(v.min(most).max(least));
     let (right, bottom) = (snap(window.right()), snap(window.bottom()));
-    let list_least = if list_shown { LEAST.list } else { 0.0 };
+    let list_least = if list_shown { LEAST_LIST } else { 0.0 };
     let over_status = snap(bottom - STATUS);
-    let sources = limit(sizes.sources, LEAST.sources, window.width() - list_least - LEAST_MAP);
-    let waveform = limit(sizes.waveform, LEAST.waveform, window.height() - STATUS - LEAST_MAP);
+    let sources = limit(sizes.sources, LEAST_SOURCES, window.width() - list_least - LEAST_MAP);
+    let waveform = limit(sizes.waveform, LEAST_WAVEFORM, window.height() - STATUS - LEAST_MAP);
     let main = sources + pixel;
     let under = waveform + pixel;
-    let list = limit(sizes.list, LEAST.list, right - main - LEAST_MAP);
+    let list = limit(sizes.list * (right - main), LEAST_LIST, right - main - LEAST_MAP);
     let rect = |x0: f32, y0: f32, x1: f32, y1: f32| {
         let (x0, y0) = (x0.min(right), y0.min(bottom));
         Rect::from_min_max(pos2(x0, y0), pos2(x1.clamp(x0, right), y1.clamp(y0, bottom)))
@@ -102,9 +104,12 @@ pub fn borders(ui: &mut Ui, sections: &Sections, sizes: Sizes, theme: &Theme, ac
         let Some(at) = response.interact_pointer_pos().filter(|_| response.dragged()) else { continue };
         let mut dragged = sizes;
         match border {
-            1 => dragged.sources = at.x.max(LEAST.sources),
-            2 => dragged.waveform = at.y.max(LEAST.waveform),
-            _ => dragged.list = (at.x - sections.sources.right()).max(LEAST.list),
+            1 => dragged.sources = at.x.max(LEAST_SOURCES),
+            2 => dragged.waveform = at.y.max(LEAST_WAVEFORM),
+            _ => {
+                let (from, to) = (sections.waveform.left(), sections.waveform.right());
+                dragged.list = (at.x - from).max(LEAST_LIST) / (to - from).max(1.0);
+            }
         }
         actions.push(Action::Resize(dragged));
     }
@@ -123,7 +128,7 @@ mod tests {
             [(1440.0, 900.0, 1.0), (700.0, 420.0, 1.0), (1281.0, 777.0, 1.5), (640.0, 400.0, 2.0)]
         {
             for list_shown in [true, false] {
-                for sizes in [Sizes::default(), Sizes { sources: 900.0, waveform: 5.0, list: 5000.0 }] {
+                for sizes in [Sizes::default(), Sizes { sources: 900.0, waveform: 5.0, list: 5.0 }] {
                     let window = Rect::from_min_size(pos2(0.0, 0.0), egui::vec2(width, height));
                     let pixel = 1.0 / scale;
                     let s = arrange(window, sizes, list_shown, pixel);

@@ -33,18 +33,18 @@ pub struct View<'a> {
     pub keys: &'a dyn Fn(&Action) -> String,
 }
 
-/// Width of the thumbnail in points.
+/// Width of the thumbnail in points, half of it where the list is narrow.
 const THUMBNAIL: f32 = 84.0;
 /// Space between columns in points.
 const GAP: f32 = 14.0;
 
 /// The columns after the thumbnail: which, heading, least width of the list at which it is shown, width in points.
 const COLUMNS_SHOWN: [(Column, &str, f32, f32); 6] = [
-    (Column::Folder, "Folder", 430.0, 84.0),
+    (Column::Folder, "Folder", 470.0, 84.0),
     (Column::Format, "Format", 620.0, 44.0),
     (Column::Brightness, "Bright", 540.0, 58.0),
     (Column::Length, "Length", 0.0, 54.0),
-    (Column::Loudness, "LUFS", 480.0, 42.0),
+    (Column::Loudness, "LUFS", 400.0, 42.0),
     (Column::Match, "Like", 0.0, 40.0),
 ];
 
@@ -185,12 +185,15 @@ struct Places {
 
 fn places(rect: Rect, view: &View) -> Places {
     let inner = rect.shrink2(vec2(PADDING, 0.0));
-    let (thumbnail, mut rest) = inner.split_left_right_at_x(inner.left() + THUMBNAIL);
+    let thumbnail = if rect.width() < 400.0 { THUMBNAIL / 2.0 } else { THUMBNAIL };
+    let (thumbnail, mut rest) = inner.split_left_right_at_x(inner.left() + thumbnail);
     rest.min.x += 12.0;
     let scored = view.session.place.like.is_some();
+    // The name is worth more than a column, so one more column asks for a wider list.
+    let width_left = rect.width() - if scored { 2.0 * GAP + 40.0 } else { 0.0 };
     let mut others = Vec::new();
     for (column, name, least, width) in COLUMNS_SHOWN.into_iter().rev() {
-        if rect.width() < least || (column == Column::Match && !scored) {
+        if width_left < least || (column == Column::Match && !scored) {
             continue;
         }
         let (left, own) = rest.split_left_right_at_x(rest.right() - width);

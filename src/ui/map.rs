@@ -19,6 +19,8 @@ const REACH: f32 = 10.0;
 /// Radius in points of the selected dot and of a neighbour's.
 const SELECTED: f32 = 5.5;
 const NEIGHBOUR: f32 = 3.5;
+/// Least width of a map with a legend in points.
+const ROOMY: f32 = 320.0;
 /// Height of a line of the legend in points.
 const LINE: f32 = 18.0;
 
@@ -49,7 +51,9 @@ pub struct View<'a> {
     pub pointed: Option<Entity>,
     /// The sample whose neighbours are drawn, and those, nearest first.
     pub neighbours: Option<(Entity, Vec<Entity>)>,
-    /// The samples that a query found.
+    /// The sample that a query asks about.
+    pub subject: Option<Entity>,
+    /// The nearest samples that it found.
     pub found: Vec<Entity>,
     /// The sample that plays.
     pub playing: Option<Entity>,
@@ -72,7 +76,8 @@ pub fn show(ui: &mut Ui, view: &mut View, actions: &mut Vec<Action>) {
     pointer(ui, body, view, actions);
     overlay(ui, body, view);
     self::heading(ui, heading, view, actions);
-    if view.legend_shown {
+    // On a small map the dots need all there is.
+    if view.legend_shown && body.width() > ROOMY {
         legend(ui, body, view, actions);
     }
     if view.map.is_empty() {
@@ -103,6 +108,9 @@ fn heading(ui: &mut Ui, rect: Rect, view: &View, actions: &mut Vec<Action>) {
         (icon::POINT, "Play what the pointer passes", Action::ToggleHoverPlay, Tone::of(view.hover_play)),
     ];
     for (glyph, label, action, tone) in icons {
+        if strip.rest().width() < 24.0 {
+            return;
+        }
         let tip = hint(label, &(view.keys)(&action));
         if controls::icon(ui, strip.right(24.0), glyph, label, &tip, tone, theme).clicked() {
             actions.push(action);
@@ -111,7 +119,11 @@ fn heading(ui: &mut Ui, rect: Rect, view: &View, actions: &mut Vec<Action>) {
     strip.right(4.0);
     let now = COLOURS.iter().find(|(by, _)| *by == view.look.colour_by).map_or("", |(_, name)| name);
     let text = format!("Colour: {now}");
-    let rect = strip.right(controls::word_width(ui, &text));
+    let wanted = controls::word_width(ui, &text);
+    if strip.rest().width() < wanted {
+        return;
+    }
+    let rect = strip.right(wanted);
     let button = controls::word(ui, rect, &text, "Colour by", "What the colours mean", Tone::Off, theme);
     egui::Popup::menu(&button).show(|ui| {
         ui.set_min_width(120.0);
@@ -194,10 +206,11 @@ fn overlay(ui: &Ui, body: Rect, view: &mut View) {
     let theme = view.theme;
     let painter = ui.painter().with_clip_rect(body);
     let at = |sample: Entity| view.map.on_screen(sample).map(|[x, y]| pos2(x, y));
-    for found in &view.found {
-        if let Some(at) = at(*found) {
-            painter.circle_filled(at, NEIGHBOUR - 0.5, theme.likeness);
-        }
+    for at in view.found.iter().filter_map(|found| at(*found)) {
+        painter.circle_stroke(at, NEIGHBOUR + 1.5, Stroke::new(1.5, theme.likeness));
+    }
+    if let Some(at) = view.subject.and_then(at) {
+        painter.circle_stroke(at, SELECTED + 3.5, Stroke::new(1.5, theme.likeness));
     }
     for marked in &mut *view.marked {
         if let Some(at) = at(marked) {

@@ -29,7 +29,7 @@ use std::sync::Arc;
 use bevy::camera::visibility::RenderLayers;
 use bevy::ecs::system::SystemParam;
 use bevy::prelude::*;
-use bevy::window::{PresentMode, PrimaryWindow, RequestRedraw};
+use bevy::window::{PresentMode, PrimaryWindow, RequestRedraw, WindowResized};
 use bevy::winit::{EventLoopProxyWrapper, WinitSettings, WinitUserEvent};
 use bevy_egui::egui::{self, LayerId, Rect, Ui, UiBuilder};
 use bevy_egui::{
@@ -58,6 +58,8 @@ use crate::watch::RemoveFolder;
 
 /// Neighbours to which edges are drawn.
 const EDGES: usize = 8;
+/// Neighbours of a query that the map points out.
+const FOUND: usize = 24;
 
 /// What the window remembers from one run to the next, as it stands in the settings under `[window]`.
 #[derive(Resource, Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -190,7 +192,8 @@ impl Plugin for UiPlugin {
                 PreUpdate,
                 drop_repeated_modifiers.after(EguiPreUpdateSet::ProcessInput).before(EguiPreUpdateSet::BeginPass),
             )
-            .add_systems(EguiPrimaryContextPass, draw);
+            .add_systems(EguiPrimaryContextPass, draw)
+            .add_systems(Last, redraw_resized);
     }
 }
 
@@ -237,6 +240,17 @@ fn open(
     });
     window.resize_constraints.min_width = 640.0;
     window.resize_constraints.min_height = 400.0;
+}
+
+/// Draws again after a change of size: camera and egui learn of it one frame after the other, and a window that rests
+/// draws only one.
+fn redraw_resized(
+    mut resized: MessageReader<WindowResized>,
+    mut redraws: MessageWriter<RequestRedraw>,
+    mut left: Local<u8>,
+) {
+    *left = if resized.read().count() > 0 { 3 } else { left.saturating_sub(1) };
+    redraws.write_batch((*left > 0).then_some(RequestRedraw));
 }
 
 /// Takes out the event with which `bevy_egui` 0.42 repeats the modifier keys in every frame, unless they changed: egui
@@ -476,8 +490,9 @@ fn show(ui: &mut Ui, views: &Views, map: &Map, actions: &mut Vec<Action>) -> Are
         section(ui, "list", rect, theme, |ui| list::show(ui, &view, actions));
     }
 
-    let nearest =
-        |found: &crate::query::SimilarSamples| found.neighbours.iter().take(EDGES).map(|n| n.entity).collect();
+    let nearest = |found: &crate::query::SimilarSamples, n: usize| -> Vec<Entity> {
+        found.neighbours.iter().take(n).map(|neighbour| neighbour.entity).collect()
+    };
     let mut view = map::View {
         map,
         look: &views.look,
@@ -486,8 +501,9 @@ fn show(ui: &mut Ui, views: &Views, map: &Map, actions: &mut Vec<Action>) -> Are
         selected,
         marked: &mut session.marked.iter().copied(),
         pointed: session.pointed,
-        neighbours: views.answers.glance.as_ref().map(|glance| (glance.subject, nearest(&glance.found))),
-        found: answer.map(|answer| answer.found.neighbours.iter().map(|n| n.entity).collect()).unwrap_or_default(),
+        neighbours: views.answers.glance.as_ref().map(|glance| (glance.subject, nearest(&glance.found, EDGES))),
+        subject: session.place.like,
+        found: answer.map(|answer| nearest(&answer.found, FOUND)).unwrap_or_default(),
         playing: playback.sample,
         name: &|sample| shown.of(sample).map(|row| row.name.to_string()).unwrap_or_default(),
         hover_play: preferences.hover_play,

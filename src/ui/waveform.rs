@@ -85,6 +85,9 @@ pub fn show(ui: &mut Ui, view: &View, actions: &mut Vec<Action>) {
     paint(ui, &scale, subject, length, view);
 }
 
+/// Below this width in points the buttons do without their keys.
+const NARROW: f32 = 700.0;
+
 /// Where a time lies.
 struct Scale {
     rect: Rect,
@@ -127,6 +130,7 @@ fn transport(ui: &mut Ui, rect: Rect, view: &View, actions: &mut Vec<Action>) {
     let asked = chosen.is_some() && chosen == view.like;
     let several = view.subject.as_ref().is_some_and(|s| s.info.is_some_and(|info| info.channels > 1));
     let known = view.subject.as_ref().is_some_and(|subject| subject.row.analysed);
+    let narrow = rect.width() < NARROW;
     let neighbours = if known { Tone::Plain } else { Tone::Idle };
     let buttons = [
         (
@@ -148,7 +152,7 @@ fn transport(ui: &mut Ui, rect: Rect, view: &View, actions: &mut Vec<Action>) {
     ];
     for (text, label, what, action, tone) in buttons {
         let keys = (view.keys)(&action);
-        let text = if keys.is_empty() { text.to_owned() } else { format!("{text} {keys}") };
+        let text = if keys.is_empty() || narrow { text.to_owned() } else { format!("{text} {keys}") };
         let rect = strip.right(controls::word_width(ui, &text));
         if controls::word(ui, rect, &text, label, &hint(what, &keys), tone, theme).clicked() {
             actions.push(action);
@@ -172,10 +176,15 @@ fn name(ui: &Ui, rect: Rect, subject: &Subject, view: &View) {
     let theme = view.theme;
     let facts = facts(subject, view.region);
     let facts_width = ui.painter().layout_no_wrap(facts.clone(), theme::regular(12.0), theme.muted).size().x;
-    let room = rect.with_max_x((rect.right() - facts_width - 14.0).max(rect.left() + rect.width() * 0.4));
+    // The name first; the facts only where they fit beside some of it.
+    let room = rect.with_max_x(rect.right() - facts_width - 14.0);
+    let facts_fit = room.width() > 120.0;
+    let room = if facts_fit { room } else { rect };
     let width = controls::line(ui, room, Align2::LEFT_CENTER, &subject.row.name, theme::strong(13.0), theme.text);
-    let rest = rect.with_min_x(rect.left() + width + 14.0);
-    controls::line(ui, rest, Align2::LEFT_CENTER, &facts, theme::regular(12.0), theme.muted);
+    if facts_fit {
+        let rest = rect.with_min_x(rect.left() + width + 14.0);
+        controls::line(ui, rest, Align2::LEFT_CENTER, &facts, theme::regular(12.0), theme.muted);
+    }
 }
 
 /// Length, rate, depth, channels and loudness; of the chosen part only how long it is.

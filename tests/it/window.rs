@@ -1,15 +1,26 @@
-//! The real window, under a virtual X server with software Vulkan.
+//! The real window, under a virtual X server with software Vulkan, with PulseAudio's null sink for a sound device.
 
-use std::path::Path;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use soundkin::decode::resample::{Filter, Resampler};
+use soundkin::decode::stream::{Decoders, Stream};
+use soundkin::map::view::{Bounds, View};
+use soundkin::map::{self};
+
 use crate::support::{folder_of_sounds, json};
 
-/// Ground and border of the dark theme, and the height of the status line.
-const GROUND: [u8; 3] = [0x11, 0x13, 0x15];
-const BORDER: [u8; 3] = [0x2B, 0x30, 0x36];
+type Colour = [u8; 3];
+
+/// Ground and border of the dark theme and of the light one, and the chip that names a query.
+const DARK: [Colour; 2] = [[0x11, 0x13, 0x15], [0x2B, 0x30, 0x36]];
+const LIGHT: [Colour; 2] = [[0xF7, 0xF8, 0xF9], [0xC9, 0xCE, 0xD4]];
+const CHIP: Colour = [0x1D, 0x3A, 0x35];
 const STATUS_HEIGHT: usize = 26;
+/// Rate of the null sink in Hz.
+const SINK_RATE: u32 = 48_000;
 
 /// Ends a child with the test, whatever becomes of it.
 struct Ended(Child);
@@ -23,27 +34,350 @@ impl Drop for Ended {
 }
 
 fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + Duration::from_mins(1);
+    let deadline = Instant::now() + Duration::from_secs(40);
     loop {
         if let Some(found) = look() {
             return found;
         }
         assert!(Instant::now() < deadline, "waited too long: {what}");
-        std::thread::sleep(Duration::from_millis(100));
+        std::thread::sleep(Duration::from_millis(50));
     }
 }
 
-fn picture(display: &str, file: &Path) -> Option<(usize, Vec<u8>)> {
-    let mut import = Command::new("import");
-    import.args(["-display", display, "-window", "root", "-depth", "8"]).arg(format!("PNG24:{}", file.display()));
-    if !import.stderr(Stdio::null()).status().ok()?.success() {
-        return None;
+/// What is on the screen, 8-bit sRGB.
+struct Picture {
+    width: usize,
+    pixels: Vec<u8>,
+}
+
+impl Picture {
+    fn at(&self, x: usize, y: usize) -> Colour {
+        std::array::from_fn(|i| self.pixels[(y * self.width + x) * 3 + i])
     }
-    let decoder = png::Decoder::new(std::io::BufReader::new(std::fs::File::open(file).ok()?));
-    let mut reader = decoder.read_info().ok()?;
-    let mut pixels = vec![0; reader.output_buffer_size()?];
-    let info = reader.next_frame(&mut pixels).ok()?;
-    (info.color_type == png::ColorType::Rgb).then_some((info.width as usize, pixels))
+}
+
+/// A screen of its own with the program on it.
+struct Desktop {
+    display: String,
+    root: tempfile::TempDir,
+    program: Ended,
+    _server: Ended,
+}
+
+impl Desktop {
+    /// Opens `folder` in the library of `root`; `device` are the variables that lead to a sound device.
+    fn open(root: tempfile::TempDir, folder: &Path, device: &HashMap<&str, PathBuf>) -> Self {
+        // Numbers of their own for tests that run beside each other.
+        static NEXT: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
+        let next = NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let display = format!(":{}", 90 + (std::process::id() * 8 + next) % 4000);
+        let server = Command::new("Xvfb").args([&display, "-screen", "0", "1440x900x24", "-nolisten", "tcp"]).spawn();
+        let server = Ended(server.expect("`make test` installs Xvfb"));
+        let socket = format!("/tmp/.X11-unix/X{}", &display[1..]);
+        wait_for("the X server", || Path::new(&socket).exists().then_some(()));
+        let program = Command::new(env!("CARGO_BIN_EXE_soundkin"))
+            .arg(folder)
+            .env("SOUNDKIN_LIBRARY", root.path().join("library.db"))
+            .env("DISPLAY", &display)
+            .env_remove("WAYLAND_DISPLAY")
+            .env("XDG_RUNTIME_DIR", root.path())
+            .env("XDG_CONFIG_HOME", root.path().join("config"))
+            .envs(device)
+            .stderr(Stdio::null())
+            .spawn();
+        Self { display, root, program: Ended(program.unwrap()), _server: server }
+    }
+
+    fn picture(&self) -> Option<Picture> {
+        let file = self.root.path().join("window.png");
+        let mut import = Command::new("import");
+        import.args(["-display", &self.display, "-window", "root", "-depth", "8"]);
+        if !import.arg(format!("PNG24:{}", file.display())).stderr(Stdio::null()).status().ok()?.success() {
+            return None;
+        }
+        let decoder = png::Decoder::new(std::io::BufReader::new(std::fs::File::open(file).ok()?));
+        let mut reader = decoder.read_info().ok()?;
+        let mut pixels = vec![0; reader.output_buffer_size()?];
+        let info = reader.next_frame(&mut pixels).ok()?;
+        let width = info.width as usize;
+        (info.color_type == png::ColorType::Rgb).then_some(Picture { width, pixels })
+    }
+
+    /// Moves the pointer and presses keys as a user does; xdotool's own words.
+    fn xdotool(&self, words: &[&str]) {
+        let status = Command::new("xdotool").args(words).env("DISPLAY", &self.display).status();
+        assert!(status.expect("`make test` installs xdotool").success(), "xdotool {words:?}");
+    }
+
+    /// Waits until the window has this size and the borders that go with it, and finds its sections.
+    fn sections(&self, width: usize, height: usize, theme: [Colour; 2]) -> (Picture, Sections) {
+        // What was seen last stays for whoever looks into a failure.
+        let seen = Path::new(env!("CARGO_TARGET_TMPDIR")).join("window.png");
+        wait_for(&format!("four borders at {width} x {height} in {}", seen.display()), || {
+            let picture = self.picture()?;
+            std::fs::copy(self.root.path().join("window.png"), &seen).ok()?;
+            let sections = Sections::find(&picture, width, height, theme)?;
+            Some((picture, sections))
+        })
+    }
+}
+
+/// Where the lines between the sections are, in pixels.
+#[derive(Debug)]
+struct Sections {
+    size: [usize; 2],
+    /// Right of the sources, under the waveform, right of the list, over the status line.
+    sources: usize,
+    waveform: usize,
+    list: usize,
+    status: usize,
+    theme: [Colour; 2],
+}
+
+impl Sections {
+    /// Finds the four lines; `None` unless there is exactly one of each, all along the sections they divide.
+    fn find(picture: &Picture, width: usize, height: usize, theme: [Colour; 2]) -> Option<Self> {
+        let status = height.checked_sub(STATUS_HEIGHT)?;
+        let border = |x: usize, y: usize| picture.at(x, y) == theme[1];
+        let down = |x: usize, from: usize| (from..status).all(|y| border(x, y));
+        let across = |y: usize, from: usize| (from..width).all(|x| border(x, y));
+        let only = |found: Vec<usize>| (found.len() == 1).then(|| found[0]);
+        only((0..height).filter(|y| across(*y, 0)).collect()).filter(|y| *y == status)?;
+        let sources = only((0..width).filter(|x| down(*x, 0)).collect())?;
+        let waveform = only((0..status).filter(|y| across(*y, sources)).collect())?;
+        let list = only((sources + 1..width).filter(|x| down(*x, waveform)).collect())?;
+        Some(Self { size: [width, height], sources, waveform, list, status, theme })
+    }
+
+    /// The lines as (position, from, to, whether it runs down).
+    fn lines(&self) -> [(usize, usize, usize, bool); 4] {
+        [
+            (self.status, 0, self.size[0], false),
+            (self.sources, 0, self.status, true),
+            (self.waveform, self.sources + 1, self.size[0], false),
+            (self.list, self.waveform + 1, self.status, true),
+        ]
+    }
+
+    /// Finds thin lines beside and along the borders: anything one pixel wide, longer than a thumbnail and unlike
+    /// what is on both of its sides.
+    fn second_lines(&self, picture: &Picture) -> Vec<String> {
+        const NEAR: usize = 6;
+        const LONG: usize = 100;
+        let mut found = Vec::new();
+        for (at, from, to, down) in self.lines() {
+            let end = if down { self.size[0] } else { self.size[1] };
+            let pixel = |across: usize, along: usize| {
+                if down { picture.at(across, along) } else { picture.at(along, across) }
+            };
+            for beside in at.saturating_sub(NEAR)..(at + NEAR + 1).min(end - 1) {
+                if beside == at || beside < 1 {
+                    continue;
+                }
+                let apart = |a: Colour, b: Colour| a.iter().zip(b).any(|(a, b)| a.abs_diff(b) > 6);
+                let mut run = 0;
+                for along in from..to {
+                    let here = pixel(beside, along);
+                    let before = if beside == at + 1 { self.theme[0] } else { pixel(beside - 1, along) };
+                    let after = if beside + 1 == at { self.theme[0] } else { pixel(beside + 1, along) };
+                    let thin = apart(here, before) && apart(here, after);
+                    run = if thin || here == self.theme[1] { run + 1 } else { 0 };
+                    if run == LONG {
+                        found.push(format!("{here:02x?} at {beside} beside {at}, {along} along, down: {down}"));
+                    }
+                }
+            }
+        }
+        found
+    }
+}
+
+/// A sound server of its own, with a sink that nobody hears and a monitor to listen at.
+struct Sink {
+    folder: PathBuf,
+    _server: Ended,
+}
+
+impl Sink {
+    fn open(root: &Path) -> Self {
+        let folder = root.join("pulse");
+        std::fs::create_dir(&folder).unwrap();
+        std::fs::set_permissions(&folder, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+        let device = "pcm.!default pulse\nctl.!default pulse\n";
+        std::fs::write(folder.join("asound.conf"), format!("</usr/share/alsa/alsa.conf>\n{device}")).unwrap();
+        let server = Command::new("pulseaudio")
+            .args(["-n", "--daemonize=no", "--exit-idle-time=-1", "--load=module-native-protocol-unix"])
+            .arg(format!("--load=module-null-sink sink_name=loop rate={SINK_RATE}"))
+            .envs([("XDG_RUNTIME_DIR", &folder), ("HOME", &folder)])
+            .stderr(Stdio::null())
+            .spawn();
+        let sink = Self { folder, _server: Ended(server.expect("`make test` installs PulseAudio")) };
+        wait_for("the sound server", || {
+            let mut ask = Command::new("pactl");
+            let answer = ask.arg("info").envs(sink.variables()).stdout(Stdio::null()).stderr(Stdio::null()).status();
+            answer.ok()?.success().then_some(())
+        });
+        sink
+    }
+
+    /// What leads programs to it.
+    fn variables(&self) -> HashMap<&'static str, PathBuf> {
+        let server = format!("unix:{}", self.folder.join("pulse/native").display());
+        [
+            ("XDG_RUNTIME_DIR", self.folder.clone()),
+            ("PULSE_SERVER", server.into()),
+            ("ALSA_CONFIG_PATH", self.folder.join("asound.conf")),
+        ]
+        .into()
+    }
+
+    /// Starts to write what is heard to a file, as mono.
+    fn listen(&self, file: &Path) -> Ended {
+        let mut listen = Command::new("parec");
+        listen.args(["-d", "loop.monitor", "--channels=1", "--format=float32le", "--latency-msec=20"]);
+        listen.arg(format!("--rate={SINK_RATE}")).envs(self.variables());
+        let child = listen.stdout(std::fs::File::create(file).unwrap()).spawn();
+        let listening = Ended(child.expect("`make test` installs PulseAudio's tools"));
+        wait_for("the monitor", || (file.metadata().ok()?.len() > 0).then_some(()));
+        listening
+    }
+}
+
+fn heard(file: &Path) -> Vec<f32> {
+    let bytes = std::fs::read(file).unwrap();
+    bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()
+}
+
+/// A file's sound at the sink's rate, mono.
+fn sound_of(path: &Path) -> Vec<f32> {
+    let mut stream = Stream::open_path(path, &mut Decoders::default()).unwrap();
+    let (mut mono, mut rate) = (Vec::new(), 0);
+    while let Some(block) = stream.next_block().unwrap() {
+        rate = block.rate;
+        mono.extend(block.samples.chunks_exact(block.channels).map(|frame| frame.iter().sum::<f32>()));
+    }
+    Resampler::new(SINK_RATE, Filter::AnyHighQuality).convert(&mono, rate).unwrap()
+}
+
+/// How much of `heard` is `sound`, -1..=1: the largest normalised correlation around the place where both begin.
+fn match_of(heard: &[f32], sound: &[f32]) -> f64 {
+    let begin = |samples: &[f32]| {
+        let peak = samples.iter().fold(0.0_f32, |peak, v| peak.max(v.abs()));
+        samples.iter().position(|v| v.abs() > 0.02 * peak).unwrap_or(0)
+    };
+    let sound = &sound[begin(sound)..];
+    let sound = &sound[..sound.len().min(SINK_RATE as usize / 4)];
+    let first = begin(heard).saturating_sub(200);
+    let correlation = |shift: usize| {
+        let there = heard.get(first + shift..).unwrap_or_default();
+        let sums = sound.iter().zip(there).fold([0.0_f64; 3], |[ab, aa, bb], (a, b)| {
+            let (a, b) = (f64::from(*a), f64::from(*b));
+            [ab + a * b, aa + a * a, bb + b * b]
+        });
+        sums[0] / (sums[1] * sums[2]).sqrt().max(1e-12)
+    };
+    (0..400).map(correlation).fold(-1.0, f64::max)
+}
+
+/// The user's path: a dot on the map is clicked and heard, its neighbours are listed, the window changes its size.
+#[test]
+fn a_clicked_dot_is_heard_its_neighbours_are_listed_and_every_size_has_one_border() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/demo");
+    let library = root.path().join("library.db");
+    json(&library, &["index", folder.to_str().unwrap()]);
+    let points = json(&library, &["map"])["points"].as_array().unwrap().clone();
+    let sink = Sink::open(root.path());
+    let desktop = Desktop::open(root, &folder, &sink.variables());
+
+    // Where a dot must be, from the map that the command line gives and the section that is seen.
+    let (_, sections) = desktop.sections(1440, 900, DARK);
+    let heading = 30;
+    let area = map::Area {
+        min: [(sections.list + 1) as f32, (sections.waveform + 1 + heading) as f32],
+        max: [1440.0, sections.status as f32],
+        pixels_per_point: 1.0,
+    };
+    let place = |point: &serde_json::Value| ["x", "y"].map(|axis| point[axis].as_f64().unwrap() as f32);
+    let cloud: Vec<[f32; 2]> = points.iter().map(place).collect();
+    let view = View::fit(&Bounds::of(&cloud), &area);
+    // One that stands alone, so that no other can be meant, and is long enough to be known by ear.
+    let distance = |a: [f32; 2], b: [f32; 2]| (a[0] - b[0]).hypot(a[1] - b[1]);
+    let alone = |i: usize| {
+        let others = cloud.iter().enumerate().filter(|(j, _)| *j != i);
+        others.map(|(_, other)| distance(cloud[i], *other)).fold(f32::MAX, f32::min)
+    };
+    let right = |i: &usize| view.to_screen(cloud[*i], &area)[0] > area.centre()[0];
+    let target = (0..points.len()).filter(right).max_by(|a, b| alone(*a).total_cmp(&alone(*b))).unwrap();
+    let [x, y] = view.to_screen(cloud[target], &area).map(|v| (v.round() as u32).to_string());
+    let dot_is_there = || {
+        let colour = desktop.picture()?.at(x.parse().ok()?, y.parse().ok()?);
+        (colour != DARK[0]).then_some(())
+    };
+    wait_for("the dot", dot_is_there);
+    assert_eq!(sections.second_lines(&desktop.picture().unwrap()), Vec::<String>::new());
+
+    // A machine with much else to do may lose some of it between program and sink, but not three times.
+    let matches = (0..3).map(|_| {
+        let file = desktop.root.path().join("heard.f32");
+        let listening = sink.listen(&file);
+        desktop.xdotool(&["mousemove", &x, &y, "sleep", "0.3", "click", "1"]);
+        wait_for("some sound", || heard(&file).iter().any(|v| v.abs() > 1e-3).then_some(()));
+        std::thread::sleep(Duration::from_secs(1));
+        drop(listening);
+        let heard = heard(&file);
+        let likeness = |point: &serde_json::Value| {
+            let path = point["path"].as_str().unwrap();
+            (match_of(&heard, &sound_of(Path::new(path))), path.to_owned())
+        };
+        let mut matches: Vec<(f64, String)> = points.iter().map(likeness).collect();
+        matches.sort_by(|a, b| b.0.total_cmp(&a.0));
+        matches.truncate(3);
+        matches
+    });
+    let expected = points[target]["path"].as_str().unwrap();
+    let mut worse = Vec::new();
+    let is_it = |m: &Vec<(f64, String)>| m[0].1 == expected && m[0].0 > 0.95 && m[1].0 < 0.9;
+    let found = { matches }.find(|found| {
+        is_it(found) || {
+            worse.push(found.clone());
+            false
+        }
+    });
+    assert!(found.is_some(), "{expected}: {worse:?}");
+
+    // The neighbours' key: a chip names the query and the list is another.
+    let list = |picture: &Picture| -> Vec<Colour> {
+        let rows = (sections.waveform + 60..sections.status).step_by(7);
+        rows.flat_map(|y| (sections.sources + 110..sections.sources + 250).map(move |x| (x, y)))
+            .map(|(x, y)| picture.at(x, y))
+            .collect()
+    };
+    let before = desktop.picture().unwrap();
+    let window = wait_for("the window's name", || {
+        let mut search = Command::new("xdotool");
+        let output = search.args(["search", "--name", "Soundkin"]).env("DISPLAY", &desktop.display).output().ok()?;
+        String::from_utf8(output.stdout).ok()?.lines().last().map(str::to_owned)
+    });
+    desktop.xdotool(&["mousemove", "700", "12", "windowfocus", &window, "sleep", "0.3", "key", "n"]);
+    let after = wait_for("the chip of the query", || {
+        let picture = desktop.picture()?;
+        let (x, y) = (sections.sources + 70, sections.waveform + 9);
+        (picture.at(x, y) == CHIP && list(&picture) != list(&before)).then_some(picture)
+    });
+    assert_eq!(sections.second_lines(&after), Vec::<String>::new());
+
+    for (width, height) in [(1100, 700), (800, 560)] {
+        desktop.xdotool(&["windowsize", &window, &width.to_string(), &height.to_string()]);
+        let (picture, sections) = desktop.sections(width, height, DARK);
+        assert!(sections.sources < sections.list && sections.list < width - 100, "{sections:?}");
+        assert_eq!(sections.second_lines(&picture), Vec::<String>::new(), "{width} x {height}");
+    }
+    // Held as long as fingers hold keys.
+    let held = ["keydown", "ctrl", "sleep", "0.2", "keydown", "t", "sleep", "0.2", "keyup", "t", "keyup", "ctrl"];
+    desktop.xdotool(&held);
+    let (picture, sections) = desktop.sections(800, 560, LIGHT);
+    assert_eq!(sections.second_lines(&picture), Vec::<String>::new(), "light");
 }
 
 #[test]
@@ -51,38 +385,22 @@ fn the_window_opens_lists_a_folder_and_shows_its_ground_and_one_border() {
     let root = tempfile::tempdir().unwrap();
     let folder = folder_of_sounds(root.path(), 3);
     let library = root.path().join("library.db");
-    let display = format!(":{}", 90 + std::process::id() % 400);
-    let server = Command::new("Xvfb").args([&display, "-screen", "0", "1440x900x24", "-nolisten", "tcp"]).spawn();
-    let _server = Ended(server.expect("`make test` installs Xvfb"));
-    let socket = format!("/tmp/.X11-unix/X{}", &display[1..]);
-    wait_for("the X server", || Path::new(&socket).exists().then_some(()));
-    let window = Command::new(env!("CARGO_BIN_EXE_soundkin"))
-        .arg(&folder)
-        .env("SOUNDKIN_LIBRARY", &library)
-        .env("DISPLAY", &display)
-        .env_remove("WAYLAND_DISPLAY")
-        .env("XDG_RUNTIME_DIR", root.path())
-        .stderr(Stdio::null())
-        .spawn();
-    let window = Ended(window.unwrap());
-    let file = root.path().join("window.png");
-    let at = |(width, pixels): &(usize, Vec<u8>), x: usize, y: usize| -> [u8; 3] {
-        std::array::from_fn(|i| pixels[(y * width + x) * 3 + i])
-    };
+    let desktop = Desktop::open(root, &folder, &HashMap::new());
+    let [ground, border] = DARK;
     let line = 900 - STATUS_HEIGHT;
     let shown = wait_for("the window's picture", || {
-        picture(&display, &file).filter(|shown| at(shown, 720, 700) == GROUND && at(shown, 720, line) == BORDER)
+        desktop.picture().filter(|shown| shown.at(720, 700) == ground && shown.at(720, line) == border)
     });
     // One line, one pixel, edge to edge, and the ground on both sides of it.
     for x in [0, 3, 400, 1436, 1439] {
-        assert_eq!(at(&shown, x, line), BORDER, "x {x}");
-        assert_eq!(at(&shown, x, line - 1), GROUND, "x {x}");
-        assert_eq!(at(&shown, x, line + 1), GROUND, "x {x}");
+        assert_eq!(shown.at(x, line), border, "x {x}");
+        assert_eq!(shown.at(x, line - 1), ground, "x {x}");
+        assert_eq!(shown.at(x, line + 1), ground, "x {x}");
     }
     // The status line has text once sounds are there, and what was analysed is in the library.
     wait_for("the status text", || {
-        let shown = picture(&display, &file)?;
-        (12..300).any(|x| (line + 6..896).any(|y| at(&shown, x, y)[0] > 0x70)).then_some(())
+        let shown = desktop.picture()?;
+        (12..300).any(|x| (line + 6..896).any(|y| shown.at(x, y)[0] > 0x70)).then_some(())
     });
     wait_for("the analysis", || {
         let listed = json(&library, &["list"]);
@@ -91,9 +409,9 @@ fn the_window_opens_lists_a_folder_and_shows_its_ground_and_one_border() {
     });
     // With nothing going on the window rests: no frame is drawn but for a reason.
     std::thread::sleep(Duration::from_secs(2));
-    let before = cpu_ticks(window.0.id());
+    let before = cpu_ticks(desktop.program.0.id());
     std::thread::sleep(Duration::from_secs(4));
-    let used = cpu_ticks(window.0.id()) - before;
+    let used = cpu_ticks(desktop.program.0.id()) - before;
     assert!(used < 20, "the idle window used {used} of 400 ticks");
 }
 
