@@ -14,7 +14,8 @@ CORPUS ?= /usr/share/lmms/samples /usr/share/hydrogen/data /usr/share/sonic-pi/s
 help:
 	@sed -n '1,3s/^# //p' Makefile
 	@echo 'make check              formatting, lints, documentation, licences, tracked files'
-	@echo 'make bench [CORPUS=…]   speed against ONNX Runtime alone and a Python pool; neighbours; start-up'
+	@echo 'make bench [CORPUS=…]   speed against ONNX Runtime alone and a Python pool; neighbours; window; first sound'
+	@echo 'make screenshot         the pictures in README.md, from the real window on real sounds'
 	@echo 'make quality [LABELS=…] retrieval quality against the numpy reference on labelled sounds'
 
 setup-run:
@@ -54,8 +55,16 @@ $(VENV)/ready: export/requirements.txt
 	touch $@
 
 bench: setup-run $(VENV)/ready
+	@echo "$$(nproc) cores of $$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -1), $$(date -I)"
 	SOUNDKIN_PYTHON=$(VENV)/bin/python $(CARGO) bench --profile dev --bench index -- $(CORPUS)
 	$(CARGO) bench --profile dev --bench neighbours -- $(CORPUS)
+	$(CARGO) bench --profile dev --bench layout -- $(CORPUS)
+	$(CARGO) bench --profile dev --bench window
+	$(CARGO) bench --profile dev --bench audition
+
+screenshot: setup-test
+	$(CARGO) build -q
+	export/screenshot.sh "$$($(CARGO) metadata --format-version 1 --no-deps | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')/debug/soundkin" $(filter-out %voice,$(CORPUS))
 
 quality: setup-run $(VENV)/ready
 	$(CARGO) build -q

@@ -124,7 +124,9 @@ fn scope(view: &View) -> String {
     let within = if filter.kept { Some("kept".to_owned()) } else { folder };
     let n = view.shown.len();
     if view.session.place.like.is_some() {
-        let within = within.map_or("everywhere".to_owned(), |folder| format!("in {folder}"));
+        let text = filter.text.trim();
+        let searched = if text.is_empty() { "everywhere".to_owned() } else { format!("among “{text}”") };
+        let within = within.map_or(searched, |folder| format!("in {folder}"));
         let state = match view.exact {
             None => "looking",
             Some(true) => "exact",

@@ -1,0 +1,202 @@
+//! What the window costs: a frame among 100,000 samples, and opening such a library.
+//!
+//! `cargo bench --profile dev --bench window` prints the processor time of a frame without the graphics: all systems, the
+//! panels, and their shapes cut into triangles. In it the list scrolls, the map is dragged, or analysed sounds come in,
+//! eight in every frame. Then the time from nothing to the first frame that is drawn, and until all samples are listed.
+//!
+//! Four cores of an AMD EPYC virtual machine that had other work to do, 2026-11-23:
+//!
+//! ```text
+//! opening                      first frame   all listed   (ms)
+//! an empty library                      24           24
+//! 100,000 samples                       16         3205
+//!
+//! a frame among 100000 samples   median      99 %   worst   (ms)
+//! at rest                            0.56      1.14    2.89
+//! scrolling the list                 1.06      1.67    2.49
+//! dragging the map                   0.70      1.69    4.92
+//! pointing at the map's dots         0.75      1.25    1.95
+//! indexing, 8 sounds a frame         2.62      5.57    8.54
+//! ```
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bevy::prelude::*;
+use bevy_egui::egui::{self, Modifiers, MouseWheelUnit, PointerButton, Pos2, TouchPhase, vec2};
+use half::f16;
+use soundkin::audio::SimulatedAudioPlugin;
+use soundkin::decode::{AudioInfo, Features, Thumbnail};
+use soundkin::embed::Embedding;
+use soundkin::embed::manifest::Model;
+use soundkin::map::Map;
+use soundkin::sample::{ContentHash, FileStamp, Restored, Sample};
+use soundkin::store::Library;
+use soundkin::ui::{PanelsPlugin, draw_panels};
+use soundkin::{Assembly, headless, is_idle, run_until};
+
+/// Samples in the large library.
+const SAMPLES: usize = 100_000;
+/// Frames of a scenario.
+const FRAMES: usize = 600;
+/// Samples that come in with each frame while the library is indexed.
+const ARRIVING: usize = 8;
+const WINDOW: egui::Vec2 = vec2(1440.0, 900.0);
+
+fn main() -> anyhow::Result<()> {
+    let root = tempfile::tempdir()?;
+    let [large, empty] = ["large.db", "empty.db"].map(|name| root.path().join(name));
+    fill(&large)?;
+    Library::open(&empty)?;
+
+    println!("\nopening                      first frame   all listed   (ms)");
+    for (name, library, samples) in [("an empty library", &empty, 0), ("100,000 samples", &large, SAMPLES)] {
+        let started = Instant::now();
+        let mut window = Inside::open(library, root.path())?;
+        // Fonts are there from the second frame on.
+        window.frame(Vec::new());
+        window.frame(Vec::new());
+        let first = started.elapsed();
+        while window.samples() < samples || !window.app.world().resource::<Restored>().0 {
+            window.frame(Vec::new());
+        }
+        println!("{name:<26} {:>13.0} {:>12.0}", ms(first), ms(started.elapsed()));
+    }
+
+    let mut window = Inside::open(&large, root.path())?;
+    let ready = |window: &mut Inside| window.app.world().resource::<Map>().len() == SAMPLES;
+    while !ready(&mut window) || !is_idle(window.app.world_mut()) || window.app.world().resource::<Map>().is_moving() {
+        window.frame(Vec::new());
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    println!("\na frame among {SAMPLES} samples   median      99 %   worst   (ms)");
+    window.measure("at rest", |_, _| Vec::new());
+    let list = Pos2::new(500.0, 600.0);
+    window.measure("scrolling the list", |_, i| {
+        let delta = vec2(0.0, if i % 200 < 100 { -800.0 } else { 790.0 });
+        let wheel = egui::Event::MouseWheel {
+            unit: MouseWheelUnit::Point,
+            delta,
+            phase: TouchPhase::Move,
+            modifiers: Modifiers::NONE,
+        };
+        vec![egui::Event::PointerMoved(list), wheel]
+    });
+    let at = |i: usize| Pos2::new(1000.0 + 80.0 * (i as f32 * 0.1).sin(), 400.0 + 80.0 * (i as f32 * 0.07).cos());
+    let button = |at: Pos2, pressed: bool| egui::Event::PointerButton {
+        pos: at,
+        button: PointerButton::Primary,
+        pressed,
+        modifiers: Modifiers::NONE,
+    };
+    window.frame(vec![egui::Event::PointerMoved(at(0)), button(at(0), true)]);
+    window.measure("dragging the map", |_, i| vec![egui::Event::PointerMoved(at(i))]);
+    window.frame(vec![button(at(0), false)]);
+    window.measure("pointing at the map's dots", |_, i| vec![egui::Event::PointerMoved(at(i))]);
+    window.measure("indexing, 8 sounds a frame", |app, i| {
+        let world = app.world_mut();
+        for n in 0..ARRIVING {
+            spawn(world, SAMPLES + i * ARRIVING + n);
+        }
+        Vec::new()
+    });
+    Ok(())
+}
+
+fn ms(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e3
+}
+
+/// The window's inside: everything but the window, the graphics and the sound device.
+struct Inside {
+    app: App,
+    context: egui::Context,
+    frames: u32,
+}
+
+impl Inside {
+    fn open(library: &Path, root: &Path) -> anyhow::Result<Self> {
+        let model = Arc::new(Model::built_in()?);
+        let mut app = headless(Assembly::new(Some(Library::open(library)?), model));
+        app.add_plugins(PanelsPlugin { settings: root.join("settings.toml") });
+        app.add_plugins((SimulatedAudioPlugin(|_: &[f32]| {}), bevy::time::TimePlugin));
+        Ok(Self { app, context: egui::Context::default(), frames: 0 })
+    }
+
+    /// One frame; returns the processor time it took.
+    fn frame(&mut self, events: Vec<egui::Event>) -> Duration {
+        self.frames += 1;
+        let screen = egui::Rect::from_min_size(Pos2::ZERO, WINDOW);
+        let time = Some(f64::from(self.frames) / 60.0);
+        let input = egui::RawInput { screen_rect: Some(screen), time, events, ..Default::default() };
+        let started = Instant::now();
+        self.app.update();
+        let world = self.app.world_mut();
+        let output = self.context.run_ui(input, |ui| {
+            draw_panels(world, ui.ctx()).expect("the panels are part of the app");
+        });
+        let triangles = self.context.tessellate(output.shapes, output.pixels_per_point);
+        let took = started.elapsed();
+        assert!(self.frames < 2 || !triangles.is_empty());
+        took
+    }
+
+    fn measure(&mut self, what: &str, mut events: impl FnMut(&mut App, usize) -> Vec<egui::Event>) {
+        let mut times: Vec<Duration> = (0..FRAMES)
+            .map(|i| {
+                let events = events(&mut self.app, i);
+                let took = self.frame(events);
+                // As a display would, let the others work.
+                std::thread::sleep(Duration::from_millis(8).saturating_sub(took));
+                took
+            })
+            .collect();
+        times.sort();
+        let [median, most, worst] = [FRAMES / 2, FRAMES * 99 / 100, FRAMES - 1].map(|i| ms(times[i]));
+        println!("{what:<30} {median:>8.2} {most:>9.2} {worst:>7.2}");
+    }
+
+    fn samples(&mut self) -> usize {
+        let world = self.app.world_mut();
+        world.query::<&Sample>().iter(world).count()
+    }
+}
+
+/// Makes a library of sounds that were never recorded.
+fn fill(library: &Path) -> anyhow::Result<()> {
+    let mut app = headless(Assembly::new(Some(Library::open(library)?), Arc::new(Model::built_in()?)));
+    run_until(&mut app, None, |world| world.resource::<Restored>().0);
+    for i in 0..SAMPLES {
+        spawn(app.world_mut(), i);
+        if i % 10_000 == 0 {
+            app.update();
+        }
+    }
+    run_until(&mut app, None, is_idle);
+    Ok(())
+}
+
+/// A sound that has been analysed: one of a hundred kinds, in one of a thousand folders.
+fn spawn(world: &mut World, i: usize) {
+    let mut state = i as u64;
+    let mut random = move || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 40) as f32 / (1 << 23) as f32 - 1.0
+    };
+    let kind = i % 100;
+    let vector: Vec<f32> = (0..512).map(|d| ((kind * 37 + d * d) as f32).sin() + 0.7 * random()).collect();
+    let length = vector.iter().map(|v| v * v).sum::<f32>().sqrt();
+    let path = format!("/library/pack {:02}/kind {kind:02}/sound {i:06}.wav", i / 1000 % 100);
+    let mut hash = [0; 32];
+    hash[..8].copy_from_slice(&(i as u64 + 1).to_le_bytes());
+    world.spawn((
+        Sample { path: Path::new(&path).into() },
+        FileStamp { size: 100_000 + i as u64, modified: 1 },
+        ContentHash(hash),
+        AudioInfo { frames: 5000 + i as u64 % 90_000, rate: 44_100, channels: 1, codec: "pcm_s16le".to_owned() },
+        Thumbnail(Box::new(std::array::from_fn(|c| [-((c % 100) as i8), (c * 7 % 100) as i8]))),
+        Features { lufs: Some(-20.0 + 6.0 * random()), peak_db: -3.0, brightness_hz: 3000.0 + 2500.0 * random() },
+        Embedding { vector: vector.iter().map(|v| f16::from_f32(v / length)).collect(), windows: None },
+    ));
+}
