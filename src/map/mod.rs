@@ -95,6 +95,8 @@ pub struct Map {
     pub area: Option<Area>,
     dots: Dots,
     layout: Option<Arc<Layout>>,
+    /// Whether the dots are in the layout's grid, not in its cloud.
+    in_grid: bool,
     /// Around the dots where they come from and where they go.
     bounds: [Bounds; 2],
     /// How long the dots have been on their way; `None` once they have arrived.
@@ -113,6 +115,7 @@ impl Default for Map {
             area: None,
             dots: Dots::default(),
             layout: None,
+            in_grid: false,
             bounds: [Bounds::of(&[]); 2],
             travelled: None,
             share: 1.0,
@@ -150,9 +153,17 @@ impl Map {
 
     /// Finds the nearest shown dot within `radius` of a point of the window, all in points.
     pub fn pick(&self, at: [f32; 2], radius: f32) -> Option<Entity> {
-        let area = self.area?;
-        let row = pick::nearest(self.shown(), self.view.to_map(at, &area), radius / self.view.scale)?;
-        Some(self.dots.entities[row])
+        let (at, radius) = (self.view.to_map(at, &self.area?), radius / self.view.scale);
+        // The tree knows where dots rest; on their way all are looked at.
+        let resting = self.layout.as_ref().filter(|_| !self.is_moving());
+        let row = match resting.and_then(|layout| layout.near(self.in_grid, at, radius)) {
+            Some(near) => {
+                let shown = near.filter(|(row, _)| self.dots.shown[*row]);
+                shown.min_by(|a, b| a.1.total_cmp(&b.1)).map(|(row, _)| row)
+            }
+            None => pick::nearest(self.shown(), at, radius),
+        };
+        row.map(|row| self.dots.entities[row])
     }
 
     /// Finds the shown dots inside an outline, in points of the window.
@@ -241,6 +252,7 @@ impl Map {
             to,
         };
         self.layout = Some(layout.clone());
+        self.in_grid = arrangement == Arrangement::Grid;
         self.travelled = Some(Duration::ZERO);
         self.share = 0.0;
         self.revision += 1;

@@ -7,6 +7,9 @@
 //! `benches/layout.rs` measures how many true neighbours are neighbours on the map.
 
 use std::path::Path;
+use std::sync::Arc;
+
+use kiddo::{ImmutableKdTree, SquaredEuclidean};
 
 use super::cluster::Clusters;
 use super::space::Space;
@@ -40,7 +43,12 @@ pub struct Layout {
     pub method: &'static str,
     /// The cloud before it was centred and scaled.
     raw: Vec<[f32; 2]>,
+    /// Trees over the cloud and the grid.
+    trees: [Option<Arc<Tree>>; 2],
 }
+
+/// Finds positions near a point.
+type Tree = ImmutableKdTree<f32, 2>;
 
 /// What the last layout leaves to the next.
 #[derive(Clone, Debug, Default)]
@@ -64,7 +72,16 @@ impl Layout {
         let place = |cell: usize, count: f32| (2.0 * cell as f32 + 1.0 - count) / columns.max(1.0);
         let grid = grid::cells(&cloud).into_iter().map(|[x, y]| [place(x, columns), place(y, rows)]).collect();
         let method = if space.len() > 3 { "umap" } else { "pca" };
-        Some(Self { cloud, grid, clusters, labels, method, raw })
+        let trees = [&cloud, &grid].map(|positions| Tree::new_from_slice(positions).ok().map(Arc::new));
+        Some(Self { cloud, grid, clusters, labels, method, raw, trees })
+    }
+
+    /// Lists rows and squared distances of all positions within `radius` of a point, in the cloud or the grid; `None`
+    /// where no tree could be made.
+    pub fn near(&self, in_grid: bool, at: [f32; 2], radius: f32) -> Option<impl Iterator<Item = (usize, f32)> + use<>> {
+        let tree = self.trees[usize::from(in_grid)].as_ref()?;
+        let found = tree.query(&at).within::<SquaredEuclidean<f32>>(radius * radius).execute();
+        Some(found.into_iter().map(|near| (near.item as usize, near.distance)))
     }
 
     /// Keeps what the next layout starts from; `old_row` tells where each of its `n` rows was.
@@ -185,6 +202,21 @@ mod tests {
         let extent = layout.cloud.iter().flatten().fold(0.0_f32, |max, v| max.max(v.abs()));
         assert!((0.4..2.0).contains(&extent), "{extent}");
         assert!(layout.cloud.iter().map(|p| p[0]).sum::<f32>().abs() < 0.01);
+    }
+
+    #[test]
+    fn what_is_near_a_point_is_found_in_cloud_and_grid() {
+        let layout = lay_out(&space(300), &Before::default());
+        for (in_grid, positions) in [(false, &layout.cloud), (true, &layout.grid)] {
+            let [x, y] = positions[7];
+            let at = [x + 0.01, y];
+            let distance = |p: &[f32; 2]| (p[0] - at[0]).hypot(p[1] - at[1]);
+            let mut found: Vec<usize> = layout.near(in_grid, at, 0.2).unwrap().map(|(row, _)| row).collect();
+            found.sort_unstable();
+            let all: Vec<usize> = (0..300).filter(|row| distance(&positions[*row]) < 0.2).collect();
+            assert_eq!(found, all);
+            assert!(found.contains(&7) && found.len() < 300);
+        }
     }
 
     #[test]

@@ -99,6 +99,8 @@ impl Plugin for ProjectPlugin {
         app.init_resource::<Projection>()
             .add_observer(touch::<Insert, Embedding>)
             .add_observer(touch::<Remove, Embedding>)
+            .add_observer(touch::<Insert, Sample>)
+            .add_observer(touch::<Discard, Sample>)
             .add_observer(touch::<Insert, Missing>)
             .add_observer(touch::<Remove, Missing>)
             .add_systems(Update, collect_space.in_set(SoundkinSystems::Collect))

@@ -117,6 +117,7 @@ impl Plugin for StorePlugin {
         app.init_resource::<StoreState>()
             .add_message::<Stored>()
             .add_observer(forget)
+            .add_observer(touch::<Insert, Sample>)
             .add_observer(touch::<Insert, FileStamp>)
             .add_observer(touch::<Insert, ContentHash>)
             .add_observer(touch::<Insert, AudioInfo>)

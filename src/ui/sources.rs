@@ -48,7 +48,13 @@ pub fn branches(roots: &[PathBuf], samples: &BTreeMap<PathBuf, [usize; 2]>, open
     for root in roots {
         // A folder of the library inside another one is shown there.
         if !roots.iter().any(|other| other != root && root.starts_with(other)) {
+            let first = lines.len();
             grow(root, 0, samples, open, &mut lines);
+            // Two folders of one name are told apart by what they lie in.
+            let same = |other: &PathBuf| other != root && other.file_name() == root.file_name();
+            if let Some(above) = root.parent().and_then(Path::file_name).filter(|_| roots.iter().any(same)) {
+                lines[first].name = format!("{} in {}", lines[first].name, above.to_string_lossy());
+            }
         }
     }
     lines
@@ -229,5 +235,8 @@ mod tests {
         assert_eq!(lines(&["/lib"]), [line("lib", 0, 8), line("lib2", 0, 9)]);
         let tree = branches(&roots, &samples, &HashSet::new());
         assert!(tree[2].offline && !tree[0].offline);
+        let same = ["/usr/one/samples", "/usr/two/samples"].map(PathBuf::from);
+        let names: Vec<String> = branches(&same, &samples, &HashSet::new()).into_iter().map(|b| b.name).collect();
+        assert_eq!(names, ["samples in one", "samples in two"]);
     }
 }

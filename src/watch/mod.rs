@@ -44,6 +44,11 @@ pub struct AddFolder {
 #[derive(Message, Clone, Debug)]
 pub struct RemoveFolder(pub PathBuf);
 
+/// It was a sample until its folder was removed, and is one again, with all that is known of it, if the folder comes
+/// back while the program runs.
+#[derive(Component, Clone, Debug)]
+struct Removed(Sample);
+
 /// A folder has been listed to its end.
 #[derive(Message, Clone, Debug)]
 pub struct FolderListed {
@@ -216,7 +221,7 @@ fn collect_facts(
     }
 }
 
-/// Forgets the samples below a folder that are not below another one as well.
+/// Takes out the samples below a folder that are not below another one as well.
 fn remove_folders(
     mut removed: MessageReader<RemoveFolder>,
     mut listing: ResMut<Listing>,
@@ -232,14 +237,23 @@ fn remove_folders(
         for entity in index.below(path) {
             let Ok(sample) = samples.get(entity) else { continue };
             if !folders.0.iter().any(|folder| sample.path.starts_with(folder)) {
-                commands.entity(entity).try_despawn();
+                commands.entity(entity).try_remove::<Sample>().try_insert(Removed(sample.clone()));
             }
         }
     }
 }
 
-fn queue_folders(mut added: MessageReader<AddFolder>, mut listing: ResMut<Listing>, mut folders: ResMut<Folders>) {
+fn queue_folders(
+    mut added: MessageReader<AddFolder>,
+    mut listing: ResMut<Listing>,
+    mut folders: ResMut<Folders>,
+    removed: Query<(Entity, &Removed)>,
+    mut commands: Commands,
+) {
     for folder in added.read() {
+        for (entity, Removed(sample)) in removed.iter().filter(|(_, r)| r.0.path.starts_with(&folder.path)) {
+            commands.entity(entity).try_remove::<Removed>().try_insert(sample.clone());
+        }
         if !folders.0.contains(&folder.path) {
             folders.0.push(folder.path.clone());
         }

@@ -9,6 +9,7 @@ use bevy_egui::egui::{self, Key, Modifiers, PointerButton, Pos2};
 use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT, Queryable};
 use soundkin::audio::{Playback, SimulatedAudioPlugin};
+use soundkin::embed::Analysis;
 use soundkin::is_idle;
 use soundkin::map::Map;
 use soundkin::project::SpaceIndex;
@@ -315,6 +316,35 @@ fn keeping_and_switches_are_seen_undone_and_remembered() {
     panels.until("the theme is in the settings", |_| {
         std::fs::read_to_string(&settings).is_ok_and(|text| text.contains("theme = \"light\""))
     });
+}
+
+#[test]
+fn a_removed_folder_comes_back_with_all_that_was_known_of_it() {
+    let mut panels = Panels::open(4);
+    panels.click_row("sound 003.wav");
+    panels.press(Key::Enter);
+    let before = panels.rows();
+    let decoded = |panels: &Panels| panels.harness.state().world().resource::<Analysis>().decoded;
+    let analysed = decoded(&panels);
+    panels.harness.get_by_label("sounds, 7 sounds").click_secondary();
+    panels.settle();
+    panels.click("Remove from the library");
+    panels.until("the map is empty", |panels| panels.harness.state().world().resource::<Map>().is_empty());
+    assert_eq!(panels.rows(), Vec::<String>::new());
+    panels.until("it is forgotten", |panels| is_idle(panels.harness.state_mut().world_mut()));
+    panels.press_with(Modifiers::COMMAND, Key::Z);
+    panels.until("the map is full", |panels| panels.harness.state().world().resource::<Map>().len() == 7);
+    panels.until("it is stored", |panels| is_idle(panels.harness.state_mut().world_mut()));
+    assert_eq!((panels.rows(), decoded(&panels)), (before, analysed));
+    // The library holds it as before.
+    let Panels { harness, root } = panels;
+    drop(harness);
+    let mut again = app(&root.path().join("library.db"));
+    assert!(soundkin::run_until(&mut again, Some(Duration::from_mins(1)), is_idle));
+    let world = again.world_mut();
+    let kept: usize = world.query::<&Tags>().iter(world).filter(|tags| tags.0 == ["kept"]).count();
+    assert_eq!((world.query::<&Sample>().iter(world).count(), kept), (7, 1));
+    assert_eq!(world.resource::<Analysis>().decoded, 0);
 }
 
 #[test]
