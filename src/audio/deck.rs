@@ -74,6 +74,11 @@ impl Course {
         }
     }
 
+    /// The position at which it starts in seconds.
+    pub fn begins(&self) -> f64 {
+        self.from as f64 / f64::from(self.rate)
+    }
+
     /// The position that is heard in seconds; `None` while the renderer still plays something else.
     pub fn seconds(&self, monitor: &Monitor) -> Option<f64> {
         let (_, played) = monitor.playing().filter(|(id, _)| *id == self.id)?;

@@ -171,7 +171,8 @@ fn collect_playback(
                 (now.device, now.rate) = device.map_or((None, 0), |(name, rate)| (Some(name), rate));
             }
             Reply::Playing(sample, course) => {
-                now.sample = Some(sample);
+                // Until it is heard, what was heard last says nothing about it.
+                (now.sample, now.seconds) = (Some(sample), course.begins());
                 auditioner.course = Some(course);
             }
             Reply::Stopped(seconds) => {

@@ -339,7 +339,7 @@ fn row(ui: &Ui, line: Rect, place: usize, row: &Row, places: &Places, view: &Vie
     let selected = view.session.place.selected == Some(row.entity);
     let marked = view.session.marked.contains(&row.entity);
     let label = accessible(row, view.shown.likeness(place));
-    response.widget_info(|| WidgetInfo::selected(WidgetType::SelectableLabel, true, selected, &label));
+    response.widget_info(|| WidgetInfo::selected(WidgetType::SelectableLabel, true, selected || marked, &label));
     if selected || marked {
         ui.painter().rect_filled(line, 0.0, theme.selected);
     } else if response.hovered() || view.session.pointed == Some(row.entity) {

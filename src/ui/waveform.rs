@@ -273,31 +273,33 @@ fn pointer(ui: &mut Ui, scale: &Scale, length: f64, frame: f64, view: &View, act
     if let Some(at) = response.hover_pos() {
         ui.set_cursor_icon(if near(at).is_some() { CursorIcon::ResizeHorizontal } else { CursorIcon::Text });
     }
-    let drag: Option<Drag> = ui.data(|data| data.get_temp(id));
+    let mut drag: Option<Drag> = ui.data(|data| data.get_temp(id));
     if response.drag_started_by(PointerButton::Primary)
         && let Some(at) = ui.input(|input| input.pointer.press_origin())
     {
-        let begun = near(at).map_or(Drag::Begun(clamp(scale.seconds(at.x)), at), |[fixed, _]| Drag::From(fixed));
-        ui.data_mut(|data| data.insert_temp(id, begun));
-    } else if let (Some(drag), Some(at)) = (drag, response.interact_pointer_pos()) {
-        if response.dragged() {
-            let fixed = match drag {
-                Drag::Begun(_, origin) if (at.x - origin.x).abs() < CLICK => None,
-                Drag::Begun(fixed, _) | Drag::From(fixed) => Some(fixed),
-            };
-            if let Some(fixed) = fixed {
-                ui.data_mut(|data| data.insert_temp(id, Drag::From(fixed)));
-                let other = clamp(scale.seconds(at.x));
-                actions.push(Action::Region(Some([fixed.min(other), fixed.max(other)])));
-            }
+        drag = Some(near(at).map_or(Drag::Begun(clamp(scale.seconds(at.x)), at), |[fixed, _]| Drag::From(fixed)));
+    }
+    if let (Some(begun), Some(at)) = (drag, response.interact_pointer_pos()) {
+        let fixed = match begun {
+            Drag::Begun(_, origin) if (at.x - origin.x).abs() < CLICK => None,
+            Drag::Begun(fixed, _) | Drag::From(fixed) => Some(fixed),
+        };
+        if let Some(fixed) = fixed {
+            drag = Some(Drag::From(fixed));
+            let other = clamp(scale.seconds(at.x));
+            actions.push(Action::Region(Some([fixed.min(other), fixed.max(other)])));
         }
         if response.drag_stopped() {
-            ui.data_mut(|data| data.remove::<Drag>(id));
-            if let Drag::Begun(seconds, _) = drag {
+            if let Some(Drag::Begun(seconds, _)) = drag {
                 actions.push(Action::PlayFrom(seconds));
             }
+            drag = None;
         }
     }
+    ui.data_mut(|data| {
+        data.remove::<Drag>(id);
+        drag.map(|drag| data.insert_temp(id, drag));
+    });
     if response.double_clicked() {
         actions.push(Action::Span([0.0, length]));
         actions.push(Action::Region(None));

@@ -9,6 +9,7 @@ use bevy_egui::egui::{self, Key, Modifiers, PointerButton, Pos2};
 use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT, Queryable};
 use soundkin::audio::{Playback, SimulatedAudioPlugin};
+use soundkin::decode::AudioInfo;
 use soundkin::embed::Analysis;
 use soundkin::is_idle;
 use soundkin::map::Map;
@@ -316,6 +317,65 @@ fn keeping_and_switches_are_seen_undone_and_remembered() {
     panels.until("the theme is in the settings", |_| {
         std::fs::read_to_string(&settings).is_ok_and(|text| text.contains("theme = \"light\""))
     });
+}
+
+#[test]
+fn a_region_that_is_drawn_is_played_over_and_over() {
+    let mut panels = Panels::open(5);
+    panels.click_row("sound 004.wav");
+    let sample = panels.sample("sound 004.wav");
+    panels.until("it plays", |panels| panels.playing() == Some(sample));
+    panels.until("the sound has ended", |panels| panels.playing().is_none());
+    let seconds = panels.harness.state().world().get::<AudioInfo>(sample).unwrap().seconds();
+    let wave = panels.harness.get_by_label("Waveform").rect();
+    let at = |share: f32| wave.left_center() + egui::vec2(wave.width() * share, 20.0);
+    panels.pointer(at(0.4), true);
+    panels.harness.hover_at(at(0.5));
+    panels.harness.step();
+    panels.pointer(at(0.7), false);
+    panels.press(Key::L);
+    panels.press(Key::Space);
+    panels.until("it plays", |panels| panels.playing() == Some(sample));
+    let (mut rounds, mut last) = (0, 0.0);
+    panels.until("three rounds", |panels| {
+        let playhead = panels.harness.state().world().resource::<Playback>().seconds;
+        rounds += usize::from(playhead < last);
+        last = playhead;
+        assert!((0.4 * seconds - 0.02..0.7 * seconds + 0.02).contains(&playhead), "{playhead} of {seconds}");
+        rounds == 3
+    });
+    panels.press(Key::Escape);
+    panels.until("it stops", |panels| panels.playing().is_none());
+}
+
+#[test]
+fn a_lasso_selects_what_lies_in_it() {
+    let mut panels = Panels::open(6);
+    let map = panels.harness.get_by_label("Similarity map").rect();
+    let marked = |panels: &Panels| {
+        let rows = panels.harness.query_all_by_label_contains(".wav");
+        rows.filter(|row| row.accesskit_node().toggled() == Some(egui::accesskit::Toggled::True)).count()
+    };
+    assert_eq!(marked(&panels), 0);
+    let modifiers = Modifiers::SHIFT;
+    let corners = [map.left_top(), map.right_top(), map.right_bottom(), map.left_bottom()];
+    let inside = corners.map(|corner| corner + (map.center() - corner) * 0.02);
+    let button = |pos: Pos2, pressed: bool| egui::Event::PointerButton {
+        pos,
+        button: PointerButton::Primary,
+        pressed,
+        modifiers,
+    };
+    panels.harness.hover_at(inside[0]);
+    panels.harness.event_modifiers(button(inside[0], true), modifiers);
+    panels.harness.step();
+    for at in inside.into_iter().cycle().skip(1).take(4) {
+        panels.harness.event_modifiers(egui::Event::PointerMoved(at), modifiers);
+        panels.harness.step();
+    }
+    panels.harness.event_modifiers(button(inside[0], false), modifiers);
+    panels.settle();
+    assert_eq!(marked(&panels), 9);
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! The real window, under a virtual X server with software Vulkan, with PulseAudio's null sink for a sound device.
+//! The real window, under a virtual X server with software Vulkan, with a null sink for a sound device. `make
+//! test` installs the programs that this takes.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -72,7 +73,7 @@ impl Desktop {
         let next = NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let display = format!(":{}", 90 + (std::process::id() * 8 + next) % 4000);
         let server = Command::new("Xvfb").args([&display, "-screen", "0", "1440x900x24", "-nolisten", "tcp"]).spawn();
-        let server = Ended(server.expect("`make test` installs Xvfb"));
+        let server = Ended(server.unwrap());
         let socket = format!("/tmp/.X11-unix/X{}", &display[1..]);
         wait_for("the X server", || Path::new(&socket).exists().then_some(()));
         let program = Command::new(env!("CARGO_BIN_EXE_soundkin"))
@@ -106,7 +107,7 @@ impl Desktop {
     /// Moves the pointer and presses keys as a user does; xdotool's own words.
     fn xdotool(&self, words: &[&str]) {
         let status = Command::new("xdotool").args(words).env("DISPLAY", &self.display).status();
-        assert!(status.expect("`make test` installs xdotool").success(), "xdotool {words:?}");
+        assert!(status.unwrap().success(), "xdotool {words:?}");
     }
 
     /// Waits until the window has this size and the borders that go with it, and finds its sections.
@@ -211,7 +212,7 @@ impl Sink {
             .envs([("XDG_RUNTIME_DIR", &folder), ("HOME", &folder)])
             .stderr(Stdio::null())
             .spawn();
-        let sink = Self { folder, _server: Ended(server.expect("`make test` installs PulseAudio")) };
+        let sink = Self { folder, _server: Ended(server.unwrap()) };
         wait_for("the sound server", || {
             let mut ask = Command::new("pactl");
             let answer = ask.arg("info").envs(sink.variables()).stdout(Stdio::null()).stderr(Stdio::null()).status();
@@ -237,7 +238,7 @@ impl Sink {
         listen.args(["-d", "loop.monitor", "--channels=1", "--format=float32le", "--latency-msec=20"]);
         listen.arg(format!("--rate={SINK_RATE}")).envs(self.variables());
         let child = listen.stdout(std::fs::File::create(file).unwrap()).spawn();
-        let listening = Ended(child.expect("`make test` installs PulseAudio's tools"));
+        let listening = Ended(child.unwrap());
         wait_for("the monitor", || (file.metadata().ok()?.len() > 0).then_some(()));
         listening
     }
