@@ -4,6 +4,7 @@
 //! while only the first seconds stay in memory for the model. The bytes are hashed on the way, so that content that
 //! is known already is recognised before anything is decoded.
 
+pub mod descriptors;
 mod features;
 mod peaks;
 pub mod resample;

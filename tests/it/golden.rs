@@ -1,4 +1,5 @@
-//! Parity with the references: Essentia and `PyTorch` for aisfx, transformers and `PyTorch` for CLAP.
+//! Parity with the references: Essentia and `PyTorch` for aisfx, transformers and `PyTorch` for CLAP, numpy for the
+//! descriptors.
 
 use std::fs::File;
 use std::path::Path;
@@ -6,6 +7,8 @@ use std::path::Path;
 use ndarray::{Array1, Array2, ArrayD, Ix1, Ix2};
 use ndarray_npy::NpzReader;
 use soundkin::decode::Pcm;
+use soundkin::decode::descriptors::{ABOUT, Describer};
+use soundkin::decode::resample::Filter;
 use soundkin::embed::frontend::FrontEnd;
 use soundkin::embed::manifest::Model;
 use soundkin::embed::session::Embedder;
@@ -136,5 +139,32 @@ fn clap_front_end_and_vectors_agree_with_the_reference() {
         let ours = embedder.run(inputs[0].view()).unwrap();
         let cosine = cosine(&ours, embedding.as_slice().unwrap());
         assert!(cosine >= 0.9999, "{name}: {cosine:.6}");
+    }
+}
+
+/// The sounds of the reference descriptors at 44.1 kHz, with what the reference says of each.
+fn described_cases() -> Vec<(String, Vec<f32>, Vec<f32>)> {
+    let mut arrays = golden("head.npz");
+    let cases = aisfx_cases().into_iter().filter_map(|case| {
+        let known: Array1<f32> = arrays.by_name(&format!("{}__descriptors", case.name)).ok()?;
+        let sound = match case.pcm.rate {
+            44_100 => case.pcm.mono,
+            _ => arrays.by_name::<ndarray::OwnedRepr<f32>, _>(&format!("{}__mono44k", case.name)).unwrap().to_vec(),
+        };
+        Some((case.name, sound, known.to_vec()))
+    });
+    cases.collect()
+}
+
+#[test]
+fn descriptors_agree_with_the_reference() {
+    let mut describer = Describer::new(Filter::AnyHighQuality);
+    let cases = described_cases();
+    assert_eq!(cases.len(), 18);
+    for (name, sound, known) in &cases {
+        for ((ours, known), about) in describer.measure(sound).0.iter().zip(known).zip(&ABOUT) {
+            // Every value but for the last digit that single precision holds.
+            assert!((ours - known).abs() < 1e-6, "{name}, {}: {ours} is not {known}", about.name);
+        }
     }
 }

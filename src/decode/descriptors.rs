@@ -1,0 +1,455 @@
+//! What can be said of a sound without a network: 47 descriptors of its spectrum and its envelope.
+//!
+//! They are measured on what the network hears, at [`RATE`] and divided by its peak, so that level does not count. The
+//! terms are those of Peeters, "A large set of audio features for sound description" (IRCAM, 2004); the flux is that of
+//! Bello et al., "A tutorial on onset detection in music signals" (IEEE TSAP, 2005), on log spectra. Spectra are those of
+//! 2048-sample symmetric Hann windows every 1024 samples, the first around the first sample, zeros outside. `w` is a
+//! frame's share of the energy, `P` its power spectrum.
+//!
+//! | place | value | unit |
+//! |---|---|---|
+//! | 0 | centroid: mean frequency, weighted by `P` | log10 Hz |
+//! | 1 | bandwidth: standard deviation around the centroid | log10 Hz |
+//! | 2 | roll-off: below it is 85 % of the energy | log10 Hz |
+//! | 3 | median frequency: below it is half of the energy | log10 Hz |
+//! | 4 | flatness: geometric over arithmetic mean of `P` | log10 of thousandths |
+//! | 5 | crest: largest over mean of `P` | log10 |
+//! | 6 | zero crossings over samples, plus 0.001 | log10 |
+//! | 7–13 | standard deviation of 0–6 over frames, weighted by `w` (0–6 are means with the same weights) | as 0–6 |
+//! | 14–20 | 0–6 in the second frame, the onset | as 0–6 |
+//! | 21–27 | 0–6 in the fifth frame, 70 ms later | as 0–6 |
+//! | 28 | flux: rise of log `P` since the last frame, falls left out, mean over bins and, by `w`, over frames | log10 of power |
+//! | 29 | the largest flux of a frame | log10 of power |
+//! | 30 | attack: from 20 % of the envelope's peak to its peak, plus 5 ms | log10 s |
+//! | 31 | temporal centroid of the envelope, plus 5 ms | log10 s |
+//! | 32–34 | time the envelope is above 50 %, 10 %, 1 % of its peak, plus 5 ms | log10 s |
+//! | 35 | length of what is heard | log10 s |
+//! | 36–45 | share of the energy between 0, 60, 120, 250, 500 Hz, 1, 2, 4, 8, 16 kHz and the end, plus 0.0001 | log10 |
+//! | 46 | root mean square over the peak, plus 0.0001 | log10 |
+//!
+//! The envelope is the largest absolute sample of every 220 (5 ms). Values 0–6 are at least 0.000001 before the logarithm.
+//! The transform is in double precision, because the flatness of a clean tone is that of the rounding noise between its
+//! partials. `tests/it/golden.rs` states how near each value is to the reference.
+
+use std::sync::{Arc, LazyLock};
+
+use bevy::prelude::*;
+use realfft::{RealFftPlanner, RealToComplex, num_complex::Complex};
+
+use super::Pcm;
+use super::features::largest;
+use super::resample::{Filter, Resampler};
+
+/// The rate at which sounds are described, in Hz.
+pub const RATE: u32 = 44_100;
+/// Number of descriptors.
+pub const COUNT: usize = 47;
+
+/// Samples of a frame.
+const WINDOW: usize = 2048;
+/// Samples from one frame to the next.
+const HOP: usize = 1024;
+/// Bins of a spectrum.
+const BINS: usize = WINDOW / 2 + 1;
+/// Values of a frame.
+const FRAME: usize = 7;
+/// Added to every bin's power, for the logarithms.
+const POWER_FLOOR: f64 = 1e-12;
+/// Added to a bin's power in the flux, so that the rise of what is not heard does not count.
+const FLUX_FLOOR: f32 = 1e-6;
+/// Samples of one value of the envelope.
+const ENVELOPE: usize = 220;
+/// Where the bands begin, in Hz.
+const BANDS: [f64; 10] = [0.0, 60.0, 120.0, 250.0, 500.0, 1000.0, 2000.0, 4000.0, 8000.0, 16_000.0];
+
+/// The descriptors of a sound, in the order of [`ABOUT`].
+#[derive(Component, Clone, Debug, PartialEq)]
+pub struct Descriptors(pub Arc<[f32; COUNT]>);
+
+/// What descriptors are about, for people.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Group {
+    /// Where the energy lies up to 2 kHz, and how much single partials stand out.
+    Pitch,
+    /// How the sound begins and dies.
+    Envelope,
+    /// Where the energy ends, and how noisy it is.
+    Brightness,
+    /// How full it is: mean level below the peak.
+    Loudness,
+    /// How long it is.
+    Length,
+}
+
+impl Group {
+    /// All groups, in the order in which they are shown.
+    pub const ALL: [Self; 5] = [Self::Pitch, Self::Envelope, Self::Brightness, Self::Loudness, Self::Length];
+
+    /// The name in results and settings.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Pitch => "pitch",
+            Self::Envelope => "envelope",
+            Self::Brightness => "brightness",
+            Self::Loudness => "loudness",
+            Self::Length => "length",
+        }
+    }
+}
+
+/// One descriptor.
+#[derive(Clone, Copy, Debug)]
+pub struct About {
+    /// Name for people.
+    pub name: &'static str,
+    /// Unit.
+    pub unit: &'static str,
+    /// What it is about.
+    pub group: Group,
+    /// Standard deviation over freely licensed sounds of Debian packages, in its unit.
+    pub spread: f32,
+}
+
+const fn about(name: &'static str, unit: &'static str, group: Group, spread: f32) -> About {
+    About { name, unit, group, spread }
+}
+
+/// Every descriptor, in order; the module's text defines them.
+pub const ABOUT: [About; COUNT] = [
+    about("centroid", "log10 Hz", Group::Brightness, 0.521),
+    about("bandwidth", "log10 Hz", Group::Brightness, 0.485),
+    about("85 % roll-off", "log10 Hz", Group::Brightness, 0.559),
+    about("median frequency", "log10 Hz", Group::Pitch, 1.027),
+    about("flatness", "log10 of 0.001", Group::Brightness, 2.348),
+    about("crest", "log10", Group::Pitch, 0.344),
+    about("zero crossings", "log10 per sample", Group::Pitch, 0.450),
+    about("centroid spread", "log10 Hz", Group::Brightness, 0.149),
+    about("bandwidth spread", "log10 Hz", Group::Brightness, 0.124),
+    about("85 % roll-off spread", "log10 Hz", Group::Brightness, 0.179),
+    about("median frequency spread", "log10 Hz", Group::Pitch, 0.708),
+    about("flatness spread", "log10 of 0.001", Group::Brightness, 0.472),
+    about("crest spread", "log10", Group::Pitch, 0.081),
+    about("zero crossings spread", "log10 per sample", Group::Pitch, 0.118),
+    about("centroid at the onset", "log10 Hz", Group::Brightness, 0.653),
+    about("bandwidth at the onset", "log10 Hz", Group::Brightness, 0.524),
+    about("85 % roll-off at the onset", "log10 Hz", Group::Brightness, 0.723),
+    about("median frequency at the onset", "log10 Hz", Group::Pitch, 2.167),
+    about("flatness at the onset", "log10 of 0.001", Group::Brightness, 2.397),
+    about("crest at the onset", "log10", Group::Pitch, 0.470),
+    about("zero crossings at the onset", "log10 per sample", Group::Pitch, 0.576),
+    about("centroid after the onset", "log10 Hz", Group::Brightness, 0.636),
+    about("bandwidth after the onset", "log10 Hz", Group::Brightness, 0.549),
+    about("85 % roll-off after the onset", "log10 Hz", Group::Brightness, 0.700),
+    about("median frequency after the onset", "log10 Hz", Group::Pitch, 2.050),
+    about("flatness after the onset", "log10 of 0.001", Group::Brightness, 2.463),
+    about("crest after the onset", "log10", Group::Pitch, 0.429),
+    about("zero crossings after the onset", "log10 per sample", Group::Pitch, 0.576),
+    about("flux", "log10 of power", Group::Envelope, 0.269),
+    about("largest flux", "log10 of power", Group::Envelope, 1.007),
+    about("attack", "log10 s", Group::Envelope, 0.938),
+    about("temporal centroid", "log10 s", Group::Envelope, 0.606),
+    about("time above -6 dB", "log10 s", Group::Envelope, 0.658),
+    about("time above -20 dB", "log10 s", Group::Envelope, 0.623),
+    about("time above -40 dB", "log10 s", Group::Envelope, 0.524),
+    about("length", "log10 s", Group::Length, 0.498),
+    about("share of 0-60 Hz", "log10 of energy", Group::Pitch, 1.216),
+    about("share of 60-120 Hz", "log10 of energy", Group::Pitch, 1.292),
+    about("share of 120-250 Hz", "log10 of energy", Group::Pitch, 1.217),
+    about("share of 250-500 Hz", "log10 of energy", Group::Pitch, 1.001),
+    about("share of 500-1000 Hz", "log10 of energy", Group::Pitch, 0.893),
+    about("share of 1000-2000 Hz", "log10 of energy", Group::Pitch, 0.882),
+    about("share of 2000-4000 Hz", "log10 of energy", Group::Brightness, 0.954),
+    about("share of 4000-8000 Hz", "log10 of energy", Group::Brightness, 1.115),
+    about("share of 8000-16000 Hz", "log10 of energy", Group::Brightness, 1.125),
+    about("share of 16000-22050 Hz", "log10 of energy", Group::Brightness, 0.730),
+    about("RMS below the peak", "log10", Group::Loudness, 0.259),
+];
+
+/// Measures [`Descriptors`]; keeps its tables and buffers.
+pub struct Describer {
+    resampler: Resampler,
+    fft: Arc<dyn RealToComplex<f64>>,
+    frame: Vec<f32>,
+    input: Vec<f64>,
+    output: Vec<Complex<f64>>,
+    scratch: Vec<Complex<f64>>,
+    power: Vec<f32>,
+    last: Vec<f32>,
+}
+
+impl Describer {
+    /// Prepares; `filter` is for sounds at another rate.
+    pub fn new(filter: Filter) -> Self {
+        let fft = RealFftPlanner::new().plan_fft_forward(WINDOW);
+        Self {
+            resampler: Resampler::new(RATE, filter),
+            frame: vec![0.0; WINDOW],
+            input: fft.make_input_vec(),
+            output: fft.make_output_vec(),
+            scratch: fft.make_scratch_vec(),
+            power: vec![0.0; BINS],
+            last: vec![0.0; BINS],
+            fft,
+        }
+    }
+
+    /// Describes a sound at any rate; `None` for a rate that cannot be converted.
+    pub fn describe(&mut self, pcm: &Pcm) -> Option<Descriptors> {
+        if pcm.rate == RATE {
+            return Some(self.measure(&pcm.mono));
+        }
+        let sound = self.resampler.convert(&pcm.mono, pcm.rate)?;
+        Some(self.measure(&sound))
+    }
+
+    /// Describes a sound at [`RATE`].
+    #[expect(clippy::cast_possible_truncation, reason = "measured in double precision, kept in single")]
+    pub fn measure(&mut self, sound: &[f32]) -> Descriptors {
+        let peak = largest(sound).max(1e-9);
+        if peak > 1.0 {
+            // As the network hears it, and as whatever plays it does.
+            let clipped: Vec<f32> = sound.iter().map(|sample| sample.clamp(-1.0, 1.0)).collect();
+            return self.measure(&clipped);
+        }
+        let (frames, bands) = self.spectral(sound, peak);
+        let (envelope, level) = temporal(sound, f64::from(peak));
+        let mut values = [0.0; COUNT];
+        let all = frames.into_iter().chain(envelope).chain(bands).chain([level]);
+        for (out, value) in values.iter_mut().zip(all) {
+            *out = if value.is_finite() { value as f32 } else { 0.0 };
+        }
+        Descriptors(Arc::new(values))
+    }
+
+    /// Values 0 to 29, and 36 to 45.
+    fn spectral(&mut self, sound: &[f32], peak: f32) -> ([f64; 4 * FRAME + 2], [f64; BANDS.len()]) {
+        let count = sound.len() / HOP + 2;
+        let mut frames: Vec<[f64; FRAME]> = Vec::with_capacity(count);
+        let (mut energies, mut fluxes) = (Vec::with_capacity(count), Vec::with_capacity(count));
+        let mut bands = [0.0; BANDS.len()];
+        for frame in 0..count {
+            let crossings = self.transform(sound, frame, 1.0 / f64::from(peak));
+            let shape = shape(&self.power);
+            let hz = f64::from(RATE) / WINDOW as f64;
+            let centroid = shape.first / shape.energy;
+            let variance = (shape.second / shape.energy - centroid * centroid).max(0.0);
+            let [half, most] = roll_offs(&self.power, shape.energy);
+            let mean = shape.energy / BINS as f64;
+            let values = [
+                centroid * hz,
+                variance.sqrt() * hz,
+                most * hz,
+                half * hz,
+                (shape.logarithms / BINS as f64).exp() / mean * 1e3,
+                f64::from(shape.largest) / mean,
+                crossings + 1e-3,
+            ];
+            frames.push(values.map(|value| value.max(1e-6).log10()));
+            fluxes.push(if frame == 0 { 0.0 } else { rise(&self.power, &self.last) });
+            energies.push(shape.energy);
+            for (sum, bins) in bands.iter_mut().zip(BAND_BINS.iter()) {
+                *sum += f64::from(self.power[bins.clone()].iter().sum::<f32>());
+            }
+            std::mem::swap(&mut self.power, &mut self.last);
+        }
+        let total: f64 = energies.iter().sum();
+        let weighted = |value: &dyn Fn(usize) -> f64| {
+            energies.iter().enumerate().map(|(frame, energy)| value(frame) * energy / total).sum::<f64>()
+        };
+        let mut values = [0.0; 4 * FRAME + 2];
+        for i in 0..FRAME {
+            let mean = weighted(&|frame| frames[frame][i]);
+            values[i] = mean;
+            values[FRAME + i] = weighted(&|frame| (frames[frame][i] - mean).powi(2)).sqrt();
+            values[2 * FRAME + i] = frames[1][i];
+            values[3 * FRAME + i] = frames[4.min(count - 1)][i];
+        }
+        values[4 * FRAME] = weighted(&|frame| fluxes[frame]);
+        values[4 * FRAME + 1] = fluxes.iter().copied().fold(0.0, f64::max);
+        (values, bands.map(|sum| (1e-4 + sum / total).log10()))
+    }
+
+    /// Writes the power spectrum of a frame, scaled; returns the share of samples at which the sign changes.
+    #[expect(clippy::cast_possible_truncation, reason = "seven digits of a power")]
+    fn transform(&mut self, sound: &[f32], frame: usize, scale: f64) -> f64 {
+        let start = (frame * HOP).cast_signed() - HOP.cast_signed();
+        let before = usize::try_from(-start).unwrap_or(0);
+        let from = usize::try_from(start).unwrap_or(0).min(sound.len());
+        let inside = &sound[from..sound.len().min(from + WINDOW - before)];
+        self.frame.fill(0.0);
+        self.frame[before..before + inside.len()].copy_from_slice(inside);
+        let sign = |sample: f32| i32::from(sample > 0.0) - i32::from(sample < 0.0);
+        let crossings: i32 =
+            self.frame.iter().zip(&self.frame[1..]).map(|(a, b)| i32::from(sign(*a) != sign(*b))).sum();
+        for ((out, sample), weight) in self.input.iter_mut().zip(&self.frame).zip(WEIGHTS.iter()) {
+            *out = f64::from(*sample) * scale * weight;
+        }
+        // Lengths come from the plan, so the transform cannot fail.
+        let _ = self.fft.process_with_scratch(&mut self.input, &mut self.output, &mut self.scratch);
+        self.power
+            .iter_mut()
+            .zip(&self.output)
+            .for_each(|(power, value)| *power = (value.norm_sqr() + POWER_FLOOR) as f32);
+        f64::from(crossings) / (WINDOW - 1) as f64
+    }
+}
+
+/// The symmetric Hann window.
+static WEIGHTS: LazyLock<Vec<f64>> = LazyLock::new(|| {
+    let phase = |n: usize| std::f64::consts::TAU * n as f64 / (WINDOW - 1) as f64;
+    (0..WINDOW).map(|n| 0.5 - 0.5 * phase(n).cos()).collect()
+});
+
+/// The bins of each band.
+static BAND_BINS: LazyLock<Vec<std::ops::Range<usize>>> = LazyLock::new(|| {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a bin of the spectrum")]
+    let bin = |hz: f64| (hz * WINDOW as f64 / f64::from(RATE)).ceil() as usize;
+    let ends = BANDS.iter().skip(1).map(|hz| bin(*hz)).chain([BINS]);
+    BANDS.iter().zip(ends).map(|(from, to)| bin(*from)..to).collect()
+});
+
+/// Sums over the bins of a power spectrum.
+struct Shape {
+    energy: f64,
+    /// Power times bin.
+    first: f64,
+    /// Power times bin squared.
+    second: f64,
+    /// Natural logarithms of the power.
+    logarithms: f64,
+    largest: f32,
+}
+
+/// Bins taken side by side.
+const LANES: usize = 8;
+/// Factors whose product a double can hold, of powers between 1e-12 and 1e12.
+const FACTORS: usize = 16;
+
+#[multiversion::multiversion(targets("x86_64+avx512f", "x86_64+avx2+fma", "aarch64+neon"))]
+fn shape(power: &[f32]) -> Shape {
+    let mut sums = [[0.0_f64; LANES]; 3];
+    let mut largest = [0.0_f32; LANES];
+    let mut logarithms = 0.0;
+    // The logarithm of a product costs less than a sum of logarithms.
+    for (i, block) in power.chunks(LANES * FACTORS).enumerate() {
+        let mut product = [1.0_f64; LANES];
+        let (rows, rest) = block.as_chunks::<LANES>();
+        for (j, row) in rows.iter().enumerate() {
+            let bin = (i * LANES * FACTORS + j * LANES) as f64;
+            for lane in 0..LANES {
+                let (value, bin) = (f64::from(row[lane]), bin + lane as f64);
+                sums[0][lane] += value;
+                sums[1][lane] += value * bin;
+                sums[2][lane] += value * bin * bin;
+                product[lane] *= value;
+                largest[lane] = if row[lane] > largest[lane] { row[lane] } else { largest[lane] };
+            }
+        }
+        for (j, value) in rest.iter().enumerate() {
+            let (wide, bin) = (f64::from(*value), (i * LANES * FACTORS + rows.len() * LANES + j) as f64);
+            sums[0][j] += wide;
+            sums[1][j] += wide * bin;
+            sums[2][j] += wide * bin * bin;
+            product[j] *= wide;
+            largest[j] = largest[j].max(*value);
+        }
+        logarithms += product.iter().map(|product| product.ln()).sum::<f64>();
+    }
+    let [energy, first, second] = sums.map(|lanes| lanes.iter().sum());
+    Shape { energy, first, second, logarithms, largest: largest.into_iter().fold(0.0, f32::max) }
+}
+
+/// The first bins below and at which lies more than half, and more than 85 %, of the energy.
+fn roll_offs(power: &[f32], energy: f64) -> [f64; 2] {
+    let mut sum = 0.0;
+    let mut found = [0.0; 2];
+    let mut bin = 0;
+    for (share, found) in [0.5, 0.85].into_iter().zip(&mut found) {
+        while bin < power.len() && sum + f64::from(power[bin]) <= share * energy {
+            sum += f64::from(power[bin]);
+            bin += 1;
+        }
+        *found = bin as f64;
+    }
+    found
+}
+
+/// Mean over bins of the rise of the logarithm to base 10.
+#[multiversion::multiversion(targets("x86_64+avx512f", "x86_64+avx2+fma", "aarch64+neon"))]
+fn rise(power: &[f32], last: &[f32]) -> f64 {
+    let mut sum = 0.0;
+    for (now, then) in power.chunks(LANES * FACTORS).zip(last.chunks(LANES * FACTORS)) {
+        let mut product = [1.0_f64; LANES];
+        for (now, then) in now.chunks(LANES).zip(then.chunks(LANES)) {
+            for (product, (now, then)) in product.iter_mut().zip(now.iter().zip(then)) {
+                let ratio = f64::from((now + FLUX_FLOOR) / (then + FLUX_FLOOR));
+                *product *= if ratio > 1.0 { ratio } else { 1.0 };
+            }
+        }
+        sum += product.iter().map(|product| product.log10()).sum::<f64>();
+    }
+    sum / power.len() as f64
+}
+
+/// Values 30 to 35, and 46.
+fn temporal(sound: &[f32], peak: f64) -> ([f64; 6], f64) {
+    let envelope: Vec<f64> = sound.chunks(ENVELOPE).map(|part| f64::from(largest(part)) / peak).collect();
+    let step = ENVELOPE as f64 / f64::from(RATE);
+    let top = envelope.iter().copied().fold(0.0, f64::max);
+    let peak_at = envelope.iter().position(|value| *value >= top).unwrap_or(0);
+    let begins = envelope.iter().position(|value| *value > 0.2 * top).unwrap_or(0);
+    let sum: f64 = envelope.iter().sum();
+    let moment: f64 = envelope.iter().enumerate().map(|(i, value)| i as f64 * value).sum();
+    let above = |bar: f64| envelope.iter().filter(|value| **value > bar).count() as f64;
+    let steps = [peak_at.saturating_sub(begins) as f64, moment / sum, above(0.5), above(0.1), above(0.01)];
+    let [attack, middle, half, tenth, hundredth] = steps.map(|steps| (0.005 + steps * step).log10());
+    let length = (sound.len() as f64 / f64::from(RATE)).log10();
+    let square = sound.iter().map(|sample| f64::from(*sample).powi(2)).sum::<f64>() / sound.len() as f64;
+    ([attack, middle, half, tenth, hundredth, length], (1e-4 + square.sqrt() / peak).log10())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn describe(sound: &[f32]) -> [f32; COUNT] {
+        *Describer::new(Filter::AnyHighQuality).measure(sound).0
+    }
+
+    fn tone(hz: f32, seconds: f32) -> Vec<f32> {
+        let count = (seconds * 44_100.0).round();
+        (0..).map_while(|n: u16| (f32::from(n) < count).then(|| (f32::from(n) * hz * 1.424_758_6e-4).sin())).collect()
+    }
+
+    #[test]
+    fn a_tone_lies_at_its_frequency_and_lasts_its_time() {
+        let values = describe(&tone(1000.0, 1.0));
+        for place in [0, 2, 3, 14, 21] {
+            assert!((values[place] - 3.0).abs() < 0.02, "{}: {}", ABOUT[place].name, values[place]);
+        }
+        assert!(values[35].abs() < 1e-3 && (values[34] - 1.005_f32.log10()).abs() < 0.01, "{values:?}");
+        // All of the energy is between 500 Hz and 2 kHz; a sine's root mean square is 0.707 of its peak.
+        assert!(values[41].max(values[40]) > -0.35 && values[36] < -3.0 && values[45] < -3.0, "{values:?}");
+        assert!((values[46] - 0.707_f32.log10()).abs() < 1e-3);
+    }
+
+    #[test]
+    fn level_does_not_count() {
+        let sound = tone(300.0, 0.3);
+        let softer: Vec<f32> = sound.iter().map(|s| s * 0.031).collect();
+        let (a, b) = (describe(&sound), describe(&softer));
+        // What floating point leaves between harmonics differs; nothing that is heard does.
+        a.iter().zip(&b).zip(&ABOUT).for_each(|((a, b), about)| {
+            assert!((a - b).abs() < 0.2 * about.spread, "{}: {a} and {b}", about.name);
+        });
+    }
+
+    #[test]
+    fn whatever_is_heard_every_value_is_a_number() {
+        for sound in
+            [vec![], vec![1.0], vec![0.0; 3000], vec![0.5; 3000], vec![1e-20; 10], vec![-1.0, 1.0, f32::MIN_POSITIVE]]
+        {
+            assert!(describe(&sound).iter().all(|value| value.is_finite()), "{} samples", sound.len());
+        }
+    }
+}
