@@ -27,6 +27,7 @@ use bevy::prelude::*;
 use bevy_egui::egui::{self, Modifiers, MouseWheelUnit, PointerButton, Pos2, TouchPhase, vec2};
 use half::f16;
 use soundkin::audio::SimulatedAudioPlugin;
+use soundkin::decode::descriptors::{COUNT, Descriptors};
 use soundkin::decode::{AudioInfo, COLUMNS, Features, Thumbnail};
 use soundkin::embed::Embedding;
 use soundkin::embed::manifest::Model;
@@ -196,6 +197,7 @@ fn spawn(world: &mut World, i: usize) {
         AudioInfo { frames: 5000 + i as u64 % 90_000, rate: 44_100, channels: 1, codec: "pcm_s16le".to_owned() },
         Thumbnail(Box::new([[-90, 80]; COLUMNS])),
         Features { lufs: Some(-20.0 + 6.0 * random()), peak_db: -3.0, brightness_hz: 3000.0 + 2500.0 * random() },
+        Descriptors(Arc::new([0.0; COUNT])),
         Embedding { vector: vector.iter().map(|v| f16::from_f32(v / length)).collect(), windows: None },
     ));
 }

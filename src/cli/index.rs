@@ -13,6 +13,7 @@ use serde_json::json;
 
 use super::{Common, Notices, failed_json, store_failure};
 use crate::decode::AudioInfo;
+use crate::decode::descriptors::Descriptors;
 use crate::embed::{ActiveModel, Analysis, Embedding};
 use crate::sample::{Failed, Missing, Sample, SampleIndex};
 use crate::store::{Library, Stored};
@@ -94,6 +95,7 @@ impl<'a> Following<'a> {
     }
 
     fn look(&mut self, world: &mut World) {
+        type Done = (With<Sample>, Or<((With<Embedding>, With<Descriptors>), With<Failed>)>);
         for text in self.notices.read(world) {
             self.bar.suspend(|| self.common.say(&text));
         }
@@ -114,7 +116,7 @@ impl<'a> Following<'a> {
         if self.bar.is_hidden() {
             return;
         }
-        let mut done = world.query_filtered::<(), (With<Sample>, Or<(With<Embedding>, With<Failed>)>)>();
+        let mut done = world.query_filtered::<(), Done>();
         self.bar.set_position(done.iter(world).len() as u64);
         self.bar.set_length(world.resource::<SampleIndex>().len() as u64);
         if let Some(model) = world.get_resource::<ActiveModel>() {
@@ -185,6 +187,7 @@ fn report(world: &mut World, common: &Common, folders: &[PathBuf], tally: Tally,
         "model": world.resource::<ActiveModel>().0.manifest.id,
         "decoded": analysis.decoded,
         "recognised": analysis.recognised,
+        "described": analysis.described,
         "windows": analysis.windows,
         "onnxruntime_seconds": analysis.session_time.as_secs_f64(),
     });

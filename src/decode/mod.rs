@@ -21,6 +21,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use bevy::prelude::*;
 use symphonia::core::io::MediaSource;
 
+use self::descriptors::Descriptors;
 use self::features::Meter;
 use self::peaks::{Outline, Peaks};
 use self::stream::{Block, Decoders, Stream};
@@ -279,9 +280,10 @@ struct Tracer {
     shown: Option<Entity>,
 }
 
-/// Owns [`AudioInfo`], [`Thumbnail`], [`Features`] and [`Waveform`], and drops them when the file changes.
+/// Owns [`AudioInfo`], [`Thumbnail`], [`Features`], [`Descriptors`] and [`Waveform`], and drops them when the file
+/// changes.
 ///
-/// The first three are made by the workers of [`embed`](crate::embed), which need the decoded audio at once; the last
+/// The first four are made by the workers of [`embed`](crate::embed), which need the decoded audio at once; the last
 /// by a thread of its own, for one sample at a time.
 pub struct DecodePlugin;
 
@@ -309,7 +311,7 @@ impl Plugin for DecodePlugin {
 
 fn forget_outdated(replaced: On<Discard, FileStamp>, mut commands: Commands) {
     if let Ok(mut sample) = commands.get_entity(replaced.entity) {
-        sample.try_remove::<(AudioInfo, Thumbnail, Features, Waveform)>();
+        sample.try_remove::<(AudioInfo, Thumbnail, Features, Descriptors, Waveform)>();
     }
 }
 

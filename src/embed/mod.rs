@@ -3,7 +3,8 @@
 //!
 //! A worker takes one file through all its steps (hash, decode, measure, front end, network), so that the decoded
 //! audio never waits in memory. Content that is known already is recognised by its hash and copied from the sample
-//! that has it; nothing is decoded twice.
+//! that has it; nothing is decoded twice. A sample that has its vector from before there were descriptors keeps it, and is
+//! only described.
 
 pub mod frontend;
 pub mod manifest;
@@ -20,9 +21,12 @@ use self::manifest::Model;
 use self::session::{EmbedError, Embedded, Embedder};
 use crate::SoundkinSystems;
 use crate::actor::{Actor, Wake, contained};
+use crate::decode::descriptors::{Describer, Descriptors};
 use crate::decode::stream::Decoders;
 use crate::decode::{self, AudioInfo, Decoded, Features, Source, Thumbnail};
-use crate::sample::{Arrived, ContentHash, Failed, FileStamp, Guest, Missing, Notice, Sample, SampleIndex, Stage};
+use crate::sample::{
+    Arrived, ContentHash, Failed, FileStamp, Guest, Missing, Notice, Restored, Sample, SampleIndex, Stage,
+};
 
 /// The vector of a sample under the model in use.
 #[derive(Component, Clone, Debug, PartialEq)]
@@ -67,6 +71,8 @@ pub struct Analysis {
     pub decoded: usize,
     /// Files whose content was known already.
     pub recognised: usize,
+    /// Files whose vector was there already, decoded for their descriptors.
+    pub described: usize,
     /// Windows the network has seen.
     pub windows: usize,
     /// Time inside ONNX Runtime, summed over workers.
@@ -85,12 +91,19 @@ pub struct Analysis {
 #[derive(Component)]
 struct InFlight;
 
+/// It has its vector, and its file cannot be described for now: a drive that is not there must not cost a sample its
+/// good name. Looked at again by the next run.
+#[derive(Component)]
+struct PassedOver;
+
 struct Job {
     entity: Entity,
     path: Arc<Path>,
     stamp: FileStamp,
     /// Content of the same size that is analysed already, and where.
     known: Vec<(ContentHash, Entity, Arc<Path>)>,
+    /// It has its vector already and lacks nothing but descriptors.
+    embedded: bool,
 }
 
 struct Reply {
@@ -110,6 +123,8 @@ enum Outcome {
     Undecodable(String),
     /// It was decoded, and embedded unless the machine cannot.
     Decoded(Box<Decoded>, Result<Embedded, EmbedError>),
+    /// It was decoded for its descriptors only.
+    Described(Descriptors),
 }
 
 #[derive(Resource)]
@@ -134,7 +149,8 @@ impl Plugin for EmbedPlugin {
         let wake = app.world().resource::<Wake>().clone();
         let model = self.model.clone();
         let make = move || {
-            let mut analyst = Analyst { model: model.clone(), embedder: None, decoders: Decoders::default() };
+            let mut analyst =
+                Analyst { model: model.clone(), embedder: None, describer: None, decoders: Decoders::default() };
             move |job| analyst.serve(job)
         };
         app.insert_resource(ActiveModel(self.model.clone()))
@@ -154,12 +170,19 @@ impl Plugin for EmbedPlugin {
 
 fn forget_outdated(replaced: On<Discard, FileStamp>, mut commands: Commands) {
     if let Ok(mut sample) = commands.get_entity(replaced.entity) {
-        sample.try_remove::<Embedding>();
+        sample.try_remove::<(Embedding, PassedOver)>();
     }
 }
 
-type Known<'a> =
-    (&'a ContentHash, &'a AudioInfo, &'a Thumbnail, &'a Features, Option<&'a Embedding>, Option<&'a Failed>);
+type Known<'a> = (
+    &'a ContentHash,
+    &'a AudioInfo,
+    &'a Thumbnail,
+    &'a Features,
+    Option<&'a Embedding>,
+    Option<&'a Descriptors>,
+    Option<&'a Failed>,
+);
 
 fn collect_analyses(
     actor: Res<Analysts>,
@@ -167,6 +190,7 @@ fn collect_analyses(
     index: Res<SampleIndex>,
     stamps: Query<&FileStamp>,
     known: Query<Known>,
+    embedded: Query<(), With<Embedding>>,
     mut notices: MessageWriter<Notice>,
     mut commands: Commands,
 ) {
@@ -185,11 +209,18 @@ fn collect_analyses(
             }
             Outcome::Known { gone } => {
                 let twins = index.content_of_size(reply.stamp.size).iter().map(|(_, twin)| *twin);
-                let twin = twins.filter_map(|twin| known.get(twin).ok()).find(|twin| Some(*twin.0) == reply.hash);
-                if let Some((hash, info, thumbnail, features, embedding, failed)) = twin {
+                let twins = twins.filter_map(|twin| known.get(twin).ok()).filter(|twin| Some(*twin.0) == reply.hash);
+                let twin =
+                    twins.max_by_key(|(.., embedding, descriptors, _)| (descriptors.is_some(), embedding.is_some()));
+                if let Some((hash, info, thumbnail, features, embedding, descriptors, failed)) = twin {
                     analysis.recognised += 1;
-                    entity.try_insert((*hash, info.clone(), thumbnail.clone(), *features, Arrived));
+                    entity.try_insert((*hash, info.clone(), thumbnail.clone(), *features));
+                    // One that was known before has not come from anywhere.
+                    if !embedded.contains(reply.entity) {
+                        entity.try_insert(Arrived);
+                    }
                     embedding.map(|e| entity.try_insert(e.clone()));
+                    descriptors.map(|d| entity.try_insert(d.clone()));
                     failed.map(|f| entity.try_insert(f.clone()));
                 }
                 for old in gone {
@@ -198,9 +229,17 @@ fn collect_analyses(
                     }
                 }
             }
+            Outcome::Undecodable(reason) if embedded.contains(reply.entity) => {
+                tracing::warn!("a sound is compared without descriptors: {reason}");
+                entity.try_insert(PassedOver);
+            }
             Outcome::Undecodable(reason) => {
                 reply.hash.map(|hash| entity.try_insert(hash));
                 entity.try_insert(Failed { stage: Stage::Decode, reason });
+            }
+            Outcome::Described(descriptors) => {
+                analysis.described += 1;
+                entity.try_insert(descriptors);
             }
             Outcome::Decoded(decoded, embedded) => {
                 analysis.decoded += 1;
@@ -210,7 +249,7 @@ fn collect_analyses(
                 match embedded {
                     Ok(embedded) => {
                         analysis.windows += embedded.windows.len();
-                        entity.try_insert(Embedding::from(embedded));
+                        entity.try_insert((embedded.descriptors.clone(), Embedding::from(embedded)));
                     }
                     Err(error) if error.is_general() => {
                         if analysis.blocked.is_none() {
@@ -230,31 +269,42 @@ fn collect_analyses(
 /// Not at a worker, not failed, and there.
 type Ready = (Without<InFlight>, Without<Failed>, Without<Missing>);
 
-type Waiting<'a> = (Entity, &'a Sample, &'a FileStamp, Has<AudioInfo>);
+/// Has its vector and may still get its descriptors.
+type Undescribed = (With<Embedding>, Without<Descriptors>, Without<PassedOver>);
+
+type Waiting<'a> = (Entity, &'a Sample, &'a FileStamp, Has<AudioInfo>, Has<Embedding>);
 
 fn dispatch_analyses(
     actor: Res<Analysts>,
     mut analysis: ResMut<Analysis>,
+    restored: Res<Restored>,
     index: Res<SampleIndex>,
     guests: Query<Waiting, (With<Guest>, Without<Embedding>, Ready)>,
     members: Query<Waiting, (Without<Guest>, Without<Embedding>, Ready)>,
-    complete: Query<(), Or<(With<Embedding>, With<Failed>)>>,
+    undescribed: Query<Waiting, (Without<Guest>, Undescribed, Ready)>,
+    complete: Query<Has<Descriptors>, Or<(With<Embedding>, With<Failed>)>>,
     paths: Query<&Sample>,
     mut commands: Commands,
 ) {
     let blocked = analysis.blocked.is_some();
-    let members = members.iter().take(if analysis.guests_only || analysis.paused { 0 } else { usize::MAX });
-    for (entity, sample, stamp, has_info) in guests.iter().chain(members) {
-        if blocked && has_info {
+    // A sample that can answer already waits for those that cannot.
+    let members = members.iter().chain(undescribed.iter());
+    // What comes in before all is restored would be taken for restored too, and not be kept.
+    let rest = analysis.guests_only || analysis.paused || !restored.0;
+    let members = members.take(if rest { 0 } else { usize::MAX });
+    for (entity, sample, stamp, has_info, embedded) in guests.iter().chain(members) {
+        if blocked && has_info && !embedded {
             continue;
         }
         if !actor.0.has_room() {
             return;
         }
-        let twins = index.content_of_size(stamp.size).iter().filter(|(_, twin)| complete.contains(*twin));
+        // Any twin with a vector shows where a new file came from; only a described one helps a sample that has a vector.
+        let helps = |twin| complete.get(twin).is_ok_and(|described| described || !embedded);
+        let twins = index.content_of_size(stamp.size).iter().filter(|(_, twin)| helps(*twin));
         let known =
             twins.filter_map(|(hash, twin)| Some((*hash, *twin, paths.get(*twin).ok()?.path.clone()))).collect();
-        if actor.0.try_send(Job { entity, path: sample.path.clone(), stamp: *stamp, known }).is_err() {
+        if actor.0.try_send(Job { entity, path: sample.path.clone(), stamp: *stamp, known, embedded }).is_err() {
             return;
         }
         analysis.in_flight += 1;
@@ -264,15 +314,16 @@ fn dispatch_analyses(
 
 /// Tells whether no sample waits for analysis and none is being analysed.
 pub fn is_idle(world: &mut World) -> bool {
-    type Undone = (With<Sample>, Without<Embedding>, Ready);
+    type Undone = (With<Sample>, Or<(Without<Embedding>, Undescribed)>, Ready);
     let analysis = world.resource::<Analysis>();
     let (guests_only, blocked) = (analysis.guests_only, analysis.blocked.is_some());
     if analysis.in_flight > 0 {
         return false;
     }
-    let mut undone = world.query_filtered::<(Has<Guest>, Has<AudioInfo>), Undone>();
-    // Without a network, what has been decoded is as far as it gets.
-    !undone.iter(world).any(|(guest, decoded)| (guest || !guests_only) && !(blocked && decoded))
+    let mut undone = world.query_filtered::<(Has<Guest>, Has<AudioInfo>, Has<Embedding>), Undone>();
+    // Without a network, what has been decoded is as far as it gets; descriptors need none.
+    let waits = |guest, decoded, embedded| (guest || !guests_only) && (embedded || !(blocked && decoded));
+    !undone.iter(world).any(|(guest, decoded, embedded)| waits(guest, decoded, embedded))
 }
 
 /// One worker's state.
@@ -280,6 +331,8 @@ struct Analyst {
     model: Arc<Model>,
     /// Made with the first job, so that an app with nothing to analyse loads no model.
     embedder: Option<Embedder>,
+    /// For sounds that have their vector already.
+    describer: Option<Describer>,
     decoders: Decoders,
 }
 
@@ -315,6 +368,15 @@ impl Analyst {
             return Outcome::Changed(FileStamp::of(&metadata));
         }
         match decoded {
+            Ok(decoded) if job.embedded => {
+                let filter = self.model.manifest.audio.resampler;
+                let describer = self.describer.get_or_insert_with(|| Describer::new(filter));
+                match contained(|| describer.describe(&decoded.pcm)) {
+                    Ok(Some(descriptors)) => Outcome::Described(descriptors),
+                    Ok(None) => Outcome::Undecodable(EmbedError::Rate(decoded.pcm.rate).to_string()),
+                    Err(panic) => Outcome::Undecodable(EmbedError::Panicked(panic).to_string()),
+                }
+            }
             Ok(decoded) => {
                 let embedded = contained(|| self.embed(&decoded)).unwrap_or_else(|panic| {
                     self.embedder = None;

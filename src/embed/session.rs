@@ -15,6 +15,7 @@ use ort::value::TensorRef;
 
 use super::frontend::FrontEnd;
 use super::manifest::{Layout, Manifest, Model, Pool};
+use crate::decode::descriptors::{self, Describer, Descriptors};
 use crate::decode::resample::Resampler;
 use crate::decode::{Pcm, SILENCE};
 use crate::settings;
@@ -65,13 +66,15 @@ impl EmbedError {
     }
 }
 
-/// The vector of one sound.
+/// What one sound is compared by.
 #[derive(Clone, Debug)]
 pub struct Embedded {
     /// Pooled over windows and, if the manifest says so, of unit length: `[dim]`.
     pub pooled: Vec<f32>,
     /// The windows it was pooled from.
     pub windows: Vec<WindowVector>,
+    /// What the same audio says without the network.
+    pub descriptors: Descriptors,
 }
 
 /// The vector of one window.
@@ -90,6 +93,7 @@ pub struct Embedder {
     session: Session,
     front_end: FrontEnd,
     resampler: Resampler,
+    describer: Describer,
     manifest: Manifest,
     session_time: Duration,
 }
@@ -150,6 +154,7 @@ impl Embedder {
             session,
             front_end: FrontEnd::new(&model.manifest),
             resampler: Resampler::new(audio.sample_rate, audio.resampler),
+            describer: Describer::new(audio.resampler),
             manifest: model.manifest.clone(),
             session_time: Duration::ZERO,
         })
@@ -164,13 +169,19 @@ impl Embedder {
             return Err(EmbedError::Silent);
         }
         let mut sound = self.resampler.convert(&pcm.mono, pcm.rate).ok_or(EmbedError::Rate(pcm.rate))?;
+        // Most models hear at the rate at which sounds are described, so that one conversion serves both.
+        let described = match self.manifest.audio.sample_rate {
+            descriptors::RATE => Some(self.describer.measure(&sound)),
+            _ => self.describer.describe(pcm),
+        };
+        let descriptors = described.ok_or(EmbedError::Rate(pcm.rate))?;
         let mut windows = Vec::new();
         for seen in self.front_end.prepare(&mut sound) {
             let vector = self.run(seen.input.view())?;
             windows.push(WindowVector { from: pcm.start + seen.from, to: pcm.start + seen.to, vector });
         }
         let pooled = pool(&windows, &self.manifest);
-        Ok(Embedded { pooled, windows })
+        Ok(Embedded { pooled, windows, descriptors })
     }
 
     /// Runs the network on one window, `[frames, bands]` or `[1, samples]`.

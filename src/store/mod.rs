@@ -17,6 +17,7 @@ use crossbeam_channel::Receiver;
 use self::rows::{ContentRow, Record, SampleRow};
 use crate::SoundkinSystems;
 use crate::actor::{Actor, Outbox, Wake};
+use crate::decode::descriptors::Descriptors;
 use crate::decode::{AudioInfo, Features, Thumbnail};
 use crate::embed::{ActiveModel, Analysis, DispatchAnalyses, Embedding};
 use crate::sample::{Arrived, ContentHash, Failed, FileStamp, Folders, Guest, Missing, Notice, Restored, Sample, Tags};
@@ -122,6 +123,7 @@ impl Plugin for StorePlugin {
             .add_observer(touch::<Insert, ContentHash>)
             .add_observer(touch::<Insert, AudioInfo>)
             .add_observer(touch::<Insert, Embedding>)
+            .add_observer(touch::<Insert, Descriptors>)
             .add_observer(touch::<Insert, Failed>)
             .add_observer(touch::<Insert, Missing>)
             .add_observer(touch::<Insert, Tags>)
@@ -192,6 +194,7 @@ fn spawn(record: Record, commands: &mut Commands) {
     }
     if let Some(content) = record.content {
         entity.insert((content.info, content.thumbnail, content.features));
+        content.descriptors.map(|descriptors| entity.insert(descriptors));
     }
     record.embedding.map(|embedding| entity.insert(embedding));
 }
@@ -223,7 +226,7 @@ type Everything<'a> = (
     Has<Missing>,
     Option<&'a Failed>,
     Option<&'a Tags>,
-    Option<(&'a AudioInfo, &'a Thumbnail, &'a Features)>,
+    Option<(&'a AudioInfo, &'a Thumbnail, &'a Features, Option<&'a Descriptors>)>,
     Option<&'a Embedding>,
 );
 
@@ -296,10 +299,11 @@ fn record(
             failed: failed.cloned(),
             tags: tags.cloned().unwrap_or_default(),
         },
-        content: content.map(|(info, thumbnail, features)| ContentRow {
+        content: content.map(|(info, thumbnail, features, descriptors)| ContentRow {
             info: info.clone(),
             thumbnail: thumbnail.clone(),
             features: *features,
+            descriptors: descriptors.cloned(),
         }),
         embedding: embedding.cloned(),
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use half::f16;
 use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
 
+use crate::decode::descriptors::{COUNT, Descriptors};
 use crate::decode::{AudioInfo, COLUMNS, Features, Thumbnail};
 use crate::embed::{Embedding, Windows};
 use crate::sample::{ContentHash, Failed, FileStamp, Stage, Tags};
@@ -36,6 +37,8 @@ pub struct ContentRow {
     pub thumbnail: Thumbnail,
     /// Measures.
     pub features: Features,
+    /// What it is compared by without a network; `None` until it has been described.
+    pub descriptors: Option<Descriptors>,
 }
 
 /// A sample with all that is known of it.
@@ -96,8 +99,10 @@ fn save_content(connection: &Connection, hash: ContentHash, content: &ContentRow
     connection
         .prepare_cached(
             "INSERT OR REPLACE INTO content
-             (hash, frames, rate, channels, codec, outline, lufs, peak_db, brightness_hz)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+             (hash, frames, rate, channels, codec, outline, lufs, peak_db, brightness_hz, descriptors)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9,
+                     -- a copy that has not been described yet takes nothing away
+                     coalesce(?10, (SELECT descriptors FROM content WHERE hash = ?1)))",
         )?
         .execute(params![
             hash.0.as_slice(),
@@ -109,6 +114,7 @@ fn save_content(connection: &Connection, hash: ContentHash, content: &ContentRow
             content.features.lufs,
             content.features.peak_db,
             content.features.brightness_hz,
+            content.descriptors.as_ref().map(|d| d.0.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>()),
         ])?;
     Ok(())
 }
@@ -166,7 +172,7 @@ pub fn load(
     let mut statement = connection.prepare(
         "SELECT s.path, s.size, s.modified, s.hash, s.missing, s.failed_stage, s.failed_reason, s.tags,
                 c.frames, c.rate, c.channels, c.codec, c.outline, c.lufs, c.peak_db, c.brightness_hz,
-                e.vector, e.spans, e.windows
+                e.vector, e.spans, e.windows, c.descriptors
          FROM sample s LEFT JOIN content c ON c.hash = s.hash
                        LEFT JOIN embedding e ON e.hash = s.hash AND e.model = ?1",
     )?;
@@ -214,6 +220,7 @@ fn content(row: &Row) -> rusqlite::Result<Option<ContentRow>> {
         },
         thumbnail: Thumbnail(columns),
         features: Features { lufs: row.get(13)?, peak_db: row.get(14)?, brightness_hz: row.get(15)? },
+        descriptors: row.get::<_, Option<Vec<u8>>>(19)?.and_then(|bytes| descriptors(&bytes)),
     }))
 }
 
@@ -229,6 +236,12 @@ fn embedding(row: &Row) -> rusqlite::Result<Option<Embedding>> {
         Arc::new(Windows { spans, vectors: bytes_to_halves(&windows).collect() })
     });
     Ok(Some(Embedding { vector: bytes_to_halves(&vector).collect(), windows }))
+}
+
+/// Bytes of another length are from a version that described sounds otherwise.
+fn descriptors(bytes: &[u8]) -> Option<Descriptors> {
+    let values: Vec<f32> = bytes.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect();
+    Some(Descriptors(Arc::new(<[f32; COUNT]>::try_from(values).ok()?)))
 }
 
 fn halves_to_bytes(halves: &[f16]) -> Vec<u8> {
@@ -284,6 +297,7 @@ pub(super) mod tests {
                 info: AudioInfo { frames: 7, rate: 44_100, channels: 2, codec: "flac".into() },
                 thumbnail: Thumbnail(Box::new([[-7, 9]; COLUMNS])),
                 features: Features { lufs: None, peak_db: -3.5, brightness_hz: 812.25 },
+                descriptors: (seed != 1).then(|| Descriptors(Arc::new([f32::from(seed); COUNT]))),
             }),
             embedding: Some(Embedding { vector, windows: Some(Arc::new(windows)) }),
         }

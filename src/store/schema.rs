@@ -15,7 +15,8 @@ const APPLICATION_ID: i64 = 0x534b_696e;
 ///
 /// A sample is a path with a stamp; what was heard in it hangs on the hash of its content, so that copies share it
 /// and moves keep it.
-const MIGRATIONS: [&str; 1] = ["
+const MIGRATIONS: [&str; 2] = [
+    "
     CREATE TABLE folder (
         path BLOB NOT NULL PRIMARY KEY,
         position INTEGER NOT NULL
@@ -54,7 +55,10 @@ const MIGRATIONS: [&str; 1] = ["
         windows BLOB, -- f16 little endian, one vector after the other
         PRIMARY KEY (hash, model)
     ) STRICT, WITHOUT ROWID;
-"];
+",
+    // Of content that is known without them, the file is looked at again.
+    "ALTER TABLE content ADD COLUMN descriptors BLOB; -- f32 little endian",
+];
 
 /// Why a library cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -144,9 +148,10 @@ impl Library {
         check_owner(&connection, path)?;
         connection.busy_timeout(Duration::from_secs(5)).map_err(|e| sqlite(e, path))?;
         if version(&connection, path)? < MIGRATIONS.len() {
-            // An older library has to be brought up to date first, which needs the right to write.
+            // An older library has to be brought up to date first, which needs the right to write, but no longer than that.
             drop(connection);
-            return Self::open(path);
+            drop(Self::open(path)?);
+            return Self::read(path);
         }
         Ok(Self { connection, lock: None, path: path.to_owned() })
     }
