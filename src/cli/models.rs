@@ -19,6 +19,13 @@ pub(super) fn run(common: &Common) -> Result<()> {
             "url": model.manifest.license.url,
             "sha256": model.sha256,
             "dim": model.manifest.output.dim,
+            "head": model.manifest.head.as_ref().map(|head| json!({
+                "file": head.file,
+                "license": head.license.spdx,
+                "attribution": head.license.attribution,
+                "dim": head.outputs.head,
+                "weight": head.weight,
+            })),
             "bytes": model.network.len(),
             "path": model.path.as_ref().map(|p| p.to_string_lossy()),
             "in_use": model.key == in_use.key,
@@ -36,6 +43,9 @@ pub(super) fn run(common: &Common) -> Result<()> {
                     println!("{mark} {:<12} {} · {} · {place}", m.id, m.title, m.license.spdx);
                     println!("  {:<12} sha256 {}", "", model.sha256);
                     println!("  {:<12} {}", "", m.license.attribution);
+                    if let Some(head) = &m.head {
+                        println!("  {:<12} head {} · {} · weight {}", "", head.file, head.license.spdx, head.weight);
+                    }
                 }
                 Err(error) => println!("! {error}"),
             }

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
+use super::head::Head;
+use crate::decode::descriptors;
 use crate::decode::resample::Filter;
 
 /// The only schema there is so far.
@@ -43,6 +45,8 @@ pub struct Manifest {
     pub window: Window,
     /// The network's output and what becomes of it.
     pub output: Output,
+    /// A learned stage after pooling, see [`head`](super::head).
+    pub head: Option<HeadStage>,
 }
 
 /// Terms of a model's weights.
@@ -367,13 +371,56 @@ pub struct Post {
     pub pca_rows: [usize; 2],
 }
 
-/// The statistics named by [`Post`], parsed.
+/// A learned stage after pooling; [`head`](super::head) says what it computes and how its file is laid out.
+#[derive(Clone, Debug, Deserialize)]
+pub struct HeadStage {
+    /// File name, beside the sidecar.
+    pub file: String,
+    /// Expected SHA-256 of the file, in hexadecimal.
+    pub sha256: Option<String>,
+    /// Terms of the file.
+    pub license: License,
+    /// What it takes.
+    pub inputs: HeadInputs,
+    /// What it gives.
+    pub outputs: HeadOutputs,
+    /// Share of the descriptors in the raw part, 0..1.
+    pub descriptor_share: f32,
+    /// Standardised descriptors are limited to plus and minus this.
+    pub descriptor_limit: f32,
+    /// Number of main directions in the file.
+    pub basis: usize,
+    /// Weight of the head unless the user says otherwise, 0..=1.
+    pub weight: f32,
+}
+
+/// Lengths of what a [`HeadStage`] takes.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub struct HeadInputs {
+    /// The pooled vector.
+    pub pooled: usize,
+    /// The descriptors, all of [`ABOUT`](crate::decode::descriptors::ABOUT) in order.
+    pub descriptors: usize,
+}
+
+/// Lengths of what a [`HeadStage`] gives.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub struct HeadOutputs {
+    /// The head.
+    pub head: usize,
+    /// The raw part: pooled vector and descriptors.
+    pub raw: usize,
+}
+
+/// The statistics named by [`Post`] and [`HeadStage`], parsed.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Statistics {
     /// Mean vector, `[dim]`; empty when none is shipped.
     pub centre: Vec<f32>,
     /// Orthonormal rows, each `[dim]`, best first.
     pub basis: Vec<Vec<f32>>,
+    /// The learned head, if the model has one.
+    pub head: Option<Head>,
 }
 
 /// A model ready to be loaded: manifest, network bytes and statistics.
@@ -382,10 +429,11 @@ pub struct Model {
     /// What the sidecar says.
     pub manifest: Manifest,
     /// The ONNX file.
-    pub network: std::borrow::Cow<'static, [u8]>,
-    /// Shipped centre and basis.
+    pub network: Bytes,
+    /// Shipped centre, basis and head.
     pub statistics: Statistics,
-    /// Identity of the vectors it makes: id, file hash and contract hash; vectors of different keys never mix.
+    /// Identity of the vectors it makes: id, file hash and contract hash; vectors of different keys never mix. The head is
+    /// no part of it: it is applied to vectors when they are compared.
     pub key: String,
     /// SHA-256 of the ONNX file, in hexadecimal.
     pub sha256: String,
@@ -441,8 +489,11 @@ impl Model {
         let path = Path::new("built-in model");
         let sidecar = include_str!("../../models/aisfx-int8.json");
         let network: &[u8] = include_bytes!("../../models/aisfx-int8.onnx");
-        let statistics: &[u8] = include_bytes!("../../models/aisfx_post.f32");
-        Self::assemble(sidecar, network.into(), Some(statistics), path, None)
+        let beside = Beside {
+            post: Some(include_bytes!("../../models/aisfx_post.f32").into()),
+            head: Some(include_bytes!("../../models/aisfx-head.f32").into()),
+        };
+        Self::assemble(sidecar, network.into(), &beside, path, None)
     }
 
     /// Loads a model by its sidecar.
@@ -455,14 +506,18 @@ impl Model {
         let manifest = parse(&text, sidecar)?;
         let network_path = sidecar.with_file_name(&manifest.file);
         let network = read(network_path.clone())?;
-        let post = manifest.output.post.as_ref().map(|post| read(sidecar.with_file_name(&post.file))).transpose()?;
-        Self::assemble(&text, network.into(), post.as_deref(), sidecar, Some(network_path))
+        let beside = |file: Option<&String>| file.map(|file| read(sidecar.with_file_name(file))).transpose();
+        let beside = Beside {
+            post: beside(manifest.output.post.as_ref().map(|post| &post.file))?.map(Into::into),
+            head: beside(manifest.head.as_ref().map(|head| &head.file))?.map(Into::into),
+        };
+        Self::assemble(&text, network.into(), &beside, sidecar, Some(network_path))
     }
 
     fn assemble(
         text: &str,
-        network: std::borrow::Cow<'static, [u8]>,
-        post: Option<&[u8]>,
+        network: Bytes,
+        beside: &Beside,
         sidecar: &Path,
         path: Option<PathBuf>,
     ) -> Result<Self, ModelError> {
@@ -473,14 +528,31 @@ impl Model {
             return Err(ModelError::Checksum { found: sha256, expected, path });
         }
         let unusable = |why: &str| ModelError::Manifest { why: why.to_owned(), path: sidecar.to_owned() };
-        let statistics = match (&manifest.output.post, post) {
+        let mut statistics = match (&manifest.output.post, &beside.post) {
             (Some(post), Some(bytes)) => statistics(post, manifest.output.dim, bytes).map_err(|why| unusable(&why))?,
             _ => Statistics::default(),
         };
+        if let (Some(stage), Some(bytes)) = (&manifest.head, &beside.head) {
+            let found = hex(&Sha256::digest(bytes));
+            if let Some(expected) = stage.sha256.clone().filter(|expected| *expected != found) {
+                let path = sidecar.with_file_name(&stage.file);
+                return Err(ModelError::Checksum { found, expected, path });
+            }
+            statistics.head = Some(Head::parse(stage, bytes).map_err(|why| unusable(&why))?);
+        }
         let key = format!("{}:{}:{}", manifest.id, &sha256[..16], &contract_hash(text)[..16]);
         Ok(Self { manifest, network, statistics, key, sha256, path })
     }
 }
+
+/// The files beside the network that a manifest names.
+#[derive(Default)]
+struct Beside {
+    post: Option<Bytes>,
+    head: Option<Bytes>,
+}
+
+type Bytes = std::borrow::Cow<'static, [u8]>;
 
 /// A model that was found, or the reason it cannot be used.
 pub type Installed = Result<Model, ModelError>;
@@ -543,6 +615,16 @@ fn check(m: &Manifest) -> Result<(), &'static str> {
     require(m.audio.max_seconds > 0.0 && m.audio.max_seconds <= 60.0, "max_seconds must be in 0..60")?;
     require((1..=8192).contains(&m.output.dim), "dim is out of range")?;
     require(m.window.samples != Some(0) && m.window.hop_samples != Some(0), "samples and hop_samples must not be 0")?;
+    if let Some(head) = &m.head {
+        let (inputs, outputs) = (head.inputs, head.outputs);
+        require(inputs.pooled == m.output.dim, "head.inputs.pooled is not output.dim")?;
+        require(inputs.descriptors == descriptors::COUNT, "head.inputs.descriptors is not 47")?;
+        require(outputs.raw == inputs.pooled + inputs.descriptors, "head.outputs.raw is not the sum of its inputs")?;
+        require((1..=4096).contains(&outputs.head) && head.basis <= 4096, "head is out of range")?;
+        require((0.0..1.0).contains(&head.descriptor_share), "head.descriptor_share must be in 0..1")?;
+        require(head.descriptor_limit > 0.0, "head.descriptor_limit must be positive")?;
+        require((0.0..=1.0).contains(&head.weight), "head.weight must be in 0..=1")?;
+    }
     match m.input.kind {
         InputKind::Waveform => {
             require(m.input.layout == Layout::Ns, "a waveform has layout NS")?;
@@ -585,7 +667,7 @@ fn statistics(post: &Post, dim: usize, bytes: &[u8]) -> Result<Statistics, Strin
     let centre = rows.get(post.centre_row).cloned().ok_or("centre_row is not in the file")?;
     let [first, last] = post.pca_rows;
     let basis = rows.get(first..=last).ok_or("pca_rows are not in the file")?.to_vec();
-    Ok(Statistics { centre, basis })
+    Ok(Statistics { centre, basis, head: None })
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -609,18 +691,19 @@ mod tests {
     }
 
     #[test]
-    fn a_changed_contract_changes_the_key_and_white_space_does_not() {
+    fn a_changed_contract_changes_the_key_and_title_and_head_do_not() {
         let text = include_str!("../../models/aisfx-int8.json");
         let value: serde_json::Value = serde_json::from_str(text).unwrap();
         let network: &'static [u8] = include_bytes!("../../models/aisfx-int8.onnx");
         let key = |value: &serde_json::Value| {
-            Model::assemble(&value.to_string(), network.into(), None, Path::new("x"), None).unwrap().key
+            Model::assemble(&value.to_string(), network.into(), &Beside::default(), Path::new("x"), None).unwrap().key
         };
         let mut changed = value.clone();
         changed["window"]["hop_frames"] = 50.into();
         assert_ne!(key(&value), key(&changed));
         let mut retitled = value.clone();
         retitled["title"] = "another".into();
+        retitled["head"] = serde_json::Value::Null;
         assert_eq!(key(&value), key(&retitled));
     }
 
@@ -632,6 +715,8 @@ mod tests {
             ("/schema", 7.into(), "schema"),
             ("/log/base", "two".into(), "base"),
             ("/window/short", "stretch".into(), "stretch"),
+            ("/head/inputs/pooled", 100.into(), "head.inputs.pooled"),
+            ("/head/weight", 1.5.into(), "head.weight"),
         ] {
             let mut value: serde_json::Value = serde_json::from_str(text).unwrap();
             *value.pointer_mut(pointer).unwrap() = bad;

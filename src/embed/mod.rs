@@ -7,6 +7,7 @@
 //! only described.
 
 pub mod frontend;
+pub mod head;
 pub mod manifest;
 pub mod session;
 

@@ -3,14 +3,15 @@
 
 use std::fs::File;
 use std::path::Path;
+use std::sync::Arc;
 
 use ndarray::{Array1, Array2, ArrayD, Ix1, Ix2};
 use ndarray_npy::NpzReader;
 use soundkin::decode::Pcm;
-use soundkin::decode::descriptors::{ABOUT, Describer};
+use soundkin::decode::descriptors::{ABOUT, Describer, Descriptors};
 use soundkin::decode::resample::Filter;
 use soundkin::embed::frontend::FrontEnd;
-use soundkin::embed::manifest::Model;
+use soundkin::embed::manifest::{Model, Statistics};
 use soundkin::embed::session::Embedder;
 
 /// Essentia's log-mels are from before the division by the manifest's `norm.std`.
@@ -167,4 +168,53 @@ fn descriptors_agree_with_the_reference() {
             assert!((ours - known).abs() < 1e-6, "{name}, {}: {ours} is not {known}", about.name);
         }
     }
+}
+
+#[test]
+fn the_head_agrees_with_its_reference_on_vectors_and_descriptors_of_the_reference() {
+    let statistics = model("models/aisfx-f16.json").statistics;
+    let mut arrays = golden("head.npz");
+    for case in aisfx_cases() {
+        let Ok(known) = arrays.by_name::<ndarray::OwnedRepr<f32>, ndarray::Ix1>(&format!("{}__joined", case.name))
+        else {
+            continue;
+        };
+        let described: Array1<f32> = arrays.by_name(&format!("{}__descriptors", case.name)).unwrap();
+        let described = Descriptors(Arc::new(described.to_vec().try_into().unwrap()));
+        let ours = joined(&statistics, &case.embedding, &described);
+        let difference = ours.iter().zip(&known).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!(ours.len() == known.len() && difference < 1e-6, "{}: {difference:e}", case.name);
+    }
+}
+
+#[test]
+fn from_samples_to_joined_vector_the_whole_path_agrees_with_the_reference() {
+    // What quantising and resampling cost, as above, and little more: the head is as sensitive as the network.
+    for (sidecar, own_rate, resampled) in
+        [("models/aisfx-f16.json", 0.9999, 0.99), ("models/aisfx-int8.json", 0.98, 0.98)]
+    {
+        let model = model(sidecar);
+        let mut embedder = Embedder::new(&model).unwrap();
+        let mut arrays = golden("head.npz");
+        let mut checked = 0;
+        for case in aisfx_cases() {
+            let known = arrays.by_name::<ndarray::OwnedRepr<f32>, ndarray::Ix1>(&format!("{}__joined", case.name));
+            let Ok(known) = known else { continue };
+            let embedded = embedder.embed(&case.pcm).unwrap();
+            let ours = joined(&model.statistics, &embedded.pooled, &embedded.descriptors);
+            let cosine = cosine(&ours, known.as_slice().unwrap());
+            let bar = if case.pcm.rate == 44_100 { own_rate } else { resampled };
+            println!("{sidecar} {} {cosine:.6}", case.name);
+            assert!(cosine >= bar, "{sidecar}, {} at {} Hz: {cosine:.6}", case.name, case.pcm.rate);
+            checked += 1;
+        }
+        assert_eq!(checked, 18);
+    }
+}
+
+/// Head and raw part, each times the root of its usual weight.
+fn joined(statistics: &Statistics, pooled: &[f32], descriptors: &Descriptors) -> Vec<f32> {
+    let (parts, weight) = (statistics.parts(pooled, Some(descriptors)), statistics.usual_weight());
+    let head = parts.head.iter().map(|v| v * weight.sqrt());
+    head.chain(parts.raw.iter().map(|v| v * (1.0 - weight).sqrt())).collect()
 }
