@@ -27,10 +27,11 @@ use std::time::Instant;
 
 use bevy::prelude::*;
 use half::f16;
+use soundkin::decode::descriptors::Descriptors;
 use soundkin::embed::Embedding;
 use soundkin::embed::manifest::Model;
 use soundkin::project::layout::{Before, Layout};
-use soundkin::project::space::Space;
+use soundkin::project::space::{Heard, Space};
 use soundkin::sample::Sample;
 use soundkin::watch::AddFolder;
 use soundkin::{Assembly, headless, is_idle, run_until};
@@ -49,12 +50,13 @@ fn main() -> anyhow::Result<()> {
     app.update();
     run_until(&mut app, None, is_idle);
     let world = app.world_mut();
-    let mut sounds: Vec<(Arc<Path>, Arc<[f16]>)> =
-        world.query::<(&Sample, &Embedding)>().iter(world).map(|(s, e)| (s.path.clone(), e.vector.clone())).collect();
-    sounds.sort_by(|a, b| a.0.cmp(&b.0));
-    let rows: Vec<&[f16]> = sounds.iter().map(|sound| sound.1.as_ref()).collect();
-    let paths: Vec<&Path> = sounds.iter().map(|sound| sound.0.as_ref()).collect();
-    let space = Space::build(&rows, &model.statistics);
+    let mut samples = world.query::<(&Sample, &Embedding, &Descriptors)>();
+    let mut sounds: Vec<(&Sample, &Embedding, &Descriptors)> = samples.iter(world).collect();
+    sounds.sort_by(|a, b| a.0.path.cmp(&b.0.path));
+    let heard: Vec<Heard> = sounds.iter().map(|(_, e, d)| Heard { pooled: &e.vector, descriptors: Some(d) }).collect();
+    let paths: Vec<&Path> = sounds.iter().map(|sound| sound.0.path.as_ref()).collect();
+    let (statistics, weight) = (Arc::new(model.statistics.clone()), model.statistics.usual_weight());
+    let space = Space::build(&heard, &statistics, weight);
     let (layout, took) = timed(&space, &paths);
     println!("{} sounds, laid out in {took:.2} s", space.len());
     println!("  groups: {}", layout.labels.join(" · "));
@@ -67,15 +69,17 @@ fn main() -> anyhow::Result<()> {
         (state as f32 / u32::MAX as f32 - 0.5) * 0.03
     };
     for n in [5000, 20_000, 100_000] {
-        let mut vary = |i: usize| rows[i % rows.len()].iter().map(|v| f16::from_f32(v.to_f32() + noise())).collect();
+        let mut vary =
+            |i: usize| heard[i % heard.len()].pooled.iter().map(|v| f16::from_f32(v.to_f32() + noise())).collect();
         let grown: Vec<Vec<f16>> = (0..n).map(&mut vary).collect();
-        let views: Vec<&[f16]> = grown.iter().map(Vec::as_slice).collect();
+        let grown = grown.iter().zip(heard.iter().cycle());
+        let grown: Vec<Heard> = grown.map(|(pooled, like)| Heard { pooled, ..*like }).collect();
         let paths: Vec<&Path> = (0..n).map(|i| paths[i % paths.len()]).collect();
-        let space = Space::build(&views, &model.statistics);
+        let space = Space::build(&grown, &statistics, weight);
         let (layout, took) = timed(&space, &paths);
         println!("{n} sounds, laid out in {took:.2} s");
         let started = Instant::now();
-        let again = Layout::build(&space, &paths, &layout.before(n, Some), || false).unwrap_or_default();
+        let again = Layout::build(&space, &paths, &layout.before(&space, Some), || false).unwrap_or_default();
         let moved = layout.cloud.iter().zip(&again.cloud).map(|(a, b)| (a[0] - b[0]).hypot(a[1] - b[1]));
         println!("  again in {:.2} s, moved by {:.4}", started.elapsed().as_secs_f64(), moved.sum::<f32>() / n as f32);
     }

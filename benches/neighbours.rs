@@ -1,36 +1,45 @@
-//! How many dimensions the tree needs and how many candidates it should propose, on real embeddings.
+//! How many dimensions the tree needs and how many candidates it should propose, on real sounds.
 //!
 //! `cargo bench --profile dev --bench neighbours -- FOLDER…` indexes the folders with the built-in model and prints, for every
-//! sound as a query, the share of its true ten nearest (by the full vectors) that are among the `m` nearest by the
-//! first `d` main components, with the basis that the model ships and with one fitted to these very sounds; then the
-//! time of the tree's answer and of the exact scan.
+//! sound as a query and for three weights of the head, the share of its true ten nearest (by the joined vectors) that are
+//! among the `m` nearest by the first `d` main components, with the basis that the model ships for its usual weight and with one
+//! fitted to these very sounds; then the time of the tree's answer, of the exact scan, and of another weight.
 //!
 //! On the 3,167 sounds of lmms-common, hydrogen-data, sonic-pi-samples, minetest, scorched3d, simutrans, micropolis and
-//! gcin-voice (Debian packages; two cores, 2026-11-23):
+//! gcin-voice (Debian packages; four cores, 2026-11-23):
 //!
 //! ```text
-//! shipped basis     m = 20    m = 50    m = 100   m = 200   m = 400
-//!   8 dimensions    0.5200    0.7482    0.8850    0.9622    0.9901
-//!  16 dimensions    0.7016    0.9000    0.9749    0.9962    0.9995
-//!  24 dimensions    0.7996    0.9551    0.9925    0.9992    0.9999
-//!  32 dimensions    0.8532    0.9769    0.9968    0.9994    1.0000
-//!  64 dimensions    0.9569    0.9984    0.9998    1.0000    1.0000
+//! 0.7, shipped basis    m = 20    m = 50    m = 100   m = 200   m = 400
+//!       8 dimensions    0.5506    0.7791    0.9065    0.9740    0.9947
+//!      16 dimensions    0.7645    0.9383    0.9881    0.9988    0.9999
+//!      24 dimensions    0.8726    0.9843    0.9988    0.9999    1.0000
+//!      32 dimensions    0.9291    0.9960    0.9998    1.0000    1.0000
 //!
-//! fitted basis      m = 20    m = 50    m = 100   m = 200   m = 400
-//!   8 dimensions    0.5926    0.8381    0.9484    0.9893    0.9984
-//!  16 dimensions    0.7936    0.9594    0.9924    0.9988    1.0000
-//!  24 dimensions    0.8757    0.9847    0.9973    0.9997    1.0000
-//!  32 dimensions    0.9229    0.9939    0.9990    0.9999    1.0000
-//!  64 dimensions    0.9852    0.9997    1.0000    1.0000    1.0000
+//! 0.7, fitted basis     m = 20    m = 50    m = 100   m = 200   m = 400
+//!       8 dimensions    0.6423    0.8763    0.9677    0.9949    0.9997
+//!      16 dimensions    0.8519    0.9823    0.9979    0.9999    1.0000
+//!      24 dimensions    0.9300    0.9964    0.9997    1.0000    1.0000
+//!      32 dimensions    0.9685    0.9991    1.0000    1.0000    1.0000
+//!      64 dimensions    0.9984    1.0000    1.0000    1.0000    1.0000
 //!
-//! 100000 sounds: space built in 0.34 s
-//!   tree and re-ranking 1.30 ms
-//!   exact scan          13.49 ms
+//! 0, fitted basis       m = 20    m = 50    m = 100   m = 200   m = 400
+//!       8 dimensions    0.6043    0.8452    0.9510    0.9902    0.9985
+//!      16 dimensions    0.8099    0.9644    0.9941    0.9994    1.0000
+//!      24 dimensions    0.8877    0.9881    0.9986    0.9999    1.0000
+//!      32 dimensions    0.9293    0.9947    0.9997    1.0000    1.0000
+//!      64 dimensions    0.9854    0.9999    1.0000    1.0000    1.0000
+//!
+//! 100000 sounds: space built in 0.59 s
+//!   another weight      0.37 s
+//!   tree and re-ranking 0.83 ms
+//!   exact scan          10.19 ms
+//!     with group weights 13.47 ms
+//!   recall@10           1.000
 //! ```
 //!
-//! At two hundred candidates the fitted basis gains half a thousandth, so the shipped one is used: it keeps the map
-//! still while sounds come and go. Thirty-two dimensions and two hundred candidates leave room below 0.99 for
-//! libraries thirty times this size, for which the candidates needed grow slowly.
+//! At two hundred candidates the fitted basis gains nothing, so the shipped one is used at the usual weight: it keeps the map
+//! still while sounds come and go. Thirty-two dimensions and two hundred candidates leave room below 0.99 for libraries
+//! thirty times this size, for which the candidates needed grow slowly.
 
 use std::collections::HashSet;
 use std::hint::black_box;
@@ -41,15 +50,19 @@ use std::time::Instant;
 use bevy::prelude::*;
 use half::f16;
 use ndarray::{Array2, s};
+use soundkin::decode::descriptors::Descriptors;
 use soundkin::embed::Embedding;
 use soundkin::embed::manifest::{Model, Statistics};
+use soundkin::project::closeness::Weights;
 use soundkin::project::pca;
-use soundkin::project::space::Space;
+use soundkin::project::space::{CANDIDATES, DIMS, Heard, Space};
 use soundkin::watch::AddFolder;
 use soundkin::{Assembly, headless, is_idle, run_until};
 
-const DIMENSIONS: [usize; 5] = [8, 16, 24, 32, 64];
-const CANDIDATES: [usize; 5] = [20, 50, 100, 200, 400];
+const DIMENSIONS: [usize; 5] = [8, 16, 24, DIMS, 64];
+const PROPOSED: [usize; 5] = [20, 50, 100, CANDIDATES, 400];
+
+type Sound = (Arc<[f16]>, Descriptors);
 
 fn main() -> anyhow::Result<()> {
     let folders: Vec<PathBuf> = std::env::args().skip(1).filter(|a| !a.starts_with("--")).map(PathBuf::from).collect();
@@ -58,22 +71,24 @@ fn main() -> anyhow::Result<()> {
         return Ok(());
     }
     let model = Arc::new(Model::built_in()?);
-    let vectors = embeddings(&model, folders)?;
-    let rows: Vec<&[f16]> = vectors.iter().map(AsRef::as_ref).collect();
-    let space = Space::build(&rows, &model.statistics);
-    let dim = model.manifest.output.dim;
-    let centred: Vec<Vec<f32>> = rows.iter().map(|row| space.place(row)).collect();
-    let centred = Array2::from_shape_fn((rows.len(), dim), |(i, j)| centred[i][j]);
-    println!("{} sounds", rows.len());
-    let truth = nearest(&centred, 10);
-    let shipped = Array2::from_shape_fn((64, dim), |(i, j)| model.statistics.basis[i][j]);
-    table("shipped basis", &centred, &shipped, &truth);
-    table("fitted basis", &centred, &pca::fit(centred.view(), 64), &truth);
-    time(&rows, &model.statistics);
+    let sounds = sounds(&model, folders)?;
+    println!("{} sounds", sounds.len());
+    let statistics = Arc::new(model.statistics.clone());
+    let usual = statistics.usual_weight();
+    for weight in [usual, 0.3, 0.0] {
+        let joined = joined(&sounds, &statistics, weight);
+        let truth = nearest(&joined, 10);
+        if let Some(head) = statistics.head.as_ref().filter(|head| (head.weight - weight).abs() < f32::EPSILON) {
+            let shipped = Array2::from_shape_fn((head.basis.len(), joined.ncols()), |(i, j)| head.basis[i][j]);
+            table(&format!("{weight}, shipped basis"), &joined, &shipped, &truth);
+        }
+        table(&format!("{weight}, fitted basis"), &joined, &pca::fit(joined.view(), 64), &truth);
+    }
+    time(&sounds, &statistics, usual);
     Ok(())
 }
 
-fn embeddings(model: &Arc<Model>, folders: Vec<PathBuf>) -> anyhow::Result<Vec<Arc<[f16]>>> {
+fn sounds(model: &Arc<Model>, folders: Vec<PathBuf>) -> anyhow::Result<Vec<Sound>> {
     let mut app = headless(Assembly::new(None, model.clone()));
     for path in folders {
         app.world_mut().write_message(AddFolder { path: path.canonicalize()?, follow: false });
@@ -81,7 +96,20 @@ fn embeddings(model: &Arc<Model>, folders: Vec<PathBuf>) -> anyhow::Result<Vec<A
     app.update();
     run_until(&mut app, None, is_idle);
     let world = app.world_mut();
-    Ok(world.query::<&Embedding>().iter(world).map(|e| e.vector.clone()).collect())
+    let mut samples = world.query::<(&Embedding, &Descriptors)>();
+    Ok(samples.iter(world).map(|(embedding, descriptors)| (embedding.vector.clone(), descriptors.clone())).collect())
+}
+
+/// Head and raw part of each sound, each times the root of its weight.
+fn joined(sounds: &[Sound], statistics: &Statistics, weight: f32) -> Array2<f32> {
+    let rows = sounds.iter().map(|(pooled, descriptors)| {
+        let pooled: Vec<f32> = pooled.iter().map(|v| v.to_f32()).collect();
+        let parts = statistics.parts(&pooled, Some(descriptors));
+        let head = parts.head.iter().map(|v| v * weight.sqrt());
+        head.chain(parts.raw.iter().map(|v| v * (1.0 - weight).sqrt())).collect::<Vec<f32>>()
+    });
+    let rows: Vec<Vec<f32>> = rows.collect();
+    Array2::from_shape_fn((rows.len(), rows.first().map_or(0, Vec::len)), |(i, j)| rows[i][j])
 }
 
 /// The `k` nearest other rows of each row by scalar product.
@@ -97,14 +125,14 @@ fn nearest(points: &Array2<f32>, k: usize) -> Vec<Vec<usize>> {
     products.outer_iter().enumerate().map(rank).collect()
 }
 
-fn table(name: &str, centred: &Array2<f32>, basis: &Array2<f32>, truth: &[Vec<usize>]) {
-    print!("\n{name:<16}");
-    CANDIDATES.iter().for_each(|m| print!("  m = {m:<4}"));
+fn table(name: &str, joined: &Array2<f32>, basis: &Array2<f32>, truth: &[Vec<usize>]) {
+    print!("\n{name:<20}");
+    PROPOSED.iter().for_each(|m| print!("  m = {m:<4}"));
     println!();
-    for d in DIMENSIONS {
-        let reduced = centred.dot(&basis.slice(s![..d, ..]).t());
-        print!("{d:>3} dimensions  ");
-        for m in CANDIDATES {
+    for d in DIMENSIONS.into_iter().filter(|d| *d <= basis.nrows()) {
+        let reduced = joined.dot(&basis.slice(s![..d, ..]).t());
+        print!("{d:>7} dimensions  ");
+        for m in PROPOSED {
             let proposed = nearest_by_distance(&reduced, m);
             let hits: usize =
                 truth.iter().zip(&proposed).map(|(t, p)| t.iter().filter(|i| p.contains(*i)).count()).sum();
@@ -130,31 +158,39 @@ fn nearest_by_distance(points: &Array2<f32>, m: usize) -> Vec<HashSet<usize>> {
 }
 
 /// Times the tree and the scan on these sounds, repeated with a little noise up to 100,000.
-fn time(rows: &[&[f16]], statistics: &Statistics) {
+fn time(sounds: &[Sound], statistics: &Arc<Statistics>, weight: f32) {
     const SIZE: usize = 100_000;
     let mut state = 1_u32;
     let mut noise = || {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         (state as f32 / u32::MAX as f32 - 0.5) * 0.01
     };
-    let grown: Vec<Vec<f16>> =
-        (0..SIZE).map(|i| rows[i % rows.len()].iter().map(|v| f16::from_f32(v.to_f32() + noise())).collect()).collect();
-    let views: Vec<&[f16]> = grown.iter().map(Vec::as_slice).collect();
+    let mut vary = |i: usize| sounds[i % sounds.len()].0.iter().map(|v| f16::from_f32(v.to_f32() + noise())).collect();
+    let grown: Vec<Vec<f16>> = (0..SIZE).map(&mut vary).collect();
+    let grown = grown.iter().zip(sounds.iter().cycle());
+    let grown: Vec<Heard> = grown.map(|(pooled, (_, d))| Heard { pooled, descriptors: Some(d) }).collect();
     let started = Instant::now();
-    let space = Space::build(&views, statistics);
+    let space = Space::build(&grown, statistics, weight);
     println!("\n{SIZE} sounds: space built in {:.2} s", started.elapsed().as_secs_f64());
-    let queries: Vec<Vec<f32>> = (0..50).map(|i| space.place(views[i * 1987])).collect();
     let started = Instant::now();
-    queries.iter().for_each(|q| drop(black_box(space.quick(q, 20, |_| true))));
+    black_box(space.reweighted(0.3));
+    println!("  another weight      {:.2} s", started.elapsed().as_secs_f64());
+    let queries: Vec<_> = (0..50).map(|i| space.probe(grown[i * 1987])).collect();
+    let plain = Weights { head: weight, ..Weights::default() };
+    let grouped = Weights { groups: [0.2; 5], ..plain };
+    let started = Instant::now();
+    queries.iter().for_each(|q| drop(black_box(space.quick(q, &plain, 20, |_| true))));
     println!("  tree and re-ranking {:.2} ms", started.elapsed().as_secs_f64() * 20.0);
-    let started = Instant::now();
-    queries.iter().for_each(|q| drop(black_box(space.exact(q, 20, |_| true))));
-    println!("  exact scan          {:.2} ms", started.elapsed().as_secs_f64() * 20.0);
+    for (name, weights) in [("exact scan", plain), ("  with group weights", grouped)] {
+        let started = Instant::now();
+        queries.iter().for_each(|q| drop(black_box(space.exact(q, &weights, 20, |_| true))));
+        println!("  {name:<19} {:.2} ms", started.elapsed().as_secs_f64() * 20.0);
+    }
     let share: usize = queries
         .iter()
         .map(|q| {
-            let exact = space.exact(q, 10, |_| true).neighbours;
-            let quick = space.quick(q, 10, |_| true).neighbours;
+            let exact = space.exact(q, &plain, 10, |_| true).neighbours;
+            let quick = space.quick(q, &plain, 10, |_| true).neighbours;
             exact.iter().filter(|n| quick.contains(n)).count()
         })
         .sum();

@@ -10,9 +10,11 @@ use bevy::prelude::*;
 
 use crate::SoundkinSystems;
 use crate::actor::{Actor, Wake};
+use crate::decode::descriptors::Descriptors;
 use crate::embed::{Embedding, Windows};
 use crate::project::SpaceIndex;
-use crate::project::space::{Answer, centre_and_normalise};
+use crate::project::closeness::{Closeness, Weights};
+use crate::project::space::{Answer, Heard, Probe, Space};
 use crate::sample::Notice;
 
 /// Asks for the neighbours of one sample, in the library or a guest.
@@ -31,8 +33,10 @@ pub struct SimilarTo {
 pub struct SimilarSample {
     /// The sample.
     pub entity: Entity,
-    /// Cosine of the centred pooled vectors, in -1..=1.
+    /// What it is ranked by, in -1..=1: see [`closeness`](crate::project::closeness).
     pub similarity: f32,
+    /// Why it is near, part by part.
+    pub closeness: Closeness,
     /// Start and end in seconds of the window that is most like the subject, in a sound longer than one window.
     pub at: Option<[f32; 2]>,
 }
@@ -98,11 +102,15 @@ impl Answers {
     }
 }
 
+/// What samples are compared by.
+pub type Compared<'a> = (&'a Embedding, Option<&'a Descriptors>);
+
 struct Job {
     purpose: Purpose,
     serial: u64,
     index: SpaceIndex,
-    point: Vec<f32>,
+    probe: Probe,
+    weights: Weights,
     subject: Entity,
     k: usize,
     within: Option<Arc<HashSet<Entity>>>,
@@ -112,7 +120,7 @@ struct Reply {
     purpose: Purpose,
     serial: u64,
     index: SpaceIndex,
-    point: Vec<f32>,
+    probe: Probe,
     answer: Answer,
 }
 
@@ -151,24 +159,24 @@ impl Plugin for QueryPlugin {
 }
 
 fn compare(job: Job) -> Reply {
-    let Job { purpose, serial, index, point, subject, k, within } = job;
+    let Job { purpose, serial, index, probe, weights, subject, k, within } = job;
     let accept = |row: usize| acceptable(index.entities[row], subject, within.as_deref());
-    let answer = index.space.exact(&point, k, accept);
-    Reply { purpose, serial, index, point, answer }
+    let answer = index.space.exact(&probe, &weights, k, accept);
+    Reply { purpose, serial, index, probe, answer }
 }
 
 fn acceptable(entity: Entity, subject: Entity, within: Option<&HashSet<Entity>>) -> bool {
     entity != subject && within.is_none_or(|within| within.contains(&entity))
 }
 
-fn collect_exact(mut comparer: ResMut<Comparer>, mut answers: ResMut<Answers>, embeddings: Query<&Embedding>) {
+fn collect_exact(mut comparer: ResMut<Comparer>, mut answers: ResMut<Answers>, compared: Query<Compared>) {
     let replies: Vec<Reply> = comparer.actor.replies().collect();
     for reply in replies {
         // A question that was replaced meanwhile needs no answer.
         if let Some(answered) = answers.of(reply.purpose)
             && answered.serial == reply.serial
         {
-            answered.found = located(reply.answer, &reply.index, &reply.point, &embeddings);
+            answered.found = located(reply.answer, &reply.index, &reply.probe, &compared);
         }
     }
     while let Some(job) = comparer.waiting.pop() {
@@ -179,9 +187,14 @@ fn collect_exact(mut comparer: ResMut<Comparer>, mut answers: ResMut<Answers>, e
     }
 }
 
-/// Asks anew when the space has changed: more sounds may be nearer now.
-fn ask_again(index: Option<Res<SpaceIndex>>, answers: Res<Answers>, mut asks: MessageWriter<Ask>) {
-    if index.is_some_and(|index| index.is_changed()) {
+/// Asks anew when the space or the weights have changed: other sounds may be nearer now.
+fn ask_again(
+    index: Option<Res<SpaceIndex>>,
+    weights: Res<Weights>,
+    answers: Res<Answers>,
+    mut asks: MessageWriter<Ask>,
+) {
+    if weights.is_changed() || index.is_some_and(|index| index.is_changed()) {
         asks.write_batch([&answers.list, &answers.glance].into_iter().flatten().map(|answered| answered.ask.clone()));
     }
 }
@@ -191,7 +204,8 @@ fn answer_asked(
     index: Option<Res<SpaceIndex>>,
     mut answers: ResMut<Answers>,
     mut comparer: ResMut<Comparer>,
-    embeddings: Query<&Embedding>,
+    weights: Res<Weights>,
+    compared: Query<Compared>,
 ) {
     for ask in asks.read() {
         answers.serial += 1;
@@ -202,13 +216,15 @@ fn answer_asked(
         };
         let query = SimilarTo { subject, k: ask.k, exact: false };
         let accept = |entity| acceptable(entity, subject, ask.within.as_deref());
-        let found = index.as_ref().and_then(|index| answer(query, index, &embeddings, accept)).unwrap_or_default();
-        if let (false, Some(index), Ok(embedding)) = (found.exact, &index, embeddings.get(subject)) {
+        let found =
+            index.as_ref().and_then(|index| answer(query, index, &weights, &compared, accept)).unwrap_or_default();
+        if let (false, Some(index), Ok(heard)) = (found.exact, &index, compared.get(subject)) {
             let job = Job {
                 purpose: ask.purpose,
                 serial,
                 index: (**index).clone(),
-                point: index.space.place(&embedding.vector),
+                probe: index.space.probe(heard_of(heard)),
+                weights: *weights,
                 subject,
                 k: ask.k,
                 within: ask.within.clone(),
@@ -226,42 +242,48 @@ fn answer_asked(
 pub fn answer(
     query: SimilarTo,
     index: &SpaceIndex,
-    embeddings: &Query<&Embedding>,
+    weights: &Weights,
+    compared: &Query<Compared>,
     accept: impl Fn(Entity) -> bool,
 ) -> Option<SimilarSamples> {
-    let subject = embeddings.get(query.subject).ok()?;
-    let point = index.space.place(&subject.vector);
+    let probe = index.space.probe(heard_of(compared.get(query.subject).ok()?));
     let wanted = |row: usize| {
         let entity = index.entities[row];
         entity != query.subject && accept(entity)
     };
     let found = if query.exact {
-        index.space.exact(&point, query.k, wanted)
+        index.space.exact(&probe, weights, query.k, wanted)
     } else {
-        index.space.quick(&point, query.k, wanted)
+        index.space.quick(&probe, weights, query.k, wanted)
     };
-    Some(located(found, index, &point, embeddings))
+    Some(located(found, index, &probe, compared))
 }
 
-/// Rows of the space → samples, with the place in each that is most like the query.
-fn located(found: Answer, index: &SpaceIndex, point: &[f32], embeddings: &Query<&Embedding>) -> SimilarSamples {
+/// Tells how close two samples are, part by part; `None` unless the first has a vector and the second is in the space.
+pub fn closeness(a: Entity, b: Entity, index: &SpaceIndex, compared: &Query<Compared>) -> Option<Closeness> {
+    let probe = index.space.probe(heard_of(compared.get(a).ok()?));
+    Some(index.space.closeness(&probe, *index.rows.get(&b)?))
+}
+
+fn heard_of((embedding, descriptors): Compared<'_>) -> Heard<'_> {
+    Heard { pooled: &embedding.vector, descriptors }
+}
+
+/// Rows of the space → samples, with why each is near and the place in it that is most like the query.
+fn located(found: Answer, index: &SpaceIndex, probe: &Probe, compared: &Query<Compared>) -> SimilarSamples {
     let neighbours = found.neighbours.into_iter().map(|neighbour| {
         let entity = index.entities[neighbour.row];
-        let windows = embeddings.get(entity).ok().and_then(|e| e.windows.clone());
-        let at = windows.and_then(|windows| nearest_window(&windows, point, index.space.centre()));
-        SimilarSample { entity, similarity: neighbour.similarity, at }
+        let windows = compared.get(entity).ok().and_then(|(embedding, _)| embedding.windows.clone());
+        let at = windows.and_then(|windows| nearest_window(&windows, &index.space, probe));
+        let closeness = index.space.closeness(probe, neighbour.row);
+        SimilarSample { entity, similarity: neighbour.similarity, closeness, at }
     });
     SimilarSamples { neighbours: neighbours.collect(), exact: found.exact }
 }
 
-fn nearest_window(windows: &Windows, point: &[f32], centre: &[f32]) -> Option<[f32; 2]> {
-    let likeness = |vector: &[half::f16]| {
-        let mut vector: Vec<f32> = vector.iter().map(|v| v.to_f32()).collect();
-        centre_and_normalise(&mut vector, &[]);
-        centre_and_normalise(&mut vector, centre);
-        vector.iter().zip(point).map(|(a, b)| a * b).sum::<f32>()
-    };
-    let scores = windows.vectors.chunks_exact(point.len().max(1)).map(likeness);
+fn nearest_window(windows: &Windows, space: &Space, probe: &Probe) -> Option<[f32; 2]> {
+    let width = windows.vectors.len() / windows.spans.len().max(1);
+    let scores = windows.vectors.chunks_exact(width.max(1)).map(|window| space.likeness(probe, window));
     let best = scores.enumerate().max_by(|a, b| a.1.total_cmp(&b.1))?;
     windows.spans.get(best.0).copied()
 }

@@ -41,7 +41,7 @@ fn without_window(common: &Common, assembly: Assembly, folders: Vec<PathBuf>) ->
     if let Some((subject, path)) = middle_sample(world) {
         println!("sounds like {path}:");
         let found = similar::neighbours(world, subject, 10, None)?;
-        similar::print(world, &found);
+        similar::print(world, &found, false);
     }
     let points = map::write(world, PICTURE.as_ref())?;
     println!("map of {points} sounds: {}", std::path::absolute(PICTURE)?.display());

@@ -10,9 +10,11 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::{Common, list, put_path, sample_or_guest};
+use crate::decode::descriptors::Group;
 use crate::embed::{ActiveModel, Analysis, Embedding};
 use crate::project::SpaceIndex;
-use crate::query::{SimilarSamples, SimilarTo, answer};
+use crate::project::closeness::{Closeness, Weights};
+use crate::query::{Compared, SimilarSamples, SimilarTo, answer};
 use crate::sample::{Failed, Sample, Tags};
 
 #[derive(Args, Debug)]
@@ -25,12 +27,31 @@ pub(super) struct Similar {
     /// Search within samples whose path or tags contain TEXT, in any case
     #[arg(long, value_name = "TEXT")]
     filter: Option<String>,
+    /// Weight of the model's learned head, 0 to 1; 0 compares by the network alone [default: the model's]
+    #[arg(long, value_name = "A", value_parser = weight)]
+    head: Option<f32>,
+    /// Say of each neighbour how close it is in each part, 0 to 1
+    #[arg(long)]
+    why: bool,
+}
+
+fn weight(text: &str) -> Result<f32, &'static str> {
+    let weight = text.parse().ok().filter(|weight| (0.0..=1.0).contains(weight));
+    weight.ok_or("weight must be a number from 0 to 1")
 }
 
 impl Similar {
     pub(super) fn run(self, common: &Common) -> Result<()> {
         let started = Instant::now();
-        let mut app = common.restored_app()?;
+        let mut app = common.prepared_app(|world| {
+            if let Some(head) = self.head {
+                world.resource_mut::<Weights>().head = head;
+            }
+        })?;
+        let model = app.world().resource::<ActiveModel>().0.clone();
+        if self.head.is_some() && model.statistics.head.is_none() {
+            bail!("model {} has no learned head; leave out --head or choose another model", model.manifest.id);
+        }
         let subject = sample_or_guest(app.world_mut(), &self.query)?;
         common.wait(&mut app)?;
         let found = neighbours(app.world_mut(), subject, self.k, self.filter)?;
@@ -39,28 +60,57 @@ impl Similar {
         let world = app.world();
         let value = json!({
             "query": [absolute.to_string_lossy()],
-            "model": world.resource::<ActiveModel>().0.manifest.id,
+            "model": model.manifest.id,
+            "head": model.statistics.head.as_ref().map(|_| world.resource::<Weights>().head),
             "k": self.k,
             "exact": found.exact,
             "seconds": seconds,
             "neighbours": found.neighbours.iter().enumerate().map(|(i, neighbour)| {
                 let mut object = json!({"rank": i + 1, "similarity": neighbour.similarity, "at": neighbour.at});
                 put_path(&mut object, path_of(world, neighbour.entity));
+                if self.why {
+                    object["why"] = parts(&neighbour.closeness).map(|(name, close)| (name.to_owned(), json!(close))).collect();
+                }
                 object
             }).collect::<Vec<Value>>(),
         });
-        common.print(&value, || print(world, &found));
+        common.print(&value, || print(world, &found, self.why));
         Ok(())
     }
 }
 
 /// Prints neighbours for people, one a line.
-pub(super) fn print(world: &World, found: &SimilarSamples) {
+pub(super) fn print(world: &World, found: &SimilarSamples, why: bool) {
     for (i, neighbour) in found.neighbours.iter().enumerate() {
         let at = neighbour.at.map_or(String::new(), |[from, to]| format!("  at {from:.1}–{to:.1} s"));
         let path = path_of(world, neighbour.entity).display();
         println!("{:>3}  {:.3}  {path}{at}", i + 1, neighbour.similarity);
+        if why {
+            let bars = parts(&neighbour.closeness).map(|(name, close)| match close {
+                Some(close) => format!("{name} {} {close:.2}", bar(close)),
+                None => format!("{name} –"),
+            });
+            println!("     {}", bars.collect::<Vec<_>>().join("  "));
+        }
     }
+}
+
+/// The parts by name; without a value where there is no head or a sound has not been described.
+fn parts(closeness: &Closeness) -> impl Iterator<Item = (&'static str, Option<f32>)> {
+    let groups = closeness.groups;
+    let groups = Group::ALL.into_iter().enumerate().map(move |(i, group)| (group.name(), groups.map(|g| g[i])));
+    [("head", closeness.head), ("network", Some(closeness.network))].into_iter().chain(groups)
+}
+
+/// A bar of five cells.
+fn bar(share: f32) -> String {
+    const CELLS: u8 = 5;
+    let cell = |i: u8| match share * f32::from(CELLS) - f32::from(i) {
+        rest if rest >= 0.75 => '█',
+        rest if rest >= 0.25 => '▌',
+        _ => '·',
+    };
+    (0..CELLS).map(cell).collect()
 }
 
 /// Finds the exact neighbours of a sample that has been analysed.
@@ -82,8 +132,11 @@ pub(super) fn neighbours(
         bail!("library holds no analysed sounds for this model yet; run `soundkin index FOLDER`");
     }
     let query = SimilarTo { subject, k, exact: true };
-    let search = move |index: Res<SpaceIndex>, vectors: Query<&Embedding>, samples: Query<(&Sample, Option<&Tags>)>| {
-        answer(query, &index, &vectors, |entity| match (&filter, samples.get(entity)) {
+    let search = move |index: Res<SpaceIndex>,
+                       weights: Res<Weights>,
+                       compared: Query<Compared>,
+                       samples: Query<(&Sample, Option<&Tags>)>| {
+        answer(query, &index, &weights, &compared, |entity| match (&filter, samples.get(entity)) {
             (None, _) => true,
             (Some(text), Ok((sample, tags))) => {
                 list::matches(&sample.path, tags.map_or(&[], |tags| tags.0.as_slice()), text)

@@ -391,7 +391,7 @@ mod tests {
         layout.clusters = Clusters { centres: vec![], of: (0..n).map(|i| i % 2).collect() };
         layout.labels = vec!["kick".into(), "snare".into()];
         app.insert_resource(SpaceIndex {
-            space: Arc::new(Space::build(&[], &crate::embed::manifest::Statistics::default())),
+            space: Arc::new(Space::build(&[], &Arc::default(), 0.0)),
             entities: Arc::new(entities.to_vec()),
             rows: Arc::new(entities.iter().enumerate().map(|(row, entity)| (*entity, row)).collect()),
             layout: Some(Arc::new(layout)),

@@ -60,6 +60,15 @@ impl Clusters {
         Self { centres, of }
     }
 
+    /// Centres of `k` groups, of unit length, from points and the group of each; zero for a group without points.
+    pub fn centres_of(members: &[(usize, &[f32; DIMS])], k: usize) -> Vec<[f32; DIMS]> {
+        let mut sums = vec![[0.0; DIMS]; k];
+        for (group, point) in members {
+            sums[*group].iter_mut().zip(unit(point)).for_each(|(sum, v)| *sum += v);
+        }
+        sums.iter().map(unit).collect()
+    }
+
     /// Names each group by up to two words of its members' file and folder names that are frequent in it and rare
     /// elsewhere (class-based tf-idf: Grootendorst, 2022); `group 3` where there is no such word.
     pub fn labels(&self, paths: &[&Path]) -> Vec<String> {

@@ -84,10 +84,15 @@ impl Layout {
         Some(found.into_iter().map(|near| (near.item as usize, near.distance)))
     }
 
-    /// Keeps what the next layout starts from; `old_row` tells where each of its `n` rows was.
-    pub fn before(&self, n: usize, old_row: impl Fn(usize) -> Option<usize>) -> Before {
-        let position = |row| old_row(row).map(|old| self.raw[old]);
-        Before { positions: (0..n).map(position).collect(), centres: self.clusters.centres.clone() }
+    /// Keeps what the next layout, of `space`, starts from; `old_row` tells where each of its rows was.
+    ///
+    /// A group's centre is that of its members in the new space, whose main directions may be others.
+    pub fn before(&self, space: &Space, old_row: impl Fn(usize) -> Option<usize>) -> Before {
+        let old_rows: Vec<Option<usize>> = (0..space.len()).map(old_row).collect();
+        let members = old_rows.iter().zip(space.points()).filter_map(|(old, point)| Some((((*old)?), point)));
+        let members: Vec<_> = members.map(|(old, point)| (self.clusters.of[old], point)).collect();
+        let centres = Clusters::centres_of(&members, self.clusters.centres.len());
+        Before { positions: old_rows.iter().map(|old| old.map(|old| self.raw[old])).collect(), centres }
     }
 }
 
@@ -166,7 +171,7 @@ mod tests {
     use half::f16;
 
     use super::*;
-    use crate::embed::manifest::Statistics;
+    use crate::project::space::Heard;
 
     /// A space of `n` sounds around five directions.
     fn space(n: usize) -> Space {
@@ -176,8 +181,8 @@ mod tests {
             (0..48).map(part).map(f16::from_f32).collect()
         };
         let vectors: Vec<Vec<f16>> = (0..n).map(vector).collect();
-        let rows: Vec<&[f16]> = vectors.iter().map(Vec::as_slice).collect();
-        Space::build(&rows, &Statistics::default())
+        let heard: Vec<Heard> = vectors.iter().map(|v| Heard { pooled: v, descriptors: None }).collect();
+        Space::build(&heard, &Arc::default(), 0.0)
     }
 
     fn lay_out(space: &Space, before: &Before) -> Layout {
@@ -223,7 +228,7 @@ mod tests {
     fn sounds_that_were_there_stay_about_where_they_were_when_others_come() {
         let (small, large) = (space(200), space(240));
         let first = lay_out(&small, &Before::default());
-        let before = first.before(240, |row| (row < 200).then_some(row));
+        let before = first.before(&large, |row| (row < 200).then_some(row));
         let second = lay_out(&large, &before);
         let moved = (0..200).map(|i| {
             let [from, to] = [first.cloud[i], second.cloud[i]];

@@ -1,6 +1,10 @@
 //! Embeddings → [`Space`]: built on its own thread from all vectors there are, again whenever they change. Where a map
 //! is wanted, the same thread then lays it out, so that similarity never waits for the [`Layout`].
+//!
+//! Another weight of the head needs no vector anew: main components, tree and layout follow from those in the space. A
+//! layout under a weight that is no longer wanted is left.
 
+pub mod closeness;
 pub mod cluster;
 pub mod grid;
 pub mod layout;
@@ -12,15 +16,18 @@ pub mod umap;
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use bevy::prelude::*;
 use half::f16;
 
+use self::closeness::Weights;
 use self::layout::Layout;
-use self::space::Space;
+use self::space::{Heard, Space};
 use crate::SoundkinSystems;
 use crate::actor::{Actor, Outbox, Wake, contained};
+use crate::decode::descriptors::Descriptors;
 use crate::embed::manifest::Statistics;
 use crate::embed::{ActiveModel, Analysis, DispatchAnalyses, Embedding};
 use crate::sample::{Guest, Missing, Notice, Restored, Sample};
@@ -50,6 +57,11 @@ pub struct Projection {
     /// Whether somebody wants a map; similarity alone needs none.
     pub lays_out: bool,
     stale: bool,
+    /// The head's weight that is wanted.
+    weight: f32,
+    /// Its number, and that of the weight in the last job.
+    wanted: u64,
+    handed: u64,
     building: bool,
     started: Option<Instant>,
     built: Option<Instant>,
@@ -59,14 +71,28 @@ pub struct Projection {
 impl Projection {
     /// Tells whether the space, and the map if one is wanted, is up to date.
     pub fn is_idle(&self) -> bool {
-        !self.stale && !self.building
+        !self.stale && !self.building && !self.is_reweighted()
+    }
+
+    fn is_reweighted(&self) -> bool {
+        self.wanted != self.handed
     }
 }
 
 struct Job {
-    samples: Vec<(Arc<Path>, Entity, Arc<[f16]>)>,
+    /// What there is; `None` for the sounds of the last job under another weight.
+    samples: Option<Vec<Embedded>>,
     statistics: Arc<Statistics>,
+    weight: f32,
     lay_out: bool,
+    serial: u64,
+}
+
+struct Embedded {
+    path: Arc<Path>,
+    entity: Entity,
+    vector: Arc<[f16]>,
+    descriptors: Option<Descriptors>,
 }
 
 struct Reply {
@@ -76,7 +102,20 @@ struct Reply {
 }
 
 #[derive(Resource)]
-struct Projector(Actor<Job, Reply>);
+struct Projector {
+    actor: Actor<Job, Reply>,
+    /// The newest weight's number; the thread leaves a layout under an older one.
+    newest: Arc<AtomicU64>,
+}
+
+/// What the thread keeps from one job to the next.
+struct Drafts {
+    newest: Arc<AtomicU64>,
+    /// The last space and the paths of its rows.
+    built: Option<(SpaceIndex, Vec<Arc<Path>>)>,
+    /// The last layout, from which the next starts.
+    laid_out: Option<SpaceIndex>,
+}
 
 /// Keeps [`SpaceIndex`] up to date.
 pub struct ProjectPlugin;
@@ -84,21 +123,25 @@ pub struct ProjectPlugin;
 impl Plugin for ProjectPlugin {
     fn build(&self, app: &mut App) {
         let wake = app.world().resource::<Wake>().clone();
-        let body = |inbox: crossbeam_channel::Receiver<Job>, outbox: Outbox<Reply>| {
-            let mut last = None;
+        let newest = Arc::new(AtomicU64::new(0));
+        let mut drafts = Drafts { newest: newest.clone(), built: None, laid_out: None };
+        let body = move |inbox: crossbeam_channel::Receiver<Job>, outbox: Outbox<Reply>| {
             // A closed outbox ends the inbox too.
-            inbox.into_iter().for_each(|job| project(job, &mut last, &outbox));
+            inbox.into_iter().for_each(|job| drafts.project(job, &outbox));
         };
+        let head = app.world().resource::<ActiveModel>().0.statistics.usual_weight();
+        app.insert_resource(Weights { head, ..default() });
         match Actor::spawn("project", 1, &wake, body) {
-            Ok(actor) => app.insert_resource(Projector(actor)),
+            Ok(actor) => app.insert_resource(Projector { actor, newest }),
             Err(error) => {
                 app.world_mut().write_message(Notice::new(format!("no map can be made: no thread ({error})")));
                 return;
             }
         };
-        app.init_resource::<Projection>()
+        app.insert_resource(Projection { weight: head, ..default() })
             .add_observer(touch::<Insert, Embedding>)
             .add_observer(touch::<Remove, Embedding>)
+            .add_observer(touch::<Insert, Descriptors>)
             .add_observer(touch::<Insert, Sample>)
             .add_observer(touch::<Discard, Sample>)
             .add_observer(touch::<Insert, Missing>)
@@ -108,38 +151,55 @@ impl Plugin for ProjectPlugin {
     }
 }
 
-/// Builds the space and then, where it is wanted, the layout; `last` is the last layout, from which the next starts.
-fn project(mut job: Job, last: &mut Option<SpaceIndex>, outbox: &Outbox<Reply>) {
+impl Drafts {
+    /// Builds the space and then, where it is wanted, the layout.
+    fn project(&mut self, job: Job, outbox: &Outbox<Reply>) {
+        let (mut index, paths) = match (job.samples, self.built.take()) {
+            (Some(samples), _) => build(samples, &job.statistics, job.weight),
+            (None, Some((index, paths))) => {
+                let space = Arc::new(index.space.reweighted(job.weight));
+                (SpaceIndex { space, layout: None, ..index }, paths)
+            }
+            (None, None) => build(Vec::new(), &job.statistics, job.weight),
+        };
+        self.built = Some((index.clone(), paths.clone()));
+        let sent = outbox.send(Reply { index: index.clone(), more: job.lay_out });
+        if sent.is_err() || !job.lay_out {
+            return;
+        }
+        let paths: Vec<&Path> = paths.iter().map(AsRef::as_ref).collect();
+        let lay_out = || {
+            let before = self.laid_out.as_ref().and_then(|last| Some((last, last.layout.as_ref()?)));
+            let before = before
+                .map(|(last, layout)| layout.before(&index.space, |row| last.rows.get(&index.entities[row]).copied()));
+            let stop = || outbox.is_closed() || self.newest.load(Ordering::Relaxed) != job.serial;
+            Layout::build(&index.space, &paths, &before.unwrap_or_default(), stop)
+        };
+        match contained(lay_out) {
+            Ok(layout) => index.layout = layout.map(Arc::new),
+            Err(panic) => tracing::error!("the map could not be laid out: {panic}"),
+        }
+        if index.layout.is_some() {
+            self.laid_out = Some(index.clone());
+        }
+        // The app has gone away: nobody is left to tell.
+        let _ = outbox.send(Reply { index, more: false });
+    }
+}
+
+fn build(mut samples: Vec<Embedded>, statistics: &Arc<Statistics>, weight: f32) -> (SpaceIndex, Vec<Arc<Path>>) {
     // The ECS lists samples in no lasting order; by path the same sounds always give the same map.
-    job.samples.sort_by(|a, b| a.0.cmp(&b.0));
-    let vectors: Vec<&[f16]> = job.samples.iter().map(|sample| sample.2.as_ref()).collect();
-    let space = Space::build(&vectors, &job.statistics);
-    let entities: Vec<Entity> = job.samples.iter().map(|sample| sample.1).collect();
+    samples.sort_by(|a, b| a.path.cmp(&b.path));
+    let heard = samples.iter().map(|s| Heard { pooled: &s.vector, descriptors: s.descriptors.as_ref() });
+    let space = Space::build(&heard.collect::<Vec<_>>(), statistics, weight);
+    let entities: Vec<Entity> = samples.iter().map(|sample| sample.entity).collect();
     let rows = entities.iter().enumerate().map(|(row, entity)| (*entity, row)).collect();
-    let mut index =
-        SpaceIndex { space: Arc::new(space), entities: Arc::new(entities), rows: Arc::new(rows), layout: None };
-    let sent = outbox.send(Reply { index: index.clone(), more: job.lay_out });
-    if sent.is_err() || !job.lay_out {
-        return;
-    }
-    let paths: Vec<&Path> = job.samples.iter().map(|sample| sample.0.as_ref()).collect();
-    let lay_out = || {
-        let before = last.as_ref().and_then(|last| Some((last, last.layout.as_ref()?)));
-        let before =
-            before.map(|(last, layout)| layout.before(paths.len(), |row| last.rows.get(&index.entities[row]).copied()));
-        Layout::build(&index.space, &paths, &before.unwrap_or_default(), || outbox.is_closed())
-    };
-    match contained(lay_out) {
-        Ok(layout) => index.layout = layout.map(Arc::new),
-        Err(panic) => tracing::error!("the map could not be laid out: {panic}"),
-    }
-    *last = Some(index.clone());
-    // The app has gone away: nobody is left to tell.
-    let _ = outbox.send(Reply { index, more: false });
+    let index = SpaceIndex { space: Arc::new(space), entities: Arc::new(entities), rows: Arc::new(rows), layout: None };
+    (index, samples.into_iter().map(|sample| sample.path).collect())
 }
 
 fn collect_space(projector: Res<Projector>, mut projection: ResMut<Projection>, mut commands: Commands) {
-    for reply in projector.0.replies() {
+    for reply in projector.actor.replies() {
         if !reply.more {
             projection.building = false;
             projection.built = Some(Instant::now());
@@ -161,22 +221,45 @@ fn touch<E: bevy::ecs::event::EntityEvent, C: Component>(
 fn dispatch_projection(
     projector: Res<Projector>,
     mut projection: ResMut<Projection>,
+    weights: Res<Weights>,
     model: Res<ActiveModel>,
     analysis: Res<Analysis>,
     restored: Res<Restored>,
-    embedded: Query<(Entity, &Sample, &Embedding), (Without<Guest>, Without<Missing>)>,
+    embedded: Query<(Entity, &Sample, &Embedding, Option<&Descriptors>), (Without<Guest>, Without<Missing>)>,
     mut statistics: Local<Option<Arc<Statistics>>>,
 ) {
+    let statistics = statistics.get_or_insert_with(|| Arc::new(model.0.statistics.clone()));
+    if statistics.head.is_some() && (weights.head - projection.weight).abs() > f32::EPSILON {
+        projection.weight = weights.head;
+        projection.wanted += 1;
+        projector.newest.store(projection.wanted, Ordering::Relaxed);
+    }
     let recent = projection.built.is_some_and(|built| built.elapsed() < REBUILD.max(projection.took * REST));
     let busy = analysis.in_flight > 0;
-    if !projection.stale || projection.building || !restored.0 || (busy && (recent || projection.built.is_none())) {
+    let due = projection.stale && !(busy && (recent || projection.built.is_none()));
+    if projection.started.is_none() && !due {
+        // The first job will have the right weight.
+        projection.handed = projection.wanted;
+    }
+    if projection.building || !restored.0 || !(due || projection.is_reweighted()) {
         return;
     }
-    let statistics = statistics.get_or_insert_with(|| Arc::new(model.0.statistics.clone()));
-    let samples = embedded.iter().map(|(entity, sample, e)| (sample.path.clone(), entity, e.vector.clone())).collect();
-    let job = Job { samples, statistics: statistics.clone(), lay_out: projection.lays_out };
-    if projector.0.try_send(job).is_ok() {
-        projection.stale = false;
+    let sample = |(entity, sample, embedding, descriptors): (_, &Sample, &Embedding, Option<&Descriptors>)| Embedded {
+        path: sample.path.clone(),
+        entity,
+        vector: embedding.vector.clone(),
+        descriptors: descriptors.cloned(),
+    };
+    let job = Job {
+        samples: due.then(|| embedded.iter().map(sample).collect()),
+        statistics: statistics.clone(),
+        weight: projection.weight,
+        lay_out: projection.lays_out,
+        serial: projection.wanted,
+    };
+    if projector.actor.try_send(job).is_ok() {
+        projection.stale &= !due;
+        projection.handed = projection.wanted;
         projection.building = true;
         projection.started = Some(Instant::now());
     }

@@ -4,7 +4,7 @@ use nalgebra::{DMatrix, SymmetricEigen};
 use ndarray::{Array2, ArrayView2};
 
 /// A fit looks at no more vectors than this, evenly spread; more change the basis by less than its use can show.
-const FIT_ROWS: usize = 20_000;
+pub(super) const FIT_ROWS: usize = 5_000;
 
 /// Fits the `k` directions of largest second moment of `rows`, which are centred already: `[n, dim]` → `[k, dim]`.
 ///

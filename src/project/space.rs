@@ -1,20 +1,26 @@
-//! The space in which sounds are near or far: centred unit vectors, a k-d tree over their main components, and the
-//! exact scan that confirms what the tree says.
+//! The space in which sounds are near or far: the parts of every sound, a k-d tree over the main components of their
+//! joined vectors, and the exact scan that confirms what the tree says.
 //!
-//! A tree on all 512 numbers would visit most of itself; on [`DIMS`] of them it is quick and loses little. So the tree
+//! The parts are kept without their weights, which belong to the question: a scan answers under any weights at once, and
+//! only tree and main components are made for one weight of the head.
+//!
+//! A tree on all numbers would visit most of itself; on [`DIMS`] of them it is quick and loses little. So the tree
 //! proposes [`CANDIDATES`], the full vectors rank them, and a scan over everything settles the matter a moment later.
 //! `benches/neighbours.rs` has the measurements behind the two numbers.
 
 use std::num::NonZero;
+use std::sync::Arc;
 
 use half::f16;
 use kiddo::{ImmutableKdTree, SquaredEuclidean};
-use ndarray::{Array2, ArrayView1, ArrayView2};
+use ndarray::{Array2, ArrayView2, s};
 
+use super::closeness::{Closeness, Weights, in_groups, standardised};
 use super::pca;
 use super::umap::Nearest;
+use crate::decode::descriptors::{COUNT, Descriptors};
+use crate::embed::head::centre_and_normalise;
 use crate::embed::manifest::Statistics;
-use crate::embed::session::normalise;
 
 /// Main components kept for the tree.
 pub const DIMS: usize = 32;
@@ -26,12 +32,41 @@ const SCAN_AT_ONCE: usize = 4000;
 /// Queries that are compared at once when all neighbours are found: their scores should stay in the processor's cache.
 const BLOCK: usize = 32;
 
-/// One neighbour: which row, and its cosine to the query, in -1..=1.
+/// What is known of a sound that is to be compared.
+#[derive(Clone, Copy, Debug)]
+pub struct Heard<'a> {
+    /// Its pooled vector, `[dim]`.
+    pub pooled: &'a [f16],
+    /// Its descriptors, once it has been described.
+    pub descriptors: Option<&'a Descriptors>,
+}
+
+/// A sound to compare others with.
+#[derive(Clone, Debug)]
+pub struct Probe {
+    /// Head and raw part, `[parts]`.
+    parts: Vec<f32>,
+    /// Length of the head.
+    head: usize,
+    descriptors: [f32; COUNT],
+}
+
+/// A probe with weights.
+struct Question<'a> {
+    /// Times a row's parts gives the joined similarity, `[parts]`.
+    parts: Vec<f32>,
+    probe: &'a Probe,
+    weights: &'a Weights,
+    /// Weights of all groups together.
+    groups: f32,
+}
+
+/// One neighbour: which row, and how similar, in -1..=1.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Neighbour {
     /// Row in the space.
     pub row: usize,
-    /// Cosine of the centred vectors.
+    /// What it is ranked by, see [`closeness`](super::closeness).
     pub similarity: f32,
 }
 
@@ -44,48 +79,63 @@ pub struct Answer {
     pub exact: bool,
 }
 
-/// Sounds as points; row numbers are those of the vectors it was built from.
+/// The parts of every sound, free of weights; row numbers are those of the sounds they were made from.
+struct Sounds {
+    statistics: Arc<Statistics>,
+    /// Length of the head, zero for a model without one.
+    head: usize,
+    /// Head and raw part, each of unit length, `[n, parts]`.
+    parts: Array2<f32>,
+    /// Descriptors in units of their spreads, `[n]`.
+    descriptors: Vec<[f32; COUNT]>,
+}
+
+/// Sounds as points.
 pub struct Space {
-    centre: Vec<f32>,
-    /// Centred unit vectors, `[n, dim]`.
-    vectors: Array2<f32>,
-    /// Main directions, best first, `[DIMS or fewer, dim]`.
+    sounds: Arc<Sounds>,
+    /// The head's weight in everything below.
+    weight: f32,
+    /// Main directions of joined vectors, best first, each number times the root of its part's weight:
+    /// `[DIMS or fewer, parts]`.
     basis: Array2<f32>,
     tree: Option<ImmutableKdTree<f32, DIMS>>,
-    /// The vectors along the main directions, `[n]`.
+    /// The joined vectors along the main directions, `[n]`.
     points: Vec<[f32; DIMS]>,
     /// Position on the map, `[n]`.
     positions: Vec<[f32; 2]>,
 }
 
 impl Space {
-    /// Builds the space of pooled vectors, each as long as the model's output.
+    /// Builds the space of sounds under one model, for a weight of its head.
     ///
     /// Centre and basis are the model's own where it ships them, so that a map does not turn when sounds are added;
-    /// otherwise nothing is subtracted and the basis is fitted to the sounds.
-    pub fn build(pooled: &[&[f16]], statistics: &Statistics) -> Self {
-        let dim = pooled.first().map_or(0, |v| v.len());
-        let mut vectors = Array2::zeros((pooled.len(), dim));
-        for (mut row, vector) in vectors.outer_iter_mut().zip(pooled) {
-            let row = row.as_slice_mut().unwrap_or_default();
-            row.iter_mut().zip(vector.iter()).for_each(|(out, v)| *out = v.to_f32());
-            centre_and_normalise(row, &statistics.centre);
+    /// otherwise nothing is subtracted and the basis is fitted to the sounds. A basis is shipped for the usual weight only.
+    pub fn build(heard: &[Heard], statistics: &Arc<Statistics>, weight: f32) -> Self {
+        Self::of(Arc::new(Sounds::new(heard, statistics)), weight)
+    }
+
+    /// The same sounds under another weight of the head.
+    #[must_use]
+    pub fn reweighted(&self, weight: f32) -> Self {
+        Self::of(self.sounds.clone(), weight)
+    }
+
+    fn of(sounds: Arc<Sounds>, weight: f32) -> Self {
+        let weight = if sounds.head > 0 { weight.clamp(0.0, 1.0) } else { 0.0 };
+        let basis = sounds.basis(weight);
+        let mut points = Vec::with_capacity(sounds.len());
+        for block in sounds.parts.axis_chunks_iter(ndarray::Axis(0), 4096) {
+            let reduced = block.dot(&basis.t());
+            points.extend(reduced.outer_iter().map(|row| std::array::from_fn(|i| row.get(i).copied().unwrap_or(0.0))));
         }
-        let shipped = statistics.basis.len() >= DIMS && statistics.basis.iter().all(|row| row.len() == dim);
-        let basis = if shipped {
-            Array2::from_shape_fn((DIMS, dim), |(i, j)| statistics.basis[i][j])
-        } else {
-            pca::fit(vectors.view(), DIMS)
-        };
-        let points: Vec<[f32; DIMS]> = vectors.outer_iter().map(|row| reduce(row, &basis)).collect();
-        let positions = points.iter().map(|p| [p[0], p[1]]).collect();
+        let positions = points.iter().map(|p: &[f32; DIMS]| [p[0], p[1]]).collect();
         let tree = (points.len() > SCAN_AT_ONCE).then(|| ImmutableKdTree::new_from_slice(&points).ok()).flatten();
-        Self { centre: statistics.centre.clone(), vectors, basis, tree, points, positions }
+        Self { sounds, weight, basis, tree, points, positions }
     }
 
     /// Number of sounds.
     pub fn len(&self) -> usize {
-        self.vectors.nrows()
+        self.sounds.len()
     }
 
     /// Tells whether it holds no sound.
@@ -93,9 +143,9 @@ impl Space {
         self.len() == 0
     }
 
-    /// What is subtracted from a pooled vector before it is compared, `[dim]`; empty for nothing.
-    pub fn centre(&self) -> &[f32] {
-        &self.centre
+    /// The weight of the head that tree and points are made for.
+    pub fn weight(&self) -> f32 {
+        self.weight
     }
 
     /// Each row along the main directions; missing directions are zero.
@@ -108,33 +158,59 @@ impl Space {
         &self.positions
     }
 
-    /// Moves a pooled vector into the space: centred and of unit length.
-    pub fn place(&self, pooled: &[f16]) -> Vec<f32> {
-        let mut vector: Vec<f32> = pooled.iter().map(|v| v.to_f32()).collect();
-        centre_and_normalise(&mut vector, &self.centre);
-        vector
+    /// Prepares a sound, in the space or not, to be compared with.
+    pub fn probe(&self, heard: Heard) -> Probe {
+        let pooled: Vec<f32> = heard.pooled.iter().map(|v| v.to_f32()).collect();
+        let parts = self.sounds.statistics.parts(&pooled, heard.descriptors);
+        let head = parts.head.len();
+        let parts = parts.head.into_iter().chain(parts.raw).collect();
+        Probe { parts, head, descriptors: standardised(heard.descriptors) }
+    }
+
+    /// How alike a window of some sound, as the network gave it, and a sound are to the network.
+    pub fn likeness(&self, probe: &Probe, window: &[f16]) -> f32 {
+        let mut vector: Vec<f32> = window.iter().map(|v| v.to_f32()).collect();
+        centre_and_normalise(&mut vector, &[]);
+        centre_and_normalise(&mut vector, self.sounds.statistics.centre());
+        vector.iter().zip(&probe.parts[probe.head..]).map(|(a, b)| a * b).sum()
     }
 
     /// Answers at once from the tree, or by scanning a small library; `accept` says which rows may be answered.
-    pub fn quick(&self, query: &[f32], k: usize, accept: impl Fn(usize) -> bool) -> Answer {
+    ///
+    /// Under other weights than the tree's, what it proposes is ranked by the weights asked for.
+    pub fn quick(&self, probe: &Probe, weights: &Weights, k: usize, accept: impl Fn(usize) -> bool) -> Answer {
         let (Some(tree), Some(wanted)) = (&self.tree, NonZero::new(k.max(CANDIDATES))) else {
-            return self.exact(query, k, accept);
+            return self.exact(probe, weights, k, accept);
         };
-        let point = reduce(ArrayView1::from(query), &self.basis);
+        let point = self.reduce(&probe.parts);
         let proposed = tree.query(&point).nearest_n::<SquaredEuclidean<f32>>(wanted).execute();
         let rows = proposed.iter().filter_map(|p| usize::try_from(p.item).ok()).filter(|row| accept(*row));
-        let neighbours = best(rows.map(|row| self.measure(row, query)), k);
+        let question = Question::new(probe, weights);
+        let neighbours = best(rows.map(|row| self.measure(row, &question)), k);
         if neighbours.len() < k.min(self.len()) {
             // The filter took too much of what the tree proposed.
-            return self.exact(query, k, accept);
+            return self.exact(probe, weights, k, accept);
         }
         Answer { neighbours, exact: false }
     }
 
     /// Answers by comparing with every accepted sound.
-    pub fn exact(&self, query: &[f32], k: usize, accept: impl Fn(usize) -> bool) -> Answer {
+    pub fn exact(&self, probe: &Probe, weights: &Weights, k: usize, accept: impl Fn(usize) -> bool) -> Answer {
+        let question = Question::new(probe, weights);
         let rows = (0..self.len()).filter(|row| accept(*row));
-        Answer { neighbours: best(rows.map(|row| self.measure(row, query)), k), exact: true }
+        Answer { neighbours: best(rows.map(|row| self.measure(row, &question)), k), exact: true }
+    }
+
+    /// Says why a row is as close to a sound as it is.
+    pub fn closeness(&self, probe: &Probe, row: usize) -> Closeness {
+        let parts = self.sounds.parts.row(row);
+        let (head, raw) = parts.as_slice().unwrap_or_default().split_at(probe.head);
+        let bounded = |cosine: f32| cosine.clamp(0.0, 1.0);
+        Closeness {
+            head: (probe.head > 0).then(|| bounded(dot(head, &probe.parts[..probe.head]))),
+            network: bounded(dot(raw, &probe.parts[probe.head..])),
+            groups: in_groups(&self.sounds.descriptors[row], &probe.descriptors),
+        }
     }
 
     /// Finds the `k` nearest of `others` for each of `queries`, itself left out; distances are 1 - cosine.
@@ -153,10 +229,11 @@ impl Space {
             for (query, scores) in block.iter().zip(scores.outer_iter()) {
                 let scored = scores.iter().enumerate().map(|(row, score)| Neighbour { row, similarity: *score });
                 let proposed = best(scored.filter(|neighbour| others[neighbour.row] != *query), 3 * found.k);
-                let vector = self.vectors.row(*query);
+                let mut vector = self.sounds.parts.row(*query).to_vec();
+                weigh(&mut vector, self.sounds.head, [self.weight, 1.0 - self.weight]);
                 let measured = proposed.iter().map(|neighbour| {
-                    let measured = self.measure(others[neighbour.row], vector.as_slice().unwrap_or_default());
-                    Neighbour { row: neighbour.row, ..measured }
+                    let similarity = self.sounds.joined(others[neighbour.row], &vector);
+                    Neighbour { row: neighbour.row, similarity }
                 });
                 for neighbour in best(measured, found.k) {
                     found.rows.push(u32::try_from(neighbour.row).unwrap_or(u32::MAX));
@@ -167,25 +244,90 @@ impl Space {
         found
     }
 
-    fn measure(&self, row: usize, query: &[f32]) -> Neighbour {
-        let vector = self.vectors.row(row);
-        Neighbour { row, similarity: dot(vector.as_slice().unwrap_or_default(), query) }
+    fn measure(&self, row: usize, question: &Question) -> Neighbour {
+        let mut similarity = self.sounds.joined(row, &question.parts);
+        if question.groups > 0.0 {
+            let close = in_groups(&self.sounds.descriptors[row], &question.probe.descriptors).unwrap_or_default();
+            let sum: f32 = close.iter().zip(&question.weights.groups).map(|(c, w)| c * w).sum();
+            similarity = (similarity + sum) / (1.0 + question.groups);
+        }
+        Neighbour { row, similarity }
+    }
+
+    fn reduce(&self, parts: &[f32]) -> [f32; DIMS] {
+        let mut point = [0.0; DIMS];
+        for (out, direction) in point.iter_mut().zip(self.basis.outer_iter()) {
+            *out = dot(direction.as_slice().unwrap_or_default(), parts);
+        }
+        point
     }
 }
 
-/// Subtracts the centre, if there is one, and scales to unit length.
-pub fn centre_and_normalise(vector: &mut [f32], centre: &[f32]) {
-    vector.iter_mut().zip(centre).for_each(|(v, c)| *v -= c);
-    normalise(vector);
+impl<'a> Question<'a> {
+    fn new(probe: &'a Probe, weights: &'a Weights) -> Self {
+        let mut parts = probe.parts.clone();
+        let head = if probe.head > 0 { weights.head.clamp(0.0, 1.0) } else { 0.0 };
+        weigh(&mut parts, probe.head, [head, 1.0 - head]);
+        Self { parts, probe, weights, groups: weights.groups.iter().sum() }
+    }
 }
 
-fn reduce(vector: ArrayView1<f32>, basis: &Array2<f32>) -> [f32; DIMS] {
-    let mut point = [0.0; DIMS];
-    let vector = vector.as_slice().unwrap_or_default();
-    for (out, direction) in point.iter_mut().zip(basis.outer_iter()) {
-        *out = dot(direction.as_slice().unwrap_or_default(), vector);
+impl Sounds {
+    fn new(heard: &[Heard], statistics: &Arc<Statistics>) -> Self {
+        let pooled = heard.first().map_or(0, |heard| heard.pooled.len());
+        let [head, raw] = if heard.is_empty() { [0, 0] } else { statistics.lengths(pooled) };
+        let mut parts = Array2::zeros((heard.len(), head + raw));
+        let mut vector = vec![0.0; pooled];
+        for (mut row, heard) in parts.outer_iter_mut().zip(heard) {
+            vector.iter_mut().zip(heard.pooled).for_each(|(out, v)| *out = v.to_f32());
+            let row = row.as_slice_mut().unwrap_or_default();
+            statistics.write_raw(&mut vector, heard.descriptors, &mut row[head..]);
+        }
+        if !heard.is_empty() {
+            let heads = statistics.heads(parts.slice(s![.., head..]));
+            parts.slice_mut(s![.., ..head]).assign(&heads);
+        }
+        let descriptors = heard.iter().map(|heard| standardised(heard.descriptors)).collect();
+        Self { statistics: statistics.clone(), head, parts, descriptors }
     }
-    point
+
+    fn len(&self) -> usize {
+        self.parts.nrows()
+    }
+
+    /// Main directions of the joined vectors under a weight of the head, times the roots of the weights.
+    fn basis(&self, weight: f32) -> Array2<f32> {
+        let roots = [weight.sqrt(), (1.0 - weight).sqrt()];
+        let width = self.parts.ncols();
+        let shipped = match &self.statistics.head {
+            Some(head) if (head.weight - weight).abs() < f32::EPSILON => Some(&head.basis),
+            Some(_) => None,
+            None => Some(&self.statistics.basis),
+        };
+        let shipped = shipped.filter(|rows| rows.len() >= DIMS && rows.iter().all(|row| row.len() == width));
+        let mut basis = if let Some(rows) = shipped {
+            Array2::from_shape_fn((DIMS, width), |(i, j)| rows[i][j])
+        } else {
+            let step = self.len().div_ceil(pca::FIT_ROWS).max(1);
+            let mut fitted = self.parts.slice(s![..;step, ..]).to_owned();
+            fitted.outer_iter_mut().for_each(|mut row| weigh(row.as_slice_mut().unwrap_or_default(), self.head, roots));
+            pca::fit(fitted.view(), DIMS)
+        };
+        basis.outer_iter_mut().for_each(|mut row| weigh(row.as_slice_mut().unwrap_or_default(), self.head, roots));
+        basis
+    }
+
+    /// Similarity of a row to parts that are weighted already.
+    fn joined(&self, row: usize, weighted: &[f32]) -> f32 {
+        dot(self.parts.row(row).as_slice().unwrap_or_default(), weighted)
+    }
+}
+
+/// Multiplies head and raw part by a factor each.
+fn weigh(parts: &mut [f32], head: usize, [of_head, of_raw]: [f32; 2]) {
+    let (head, raw) = parts.split_at_mut(head);
+    head.iter_mut().for_each(|v| *v *= of_head);
+    raw.iter_mut().for_each(|v| *v *= of_raw);
 }
 
 /// Keeps the `k` most similar, the nearest first; equals come in the order of their rows.
@@ -226,6 +368,8 @@ fn dot(a: &[f32], b: &[f32]) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::embed::manifest::Model;
+    use crate::embed::session::normalise;
 
     /// Unit vectors around a few centres, repeatable.
     fn vectors(n: usize, dim: usize) -> Vec<Vec<f16>> {
@@ -245,21 +389,25 @@ mod tests {
     }
 
     fn space(vectors: &[Vec<f16>]) -> Space {
-        let rows: Vec<&[f16]> = vectors.iter().map(Vec::as_slice).collect();
-        Space::build(&rows, &Statistics::default())
+        let heard: Vec<Heard> = vectors.iter().map(|vector| heard(vector)).collect();
+        Space::build(&heard, &Arc::default(), 0.0)
+    }
+
+    fn heard(pooled: &[f16]) -> Heard<'_> {
+        Heard { pooled, descriptors: None }
     }
 
     #[test]
     fn an_exact_answer_is_the_brute_force_answer() {
         let vectors = vectors(500, 70);
         let space = space(&vectors);
-        let query = space.place(&vectors[3]);
-        let answer = space.exact(&query, 10, |row| row != 3);
+        let query = space.probe(heard(&vectors[3]));
+        let answer = space.exact(&query, &Weights::default(), 10, |row| row != 3);
         let mut all: Vec<(f64, usize)> = (0..500)
             .filter(|row| *row != 3)
             .map(|row| {
-                let other = space.place(&vectors[row]);
-                (query.iter().zip(&other).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum(), row)
+                let other = space.probe(heard(&vectors[row]));
+                (query.parts.iter().zip(&other.parts).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum(), row)
             })
             .collect();
         all.sort_by(|a, b| b.0.total_cmp(&a.0));
@@ -276,9 +424,9 @@ mod tests {
         let space = space(&vectors);
         let (mut found, mut asked) = (0, 0);
         for query in (0..vectors.len()).step_by(97) {
-            let point = space.place(&vectors[query]);
-            let quick = space.quick(&point, 10, |_| true);
-            let exact = space.exact(&point, 10, |_| true);
+            let point = space.probe(heard(&vectors[query]));
+            let quick = space.quick(&point, &Weights::default(), 10, |_| true);
+            let exact = space.exact(&point, &Weights::default(), 10, |_| true);
             assert!(!quick.exact && exact.exact);
             assert_eq!(quick.neighbours[0].row, query);
             asked += 10;
@@ -295,7 +443,7 @@ mod tests {
         let nearest = space.nearest(&all, &all, 10, || false);
         let mut found = 0;
         for (query, vector) in vectors.iter().enumerate() {
-            let exact = space.exact(&space.place(vector), 10, |row| row != query);
+            let exact = space.exact(&space.probe(heard(vector)), &Weights::default(), 10, |row| row != query);
             let rows = &nearest.rows[query * 10..query * 10 + 10];
             assert!(nearest.distances[query * 10..query * 10 + 10].is_sorted());
             found += exact.neighbours.iter().filter(|n| rows.contains(&u32::try_from(n.row).unwrap())).count();
@@ -309,16 +457,104 @@ mod tests {
     fn a_filter_that_leaves_too_few_candidates_is_scanned() {
         let vectors = vectors(SCAN_AT_ONCE + 1, 40);
         let space = space(&vectors);
-        let query = space.place(&vectors[0]);
-        let answer = space.quick(&query, 5, |row| row % 700 == 1);
+        let query = space.probe(heard(&vectors[0]));
+        let answer = space.quick(&query, &Weights::default(), 5, |row| row % 700 == 1);
         assert!(answer.exact);
         assert_eq!(answer.neighbours.len(), 5);
     }
 
     #[test]
     fn an_empty_space_answers_nothing() {
+        let with_head = Space::build(&[], &Arc::new(Model::built_in().unwrap().statistics), 0.7);
+        assert!(with_head.reweighted(0.2).is_empty());
         let space = space(&[]);
         assert!(space.is_empty() && space.positions().is_empty());
-        assert!(space.quick(&[], 5, |_| true).neighbours.is_empty());
+        let nothing = space.probe(heard(&[]));
+        assert!(space.quick(&nothing, &Weights::default(), 5, |_| true).neighbours.is_empty());
+    }
+
+    /// Sounds with descriptors under the built-in model.
+    fn described(n: usize) -> (Vec<Vec<f16>>, Vec<Descriptors>) {
+        let value = |i: usize, j: usize| ((i * 31 + j * 17) % 13) as f32 / 6.0 - 1.0;
+        let descriptors = (0..n).map(|i| Descriptors(Arc::new(std::array::from_fn(|j| value(i, j)))));
+        (vectors(n, 512), descriptors.collect())
+    }
+
+    fn joined(n: usize, weight: f32) -> (Space, Vec<Probe>) {
+        let (vectors, descriptors) = described(n);
+        let all = vectors.iter().zip(&descriptors);
+        let all: Vec<Heard> = all.map(|(pooled, d)| Heard { pooled, descriptors: Some(d) }).collect();
+        let space = Space::build(&all, &Arc::new(Model::built_in().unwrap().statistics), weight);
+        let probes = all.iter().map(|heard| space.probe(*heard)).collect();
+        (space, probes)
+    }
+
+    #[test]
+    fn similarity_is_the_weighted_sum_of_the_parts_under_any_weight() {
+        let (space, probes) = joined(60, 0.7);
+        for head in [0.0, 0.3, 0.7, 1.0] {
+            let weights = Weights { head, ..Weights::default() };
+            for found in space.exact(&probes[7], &weights, 60, |_| true).neighbours {
+                let (a, b) = (&probes[7].parts, &probes[found.row].parts);
+                let expected = head * dot(&a[..64], &b[..64]) + (1.0 - head) * dot(&a[64..], &b[64..]);
+                assert!((found.similarity - expected).abs() < 1e-5, "{head}: {} {expected}", found.similarity);
+            }
+        }
+    }
+
+    #[test]
+    fn a_reweighted_space_is_one_built_with_that_weight() {
+        let (space, _) = joined(80, 0.7);
+        let (built, _) = joined(80, 0.2);
+        let again = space.reweighted(0.2);
+        assert!((again.weight() - 0.2).abs() < f32::EPSILON);
+        assert_eq!(again.points(), built.points());
+        // Distances along the main directions are those of the joined vectors, as far as they reach.
+        let length = |p: &[f32; DIMS]| p.iter().map(|v| v * v).sum::<f32>();
+        assert!(again.points().iter().all(|p| (0.3..1.001).contains(&length(p))));
+    }
+
+    #[test]
+    fn the_tree_finds_nearly_all_true_neighbours_in_the_joined_space() {
+        let (space, probes) = joined(SCAN_AT_ONCE + 500, 0.7);
+        let weights = Weights { head: 0.7, ..Weights::default() };
+        let (mut found, mut asked) = (0, 0);
+        for probe in probes.iter().step_by(211) {
+            let (quick, exact) =
+                (space.quick(probe, &weights, 10, |_| true), space.exact(probe, &weights, 10, |_| true));
+            assert!(!quick.exact);
+            asked += 10;
+            found += exact.neighbours.iter().filter(|n| quick.neighbours.contains(n)).count();
+        }
+        assert!(found * 100 > asked * 90, "{found} of {asked}");
+    }
+
+    #[test]
+    fn a_group_with_weight_moves_what_is_close_in_it_up() {
+        let (space, probes) = joined(100, 0.7);
+        let plain = Weights { head: 0.7, ..Weights::default() };
+        let mut heavy = plain;
+        heavy.groups[1] = 50.0;
+        let closeness = |weights: &Weights| {
+            let found = space.exact(&probes[3], weights, 10, |row| row != 3).neighbours;
+            found.iter().map(|n| space.closeness(&probes[3], n.row).groups.unwrap()[1]).sum::<f32>()
+        };
+        assert!(closeness(&heavy) > closeness(&plain));
+        let own = space.closeness(&probes[3], 3);
+        assert!(own.head.is_some_and(|c| c > 0.999) && own.network > 0.999 && own.groups == Some([1.0; 5]), "{own:?}");
+    }
+
+    #[test]
+    fn a_sound_without_descriptors_is_compared_by_what_is_known_of_it() {
+        let (vectors, descriptors) = described(50);
+        let half: Vec<Heard> = (0..50)
+            .map(|i| Heard { pooled: &vectors[i], descriptors: (i % 2 == 0).then(|| &descriptors[i]) })
+            .collect();
+        let space = Space::build(&half, &Arc::new(Model::built_in().unwrap().statistics), 0.7);
+        let weights = Weights { head: 0.7, groups: [1.0; 5] };
+        let answer = space.exact(&space.probe(half[1]), &weights, 50, |_| true);
+        assert_eq!(answer.neighbours.len(), 50);
+        assert!(answer.neighbours.iter().all(|n| n.similarity.is_finite()));
+        assert_eq!(space.closeness(&space.probe(half[1]), 2).groups, None);
     }
 }

@@ -690,7 +690,8 @@ mod tests {
     fn a_query_shows_its_answer_within_the_order_of_likeness() {
         let (mut app, entities) = app(&["a.wav", "b.wav", "c.wav"]);
         let found = [(entities[2], 0.9), (entities[0], 0.5)];
-        let found = found.map(|(entity, similarity)| SimilarSample { entity, similarity, at: None });
+        let found =
+            found.map(|(entity, similarity)| SimilarSample { entity, similarity, closeness: default(), at: None });
         let best = Sort { column: Column::Match, descending: false };
         app.world_mut().resource_mut::<Shown>().show(&Filter::default(), best, Some(&found));
         assert_eq!(names(&app), ["c.wav", "a.wav"]);

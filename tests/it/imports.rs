@@ -10,10 +10,10 @@ const ALLOWED: [(&str, &[&str]); 11] = [
     ("watch", &["actor", "sample"]),
     ("decode", &["actor", "sample"]),
     ("embed", &["actor", "sample", "settings", "decode"]),
-    ("project", &["actor", "sample", "embed"]),
+    ("project", &["actor", "sample", "decode", "embed"]),
     ("audio", &["actor", "sample", "decode"]),
     ("map", &["actor", "sample", "watch", "decode", "embed", "project", "query", "audio"]),
-    ("query", &["actor", "sample", "embed", "project"]),
+    ("query", &["actor", "sample", "decode", "embed", "project"]),
     ("store", &["actor", "sample", "watch", "decode", "embed", "project", "audio"]),
 ];
 

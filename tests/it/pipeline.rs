@@ -3,10 +3,14 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use bevy::ecs::system::RunSystemOnce;
 use bevy::prelude::*;
 use soundkin::decode::AudioInfo;
+use soundkin::decode::descriptors::Descriptors;
 use soundkin::embed::{Analysis, Embedding};
 use soundkin::project::SpaceIndex;
+use soundkin::project::closeness::Weights;
+use soundkin::query::{Answers, Ask, Compared, Purpose, QueryPlugin, SimilarSamples, SimilarTo, answer};
 use soundkin::sample::{Failed, Missing, Sample, Stage, Tags};
 
 use crate::support::{app, folder_of_sounds, index, write_sound, write_wav};
@@ -177,4 +181,139 @@ fn bad_files_fail_with_a_reason_and_are_not_tried_again() {
     write_sound(&folder.join("empty.wav"), 5);
     index(&mut engine, &folder);
     assert_eq!(failed(&mut engine).len(), 3);
+}
+
+/// Turns a library into one of the version before descriptors.
+#[expect(clippy::disallowed_methods, reason = "an older program's work can only be done behind this one's back")]
+fn take_back_a_version(library: &std::path::Path) {
+    let connection = rusqlite::Connection::open(library).unwrap();
+    connection.execute_batch("ALTER TABLE content DROP COLUMN descriptors; PRAGMA user_version = 1").unwrap();
+}
+
+fn similar(app: &mut App, subject: Entity) -> SimilarSamples {
+    let search = move |index: Res<SpaceIndex>, weights: Res<Weights>, compared: Query<Compared>| {
+        answer(SimilarTo { subject, k: 5, exact: true }, &index, &weights, &compared, |_| true)
+    };
+    app.world_mut().run_system_once(search).unwrap().unwrap()
+}
+
+fn described(app: &mut App) -> usize {
+    let world = app.world_mut();
+    world.query_filtered::<(), With<Descriptors>>().iter(world).count()
+}
+
+#[test]
+fn a_library_from_before_descriptors_answers_at_once_and_is_upgraded_in_the_background() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = folder_of_sounds(root.path(), 9);
+    std::fs::copy(folder.join("sound 003.wav"), folder.join("copy.wav")).unwrap();
+    write_wav(&folder.join("silent.wav"), 44_100, 1, &vec![0.0; 9000]);
+    let library = root.path().join("library.db");
+    let mut engine = app(&library);
+    index(&mut engine, &folder);
+    let world = engine.world_mut();
+    let tagged = world.query::<(Entity, &Sample)>().iter(world).find(|(_, s)| s.path.ends_with("sound 002.wav"));
+    let tagged = tagged.unwrap().0;
+    world.entity_mut(tagged).insert(Tags(vec!["wet".into()]));
+    index(&mut engine, &folder);
+    let (before, failures) = (vectors(&mut engine), failed(&mut engine));
+    assert_eq!((before.len(), described(&mut engine)), (10, 10));
+    let after_all = similar(&mut engine, tagged);
+    drop(engine);
+    take_back_a_version(&library);
+    std::fs::remove_file(folder.join("sound 008.wav")).unwrap();
+
+    // Paused, so that the state in between lasts.
+    let mut engine = app(&library);
+    engine.world_mut().resource_mut::<Analysis>().paused = true;
+    let ready = |world: &mut World| world.get_resource::<SpaceIndex>().is_some_and(|index| index.space.len() == 10);
+    assert!(soundkin::run_until(&mut engine, Some(std::time::Duration::from_mins(1)), ready));
+    assert_eq!((vectors(&mut engine), described(&mut engine)), (before.clone(), 0));
+    let world = engine.world_mut();
+    let tagged = world.query::<(Entity, &Tags)>().iter(world).next().unwrap().0;
+    let found = similar(&mut engine, tagged);
+    assert_eq!(found.neighbours.len(), 5, "old vectors answer");
+    assert!(found.neighbours.iter().all(|n| n.closeness.head.is_some() && n.closeness.groups.is_none()));
+
+    // The file that is gone has not been listed again, so that nobody knows yet that it is.
+    engine.world_mut().resource_mut::<Analysis>().paused = false;
+    assert!(soundkin::run_until(&mut engine, Some(std::time::Duration::from_mins(1)), soundkin::is_idle));
+    assert_eq!((failed(&mut engine), vectors(&mut engine)), (failures.clone(), before.clone()));
+    index(&mut engine, &folder);
+    let analysis = engine.world().resource::<Analysis>().clone();
+    assert_eq!((analysis.decoded, analysis.windows), (0, 0), "no vector is made again");
+    assert_eq!((vectors(&mut engine), failed(&mut engine)), (before.clone(), failures));
+    assert_eq!(described(&mut engine), 9, "all but the one that is gone");
+    let similarities = |found: &SimilarSamples| found.neighbours.iter().map(|n| n.similarity).collect::<Vec<_>>();
+    let kept = similarities(&after_all);
+    let upgraded = similarities(&similar(&mut engine, tagged));
+    assert!(kept.iter().filter(|s| upgraded.contains(s)).count() >= 4, "{kept:?} {upgraded:?}");
+    drop(engine);
+
+    let mut engine = app(&library);
+    index(&mut engine, &folder);
+    assert_eq!(engine.world().resource::<Analysis>().described, 0, "what was described is kept");
+    assert_eq!((vectors(&mut engine), described(&mut engine)), (before, 9));
+    let world = engine.world_mut();
+    let tags: Vec<&Tags> = world.query::<&Tags>().iter(world).collect();
+    assert_eq!(tags, [&Tags(vec!["wet".into()])]);
+}
+
+#[test]
+fn a_file_moved_before_its_library_was_upgraded_keeps_its_tags_and_vector() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = folder_of_sounds(root.path(), 3);
+    let library = root.path().join("library.db");
+    let mut engine = app(&library);
+    index(&mut engine, &folder);
+    let world = engine.world_mut();
+    let tagged = world.query::<(Entity, &Sample)>().iter(world).find(|(_, s)| s.path.ends_with("sound 001.wav"));
+    let tagged = tagged.unwrap().0;
+    world.entity_mut(tagged).insert(Tags(vec!["wet".into()]));
+    index(&mut engine, &folder);
+    drop(engine);
+    take_back_a_version(&library);
+    std::fs::rename(folder.join("sound 001.wav"), folder.join("moved.wav")).unwrap();
+    let mut engine = app(&library);
+    index(&mut engine, &folder);
+    let analysis = engine.world().resource::<Analysis>().clone();
+    assert_eq!((analysis.decoded, analysis.described), (0, 3));
+    let world = engine.world_mut();
+    let mut samples = world.query::<(&Sample, Option<&Tags>, Has<Failed>)>();
+    let all: Vec<_> = samples.iter(world).collect();
+    assert!(all.len() == 3 && all.iter().all(|(.., failed)| !failed));
+    let moved = all.iter().find(|(_, tags, _)| tags.is_some()).unwrap();
+    assert!(moved.0.path.ends_with("moved.wav"));
+}
+
+#[test]
+fn another_weight_ranks_anew_without_decoding() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = folder_of_sounds(root.path(), 12);
+    let mut engine = app(&root.path().join("library.db"));
+    index(&mut engine, &folder);
+    let world = engine.world_mut();
+    let subject = world.query_filtered::<Entity, With<Embedding>>().iter(world).next().unwrap();
+    let usual = engine.world().resource::<Weights>().head;
+    assert!((usual - 0.7).abs() < 1e-6, "the model's own");
+    let learned = similar(&mut engine, subject);
+    engine.add_plugins(QueryPlugin);
+    engine.world_mut().write_message(Ask { purpose: Purpose::List, subject: Some(subject), k: 5, within: None });
+    engine.update();
+    let listed = |engine: &App| engine.world().resource::<Answers>().list.clone().unwrap().found;
+    assert_eq!(listed(&engine), learned);
+    engine.world_mut().resource_mut::<Weights>().head = 0.0;
+    // The space under the old weight answers under the new one, and what was asked is answered anew in the same frame.
+    let raw = similar(&mut engine, subject);
+    assert_ne!(learned, raw);
+    engine.update();
+    assert_eq!(listed(&engine), raw);
+    assert!(soundkin::run_until(&mut engine, Some(std::time::Duration::from_mins(1)), soundkin::is_idle));
+    assert!(engine.world().resource::<SpaceIndex>().space.weight().abs() < 1e-6, "tree and map follow");
+    assert_eq!(similar(&mut engine, subject), raw);
+    engine.world_mut().resource_mut::<Weights>().groups[4] = 100.0;
+    engine.update();
+    let lengths: Vec<f32> = listed(&engine).neighbours.iter().map(|n| n.closeness.groups.unwrap()[4]).collect();
+    assert!(lengths.is_sorted_by(|a, b| a >= b), "the nearest in length come first: {lengths:?}");
+    assert_eq!(engine.world().resource::<Analysis>().decoded, 12);
 }

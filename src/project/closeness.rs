@@ -1,0 +1,94 @@
+//! How much each part counts when two sounds are compared, and how close two sounds are in each part.
+//!
+//! Every part has a closeness in 0..=1, 1 for the same and 0 for no nearer than two sounds that have nothing to do with
+//! each other: for *head* and *network* their cosine, at least 0; for a *group* of descriptors
+//! `1 − ½ · mean(((x − y) / s)²)`, at least 0, over its descriptors `x` and `y` with their spreads `s`, because two independent
+//! values are on average two squared spreads apart. Descriptors that are not known yet are taken for unrelated.
+//!
+//! A list is ranked by `((a · head·head + (1 − a) · raw·raw) + Σ wᵍ · closenessᵍ) / (1 + Σ wᵍ)` with the head's weight `a`
+//! and the groups' weights `wᵍ`, which are zero unless the user says otherwise. Tree, map and groups of sounds follow
+//! the head's weight alone.
+
+use std::sync::LazyLock;
+
+use bevy::prelude::Resource;
+
+use crate::decode::descriptors::{ABOUT, COUNT, Descriptors, Group};
+
+/// Number of descriptor groups.
+pub const GROUPS: usize = Group::ALL.len();
+
+/// How much each part counts; any change ranks anew.
+#[derive(Resource, Clone, Copy, Debug, Default, PartialEq)]
+pub struct Weights {
+    /// Share of the head, 0..=1: 0 compares by the raw part alone. Without effect under a model that has no head.
+    pub head: f32,
+    /// Weights of the descriptor groups in the order of [`Group::ALL`], each at least 0.
+    pub groups: [f32; GROUPS],
+}
+
+/// How close two sounds are in each part, 0..=1.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Closeness {
+    /// Under the learned head; `None` under a model without one.
+    pub head: Option<f32>,
+    /// In the raw part, which is the network's vector and, where a head ships with it, a share of descriptors.
+    pub network: f32,
+    /// In each descriptor group, in the order of [`Group::ALL`]; `None` until both sounds have been described.
+    pub groups: Option<[f32; GROUPS]>,
+}
+
+/// Descriptors in units of their spreads; not a number where they are not known.
+pub(super) fn standardised(descriptors: Option<&Descriptors>) -> [f32; COUNT] {
+    let value = |i: usize| descriptors.map_or(f32::NAN, |d| d.0[i] / ABOUT[i].spread);
+    std::array::from_fn(value)
+}
+
+/// The closeness in each group; `None` if either is not known.
+pub(super) fn in_groups(a: &[f32; COUNT], b: &[f32; COUNT]) -> Option<[f32; GROUPS]> {
+    let mut sums = [0.0; GROUPS];
+    for ((x, y), group) in a.iter().zip(b).zip(PLACES.iter()) {
+        sums[*group] += (x - y) * (x - y);
+    }
+    let known = sums.iter().all(|sum| !sum.is_nan());
+    known.then(|| std::array::from_fn(|group| (1.0 - 0.5 * sums[group] / SIZES[group]).max(0.0)))
+}
+
+/// Which group each descriptor is in.
+static PLACES: LazyLock<[usize; COUNT]> = LazyLock::new(|| ABOUT.map(|about| about.group as usize));
+
+/// Number of descriptors in each group.
+static SIZES: LazyLock<[f32; GROUPS]> =
+    LazyLock::new(|| Group::ALL.map(|group| ABOUT.iter().filter(|about| about.group == group).count() as f32));
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    #[test]
+    fn the_same_is_close_in_every_group_and_what_differs_only_in_the_others() {
+        let values = [0.5; COUNT];
+        let mut longer = values;
+        longer[35] += 2.0 * ABOUT[35].spread;
+        longer[34] += 0.1 * ABOUT[34].spread;
+        let [a, b] = [values, longer].map(|values| standardised(Some(&Descriptors(Arc::new(values)))));
+        assert_eq!(in_groups(&a, &a), Some([1.0; GROUPS]));
+        let close = in_groups(&a, &b).unwrap();
+        for (group, close) in Group::ALL.iter().zip(close) {
+            match group {
+                Group::Length => assert!(close.abs() < 1e-6),
+                Group::Envelope => assert!((0.98..1.0).contains(&close)),
+                _ => assert!((close - 1.0).abs() < 1e-6),
+            }
+        }
+        assert_eq!(in_groups(&a, &standardised(None)), None);
+    }
+
+    #[test]
+    fn groups_are_numbered_as_they_are_listed() {
+        assert!(Group::ALL.iter().enumerate().all(|(i, group)| *group as usize == i));
+        assert!(SIZES.iter().all(|size| *size >= 1.0));
+    }
+}
