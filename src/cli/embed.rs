@@ -8,6 +8,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::{Common, failed_json, put_path, sample_or_guest};
+use crate::decode::descriptors::Descriptors;
 use crate::embed::{ActiveModel, Analysis, Embedding};
 use crate::sample::{Failed, Sample, Stage};
 use crate::{Assembly, headless};
@@ -39,7 +40,10 @@ impl Embed {
         for entity in asked {
             let Some(sample) = world.get::<Sample>(entity) else { continue };
             match (world.get::<Embedding>(entity), world.get::<Failed>(entity)) {
-                (Some(embedding), _) => embeddings.push((sample.path.clone(), embedding.clone())),
+                (Some(embedding), _) => {
+                    let descriptors = world.get::<Descriptors>(entity).cloned();
+                    embeddings.push((sample.path.clone(), embedding.clone(), descriptors));
+                }
                 (None, Some(failed)) => failures.push((sample.path.to_path_buf(), failed.clone())),
                 (None, None) => {}
             }
@@ -55,21 +59,28 @@ impl Embed {
         for (path, failed) in &failures {
             common.say(&format!("{}: {}", failed.reason, path.display()));
         }
-        let manifest = &world.resource::<ActiveModel>().0.manifest;
+        let model = &world.resource::<ActiveModel>().0;
+        let manifest = &model.manifest;
         let windows = |embedding: &Embedding| embedding.windows.as_ref().map_or(1, |w| w.spans.len());
         let value = json!({
             "model": manifest.id,
             "dim": manifest.output.dim,
-            "embeddings": embeddings.iter().map(|(path, embedding)| {
+            "embeddings": embeddings.iter().map(|(path, embedding, descriptors)| {
                 let vector: Vec<f32> = embedding.vector.iter().map(|v| v.to_f32()).collect();
                 let mut object = json!({"vector": vector, "windows": windows(embedding)});
+                object["descriptors"] = json!(descriptors.as_ref().map(|d| d.0.as_slice()));
+                if model.statistics.head.is_some() {
+                    let parts = model.statistics.parts(&vector, descriptors.as_ref());
+                    object["head"] = json!(parts.head);
+                    object["raw"] = json!(parts.raw);
+                }
                 put_path(&mut object, path);
                 object
             }).collect::<Vec<Value>>(),
             "failed": failures.iter().map(|(path, failed)| failed_json(path, failed)).collect::<Vec<Value>>(),
         });
         common.print(&value, || {
-            for (path, embedding) in &embeddings {
+            for (path, embedding, _) in &embeddings {
                 let head: Vec<String> = embedding.vector.iter().take(4).map(|v| format!("{:.3}", v.to_f32())).collect();
                 println!("{} … ({} windows)  {}", head.join(" "), windows(embedding), path.display());
             }

@@ -44,6 +44,17 @@ fn index_list_similar_map_and_doctor_keep_the_contract() {
     assert!(neighbours.iter().all(|n| n["similarity"].as_f64().is_some_and(|s| (-1.0..=1.0001).contains(&s))));
     assert_eq!(neighbours[0]["rank"], 1);
 
+    assert_eq!(keys(&neighbours[0]).iter().filter(|key| **key == "why").count(), 0);
+    let why = json(&library, &["similar", query.to_str().unwrap(), "--why", "--head", "0"]);
+    assert_eq!(why["head"], 0.0);
+    let parts = why["neighbours"][0]["why"].as_object().unwrap();
+    let names = ["head", "network", "pitch", "envelope", "brightness", "loudness", "length"];
+    assert!(names.iter().all(|name| parts[*name].as_f64().is_some_and(|c| (0.0..=1.0).contains(&c))), "{parts:?}");
+    assert_eq!(parts.len(), names.len());
+    let difference = why["neighbours"][0]["similarity"].as_f64().unwrap() - parts["network"].as_f64().unwrap();
+    assert!(difference.abs() < 1e-6, "at weight 0 the network alone ranks");
+    assert!((similar["head"].as_f64().unwrap() - 0.7).abs() < 1e-6);
+
     let map = json(&library, &["map"]);
     has_keys(&map, &["model", "method", "seed", "clusters", "points"]);
     assert_eq!(map["method"], "umap");
@@ -97,6 +108,8 @@ fn embed_prints_unit_vectors_and_stores_nothing() {
     assert_eq!(vector.len(), 512);
     assert!((vector.iter().map(|v| v * v).sum::<f64>() - 1.0).abs() < 1e-3);
     assert_eq!(embedded["embeddings"][0]["windows"], 1);
+    let lengths = ["descriptors", "head", "raw"].map(|part| embedded["embeddings"][0][part].as_array().unwrap().len());
+    assert_eq!(lengths, [47, 64, 559]);
     assert!(!library.exists());
 }
 
@@ -119,6 +132,7 @@ fn errors_are_one_line_with_the_right_status() {
     fails(&["index"], 2, "FOLDER");
     fails(&["list", "--sort", "colour"], 2, "sort by one of");
     fails(&["index", "--jobs", "0", "."], 2, "--jobs");
+    fails(&["similar", "x.wav", "--head", "1.5"], 2, "from 0 to 1");
     std::fs::write(root.path().join("text.wav"), "this is not a sound at all, only words").unwrap();
     fails(&["embed", "text.wav"], 1, "text.wav");
     std::fs::write(root.path().join("other.db"), "this is not a database, only words, and quite a few").unwrap();
