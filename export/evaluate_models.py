@@ -4,14 +4,17 @@
 Scoring rule. Candidates of a query are the files of *other* corpora only, since neighbours from the
 same kit make the task too easy. A query counts when at least `--min-relevant` (3) candidates share
 its coarse class. Vectors are unit length, the post file's row 0 (or else their own mean) is
-subtracted, they are scaled to unit length again and ranked by cosine.
+subtracted, they are scaled to unit length again and ranked by cosine. Under a model with a learned head
+three spaces are scored: the network alone so, the head's raw part, and both parts joined at the usual
+weight; the last with every class beside the raw part's.
 
 Figures. P@k is the share of the k nearest that have the query's class; mAP is average precision over
 the whole ranking. "micro" is the mean over queries, "macro" the mean over classes of each class's
 mean over its queries.
 
 Two sources of vectors: models run by the reference front end (`--model`), or the app's own export
-(`--from-json`, `{"model": .., "embeddings": [{"path": .., "vector": [..]}]}`, uncentred unit vectors).
+(`--from-json`, `{"model": .., "embeddings": [{"path": .., "vector": [..]}]}`, uncentred unit vectors, with
+`head` and `raw` beside them where the model has a head).
 """
 
 import argparse
@@ -24,6 +27,7 @@ from pathlib import Path
 import numpy as np
 
 import frontend
+import stage
 from manifest import load_manifest, load_post, model_path, open_session
 
 # Manifest fields that decide a model's input; models that agree on them share it.
@@ -47,8 +51,9 @@ class Embedder:
     def __init__(self, manifest):
         self.manifest = manifest
         self.session = open_session(model_path(manifest))
-        self.key = json.dumps([manifest.get(field) for field in INPUT_FIELDS], sort_keys=True)
+        self.key = json.dumps([manifest.get(f) for f in INPUT_FIELDS] + ["head" in manifest], sort_keys=True)
         self.vectors, self.blocks, self.seconds = {}, 0, 0.0
+        self.descriptors = {} if manifest.get("head") else None
 
     def add(self, path, batch):
         """Embeds a file's input batch and keeps the pooled vector."""
@@ -60,10 +65,13 @@ class Embedder:
 
 
 def prepare(path, manifest, max_seconds):
-    """Returns a file's model input, or None when it is silent."""
+    """Returns a file's model input and, for a model with a head, descriptors; None when it is silent."""
     samples, rate = frontend.read_mono(path, max_seconds or manifest["audio"]["max_seconds"])
     conditioned, peak = frontend.condition(samples, rate, manifest["audio"])
-    return None if peak < frontend.SILENCE_PEAK else frontend.model_input(conditioned, manifest)
+    if peak < frontend.SILENCE_PEAK:
+        return None
+    described = stage.describe(conditioned) if manifest.get("head") else None
+    return frontend.model_input(conditioned, manifest), described
 
 
 def embed_corpus(embedders, paths, max_seconds):
@@ -78,32 +86,51 @@ def embed_corpus(embedders, paths, max_seconds):
         except (RuntimeError, OSError):
             skipped["unreadable"] += 1
             continue
-        if any(batch is None for batch in inputs.values()):
+        if any(prepared is None for prepared in inputs.values()):
             skipped["silent"] += 1
             continue
         for embedder in embedders:
-            embedder.add(path, inputs[embedder.key])
+            batch, described = inputs[embedder.key]
+            embedder.add(path, batch)
+            if embedder.descriptors is not None:
+                embedder.descriptors[path] = described
     return skipped
 
 
 def read_export(path):
-    """Returns (model name, {path: vector}) from the app's JSON export."""
+    """Returns (model name, {path: vector}, {path: (head, raw part)}) from the app's JSON export."""
     content = json.loads(Path(path).read_text(encoding="utf-8"))
-    vectors = {e["path"]: np.asarray(e["vector"], np.float32) for e in content["embeddings"] if e.get("vector")}
-    return content.get("model", "?"), vectors
+    embeddings = [e for e in content["embeddings"] if e.get("vector")]
+    vectors = {e["path"]: np.asarray(e["vector"], np.float32) for e in embeddings}
+    parts = {e["path"]: (np.asarray(e["head"]), np.asarray(e["raw"])) for e in embeddings if e.get("head")}
+    return content.get("model", "?"), vectors, parts
 
 
-def save_vectors(path, vectors):
-    """Writes `paths` and `vectors [N, dim]` as .npz."""
+def reference_parts(manifest, vectors, descriptors):
+    """Returns {path: (head, raw part)} of the reference; empty for a model without a head."""
+    if not descriptors:
+        return {}
     paths = sorted(vectors)
-    np.savez(path, paths=np.array(paths), vectors=np.array([vectors[p] for p in paths], np.float32))
+    rows = (np.array([source[path] for path in paths]) for source in (vectors, descriptors))
+    heads, raws = stage.Head(manifest).parts(*rows)
+    return dict(zip(paths, zip(heads, raws)))
+
+
+def save_vectors(path, vectors, descriptors):
+    """Writes `paths`, `vectors [N, dim]` and, if there are any, `descriptors [N, 47]` as .npz."""
+    paths = sorted(vectors)
+    arrays = {"vectors": vectors, **({"descriptors": descriptors} if descriptors else {})}
+    rows = {name: np.array([values[p] for p in paths], np.float32) for name, values in arrays.items()}
+    np.savez(path, paths=np.array(paths), **rows)
     print(f"wrote {path}: {len(paths)} vectors")
 
 
 def load_vectors(path):
     """Reads what `save_vectors` wrote."""
     with np.load(path) as content:
-        return dict(zip(content["paths"].tolist(), content["vectors"]))
+        paths = content["paths"].tolist()
+        described = dict(zip(paths, content["descriptors"])) if "descriptors" in content else None
+        return dict(zip(paths, content["vectors"])), described
 
 
 # --- scoring ----------------------------------------------------------------------------------
@@ -125,11 +152,22 @@ def average_precision(relevant):
 
 
 def score(vectors, labels, post, min_relevant):
-    """Returns {class: [[P@1, P@10, mAP] of each query]}; the queries of each class in a fixed order."""
+    """Scores pooled vectors; see `rank`."""
     paths = sorted(path for path in vectors if path in labels)
+    return rank(paths, centred([vectors[path] for path in paths], post), labels, min_relevant)
+
+
+def score_parts(parts, labels, weight, min_relevant):
+    """Scores heads and raw parts joined under a weight; see `rank`."""
+    paths = sorted(path for path in parts if path in labels)
+    heads, raws = (np.array([parts[path][i] for path in paths]) for i in (0, 1))
+    return rank(paths, stage.joined(heads, raws, weight), labels, min_relevant)
+
+
+def rank(paths, points, labels, min_relevant):
+    """Returns {class: [[P@1, P@10, mAP] of each query]}; the queries of each class in a fixed order."""
     coarse = np.array([labels[path][0] for path in paths])
     corpus = np.array([labels[path][1] for path in paths])
-    points = centred([vectors[path] for path in paths], post)
     results = defaultdict(list)
     for query in range(len(paths)):
         others = np.flatnonzero(corpus != corpus[query])
@@ -163,6 +201,22 @@ def report_classes(results):
     for name in sorted(results):
         values = np.mean(results[name], axis=0)
         print(f"  {name:18s} {len(results[name]):4d} queries  " + "  ".join(f"{v:.3f}" for v in values))
+
+
+def report_spaces(name, manifest, parts, labels, min_relevant):
+    """Prints the figures of the raw part and of the joined space, and of every class; returns those of the joined."""
+    weight = manifest["head"]["weight"]
+    raw, both = (score_parts(parts, labels, a, min_relevant) for a in (0.0, weight))
+    before = report(f"{name} raw part", raw)
+    after = report(f"{name} joined {weight}", both)
+    names = [f"{kind} {figure}" for kind in ("micro", "macro") for figure in FIGURES]
+    print("joined - raw part: " + "  ".join(f"{n} {v:+.4f}" for n, v in zip(names, after - before)))
+    print(f"  {'class':18s} queries  raw " + "  ".join(FIGURES) + "  joined " + "  ".join(FIGURES))
+    for label in sorted(raw):
+        means = [np.mean(results[label], axis=0) for results in (raw, both)]
+        shown = "     ".join("  ".join(f"{v:.3f}" for v in mean) for mean in means)
+        print(f"  {label:18s} {len(raw[label]):7d}  {shown}")
+    return after
 
 
 def report_cosines(name, vectors, reference):
@@ -206,26 +260,30 @@ def evaluate_models(arguments, labels):
         report(name, results)
         if arguments.classes:
             report_classes(results)
+        parts = reference_parts(embedder.manifest, embedder.vectors, embedder.descriptors)
+        if parts:
+            report_spaces(name, embedder.manifest, parts, labels, arguments.min_relevant)
         if embedder is not embedders[0]:
             report_cosines(f"{name} against {embedders[0].manifest['id']}", embedder.vectors, embedders[0].vectors)
         if embedder.manifest["input"]["kind"] == "log_mel":
             fastest, median = time_block(embedder)
             print(f"{name}: {fastest:.2f} ms a block at best, {median:.2f} median, one thread")
     if arguments.vectors:
-        save_vectors(arguments.vectors, embedders[0].vectors)
+        save_vectors(arguments.vectors, embedders[0].vectors, embedders[0].descriptors)
 
 
 def evaluate_export(arguments, labels):
     """Scores the app's vectors and, with a reference, prints both and their difference."""
-    name, vectors = read_export(arguments.from_json)
-    post = load_post(load_manifest(arguments.model[0])) if arguments.model else None
+    name, vectors, parts = read_export(arguments.from_json)
+    manifest = load_manifest(arguments.model[0]) if arguments.model else None
+    post = load_post(manifest) if manifest else None
     missing = len(set(labels) - set(vectors))
     print(f"{len(vectors)} vectors of {name}; {missing} labelled files have none")
     if not arguments.reference:
         results = score(vectors, labels, post, arguments.min_relevant)
         report(name, results)
         return
-    reference = load_vectors(arguments.reference)
+    reference, described = load_vectors(arguments.reference)
     shared = set(vectors) & set(reference)
     print(f"both hold {len(shared)} files; only these are scored")
     app = report("app", score({p: vectors[p] for p in shared}, labels, post, arguments.min_relevant))
@@ -233,6 +291,18 @@ def evaluate_export(arguments, labels):
     names = [f"{kind} {figure}" for kind in ("micro", "macro") for figure in FIGURES]
     print("app - reference: " + "  ".join(f"{n} {v:+.4f}" for n, v in zip(names, app - known)))
     report_cosines("app against reference", vectors, reference)
+    if not (manifest and parts and described):
+        return
+    known = {p: v for p, v in reference_parts(manifest, reference, described).items() if p in shared}
+    ours = {p: parts[p] for p in shared}
+    app, known_figures = (
+        report_spaces(name, manifest, these, labels, arguments.min_relevant)
+        for name, these in (("app", ours), ("reference", known))
+    )
+    print("joined, app - reference: " + "  ".join(f"{n} {v:+.4f}" for n, v in zip(names, app - known_figures)))
+    weight = manifest["head"]["weight"]
+    both = ({p: stage.joined(*v, weight) for p, v in these.items()} for these in (ours, known))
+    report_cosines("joined, app against reference", *both)
 
 
 def parse_arguments():
