@@ -15,6 +15,7 @@ help:
 	@sed -n '1,3s/^# //p' Makefile
 	@echo 'make check              formatting, lints, documentation, licences, tracked files'
 	@echo 'make bench [CORPUS=…]   speed against ONNX Runtime alone and a Python pool; neighbours; window; first sound'
+	@echo '           [BEFORE=…]   and against another build of the program'
 	@echo 'make screenshot         the pictures in README.md, from the real window on real sounds'
 	@echo 'make quality [LABELS=…] retrieval quality against the numpy reference on labelled sounds'
 
@@ -56,7 +57,7 @@ $(VENV)/ready: export/requirements.txt
 
 bench: setup-run $(VENV)/ready
 	@echo "$$(nproc) cores of $$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -1), $$(date -I)"
-	SOUNDKIN_PYTHON=$(VENV)/bin/python $(CARGO) bench --profile dev --bench index -- $(CORPUS)
+	SOUNDKIN_PYTHON=$(VENV)/bin/python SOUNDKIN_BEFORE=$(BEFORE) $(CARGO) bench --profile dev --bench index -- $(CORPUS)
 	$(CARGO) bench --profile dev --bench neighbours -- $(CORPUS)
 	$(CARGO) bench --profile dev --bench layout -- $(CORPUS)
 	$(CARGO) bench --profile dev --bench window

@@ -8,8 +8,12 @@
 //! * `Python pool`: `export/python_pool.py`, without its start-up and model loading, decoding at most what the model
 //!   hears, measuring nothing else and keeping nothing.
 //!
+//! With `SOUNDKIN_BEFORE` (`make bench BEFORE=…`), another build of the program, such as one from before a change, indexes the
+//! same files in every round too, and the share of its files per second that is kept is printed.
+//!
 //! Rounds alternate, the median counts, so a noisy neighbour hits all sides.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
@@ -40,15 +44,19 @@ fn main() -> anyhow::Result<()> {
 
 fn compare(model: &Model, folders: &[PathBuf], cores: usize) -> anyhow::Result<()> {
     let id = &model.manifest.id;
-    let (mut alone, mut ours, mut theirs) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut alone, mut ours, mut theirs, mut earlier) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let before = std::env::var_os("SOUNDKIN_BEFORE").filter(|program| !program.is_empty());
     let (mut files, mut session, mut python_files) = (0.0, Vec::new(), 0.0);
     let inputs = windows(model, folders)?;
     for _ in 0..ROUNDS {
         alone.push(sessions_alone(model, &inputs, cores));
-        let indexed = index(id, folders)?;
+        let indexed = index(env!("CARGO_BIN_EXE_soundkin").as_ref(), id, folders)?;
         files = number(&indexed, "decoded");
         ours.push(number(&indexed, "seconds"));
         session.push(number(&indexed, "onnxruntime_seconds"));
+        if let Some(program) = &before {
+            earlier.push(number(&index(program, id, folders)?, "seconds"));
+        }
         if let Some(pool) = python(model, folders) {
             theirs.push(number(&pool, "seconds"));
             python_files = number(&pool, "files");
@@ -60,6 +68,11 @@ fn compare(model: &Model, folders: &[PathBuf], cores: usize) -> anyhow::Result<(
     println!("  soundkin index      {ours:6.2} s  {:7.1} files/s", files / ours);
     println!("    of ONNX Runtime alone                      {:.3}", alone / ours);
     println!("    time in its sessions over cores × wall     {:.3}", session / (cores as f64 * ours));
+    if !earlier.is_empty() {
+        let earlier = median(earlier);
+        println!("  build before        {earlier:6.2} s  {:7.1} files/s", files / earlier);
+        println!("    share of its files/s that is kept          {:.3}", earlier / ours);
+    }
     if theirs.is_empty() {
         println!("  Python pool         not run: set SOUNDKIN_PYTHON (make bench does)");
     } else {
@@ -106,9 +119,9 @@ fn sessions_alone(model: &Model, inputs: &[ndarray::Array2<f32>], cores: usize) 
     started.elapsed().as_secs_f64()
 }
 
-fn index(id: &str, folders: &[PathBuf]) -> anyhow::Result<Value> {
+fn index(program: &OsStr, id: &str, folders: &[PathBuf]) -> anyhow::Result<Value> {
     let library = tempfile::tempdir()?;
-    let mut command = Command::new(env!("CARGO_BIN_EXE_soundkin"));
+    let mut command = Command::new(program);
     command.arg("index").args(folders).args(["--json", "--quiet", "--model", id]);
     command.arg("--library").arg(library.path().join("library.db"));
     Ok(serde_json::from_slice(&command.output()?.stdout)?)
