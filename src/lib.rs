@@ -16,9 +16,9 @@
 //! |---|---|---|
 //! | [`SamplePlugin`](sample::SamplePlugin) | `Sample`, `FileStamp`, `ContentHash`, `Missing`, `Failed`, `Tags`; the index | |
 //! | [`WatchPlugin`](watch::WatchPlugin) | listing and following folders | `watch` |
-//! | [`DecodePlugin`](decode::DecodePlugin) | `AudioInfo`, `Thumbnail`, `Features`; the `Waveform` that is looked at | `waveform` |
+//! | [`DecodePlugin`](decode::DecodePlugin) | `AudioInfo`, `Thumbnail`, `Features`, `Descriptors`; the `Waveform` that is looked at | `waveform` |
 //! | [`EmbedPlugin`](embed::EmbedPlugin) | `Embedding` | `analyse-n`, which also decode |
-//! | [`ProjectPlugin`](project::ProjectPlugin) | `SpaceIndex`: space and layout | `project` |
+//! | [`ProjectPlugin`](project::ProjectPlugin) | `Weights`; `SpaceIndex`: space and layout | `project` |
 //! | [`AudioPlugin`](audio::AudioPlugin) | `AuditionSettings`, `Playback`; plays samples | `audio` |
 //! | [`QueryPlugin`](query::QueryPlugin) | `Answers` | `compare` |
 //! | [`MapPlugin`](map::MapPlugin) | `Map`, `Legend`; what `MapLook` and `Palette` say is drawn | |
