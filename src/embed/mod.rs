@@ -94,8 +94,8 @@ struct InFlight;
 
 /// It has its vector, and its file cannot be described for now: a drive that is not there must not cost a sample its
 /// good name. Looked at again by the next run.
-#[derive(Component)]
-struct PassedOver;
+#[derive(Component, Clone, Copy, Debug)]
+pub struct PassedOver;
 
 struct Job {
     entity: Entity,
@@ -271,7 +271,7 @@ fn collect_analyses(
 type Ready = (Without<InFlight>, Without<Failed>, Without<Missing>);
 
 /// Has its vector and may still get its descriptors.
-type Undescribed = (With<Embedding>, Without<Descriptors>, Without<PassedOver>);
+pub type Undescribed = (With<Embedding>, Without<Descriptors>, Without<PassedOver>);
 
 type Waiting<'a> = (Entity, &'a Sample, &'a FileStamp, Has<AudioInfo>, Has<Embedding>);
 

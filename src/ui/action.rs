@@ -11,6 +11,7 @@ use bevy_egui::egui::{self, Key, KeyboardShortcut, Modifiers};
 
 use super::layout::Sizes;
 use super::shown::Column;
+use crate::decode::descriptors::Group;
 use crate::map::{Arrangement, ColourBy};
 
 /// How a click changes the selection.
@@ -22,6 +23,15 @@ pub enum Choose {
     Toggle,
     /// Everything from the selected one to this.
     Extend,
+}
+
+/// A part by which sounds are compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// The learned head, against the network alone.
+    Head,
+    /// A group of descriptors.
+    Group(Group),
 }
 
 /// One wish of the user.
@@ -67,6 +77,8 @@ pub enum Action {
     ToggleHoverPlay,
     /// Asks for the neighbours of the selected sample.
     Neighbours,
+    /// Weighs a part of the comparison, 0..=1; `None` for its usual weight.
+    Weigh(Part, Option<f32>),
     /// Ends the query and goes back to where it was asked.
     ClearQuery,
     /// To the place before.

@@ -117,6 +117,27 @@ fn control(ui: &Ui, rect: Rect, label: &str, hint: &str, tone: Tone) -> Response
     if enabled { response.on_hover_cursor(CursorIcon::PointingHand) } else { response }
 }
 
+/// A bar to drag, filled up to `share` of it in `colour`; returns the share that is asked for too. `label` and `value` are
+/// for those who cannot see it.
+pub fn slider(
+    ui: &Ui,
+    rect: Rect,
+    (label, value): (&str, f64),
+    share: f32,
+    colour: Color32,
+    theme: &Theme,
+) -> (Response, Option<f32>) {
+    let response = ui.interact(rect, ui.id().with(label), Sense::click_and_drag());
+    response.widget_info(|| WidgetInfo::slider(true, value, label));
+    let line = Rect::from_center_size(rect.center(), vec2(rect.width(), 3.0));
+    ui.painter().rect_filled(line, 0.0, theme.border);
+    ui.painter().rect_filled(line.with_max_x(line.left() + line.width() * share), 0.0, colour);
+    let held = response.dragged() || response.drag_stopped() || response.clicked();
+    let at = response.interact_pointer_pos().filter(|_| held);
+    let asked = at.map(|at| ((at.x - line.left()) / line.width().max(1.0)).clamp(0.0, 1.0));
+    (response.on_hover_cursor(CursorIcon::ResizeHorizontal), asked)
+}
+
 /// A thin bar filled from the left.
 pub fn progress(ui: &Ui, rect: Rect, share: f32, theme: &Theme) {
     let share = share.clamp(0.0, 1.0);

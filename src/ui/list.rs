@@ -6,12 +6,14 @@ use bevy_egui::egui::{
     WidgetType, pos2, vec2,
 };
 
-use super::action::{Action, Choose};
+use super::action::{Action, Choose, Part};
 use super::controls::{self, Strip, Tone};
 use super::session::{Jump, Session};
 use super::shown::{Column, Row, Shown};
 use super::theme::{self, HEADING, PADDING, ROW, Theme, icon};
+use crate::decode::descriptors::Group;
 use crate::decode::{COLUMNS, Thumbnail};
+use crate::project::closeness::{Closeness, Weights};
 
 /// What the list is drawn from.
 pub struct View<'a> {
@@ -23,6 +25,8 @@ pub struct View<'a> {
     pub exact: Option<bool>,
     /// The outline of a sample, once it has been decoded.
     pub thumbnail: &'a dyn Fn(Entity) -> Option<&'a Thumbnail>,
+    /// How much each part counts in a query, and whether the model has a head.
+    pub weights: (&'a Weights, bool),
     /// The sample that plays and how far it is, as a share of its length.
     pub playing: Option<(Entity, f32)>,
     /// Colours.
@@ -37,6 +41,13 @@ pub struct View<'a> {
 const THUMBNAIL: f32 = 84.0;
 /// Space between columns in points.
 const GAP: f32 = 14.0;
+
+/// Height in points of what weighs the parts of a query, and of a list that has room for it.
+const WEIGHTS: f32 = 38.0;
+const ROOMY: f32 = 220.0;
+/// Least width of the list at which a row shows how close it is in each part, and of each bar, in points.
+const WHY: f32 = 440.0;
+const BAR: f32 = 5.0;
 
 /// The columns after the thumbnail: which, heading, least width of the list at which it is shown, width in points.
 const COLUMNS_SHOWN: [(Column, &str, f32, f32); 6] = [
@@ -53,6 +64,12 @@ pub fn show(ui: &mut Ui, view: &View, actions: &mut Vec<Action>) {
     let area = ui.max_rect();
     let (heading, rest) = area.split_top_bottom_at_y(area.top() + HEADING);
     self::heading(ui, heading, view, actions);
+    let asking = view.session.place.like.is_some();
+    let weights = if asking && rest.height() > ROOMY { WEIGHTS } else { 0.0 };
+    let (weights, rest) = rest.split_top_bottom_at_y(rest.top() + weights);
+    if weights.height() > 0.0 {
+        self::weights(ui, weights, view, actions);
+    }
     let (columns, rows) = rest.split_top_bottom_at_y(rest.top() + 22.0);
     let places = places(columns, view);
     column_heads(ui, &places, view, actions);
@@ -178,10 +195,88 @@ fn search(ui: &mut Ui, rect: Rect, view: &View, actions: &mut Vec<Action>) {
     }
 }
 
+/// The parts of a comparison, by name.
+fn parts() -> impl Iterator<Item = (Part, &'static str)> {
+    let groups = Group::ALL.into_iter().map(|group| (Part::Group(group), group.name()));
+    std::iter::once((Part::Head, "learned")).chain(groups)
+}
+
+/// What each part counts, to be dragged.
+fn weights(ui: &mut Ui, rect: Rect, view: &View, actions: &mut Vec<Action>) {
+    let (theme, (weights, has_head)) = (view.theme, view.weights);
+    let inner = rect.shrink2(vec2(PADDING, 0.0));
+    let shown: Vec<_> = parts().filter(|(part, _)| has_head || *part != Part::Head).collect();
+    let width = (inner.width() + GAP) / shown.len() as f32;
+    for (i, (part, name)) in shown.into_iter().enumerate() {
+        let left = inner.left() + width * i as f32;
+        let cell = Rect::from_min_max(pos2(left, inner.top()), pos2(left + width - GAP, inner.bottom()));
+        let (text, bar) = cell.split_top_bottom_at_y(cell.top() + 20.0);
+        let (value, tip) = match part {
+            Part::Head => (
+                weights.head,
+                "Network alone at the left, what was learned from labelled sounds at the right".to_owned(),
+            ),
+            Part::Group(group) => {
+                (weights.groups[group as usize], format!("How much closeness in {name} counts besides"))
+            }
+        };
+        let slider = bar.with_max_y(bar.top() + 12.0);
+        let (response, asked) = controls::slider(
+            ui,
+            slider,
+            (&format!("Weight of {name}"), f64::from(value)),
+            value,
+            theme.likeness,
+            theme,
+        );
+        if response.double_clicked() {
+            actions.push(Action::Weigh(part, None));
+        } else if let Some(asked) = asked {
+            actions.push(Action::Weigh(part, Some((asked * 100.0).round() / 100.0)));
+        }
+        let colour = if value > 0.0 || response.hovered() { theme.text } else { theme.muted };
+        controls::line(ui, text, Align2::LEFT_CENTER, name, theme::regular(11.0), colour);
+        let number = format!("{:.0}", value * 100.0);
+        controls::line(ui, text, Align2::RIGHT_CENTER, &number, theme::regular(11.0), theme.muted);
+        response.on_hover_text(format!("{tip}; double-click for the usual"));
+    }
+}
+
+/// How close a sound is in each part, as bars with their names.
+fn why(closeness: &Closeness) -> impl Iterator<Item = (&'static str, Option<f32>)> {
+    let groups = closeness.groups;
+    let groups = Group::ALL.into_iter().enumerate().map(move |(i, group)| (group.name(), groups.map(|of| of[i])));
+    let head = closeness.head.map(|head| ("learned", Some(head)));
+    head.into_iter().chain([("network", Some(closeness.network))]).chain(groups)
+}
+
+fn bars(ui: &Ui, rect: Rect, closeness: &Closeness, response: &egui::Response, theme: &Theme) {
+    let mut left = rect.left();
+    for (i, (_, share)) in why(closeness).enumerate() {
+        // Both vectors first, then what they are made of.
+        left += if i == why(closeness).count() - Group::ALL.len() { 4.0 } else { 0.0 };
+        let ground = Rect::from_min_size(pos2(left, rect.top()), vec2(BAR, rect.height()));
+        ui.painter().rect_filled(ground, 0.0, theme.raised);
+        let height = rect.height() * share.unwrap_or(0.0).clamp(0.0, 1.0);
+        ui.painter().rect_filled(ground.with_min_y(ground.bottom() - height), 0.0, theme.likeness);
+        left += BAR + 2.0;
+    }
+    let pointed = response.hover_pos().is_some_and(|at| rect.expand2(vec2(4.0, 8.0)).contains(at));
+    if pointed {
+        let lines = why(closeness).map(|(name, share)| {
+            let share = share.map_or("not known yet".to_owned(), |share| format!("{:.0} %", share * 100.0));
+            format!("{name}  {share}")
+        });
+        response.clone().on_hover_text_at_pointer(lines.collect::<Vec<_>>().join("\n"));
+    }
+}
+
 /// Where each column lies, the thumbnail and the name first.
 struct Places {
     thumbnail: Rect,
     name: Rect,
+    /// How close a row is in each part.
+    why: Option<Rect>,
     others: Vec<(Column, &'static str, Rect)>,
 }
 
@@ -192,8 +287,9 @@ fn places(rect: Rect, view: &View) -> Places {
     rest.min.x += 12.0;
     let scored = view.session.place.like.is_some();
     // The name is worth more than a column, so one more column asks for a wider list.
-    let width_left = rect.width() - if scored { 2.0 * GAP + 40.0 } else { 0.0 };
+    let width_left = rect.width() - if scored { 3.0 * GAP + 90.0 } else { 0.0 };
     let mut others = Vec::new();
+    let mut why = None;
     for (column, name, least, width) in COLUMNS_SHOWN.into_iter().rev() {
         if width_left < least || (column == Column::Match && !scored) {
             continue;
@@ -201,9 +297,14 @@ fn places(rect: Rect, view: &View) -> Places {
         let (left, own) = rest.split_left_right_at_x(rest.right() - width);
         others.push((column, name, own));
         rest = left.with_max_x(left.right() - GAP);
+        if column == Column::Match && rect.width() >= WHY {
+            let (left, own) = rest.split_left_right_at_x(rest.right() - 7.0 * (BAR + 2.0) - 2.0);
+            why = Some(own);
+            rest = left.with_max_x(left.right() - GAP);
+        }
     }
     others.reverse();
-    Places { thumbnail, name: rest, others }
+    Places { thumbnail, name: rest, why, others }
 }
 
 fn aligned(column: Column) -> Align2 {
@@ -391,6 +492,9 @@ fn row(ui: &Ui, line: Rect, place: usize, row: &Row, places: &Places, view: &Vie
         }
     }
     controls::line(ui, name, Align2::LEFT_CENTER, &row.name, font, name_colour);
+    if let (Some(rect), Some(closeness)) = (places.why, view.shown.closeness(place)) {
+        bars(ui, at(rect).shrink2(vec2(0.0, 7.0)), closeness, response, theme);
+    }
     let muted = theme.muted;
     for (column, _, rect) in &places.others {
         let known = |value: f32, text: String| if value.is_finite() { text } else { String::new() };

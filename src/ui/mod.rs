@@ -38,7 +38,7 @@ use bevy_egui::{
 };
 use serde::{Deserialize, Serialize};
 
-use self::action::{Action, Bindings};
+use self::action::{Action, Bindings, Part};
 use self::layout::Sizes;
 use self::session::Session;
 use self::shown::Shown;
@@ -48,9 +48,11 @@ use self::theme::{Appearance, Theme};
 use crate::SoundkinSystems;
 use crate::actor::Wake;
 use crate::audio::{AudioPlugin, AuditionSettings, Playback};
+use crate::decode::descriptors::Group;
 use crate::decode::{AudioInfo, Thumbnail, Waveform};
 use crate::embed::ActiveModel;
 use crate::map::{Area, Arrangement, ColourBy, Legend, Map, MapLook, MapPlugin, Palette};
+use crate::project::closeness::Weights;
 use crate::query::{AnswerQueries, Answers, QueryPlugin};
 use crate::sample::{Folders, Notice};
 use crate::settings::{Settings, SettingsPlugin, settings_file};
@@ -109,6 +111,32 @@ impl Default for Playing {
     }
 }
 
+/// How sounds are compared, as it stands in the settings under `[similarity]`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+struct Comparing {
+    /// Weight of the learned head; the model's own where the user has not chosen.
+    head: Option<f32>,
+    /// Weights of descriptor groups by name, where they are not zero.
+    groups: BTreeMap<String, f32>,
+}
+
+impl Comparing {
+    fn of(weights: &Weights, usual: f32) -> Self {
+        let groups = Group::ALL.into_iter().zip(weights.groups).filter(|(_, weight)| *weight > 0.0);
+        let head = (weights.head - usual).abs() > f32::EPSILON;
+        Self {
+            head: head.then_some(weights.head),
+            groups: groups.map(|(group, weight)| (group.name().to_owned(), weight)).collect(),
+        }
+    }
+
+    fn weights(&self, usual: f32) -> Weights {
+        let group = |group: Group| self.groups.get(group.name()).map_or(0.0, |weight| weight.clamp(0.0, 1.0));
+        Weights { head: self.head.unwrap_or(usual).clamp(0.0, 1.0), groups: Group::ALL.map(group) }
+    }
+}
+
 /// Opens the window; goes before the plugins of the engine.
 pub struct WindowPlugin;
 
@@ -138,6 +166,8 @@ impl Plugin for PanelsPlugin {
         let mut settings = Settings::read(self.settings.clone());
         let preferences: Preferences = settings.get("window");
         let playing: Playing = settings.get("audition");
+        let comparing: Comparing = settings.get("similarity");
+        let usual = app.world().resource::<ActiveModel>().0.statistics.usual_weight();
         let keys: BTreeMap<String, String> = settings.get("keys");
         let mut bindings = Bindings::default();
         let problems: Vec<String> = bindings.change(&keys).into_iter().chain(settings.problem.clone()).collect();
@@ -147,6 +177,7 @@ impl Plugin for PanelsPlugin {
         let Playing { volume_db, equal_loudness, looping } = playing;
         app.add_plugins((MapPlugin, QueryPlugin, SettingsPlugin))
             .insert_resource(AuditionSettings { volume_db, equal_loudness, looping })
+            .insert_resource(comparing.weights(usual))
             .insert_resource(settings)
             .insert_resource(bindings)
             .insert_resource(Theme::of(preferences.theme))
@@ -160,7 +191,9 @@ impl Plugin for PanelsPlugin {
             .add_plugins((shown::plugin, desk::plugin))
             .add_systems(
                 Update,
-                (session::respond, desk::respond, respond_on_map, remove).chain().in_set(SoundkinSystems::Respond),
+                (session::respond, desk::respond, respond_on_map, weigh, remove)
+                    .chain()
+                    .in_set(SoundkinSystems::Respond),
             )
             .add_systems(
                 Update,
@@ -291,6 +324,19 @@ fn respond_on_map(
     }
 }
 
+/// Weighs the parts of a comparison.
+fn weigh(mut asked: MessageReader<Action>, mut weights: ResMut<Weights>, model: Res<ActiveModel>) {
+    let mut next = *weights;
+    for action in asked.read() {
+        match action {
+            Action::Weigh(Part::Head, weight) => next.head = weight.unwrap_or(model.0.statistics.usual_weight()),
+            Action::Weigh(Part::Group(group), weight) => next.groups[*group as usize] = weight.unwrap_or(0.0),
+            _ => {}
+        }
+    }
+    weights.set_if_neq(next);
+}
+
 /// Takes folders out of the library, so that it can be undone.
 fn remove(mut asked: MessageReader<Action>, mut session: ResMut<Session>, mut removed: MessageWriter<RemoveFolder>) {
     for action in asked.read() {
@@ -357,7 +403,16 @@ fn look(
 }
 
 /// Writes what has changed into the settings.
-fn remember(preferences: Res<Preferences>, audition: Res<AuditionSettings>, mut settings: ResMut<Settings>) {
+fn remember(
+    preferences: Res<Preferences>,
+    audition: Res<AuditionSettings>,
+    weights: Res<Weights>,
+    model: Res<ActiveModel>,
+    mut settings: ResMut<Settings>,
+) {
+    if weights.is_changed() && !weights.is_added() {
+        settings.set("similarity", &Comparing::of(&weights, model.0.statistics.usual_weight()));
+    }
     if preferences.is_changed() && !preferences.is_added() {
         settings.set("window", &*preferences);
     }
@@ -383,6 +438,7 @@ struct Views<'w, 's> {
     legend: Res<'w, Legend>,
     look: Res<'w, MapLook>,
     model: Res<'w, ActiveModel>,
+    weights: Res<'w, Weights>,
     folders: Res<'w, Folders>,
     samples: Query<'w, 's, (Option<&'static AudioInfo>, Option<&'static Thumbnail>, Option<&'static Waveform>)>,
 }
@@ -482,6 +538,7 @@ fn show(ui: &mut Ui, views: &Views, map: &Map, actions: &mut Vec<Action>) -> Are
             session,
             exact: answer.map(|answer| answer.found.exact),
             thumbnail: &thumbnail,
+            weights: (&views.weights, views.model.0.statistics.head.is_some()),
             playing: playback.sample.and_then(|sample| Some((sample, share(sample)?))),
             theme,
             has_folders: !views.folders.0.is_empty(),

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::decode::{AudioInfo, Features};
 use crate::embed::Embedding;
+use crate::project::closeness::Closeness;
 use crate::query::SimilarSample;
 use crate::sample::{Failed, FileStamp, Folders, Guest, Missing, Sample, Tags};
 
@@ -123,6 +124,8 @@ pub struct Shown {
     order: Vec<u32>,
     /// How well a row matches text or query; only while one is set.
     scores: HashMap<u32, f32>,
+    /// How close a row is to the query in each part.
+    closeness: HashMap<u32, Closeness>,
     /// Samples of each folder, not counting those below: all, and those that are gone.
     folders: BTreeMap<PathBuf, [usize; 2]>,
     /// Counts up whenever `folders` changes.
@@ -184,6 +187,11 @@ impl Shown {
         self.scores.get(self.order.get(place)?).copied()
     }
 
+    /// How close the sample at a place is to the query in each part.
+    pub fn closeness(&self, place: usize) -> Option<&Closeness> {
+        self.closeness.get(self.order.get(place)?)
+    }
+
     /// Samples of each folder that has any, not counting those below: all, and those that are gone.
     pub fn folders(&self) -> &BTreeMap<PathBuf, [usize; 2]> {
         &self.folders
@@ -218,6 +226,7 @@ impl Shown {
         self.sort = sort;
         self.likeness = likeness.map(<[SimilarSample]>::to_vec);
         self.scores.clear();
+        self.closeness.clear();
         self.changed += 1;
         if let Some(found) = likeness {
             self.order.clear();
@@ -227,6 +236,7 @@ impl Shown {
                 };
                 self.order.push(row);
                 self.scores.insert(row, neighbour.similarity);
+                self.closeness.insert(row, neighbour.closeness);
             }
         } else {
             let matches = self.matches(narrower.as_deref());

@@ -11,7 +11,8 @@ use super::controls::{self, Strip, Tone};
 use super::list::hint;
 use super::shown::{Counts, Shown};
 use super::theme::{self, Theme, icon};
-use crate::embed::Analysis;
+use crate::embed::{Analysis, Undescribed};
+use crate::sample::{Guest, Missing, Sample};
 use crate::watch::Listing;
 
 /// The speed shown is that of the last so many seconds.
@@ -30,6 +31,8 @@ pub struct Progress {
     pub paused: bool,
     /// Whether sounds wait for analysis.
     pub busy: bool,
+    /// Sounds that have a vector from before they could be described, and are looked at again.
+    pub undescribed: usize,
     /// Files a second; `None` until it can be told.
     pub speed: Option<f32>,
 }
@@ -37,7 +40,7 @@ pub struct Progress {
 impl Progress {
     /// Files that have been analysed or never can be.
     pub fn done(&self) -> usize {
-        (self.counts.analysed + self.counts.failed).min(self.counts.samples)
+        (self.counts.analysed + self.counts.failed).min(self.counts.samples).saturating_sub(self.undescribed)
     }
 
     /// Time left at the present speed.
@@ -53,12 +56,19 @@ pub(super) fn measure(
     shown: Res<Shown>,
     analysis: Res<Analysis>,
     listing: Res<Listing>,
+    undescribed: Query<(), (Undescribed, With<Sample>, Without<Missing>, Without<Guest>)>,
     mut progress: ResMut<Progress>,
     mut past: Local<VecDeque<(Instant, usize)>>,
 ) {
     let counts = shown.counts();
-    let mut next =
-        Progress { counts, listing: !listing.is_idle(), paused: analysis.paused, busy: false, speed: progress.speed };
+    let mut next = Progress {
+        counts,
+        listing: !listing.is_idle(),
+        paused: analysis.paused,
+        busy: false,
+        undescribed: undescribed.iter().count(),
+        speed: progress.speed,
+    };
     let done = next.done();
     next.busy = done < counts.samples && analysis.blocked.is_none() && !analysis.guests_only;
     if next.busy && !next.paused {

@@ -222,16 +222,13 @@ fn volume(ui: &mut Ui, rect: Rect, view: &View, actions: &mut Vec<Action>) {
     let (sign, rest) = rect.split_left_right_at_x(rect.left() + 20.0);
     ui.painter().text(sign.center(), Align2::CENTER_CENTER, icon::SPEAKER, theme::icons(14.0), theme.muted);
     let (bar, text) = rest.split_left_right_at_x(rest.right() - 46.0);
-    let response = ui.interact(rect, ui.id().with("volume"), Sense::click_and_drag());
     let db = view.audition.volume_db;
     let silent = db <= *VOLUMES.start();
-    response.widget_info(|| WidgetInfo::slider(true, f64::from(db), "Volume"));
     let (low, high) = (*VOLUMES.start(), *VOLUMES.end());
     // Two thirds of the way for the 24 dB that are used most.
-    let share = |db: f32| ((db - low) / (high - low)).clamp(0.0, 1.0).powi(2);
-    let line = Rect::from_center_size(bar.center(), vec2(bar.width(), 3.0));
-    if let Some(at) = response.interact_pointer_pos().filter(|_| response.dragged() || response.clicked()) {
-        let share = ((at.x - line.left()) / line.width()).clamp(0.0, 1.0);
+    let share = ((db - low) / (high - low)).clamp(0.0, 1.0).powi(2);
+    let (response, asked) = controls::slider(ui, bar, ("Volume", f64::from(db)), share, theme.muted, theme);
+    if let Some(share) = asked {
         actions.push(Action::Volume((low + (high - low) * share.sqrt()).round()));
     }
     if response.double_clicked() {
@@ -243,11 +240,9 @@ fn volume(ui: &mut Ui, rect: Rect, view: &View, actions: &mut Vec<Action>) {
             actions.push(Action::Volume((db + turned.signum()).clamp(low, high)));
         }
     }
-    ui.painter().rect_filled(line, 0.0, theme.border);
-    ui.painter().rect_filled(line.with_max_x(line.left() + line.width() * share(db)), 0.0, theme.muted);
     let said = if silent { "off".to_owned() } else { format!("{} dB", controls::signed(db, 0)) };
     controls::line(ui, text, Align2::RIGHT_CENTER, &said, theme::regular(12.0), theme.text);
-    response.on_hover_text("Volume; double-click for \u{2212}6 dB").on_hover_cursor(CursorIcon::ResizeHorizontal);
+    response.on_hover_text("Volume; double-click for \u{2212}6 dB");
 }
 
 /// What a drag changes.

@@ -14,6 +14,7 @@ use soundkin::embed::Analysis;
 use soundkin::is_idle;
 use soundkin::map::Map;
 use soundkin::project::SpaceIndex;
+use soundkin::project::closeness::Weights;
 use soundkin::sample::{Sample, Tags};
 use soundkin::ui::{PanelsPlugin, draw_panels};
 use soundkin::watch::AddFolder;
@@ -222,6 +223,32 @@ fn a_query_walks_plays_and_clears_to_exactly_where_it_began() {
     panels.harness.get_by_label(&format!("Neighbours of {second}, clear"));
     panels.click(&format!("Neighbours of {second}, clear"));
     assert_eq!((panels.rows(), panels.selected()), before);
+}
+
+#[test]
+fn weights_rank_anew_at_once_and_are_remembered() {
+    let mut panels = Panels::open(12);
+    panels.click_row("sound 005.wav");
+    assert!(panels.harness.query_by_label("Weight of learned").is_none(), "weights are for queries");
+    panels.press(Key::N);
+    panels.until("neighbours", |panels| panels.rows().first().is_some_and(|row| row.contains(", 0.")));
+    let usual = panels.rows();
+    let drag = |panels: &mut Panels, label: &str, share: f32| {
+        let bar = panels.harness.get_by_label(label).rect();
+        panels.pointer(bar.left_center() + egui::vec2(bar.width() * 0.5, 0.0), true);
+        panels.pointer(bar.left_center() + egui::vec2(bar.width() * share, 0.0), false);
+        panels.settle();
+    };
+    drag(&mut panels, "Weight of learned", 0.0);
+    panels.until("scores of the network alone", |panels| panels.rows() != usual && !panels.rows().is_empty());
+    assert!(panels.harness.state().world().resource::<Weights>().head < 0.01);
+    let raw = panels.rows();
+    drag(&mut panels, "Weight of length", 1.0);
+    panels.until("scores with the length", |panels| panels.rows() != raw && !panels.rows().is_empty());
+    let settings = panels.root.path().join("settings.toml");
+    panels.until("the weights are in the settings", |_| {
+        std::fs::read_to_string(&settings).is_ok_and(|text| text.contains("[similarity") && text.contains("length = "))
+    });
 }
 
 #[test]

@@ -310,7 +310,7 @@ fn a_clicked_dot_is_heard_its_neighbours_are_listed_and_every_size_has_one_borde
     };
     let right = |i: &usize| view.to_screen(cloud[*i], &area)[0] > area.centre()[0];
     let target = (0..points.len()).filter(right).max_by(|a, b| alone(*a).total_cmp(&alone(*b))).unwrap();
-    let [x, y] = view.to_screen(cloud[target], &area).map(|v| (v.round() as u32).to_string());
+    let [x, y] = view.to_screen(cloud[target], &area).map(|v| format!("{v:.0}"));
     let dot_is_there = || {
         let colour = desktop.picture()?.at(x.parse().ok()?, y.parse().ok()?);
         (colour != DARK[0]).then_some(())
