@@ -183,7 +183,7 @@ impl Theme {
             style.visuals = self.visuals();
             style.spacing.item_spacing = egui::vec2(8.0, 0.0);
             style.spacing.button_padding = egui::vec2(8.0, 5.0);
-            style.spacing.menu_margin = egui::Margin::same(0);
+            style.spacing.menu_margin = egui::Margin::same(4);
             style.spacing.scroll = ScrollStyle { bar_width: 8.0, floating_width: 4.0, ..ScrollStyle::floating() };
             style.interaction.selectable_labels = false;
             style.animation_time = 0.08;
