@@ -58,6 +58,11 @@ pub struct Missing;
 #[derive(Component, Clone, Copy, Debug, Default)]
 pub struct Guest;
 
+/// It is being recorded: it has no [`FileStamp`] until it is finished, so that nobody takes the growing file for one that
+/// has to be looked at.
+#[derive(Component, Clone, Copy, Debug, Default)]
+pub struct Recording;
+
 /// Its content was known when it was first looked at: a copy of another sample, or that sample under a new name.
 #[derive(Component, Clone, Copy, Debug, Default)]
 pub struct Arrived;

@@ -28,7 +28,7 @@ use self::stream::{Block, Decoders, Stream};
 use self::waveform::{Builder, Pyramid};
 use crate::SoundkinSystems;
 use crate::actor::{Actor, Wake};
-use crate::sample::{ContentHash, FileStamp, Notice, Sample};
+use crate::sample::{ContentHash, FileStamp, Notice, Recording, Sample};
 
 pub use self::peaks::COLUMNS;
 
@@ -98,6 +98,23 @@ pub struct Decoded {
     /// Packets that were corrupt and left out.
     pub skipped: usize,
 }
+
+/// The newest moments of a take, to be embedded while it goes on.
+#[derive(Component, Clone, Debug)]
+pub struct Newest(pub Pcm);
+
+/// A finished take as a pass over its file would find it, to be embedded without one.
+#[derive(Component, Debug)]
+pub struct Taken {
+    /// What was gathered while it was recorded.
+    pub decoded: Box<Decoded>,
+    /// Hash of the file's bytes; none where no file was kept.
+    pub hash: Option<ContentHash>,
+}
+
+/// Seconds of a sound that the model wants to hear.
+#[derive(Resource, Clone, Copy, Debug)]
+pub struct Kept(pub f64);
 
 /// Why a file could not be decoded.
 #[derive(Debug, thiserror::Error)]
@@ -199,45 +216,89 @@ pub fn decode(source: Source, path: &Path, keep: f64, decoders: &mut Decoders) -
     crate::actor::contained(decode).unwrap_or_else(|panic| Err(DecodeError::Panicked(panic)))
 }
 
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "seconds times rate, both positive")]
 fn decode_stream(stream: &mut Stream, keep: f64) -> Result<Decoded, DecodeError> {
-    let mut meter = None;
-    let mut peaks = Peaks::default();
-    let mut mono = Vec::new();
-    let mut head = Vec::new();
-    let mut head_start = 0;
-    let mut head_peak = 0.0_f32;
-    let mut frames = 0;
-    while let Some(Block { samples: block, rate, channels }) = stream.next_block()? {
-        let meter = meter.get_or_insert_with(|| Meter::new(rate, channels));
-        downmix(block, channels, &mut mono);
-        meter.add(block, &mono);
-        peaks.add(&mono);
-        let room = (keep * f64::from(rate)) as usize;
-        if head.len() >= room && head_peak < SILENCE {
-            head.clear();
-            head_start = frames;
-        }
-        let taken = &mono[..mono.len().min(room - head.len())];
-        head_peak = head_peak.max(features::largest(taken));
-        head.extend_from_slice(taken);
-        frames += mono.len() as u64;
+    let mut digest = None;
+    while let Some(Block { samples, rate, channels }) = stream.next_block()? {
+        digest.get_or_insert_with(|| Digest::new(rate, channels, keep)).add(samples);
     }
-    let (Some((rate, channels)), Some(meter)) = (stream.spec(), meter) else {
-        return Err(DecodeError::NoAudio { skipped: stream.skipped() });
-    };
-    Ok(Decoded {
-        info: AudioInfo {
-            frames,
+    let digest = digest.ok_or(DecodeError::NoAudio { skipped: stream.skipped() })?;
+    Ok(Decoded { skipped: stream.skipped(), ..digest.finish(stream.codec()) })
+}
+
+/// Gathers what one pass over a sound yields, block by block, from a file or while it is being recorded.
+pub struct Digest {
+    rate: u32,
+    channels: usize,
+    meter: Meter,
+    peaks: Peaks,
+    mono: Vec<f32>,
+    head: Vec<f32>,
+    head_start: u64,
+    head_peak: f32,
+    /// Frames that are kept for the model.
+    room: usize,
+    frames: u64,
+}
+
+impl Digest {
+    /// Begins a sound of which `keep` seconds are kept for the model.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "seconds times rate, both positive")]
+    pub fn new(rate: u32, channels: usize, keep: f64) -> Self {
+        Self {
             rate,
-            channels: u32::try_from(channels).unwrap_or(u32::MAX),
-            codec: stream.codec().to_owned(),
-        },
-        thumbnail: Thumbnail(Box::new(peaks.outline())),
-        features: meter.finish(),
-        pcm: Pcm { rate, start: head_start as f64 / f64::from(rate), mono: head },
-        skipped: stream.skipped(),
-    })
+            channels,
+            meter: Meter::new(rate, channels),
+            peaks: Peaks::default(),
+            mono: Vec::new(),
+            head: Vec::new(),
+            head_start: 0,
+            head_peak: 0.0,
+            room: (keep * f64::from(rate)) as usize,
+            frames: 0,
+        }
+    }
+
+    /// Adds interleaved frames.
+    pub fn add(&mut self, interleaved: &[f32]) {
+        downmix(interleaved, self.channels, &mut self.mono);
+        self.meter.add(interleaved, &self.mono);
+        self.peaks.add(&self.mono);
+        if self.head.len() >= self.room && self.head_peak < SILENCE {
+            self.head.clear();
+            self.head_start = self.frames;
+        }
+        let taken = &self.mono[..self.mono.len().min(self.room - self.head.len())];
+        self.head_peak = self.head_peak.max(features::largest(taken));
+        self.head.extend_from_slice(taken);
+        self.frames += self.mono.len() as u64;
+    }
+
+    /// The block that was added last, as the mean over its channels.
+    pub fn mono(&self) -> &[f32] {
+        &self.mono
+    }
+
+    /// Frames added so far.
+    pub fn frames(&self) -> u64 {
+        self.frames
+    }
+
+    /// Format and length so far.
+    pub fn info(&self, codec: &str) -> AudioInfo {
+        let channels = u32::try_from(self.channels).unwrap_or(u32::MAX);
+        AudioInfo { frames: self.frames, rate: self.rate, channels, codec: codec.to_owned() }
+    }
+
+    /// Ends the sound.
+    pub fn finish(self, codec: &str) -> Decoded {
+        Decoded {
+            info: self.info(codec),
+            thumbnail: Thumbnail(Box::new(self.peaks.outline())),
+            features: self.meter.finish(),
+            pcm: Pcm { rate: self.rate, start: self.head_start as f64 / f64::from(self.rate), mono: self.head },
+            skipped: 0,
+        }
+    }
 }
 
 /// Writes the mean over channels of interleaved frames.
@@ -280,11 +341,20 @@ struct Tracer {
     shown: Option<Entity>,
 }
 
+/// A take that is no longer recorded keeps its waveform only while it is looked at.
+fn forget_unseen(ended: On<Remove, Recording>, tracer: Res<Tracer>, mut commands: Commands) {
+    if tracer.shown != Some(ended.entity)
+        && let Ok(mut sample) = commands.get_entity(ended.entity)
+    {
+        sample.try_remove::<Waveform>();
+    }
+}
+
 /// Owns [`AudioInfo`], [`Thumbnail`], [`Features`], [`Descriptors`] and [`Waveform`], and drops them when the file
 /// changes.
 ///
 /// The first four are made by the workers of [`embed`](crate::embed), which need the decoded audio at once; the last
-/// by a thread of its own, for one sample at a time.
+/// by a thread of its own, for one sample at a time. All of a take is made while it is recorded.
 pub struct DecodePlugin;
 
 impl Plugin for DecodePlugin {
@@ -304,7 +374,8 @@ impl Plugin for DecodePlugin {
                 return;
             }
         };
-        app.add_systems(Update, collect_waveform.in_set(SoundkinSystems::Collect))
+        app.add_observer(forget_unseen)
+            .add_systems(Update, collect_waveform.in_set(SoundkinSystems::Collect))
             .add_systems(Update, ask_for_waveform.in_set(SoundkinSystems::Dispatch));
     }
 }
@@ -332,12 +403,13 @@ fn collect_waveform(mut tracer: ResMut<Tracer>, mut commands: Commands) {
 fn ask_for_waveform(
     mut asks: MessageReader<ShowWaveform>,
     mut tracer: ResMut<Tracer>,
-    samples: Query<(&Sample, Option<&AudioInfo>)>,
+    samples: Query<(&Sample, Option<&AudioInfo>), Without<Recording>>,
+    growing: Query<(), With<Recording>>,
     mut commands: Commands,
 ) {
     let Some(ShowWaveform(wanted)) = asks.read().last().copied() else { return };
     let before = std::mem::replace(&mut tracer.shown, wanted);
-    if let Some(before) = before.filter(|before| Some(*before) != wanted)
+    if let Some(before) = before.filter(|before| Some(*before) != wanted && !growing.contains(*before))
         && let Ok(mut sample) = commands.get_entity(before)
     {
         sample.try_remove::<Waveform>();

@@ -2,6 +2,10 @@
 
 /// Samples of all channels kept one by one; a longer sound starts with wider spans (64 MiB of 16-bit numbers).
 const MOST: usize = 1 << 25;
+/// The same for a sound that is still growing, which is kept a little coarser: adding to it must never take long.
+const MOST_GROWING: usize = 1 << 21;
+/// Spans of a level above which there is a wider one, for each channel.
+const WIDER: usize = 256;
 /// Spans of one level that become one of the next.
 const STEP: usize = 4;
 
@@ -69,7 +73,7 @@ impl Builder {
     /// Ends the sound and builds the wider levels.
     pub fn finish(self) -> Pyramid {
         let mut levels = vec![self.spans];
-        while let Some(last) = levels.last().filter(|level| level.len() > self.channels * 256) {
+        while let Some(last) = levels.last().filter(|level| level.len() > self.channels * WIDER) {
             levels.push(merged(last, self.channels, STEP));
         }
         Pyramid { channels: self.channels, frames: self.frames, base: self.base, levels }
@@ -91,6 +95,46 @@ fn quantised(sample: f32) -> i16 {
 }
 
 impl Pyramid {
+    /// Begins a sound that grows, of `channels`.
+    pub fn growing(channels: usize) -> Self {
+        Self { channels, frames: 0, base: 1, levels: vec![Vec::new()] }
+    }
+
+    /// Adds interleaved frames at the end of a growing sound.
+    pub fn grow(&mut self, interleaved: &[f32]) {
+        let width = self.channels.max(1);
+        let mut touched = self.frames / self.base;
+        let Some(lowest) = self.levels.first_mut() else { return };
+        for frame in interleaved.chunks_exact(width) {
+            if self.frames.is_multiple_of(self.base) {
+                lowest.extend(frame.iter().map(|s| [quantised(*s); 2]));
+            } else {
+                let from = lowest.len() - width;
+                for (span, sample) in lowest[from..].iter_mut().zip(frame) {
+                    let sample = quantised(*sample);
+                    *span = [span[0].min(sample), span[1].max(sample)];
+                }
+            }
+            self.frames += 1;
+        }
+        while self.levels[0].len() > MOST_GROWING {
+            self.levels = vec![merged(&self.levels[0], width, 2)];
+            self.base *= 2;
+            touched = 0;
+        }
+        // Only the spans above what was added are made anew.
+        for level in 1..self.levels.len() {
+            let from = touched - touched % STEP;
+            let wider = merged(&self.levels[level - 1][from * width..], width, STEP);
+            touched /= STEP;
+            self.levels[level].truncate(touched * width);
+            self.levels[level].extend(wider);
+        }
+        while let Some(last) = self.levels.last().filter(|level| level.len() > width * WIDER) {
+            self.levels.push(merged(last, width, STEP));
+        }
+    }
+
     /// Number of channels.
     pub fn channels(&self) -> usize {
         self.channels
@@ -158,6 +202,32 @@ mod tests {
             }
         }
         assert_eq!(wave.extremes(None, 100_000.0, 100_001.0), None);
+    }
+
+    #[test]
+    fn a_growing_sound_is_the_same_at_every_moment_as_one_read_at_once() {
+        let samples: Vec<f32> = (0_u32..120_000).map(|i| (i * 7919 % 10_007) as f32 / 10_007.0 - 0.5).collect();
+        let mut growing = Pyramid::growing(2);
+        let mut from = 0;
+        for block in [2, 998, 7000, 2, 40_000, 71_998] {
+            growing.grow(&samples[from..from + block]);
+            from += block;
+            assert_eq!(growing, pyramid(2, 0, &samples[..from]), "{from}");
+        }
+    }
+
+    #[test]
+    fn a_sound_that_grows_for_long_stays_small_and_whole() {
+        let mut growing = Pyramid::growing(1);
+        let mut block = vec![0.0; 48_000];
+        for second in 0..120 {
+            block[0] = if second == 71 { -1.0 } else { 0.0 };
+            growing.grow(&block);
+        }
+        assert_eq!(growing.frames(), 120 * 48_000);
+        assert!(growing.levels[0].len() <= MOST_GROWING);
+        assert_eq!(growing.extremes(None, 71.0 * 48_000.0, 71.1 * 48_000.0).map(|[low, _]| low), Some(-1.0));
+        assert_eq!(growing.extremes(None, 100.0 * 48_000.0, 119.0 * 48_000.0), Some([0.0, 0.0]));
     }
 
     #[test]
