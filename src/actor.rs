@@ -80,6 +80,18 @@ impl<Reply> Outbox<Reply> {
         Ok(())
     }
 
+    /// Delivers a reply if there is room for it now, for a worker that must not wait.
+    ///
+    /// # Errors
+    /// Gives the reply back when the app has not yet read the earlier ones, or is gone.
+    pub fn try_send(&self, reply: Reply) -> Result<(), Reply> {
+        self.replies.try_send(reply).map_err(|e| match e {
+            TrySendError::Full(reply) | TrySendError::Disconnected(reply) => reply,
+        })?;
+        self.wake.ring();
+        Ok(())
+    }
+
     /// Tells whether the actor is being dropped; long work asks now and then, so that nobody waits for it.
     pub fn is_closed(&self) -> bool {
         self.closed.load(Ordering::Relaxed)

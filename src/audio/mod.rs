@@ -1,10 +1,14 @@
-//! Auditioning: plays a sample at once, through the default output of this machine; and the list of sound devices.
+//! Auditioning: plays a sample at once, through the default output of this machine. Listening: opens an input for those
+//! who record. And the list of sound devices.
 //!
 //! The plugin turns [`Audition`] messages into jobs of the `audio` actor (`output`) and what it replies into
 //! [`Playback`]. The actor reads files (`reader`) and queues them (`deck`), and the device's own thread mixes what is
-//! queued (`render`). Without a device, a simulated one can take its place (`simulated`).
+//! queued (`render`). [`Listen`] opens an input (`input`), whose own thread copies what it hears into a ring (`capture`)
+//! that leads to whoever asked. Without a device, a simulated one can take its place (`simulated`).
 
+mod capture;
 mod deck;
+mod input;
 mod output;
 mod reader;
 mod render;
@@ -15,7 +19,10 @@ use std::sync::Arc;
 use bevy::prelude::*;
 use cpal::traits::{DeviceTrait, HostTrait};
 
+pub use self::capture::Line;
 use self::deck::{Course, Cue};
+pub use self::input::{InputError, Listen, Wish};
+use self::input::{Inputs, SystemInputs};
 use self::output::{Job, Outputs, Reply, System, Wanted};
 use self::render::Monitor;
 pub use self::simulated::SimulatedAudioPlugin;
@@ -137,16 +144,19 @@ pub struct AudioPlugin;
 
 impl Plugin for AudioPlugin {
     fn build(&self, app: &mut App) {
-        build(app, System);
+        build(app, System, Box::new(SystemInputs));
     }
 }
 
-fn build(app: &mut App, outputs: impl Outputs) {
+fn build(app: &mut App, outputs: impl Outputs, inputs: Box<dyn Inputs>) {
     let wake = app.world().resource::<Wake>().clone();
-    app.add_message::<Audition>().init_resource::<AuditionSettings>().init_resource::<Playback>();
+    app.add_message::<Audition>()
+        .add_message::<Listen>()
+        .init_resource::<AuditionSettings>()
+        .init_resource::<Playback>();
     let monitor = Arc::new(Monitor::default());
     let shared = monitor.clone();
-    let body = move |inbox, outbox| output::serve(&inbox, outbox, shared, outputs);
+    let body = move |inbox, outbox| output::serve(&inbox, outbox, shared, outputs, inputs);
     match Actor::spawn("audio", MAILBOX, &wake, body) {
         Ok(actor) => app.insert_resource(Auditioner { actor, monitor, course: None, unsent: Vec::new() }),
         Err(error) => {
@@ -193,6 +203,7 @@ fn collect_playback(
 
 fn send_auditions(
     mut auditions: MessageReader<Audition>,
+    mut listens: MessageReader<Listen>,
     mut auditioner: ResMut<Auditioner>,
     settings: Res<AuditionSettings>,
     playback: Res<Playback>,
@@ -200,6 +211,9 @@ fn send_auditions(
 ) {
     for job in std::mem::take(&mut auditioner.unsent) {
         auditioner.send(job);
+    }
+    if let Some(Listen(wish)) = listens.read().last() {
+        auditioner.send(Job::Listen(wish.clone()));
     }
     if settings.is_changed() {
         auditioner.send(Job::Settings(*settings));
@@ -294,7 +308,7 @@ mod tests {
         if device {
             app.add_plugins(SimulatedAudioPlugin(|_: &[f32]| {}));
         } else {
-            build(&mut app, NoDevice);
+            build(&mut app, NoDevice, Box::new(SystemInputs));
         }
         app
     }
@@ -388,7 +402,7 @@ mod tests {
     fn a_device_that_goes_and_comes_is_told_once_each_and_the_sound_goes_on() {
         let device = Loose::default();
         let mut app = empty_app();
-        build(&mut app, device.clone());
+        build(&mut app, device.clone(), Box::new(SystemInputs));
         app.world_mut().resource_mut::<AuditionSettings>().looping = true;
         let sample = spawn(&mut app, &demo());
         play(&mut app, sample);

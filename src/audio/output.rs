@@ -1,4 +1,4 @@
-//! The `audio` actor: owns the device and the deck, feeds what plays, and keeps looking for a device while there is
+//! The `audio` actor: owns the devices and the deck, feeds what plays, and keeps looking for an output while there is
 //! none.
 //!
 //! A device that is missing, refuses or goes away is told once, until that changes. What played goes on where it was
@@ -17,6 +17,7 @@ use tracing::debug;
 
 use super::AuditionSettings;
 use super::deck::{Course, Cue, Deck, Fed};
+use super::input::{Ear, Inputs, Wish};
 use super::render::{Monitor, Renderer};
 use crate::actor::{Closed, Outbox};
 use crate::decode::DecodeError;
@@ -24,7 +25,7 @@ use crate::decode::DecodeError;
 /// Frames that the device asks for at a time, if it can: 11 ms at 48 kHz.
 const BUFFER: u32 = 512;
 /// Unexplained errors in a row that end a stream.
-const FAILURES: u32 = 10;
+pub(super) const FAILURES: u32 = 10;
 /// Pause between two attempts to find a device, and after so many failures a longer one.
 const RETRY: Duration = Duration::from_secs(1);
 const RETRY_LATER: Duration = Duration::from_secs(5);
@@ -53,6 +54,8 @@ pub(super) enum Job {
     Stop,
     /// Play like this from now on.
     Settings(AuditionSettings),
+    /// Listen to an input, or to none.
+    Listen(Option<Wish>),
 }
 
 /// A sound that is to be played.
@@ -187,7 +190,7 @@ impl Outputs for System {
     }
 }
 
-fn name_of(device: &cpal::Device) -> String {
+pub(super) fn name_of(device: &cpal::Device) -> String {
     device.description().map_or_else(|_| "default".to_owned(), |description| description.name().to_owned())
 }
 
@@ -243,11 +246,18 @@ fn build_as<T: cpal::SizedSample + cpal::FromSample<f32>>(
 }
 
 /// Serves the mailbox until it closes.
-pub(super) fn serve(inbox: &Receiver<Job>, outbox: Outbox<Reply>, monitor: Arc<Monitor>, outputs: impl Outputs) {
+pub(super) fn serve(
+    inbox: &Receiver<Job>,
+    outbox: Outbox<Reply>,
+    monitor: Arc<Monitor>,
+    outputs: impl Outputs,
+    inputs: Box<dyn Inputs>,
+) {
     // One report is acted on before the next can mean anything.
     let (trouble_sender, trouble) = bounded(1);
     let mut player = Player {
         deck: Deck::new(monitor.clone()),
+        ear: Ear::new(inputs),
         monitor,
         outputs,
         outbox,
@@ -273,6 +283,10 @@ pub(super) fn serve(inbox: &Receiver<Job>, outbox: Outbox<Reply>, monitor: Arc<M
                 Err(_) => return,
             },
             recv(trouble) -> what => what.map_or(Ok(()), |what| player.suffer(&what)),
+            recv(player.ear.lost) -> _ => {
+                player.ear.close();
+                Ok(())
+            },
             default(wait) => Ok(()),
         };
         match served.and_then(|()| player.tick()) {
@@ -292,6 +306,7 @@ struct Shown {
 /// The actor's state.
 struct Player<O> {
     deck: Deck,
+    ear: Ear,
     monitor: Arc<Monitor>,
     outputs: O,
     outbox: Outbox<Reply>,
@@ -345,6 +360,7 @@ impl<O: Outputs> Player<O> {
                         self.stopped(seconds)?;
                     }
                 }
+                Job::Listen(wish) => self.ear.listen(wish),
                 Job::Settings(settings) => {
                     let turned = self.deck.set(settings);
                     self.turned(turned)?;

@@ -22,7 +22,7 @@ pub struct SimulatedAudioPlugin<F>(pub F);
 
 impl<F: Fn(&[f32]) + Clone + Send + Sync + 'static> Plugin for SimulatedAudioPlugin<F> {
     fn build(&self, app: &mut App) {
-        super::build(app, Simulated(self.0.clone()));
+        super::build(app, Simulated(self.0.clone()), Box::new(super::input::SystemInputs));
     }
 }
 

@@ -1,0 +1,149 @@
+//! What happens on the input device's own thread: its samples are copied into a ring, and those for which there is no
+//! room are counted. Nothing here allocates, frees, locks, logs or calls the system.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use cpal::{FromSample, Sample};
+use rtrb::{Consumer, Producer, RingBuffer};
+
+use super::input::InputError;
+
+/// Sound that the ring holds, in seconds: a disk may stop to think for so long.
+const RING: usize = 8;
+/// Most samples in it; devices with very many channels get less time.
+const MOST: usize = 1 << 24;
+
+/// What both ends of a ring know of each other.
+#[derive(Debug, Default)]
+pub(super) struct Feed {
+    overruns: AtomicU64,
+    buffers: AtomicU64,
+    end: OnceLock<InputError>,
+}
+
+impl Feed {
+    /// Notes that frames have been lost.
+    pub fn count_overruns(&self, frames: u64) {
+        self.overruns.fetch_add(frames, Ordering::Relaxed);
+    }
+
+    /// Buffers taken from the device so far.
+    pub fn buffers(&self) -> u64 {
+        self.buffers.load(Ordering::Relaxed)
+    }
+
+    /// Notes why nothing more will come; only the first reason counts.
+    pub fn end(&self, reason: InputError) {
+        let _ = self.end.set(reason);
+    }
+}
+
+/// The device's end of a ring.
+pub(super) struct Tap {
+    channels: usize,
+    ring: Producer<f32>,
+    feed: Arc<Feed>,
+}
+
+impl Tap {
+    /// Copies a device's buffer of any sample format.
+    pub fn take<T: Sample>(&mut self, buffer: &[T])
+    where
+        f32: FromSample<T>,
+    {
+        self.feed.buffers.fetch_add(1, Ordering::Relaxed);
+        let frames = buffer.len() / self.channels;
+        // Only whole frames, or channels would change places after an overrun.
+        let taken = frames.min(self.ring.slots() / self.channels);
+        if let Ok(room) = self.ring.write_chunk_uninit(taken * self.channels) {
+            room.fill_from_iter(buffer.iter().map(|sample| f32::from_sample(*sample)));
+        }
+        if taken < frames {
+            self.feed.count_overruns((frames - taken) as u64);
+        }
+    }
+}
+
+/// The reader's end of a ring: an open input. It ends when the device does or nobody listens any more.
+#[derive(Debug)]
+pub struct Line {
+    /// Name of the device.
+    pub name: String,
+    /// Its rate in Hz.
+    pub rate: u32,
+    /// Its channels.
+    pub channels: usize,
+    ring: Consumer<f32>,
+    feed: Arc<Feed>,
+}
+
+impl Line {
+    /// Appends the interleaved frames that have come since the last call.
+    pub fn read(&mut self, interleaved: &mut Vec<f32>) {
+        // A device thread that was interrupted within a frame has not committed it.
+        let ready = self.ring.slots();
+        if let Ok(chunk) = self.ring.read_chunk(ready) {
+            let (first, second) = chunk.as_slices();
+            let finite = |sample: &f32| if sample.is_finite() { *sample } else { 0.0 };
+            interleaved.extend(first.iter().chain(second).map(finite));
+            chunk.commit_all();
+        }
+    }
+
+    /// Frames that were lost so far because nobody read them in time.
+    pub fn overruns(&self) -> u64 {
+        self.feed.overruns.load(Ordering::Relaxed)
+    }
+
+    /// Tells whether nothing more will come.
+    pub fn is_over(&self) -> bool {
+        self.ring.is_abandoned()
+    }
+
+    /// Why it is over, unless nobody wanted more.
+    pub fn reason(&self) -> Option<&InputError> {
+        self.feed.end.get()
+    }
+}
+
+/// Makes the two ends of a ring for a device, and what both know.
+pub(super) fn line(name: String, rate: u32, channels: usize) -> (Tap, Line, Arc<Feed>) {
+    let channels = channels.max(1);
+    let frames = (RING * rate as usize).min(MOST / channels);
+    let (producer, ring) = RingBuffer::new(frames * channels);
+    let feed = Arc::new(Feed::default());
+    let tap = Tap { channels, ring: producer, feed: feed.clone() };
+    (tap, Line { name, rate, channels, ring, feed: feed.clone() }, feed)
+}
+
+#[cfg(test)]
+mod tests {
+    use assert_no_alloc::{assert_no_alloc, violation_count};
+
+    use super::*;
+
+    #[test]
+    fn the_callback_never_allocates_and_counts_what_it_has_no_room_for() {
+        let (mut tap, mut line, _) = line("test".to_owned(), 100, 2);
+        let (floats, integers) = ([0.25_f32; 64], [i16::MAX; 64]);
+        let before = violation_count();
+        assert_no_alloc(|| {
+            for _ in 0..30 {
+                tap.take(&floats);
+                tap.take(&integers);
+            }
+        });
+        assert_eq!(violation_count(), before, "the callback allocated or freed");
+        let mut heard = Vec::new();
+        line.read(&mut heard);
+        assert_eq!((heard.len(), line.overruns()), (1600, 30 * 64 - 800));
+        assert!((heard[0] - 0.25).abs() < f32::EPSILON && heard[64] > 0.99);
+        tap.take(&floats);
+        line.read(&mut heard);
+        assert_eq!(heard.len(), 1664);
+        assert!(!line.is_over());
+        drop(tap);
+        assert!(line.is_over() && line.reason().is_none());
+    }
+}
