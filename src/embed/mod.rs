@@ -24,9 +24,9 @@ use crate::SoundkinSystems;
 use crate::actor::{Actor, Wake, contained};
 use crate::decode::descriptors::{Describer, Descriptors};
 use crate::decode::stream::Decoders;
-use crate::decode::{self, AudioInfo, Decoded, Features, Source, Thumbnail};
+use crate::decode::{self, AudioInfo, Decoded, Digest, Features, Kept, Newest, Pcm, Source, Taken, Thumbnail};
 use crate::sample::{
-    Arrived, ContentHash, Failed, FileStamp, Guest, Missing, Notice, Restored, Sample, SampleIndex, Stage,
+    Arrived, ContentHash, Failed, FileStamp, Guest, Missing, Notice, Recording, Restored, Sample, SampleIndex, Stage,
 };
 
 /// The vector of a sample under the model in use.
@@ -70,6 +70,8 @@ pub struct Analysis {
     pub in_flight: usize,
     /// Files decoded.
     pub decoded: usize,
+    /// Takes that were analysed as they were recorded.
+    pub recorded: usize,
     /// Files whose content was known already.
     pub recognised: usize,
     /// Files whose vector was there already, decoded for their descriptors.
@@ -97,20 +99,37 @@ struct InFlight;
 #[derive(Component, Clone, Copy, Debug)]
 pub struct PassedOver;
 
+/// A worker has the newest moment of the take.
+#[derive(Component)]
+struct Listening;
+
 struct Job {
     entity: Entity,
-    path: Arc<Path>,
     stamp: FileStamp,
-    /// Content of the same size that is analysed already, and where.
-    known: Vec<(ContentHash, Entity, Arc<Path>)>,
-    /// It has its vector already and lacks nothing but descriptors.
-    embedded: bool,
+    work: Work,
+}
+
+enum Work {
+    /// A file.
+    File {
+        path: Arc<Path>,
+        /// Content of the same size that is analysed already, and where.
+        known: Vec<(ContentHash, Entity, Arc<Path>)>,
+        /// It has its vector already and lacks nothing but descriptors.
+        embedded: bool,
+    },
+    /// A take that has ended.
+    Taken(Box<Decoded>, Option<ContentHash>),
+    /// What a take sounds like now.
+    Newest(Pcm),
 }
 
 struct Reply {
     entity: Entity,
     stamp: FileStamp,
     hash: Option<ContentHash>,
+    /// Whether it was a take, which nobody had to decode.
+    recorded: bool,
     outcome: Outcome,
     session_time: Duration,
 }
@@ -122,10 +141,12 @@ enum Outcome {
     Known { gone: Vec<Entity> },
     /// It could not be decoded.
     Undecodable(String),
-    /// It was decoded, and embedded unless the machine cannot.
+    /// It was decoded, or measured while it was recorded, and embedded unless the machine cannot.
     Decoded(Box<Decoded>, Result<Embedded, EmbedError>),
     /// It was decoded for its descriptors only.
     Described(Descriptors),
+    /// A moment of a take was embedded; a silent one was not.
+    Newest(Option<Embedded>),
 }
 
 #[derive(Resource)]
@@ -155,6 +176,7 @@ impl Plugin for EmbedPlugin {
             move |job| analyst.serve(job)
         };
         app.insert_resource(ActiveModel(self.model.clone()))
+            .insert_resource(Kept(self.model.manifest.audio.max_seconds))
             .insert_resource(Analysis { guests_only: self.guests_only, ..default() })
             .add_observer(forget_outdated);
         match Actor::pool("analyse", self.workers, self.workers + 2, &wake, make) {
@@ -164,8 +186,10 @@ impl Plugin for EmbedPlugin {
                 return;
             }
         };
-        app.add_systems(Update, collect_analyses.in_set(SoundkinSystems::Collect))
-            .add_systems(Update, dispatch_analyses.in_set(DispatchAnalyses).in_set(SoundkinSystems::Dispatch));
+        app.add_systems(Update, collect_analyses.in_set(SoundkinSystems::Collect)).add_systems(
+            Update,
+            (dispatch_takes, dispatch_analyses).chain().in_set(DispatchAnalyses).in_set(SoundkinSystems::Dispatch),
+        );
     }
 }
 
@@ -192,6 +216,7 @@ fn collect_analyses(
     stamps: Query<&FileStamp>,
     known: Query<Known>,
     embedded: Query<(), With<Embedding>>,
+    recordings: Query<(), With<Recording>>,
     mut notices: MessageWriter<Notice>,
     mut commands: Commands,
 ) {
@@ -199,6 +224,13 @@ fn collect_analyses(
         analysis.in_flight = analysis.in_flight.saturating_sub(1);
         analysis.session_time += reply.session_time;
         let Ok(mut entity) = commands.get_entity(reply.entity) else { continue };
+        if let Outcome::Newest(embedded) = reply.outcome {
+            entity.try_remove::<Listening>();
+            if let Some(embedded) = embedded.filter(|_| recordings.contains(reply.entity)) {
+                entity.try_insert((embedded.descriptors.clone(), Embedding::from(embedded)));
+            }
+            continue;
+        }
         entity.try_remove::<InFlight>();
         // A file that was listed anew in the meantime is looked at anew.
         if stamps.get(reply.entity) != Ok(&reply.stamp) {
@@ -242,9 +274,16 @@ fn collect_analyses(
                 analysis.described += 1;
                 entity.try_insert(descriptors);
             }
+            Outcome::Newest(_) => {}
             Outcome::Decoded(decoded, embedded) => {
-                analysis.decoded += 1;
-                analysis.audio_seconds += decoded.info.seconds();
+                if reply.recorded {
+                    analysis.recorded += 1;
+                    // What was embedded of it while it went on is not its vector.
+                    entity.try_remove::<(Embedding, Descriptors)>();
+                } else {
+                    analysis.decoded += 1;
+                    analysis.audio_seconds += decoded.info.seconds();
+                }
                 reply.hash.map(|hash| entity.try_insert(hash));
                 entity.try_insert((decoded.info, decoded.thumbnail, decoded.features));
                 match embedded {
@@ -268,12 +307,49 @@ fn collect_analyses(
 }
 
 /// Not at a worker, not failed, and there.
-type Ready = (Without<InFlight>, Without<Failed>, Without<Missing>);
+type Ready = (Without<InFlight>, Without<Taken>, Without<Failed>, Without<Missing>);
 
 /// Has its vector and may still get its descriptors.
 pub type Undescribed = (With<Embedding>, Without<Descriptors>, Without<PassedOver>);
 
 type Waiting<'a> = (Entity, &'a Sample, &'a FileStamp, Has<AudioInfo>, Has<Embedding>);
+
+/// Hands over what has been recorded and what is being recorded, before any file: somebody waits for it.
+fn dispatch_takes(
+    taken: Query<Entity, (With<Taken>, With<FileStamp>)>,
+    newest: Query<Entity, (With<Newest>, With<Recording>, Without<Listening>)>,
+    mut commands: Commands,
+) {
+    for entity in taken.iter().chain(&newest) {
+        commands.queue(move |world: &mut World| hand_over(world, entity));
+    }
+}
+
+/// Moves a take's sound out of its component to a worker, if one has room for it.
+fn hand_over(world: &mut World, entity: Entity) {
+    if !world.resource::<Analysts>().0.has_room() {
+        return;
+    }
+    let Ok(mut take) = world.get_entity_mut(entity) else { return };
+    let (stamp, work) = if let (Some(stamp), Some(taken)) = (take.get::<FileStamp>().copied(), take.take::<Taken>()) {
+        take.insert(InFlight);
+        (stamp, Work::Taken(taken.decoded, taken.hash))
+    } else if let Some(newest) = take.take::<Newest>() {
+        take.insert(Listening);
+        (FileStamp { size: 0, modified: 0 }, Work::Newest(newest.0))
+    } else {
+        return;
+    };
+    let sent = world.resource::<Analysts>().0.try_send(Job { entity, stamp, work });
+    let Err(Job { work, .. }) = sent else {
+        world.resource_mut::<Analysis>().in_flight += 1;
+        return;
+    };
+    // The workers are gone; nothing of the take may go with them.
+    if let (Ok(mut take), Work::Taken(decoded, hash)) = (world.get_entity_mut(entity), work) {
+        take.remove::<InFlight>().insert(Taken { decoded, hash });
+    }
+}
 
 fn dispatch_analyses(
     actor: Res<Analysts>,
@@ -305,7 +381,8 @@ fn dispatch_analyses(
         let twins = index.content_of_size(stamp.size).iter().filter(|(_, twin)| helps(*twin));
         let known =
             twins.filter_map(|(hash, twin)| Some((*hash, *twin, paths.get(*twin).ok()?.path.clone()))).collect();
-        if actor.0.try_send(Job { entity, path: sample.path.clone(), stamp: *stamp, known, embedded }).is_err() {
+        let work = Work::File { path: sample.path.clone(), known, embedded };
+        if actor.0.try_send(Job { entity, stamp: *stamp, work }).is_err() {
             return;
         }
         analysis.in_flight += 1;
@@ -319,6 +396,9 @@ pub fn is_idle(world: &mut World) -> bool {
     let analysis = world.resource::<Analysis>();
     let (guests_only, blocked) = (analysis.guests_only, analysis.blocked.is_some());
     if analysis.in_flight > 0 {
+        return false;
+    }
+    if world.query_filtered::<(), Or<(With<Recording>, With<Taken>)>>().iter(world).next().is_some() {
         return false;
     }
     let mut undone = world.query_filtered::<(Has<Guest>, Has<AudioInfo>, Has<Embedding>), Undone>();
@@ -340,36 +420,56 @@ struct Analyst {
 impl Analyst {
     fn serve(&mut self, job: Job) -> Reply {
         let mut hash = None;
-        let outcome = self.analyse(&job, &mut hash);
+        let recorded = matches!(job.work, Work::Taken(..));
+        let outcome = match job.work {
+            Work::File { path, known, embedded } => self.analyse(&path, job.stamp, &known, embedded, &mut hash),
+            Work::Taken(decoded, of) => {
+                hash = of;
+                let embedded = self.embed_contained(&decoded);
+                Outcome::Decoded(decoded, embedded)
+            }
+            Work::Newest(pcm) => {
+                let mut digest = Digest::new(pcm.rate, 1, f64::MAX);
+                digest.add(&pcm.mono);
+                Outcome::Newest(self.embed_contained(&digest.finish("")).ok())
+            }
+        };
         let session_time = self.embedder.as_mut().map(Embedder::take_session_time).unwrap_or_default();
-        Reply { entity: job.entity, stamp: job.stamp, hash, outcome, session_time }
+        Reply { entity: job.entity, stamp: job.stamp, hash, recorded, outcome, session_time }
     }
 
-    fn analyse(&mut self, job: &Job, hash: &mut Option<ContentHash>) -> Outcome {
-        let source = match Source::open(&job.path) {
+    fn analyse(
+        &mut self,
+        path: &Path,
+        stamp: FileStamp,
+        known: &[(ContentHash, Entity, Arc<Path>)],
+        embedded: bool,
+        hash: &mut Option<ContentHash>,
+    ) -> Outcome {
+        let source = match Source::open(path) {
             Ok(source) => source,
             Err(error) => return Outcome::Undecodable(error.to_string()),
         };
-        if source.stamp != job.stamp {
+        if source.stamp != stamp {
             return Outcome::Changed(source.stamp);
         }
         *hash = Some(source.hash);
-        let mut twins = job.known.iter().filter(|(hash, ..)| *hash == source.hash).peekable();
+        let mut twins = known.iter().filter(|(hash, ..)| *hash == source.hash).peekable();
         if twins.peek().is_some() {
             // A renamed folder is never listed again under its old name, so nobody else would notice.
             let gone = twins.filter(|(.., path)| !path.exists()).map(|(_, old, _)| *old).collect();
             return Outcome::Known { gone };
         }
         let keep = self.model.manifest.audio.max_seconds;
-        let decoded = decode::decode(source, &job.path, keep, &mut self.decoders);
+        let decoded = decode::decode(source, path, keep, &mut self.decoders);
         // A file that is still being written has another stamp by now; what was heard of it is not kept.
-        if let Ok(metadata) = std::fs::metadata(&job.path)
-            && FileStamp::of(&metadata) != job.stamp
+        if let Ok(metadata) = std::fs::metadata(path)
+            && FileStamp::of(&metadata) != stamp
         {
             return Outcome::Changed(FileStamp::of(&metadata));
         }
         match decoded {
-            Ok(decoded) if job.embedded => {
+            Ok(decoded) if embedded => {
                 let filter = self.model.manifest.audio.resampler;
                 let describer = self.describer.get_or_insert_with(|| Describer::new(filter));
                 match contained(|| describer.describe(&decoded.pcm)) {
@@ -379,14 +479,18 @@ impl Analyst {
                 }
             }
             Ok(decoded) => {
-                let embedded = contained(|| self.embed(&decoded)).unwrap_or_else(|panic| {
-                    self.embedder = None;
-                    Err(EmbedError::Panicked(panic))
-                });
+                let embedded = self.embed_contained(&decoded);
                 Outcome::Decoded(Box::new(decoded), embedded)
             }
             Err(error) => Outcome::Undecodable(error.to_string()),
         }
+    }
+
+    fn embed_contained(&mut self, decoded: &Decoded) -> Result<Embedded, EmbedError> {
+        contained(|| self.embed(decoded)).unwrap_or_else(|panic| {
+            self.embedder = None;
+            Err(EmbedError::Panicked(panic))
+        })
     }
 
     fn embed(&mut self, decoded: &Decoded) -> Result<Embedded, EmbedError> {
