@@ -21,7 +21,7 @@ use self::colour::{BRIGHTNESS, DURATION, LOUDNESS, Painted};
 use self::view::{Bounds, between};
 use crate::decode::{AudioInfo, Features};
 use crate::project::layout::Layout;
-use crate::project::{Projection, SpaceIndex};
+use crate::project::{Newcomer, Projection, SpaceIndex};
 use crate::sample::{Folders, Sample};
 
 pub use self::colour::{ColourBy, Legend, LegendEntry, Palette};
@@ -231,24 +231,39 @@ impl Map {
         (0..self.len()).filter(|row| self.dots.shown[*row]).map(|row| (row, self.place(row)))
     }
 
-    /// Sends every dot to its place in `layout`; new ones grow there.
-    fn set_off(&mut self, index: &SpaceIndex, layout: &Arc<Layout>, arrangement: Arrangement) {
-        let to = match arrangement {
-            Arrangement::Cloud => layout.cloud.clone(),
-            Arrangement::Grid => layout.grid.clone(),
+    /// Sends every dot to its place in `layout`, and newcomers to theirs; new ones grow there.
+    fn set_off(
+        &mut self,
+        index: &SpaceIndex,
+        layout: &Arc<Layout>,
+        newcomers: &[(Entity, [[f32; 2]; 2])],
+        arrangement: Arrangement,
+    ) {
+        let (mut to, axis) = match arrangement {
+            Arrangement::Cloud => (layout.cloud.clone(), 0),
+            Arrangement::Grid => (layout.grid.clone(), 1),
         };
-        let before: Vec<Option<[f32; 2]>> = index.entities.iter().map(|entity| self.position(*entity)).collect();
+        let (mut entities, mut rows) = (index.entities.clone(), index.rows.clone());
+        if !newcomers.is_empty() {
+            let (entities, rows) = (Arc::make_mut(&mut entities), Arc::make_mut(&mut rows));
+            for (entity, place) in newcomers {
+                rows.insert(*entity, to.len());
+                entities.push(*entity);
+                to.push(place[axis]);
+            }
+        }
+        let before: Vec<Option<[f32; 2]>> = entities.iter().map(|entity| self.position(*entity)).collect();
         let goal = Bounds::of(&to);
         let from = self.bounds[0].towards(&self.bounds[1], self.share);
         self.bounds = [if self.is_empty() { goal } else { from }, goal];
         let colour = |entity: &Entity| self.colour(*entity).unwrap_or_default();
         self.dots = Dots {
-            colours: index.entities.iter().map(colour).collect(),
+            colours: entities.iter().map(colour).collect(),
             shown: vec![true; to.len()],
             from: before.iter().zip(&to).map(|(before, to)| before.unwrap_or(*to)).collect(),
             new: before.iter().map(Option::is_none).collect(),
-            entities: index.entities.clone(),
-            rows: index.rows.clone(),
+            entities,
+            rows,
             to,
         };
         self.layout = Some(layout.clone());
@@ -289,14 +304,24 @@ impl Plugin for MapPlugin {
     }
 }
 
-/// Sends the dots off when there is a new layout, or another arrangement of it.
-fn arrange(mut map: ResMut<Map>, look: Res<MapLook>, index: Option<Res<SpaceIndex>>, mut last: Local<Arrangement>) {
+/// Sends the dots off when there is a new layout, another arrangement of it, or a newcomer that belongs elsewhere.
+fn arrange(
+    mut map: ResMut<Map>,
+    look: Res<MapLook>,
+    index: Option<Res<SpaceIndex>>,
+    newcomers: Query<(Entity, &Newcomer)>,
+    mut last: Local<(Arrangement, Vec<(Entity, [[f32; 2]; 2])>)>,
+) {
     // Until the layout of a new space is there, the last one stays.
     let Some((index, layout)) = index.as_ref().and_then(|index| Some((index, index.layout.as_ref()?))) else { return };
     let known = map.layout.as_ref().is_some_and(|known| Arc::ptr_eq(known, layout));
-    if !known || std::mem::replace(&mut *last, look.arrangement) != look.arrangement {
-        *last = look.arrangement;
-        map.set_off(index, layout, look.arrangement);
+    let placed = newcomers.iter().filter(|(entity, _)| !index.rows.contains_key(entity));
+    let mut placed: Vec<_> = placed.filter_map(|(entity, newcomer)| Some((entity, newcomer.place?))).collect();
+    placed.sort_by_key(|(entity, _)| *entity);
+    let next = (look.arrangement, placed);
+    if !known || *last != next {
+        map.set_off(index, layout, &next.1, look.arrangement);
+        *last = next;
     }
 }
 
@@ -320,7 +345,12 @@ fn paint(
     let entities = map.dots.entities.clone();
     let features = || entities.iter().map(|entity| samples.get(*entity).ok().and_then(|sample| sample.1));
     let Painted { colours, mut shown, legend: next } = match look.colour_by {
-        ColourBy::Cluster => colour::by_group(&layout.clusters.of, &layout.labels, &look.hidden_groups, &palette),
+        ColourBy::Cluster => {
+            let mut of = layout.clusters.of.clone();
+            // A newcomer is in no group yet.
+            of.resize(entities.len(), usize::MAX);
+            colour::by_group(&of, &layout.labels, &look.hidden_groups, &palette)
+        }
         ColourBy::Folder => {
             let path = |entity: &Entity| samples.get(*entity).map_or(Path::new(""), |sample| sample.0.path.as_ref());
             let paths: Vec<&Path> = entities.iter().map(path).collect();
@@ -494,6 +524,28 @@ mod tests {
         app.update();
         assert!(matches!(app.world().resource::<Legend>(), Legend::Ramp { .. }));
         assert_eq!(map(&app).colour(entities[0]), Some(Palette::default().other));
+    }
+
+    #[test]
+    fn a_newcomer_glides_to_wherever_it_belongs_and_moves_nothing_else() {
+        let (mut app, entities) = app(3);
+        lay_out(&mut app, &entities[..2], &[[-1.0, 0.0], [1.0, 0.0]]);
+        updates(&mut app, 10);
+        let place = |app: &mut App, x: f32| {
+            app.world_mut().entity_mut(entities[2]).insert(Newcomer { place: Some([[x, 0.5], [x, 0.0]]) });
+            updates(app, 2);
+        };
+        place(&mut app, 0.0);
+        assert_eq!((map(&app).len(), map(&app).position(entities[2])), (3, Some([0.0, 0.5])));
+        place(&mut app, 1.0);
+        let [x, _] = map(&app).position(entities[2]).unwrap();
+        assert!(x > 0.0 && x < 1.0, "{x}");
+        assert_eq!(map(&app).position(entities[0]), Some([-1.0, 0.0]));
+        updates(&mut app, 10);
+        assert_eq!(map(&app).position(entities[2]), Some([1.0, 0.5]));
+        app.world_mut().despawn(entities[2]);
+        updates(&mut app, 2);
+        assert_eq!(map(&app).len(), 2);
     }
 
     #[test]

@@ -84,6 +84,18 @@ impl Layout {
         Some(found.into_iter().map(|near| (near.item as usize, near.distance)))
     }
 
+    /// Where a sound that is not part of it would stand in cloud and grid: among its nearest `rows`, given with their
+    /// distances, the nearest first. `None` without any.
+    pub fn newcomer(&self, nearest: &[(usize, f32)]) -> Option<[[f32; 2]; 2]> {
+        let rows = nearest.iter().filter(|(row, _)| *row < self.cloud.len()).take(AMONG);
+        let cloud = among(rows.clone().map(|(row, distance)| (self.cloud[*row], *distance)))?;
+        let (first, _) = rows.clone().next()?;
+        // Half a cell beside its nearest, which has a cell of its own.
+        let [columns, _] = grid::lattice(self.grid.len());
+        let [x, y] = self.grid[*first];
+        Some([cloud, [x + 1.0 / columns.max(1) as f32, y]])
+    }
+
     /// Keeps what the next layout, of `space`, starts from; `old_row` tells where each of its rows was.
     ///
     /// A group's centre is that of its members in the new space, whose main directions may be others.

@@ -30,10 +30,12 @@ use crate::actor::{Actor, Outbox, Wake, contained};
 use crate::decode::descriptors::Descriptors;
 use crate::embed::manifest::Statistics;
 use crate::embed::{ActiveModel, Analysis, DispatchAnalyses, Embedding};
-use crate::sample::{Guest, Missing, Notice, Restored, Sample};
+use crate::sample::{Guest, Missing, Notice, Recording, Restored, Sample};
 
 /// While sounds keep coming, the space is rebuilt no more often than this.
 const REBUILD: Duration = Duration::from_secs(5);
+/// Neighbours among which a newcomer is placed.
+const NEAREST: usize = 5;
 /// While sounds keep coming, the time between rebuilds is at least this many times what the last one took, so that it
 /// takes little from the analysis.
 const REST: u32 = 4;
@@ -49,6 +51,13 @@ pub struct SpaceIndex {
     pub rows: Arc<HashMap<Entity, usize>>,
     /// The map of these rows; it follows some time after the space, if [`Projection::lays_out`].
     pub layout: Option<Arc<Layout>>,
+}
+
+/// Stands on the map before the layout has it: a take, while it is recorded and until the next layout.
+#[derive(Component, Clone, Copy, Debug, Default, PartialEq)]
+pub struct Newcomer {
+    /// Where it stands in cloud and grid, in map units; none while nothing is known of it.
+    pub place: Option<[[f32; 2]; 2]>,
 }
 
 /// Whether the space shows what there is.
@@ -147,6 +156,8 @@ impl Plugin for ProjectPlugin {
             .add_observer(touch::<Insert, Missing>)
             .add_observer(touch::<Remove, Missing>)
             .add_systems(Update, collect_space.in_set(SoundkinSystems::Collect))
+            .add_observer(welcome)
+            .add_systems(Update, place_newcomers.in_set(SoundkinSystems::Derive))
             .add_systems(Update, dispatch_projection.after(DispatchAnalyses).in_set(SoundkinSystems::Dispatch));
     }
 }
@@ -212,10 +223,37 @@ fn collect_space(projector: Res<Projector>, mut projection: ResMut<Projection>, 
 /// Notes that the space no longer shows what there is.
 fn touch<E: bevy::ecs::event::EntityEvent, C: Component>(
     event: On<E, C>,
-    members: Query<(), (With<Embedding>, Without<Guest>)>,
+    members: Query<(), (With<Embedding>, Without<Guest>, Without<Recording>)>,
     mut projection: ResMut<Projection>,
 ) {
     projection.stale |= members.contains(event.event_target());
+}
+
+fn welcome(begun: On<Add, Recording>, mut commands: Commands) {
+    if let Ok(mut take) = commands.get_entity(begun.entity) {
+        take.try_insert(Newcomer::default());
+    }
+}
+
+/// Places newcomers among their nearest whenever they sound different, without moving anything else.
+fn place_newcomers(
+    index: Option<Res<SpaceIndex>>,
+    weights: Res<Weights>,
+    mut newcomers: Query<(Entity, Ref<Embedding>, Option<&Descriptors>, &mut Newcomer, Has<Recording>)>,
+    mut commands: Commands,
+) {
+    let Some((index, layout)) = index.as_ref().and_then(|index| Some((index, index.layout.as_ref()?))) else { return };
+    for (entity, embedding, descriptors, mut newcomer, recording) in &mut newcomers {
+        if !recording && index.rows.contains_key(&entity) {
+            // The layout has it now.
+            commands.entity(entity).try_remove::<Newcomer>();
+        } else if embedding.is_changed() || index.is_changed() {
+            let probe = index.space.probe(Heard { pooled: &embedding.vector, descriptors });
+            let nearest = index.space.quick(&probe, &weights, NEAREST, |_| true).neighbours;
+            let nearest: Vec<(usize, f32)> = nearest.iter().map(|n| (n.row, (1.0 - n.similarity).max(0.0))).collect();
+            newcomer.set_if_neq(Newcomer { place: layout.newcomer(&nearest) });
+        }
+    }
 }
 
 fn dispatch_projection(
@@ -225,7 +263,10 @@ fn dispatch_projection(
     model: Res<ActiveModel>,
     analysis: Res<Analysis>,
     restored: Res<Restored>,
-    embedded: Query<(Entity, &Sample, &Embedding, Option<&Descriptors>), (Without<Guest>, Without<Missing>)>,
+    embedded: Query<
+        (Entity, &Sample, &Embedding, Option<&Descriptors>),
+        (Without<Guest>, Without<Recording>, Without<Missing>),
+    >,
     mut statistics: Local<Option<Arc<Statistics>>>,
 ) {
     let statistics = statistics.get_or_insert_with(|| Arc::new(model.0.statistics.clone()));
