@@ -15,7 +15,10 @@ use crate::embed::{Embedding, Windows};
 use crate::project::SpaceIndex;
 use crate::project::closeness::{Closeness, Weights};
 use crate::project::space::{Answer, Heard, Probe, Space};
-use crate::sample::Notice;
+use crate::sample::{Notice, Recording};
+
+/// Neighbours that are shown around a take.
+const AROUND: usize = 8;
 
 /// Asks for the neighbours of one sample, in the library or a guest.
 #[derive(Clone, Copy, Debug)]
@@ -57,6 +60,8 @@ pub enum Purpose {
     List,
     /// To be shown around a sound that is pointed at.
     Glance,
+    /// To be shown around what is being recorded; asked by itself.
+    Take,
 }
 
 /// Asks for neighbours, to be found in [`Answers`].
@@ -90,6 +95,8 @@ pub struct Answers {
     pub list: Option<Answered>,
     /// For the sound that is pointed at.
     pub glance: Option<Answered>,
+    /// For the newest take, brought up to date while it is recorded.
+    pub take: Option<Answered>,
     serial: u64,
 }
 
@@ -98,6 +105,7 @@ impl Answers {
         match purpose {
             Purpose::List => &mut self.list,
             Purpose::Glance => &mut self.glance,
+            Purpose::Take => &mut self.take,
         }
     }
 }
@@ -187,16 +195,22 @@ fn collect_exact(mut comparer: ResMut<Comparer>, mut answers: ResMut<Answers>, c
     }
 }
 
-/// Asks anew when the space or the weights have changed: other sounds may be nearer now.
+/// Asks anew when the space or the weights have changed, for other sounds may be nearer now, and when a sound asked about sounds different,
+/// as a take does while it is recorded.
 fn ask_again(
     index: Option<Res<SpaceIndex>>,
     weights: Res<Weights>,
     answers: Res<Answers>,
+    changed: Query<(), Changed<Embedding>>,
+    takes: Query<Entity, (With<Recording>, Changed<Embedding>)>,
     mut asks: MessageWriter<Ask>,
 ) {
-    if weights.is_changed() || index.is_some_and(|index| index.is_changed()) {
-        asks.write_batch([&answers.list, &answers.glance].into_iter().flatten().map(|answered| answered.ask.clone()));
-    }
+    let moved = weights.is_changed() || index.is_some_and(|index| index.is_changed());
+    let known = [&answers.list, &answers.glance, &answers.take].into_iter().flatten();
+    let stale = known.filter(|answered| moved || changed.contains(answered.subject));
+    asks.write_batch(stale.map(|answered| answered.ask.clone()));
+    let fresh = takes.iter().filter(|take| answers.take.as_ref().is_none_or(|known| known.subject != *take));
+    asks.write_batch(fresh.map(|take| Ask { purpose: Purpose::Take, subject: Some(take), k: AROUND, within: None }));
 }
 
 fn answer_asked(
