@@ -37,6 +37,11 @@ impl Feed {
     pub fn end(&self, reason: InputError) {
         let _ = self.end.set(reason);
     }
+
+    /// Tells whether the device is gone.
+    pub fn is_over(&self) -> bool {
+        self.end.get().is_some()
+    }
 }
 
 /// The device's end of a ring.
@@ -75,7 +80,7 @@ pub struct Line {
     /// Its channels.
     pub channels: usize,
     ring: Consumer<f32>,
-    feed: Arc<Feed>,
+    pub(super) feed: Arc<Feed>,
 }
 
 impl Line {
@@ -98,7 +103,12 @@ impl Line {
 
     /// Tells whether nothing more will come.
     pub fn is_over(&self) -> bool {
-        self.ring.is_abandoned()
+        self.ring.is_abandoned() || self.feed.is_over()
+    }
+
+    /// Takes the device for gone, since it has been mute for too long.
+    pub fn give_up(&self) {
+        self.feed.end(InputError::Gone(self.name.clone()));
     }
 
     /// Why it is over, unless nobody wanted more.

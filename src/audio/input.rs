@@ -180,7 +180,7 @@ where
 /// The input that is open, within the `audio` actor.
 pub(super) struct Ear {
     inputs: Box<dyn Inputs>,
-    open: Option<Box<dyn Running>>,
+    open: Option<(Box<dyn Running>, Arc<Feed>)>,
     /// Tells when the device that is open has gone.
     pub lost: Receiver<InputError>,
 }
@@ -198,7 +198,7 @@ impl Ear {
         // Each device reports on a channel of its own, so that the last word of one does not end the next.
         let (lost, heard) = bounded(1);
         let opened = self.inputs.open(&wish, lost).map(|(stream, line)| {
-            (self.open, self.lost) = (Some(stream), heard);
+            (self.open, self.lost) = (Some((stream, line.feed.clone())), heard);
             line
         });
         // Whoever asked may be gone by now.
@@ -207,6 +207,12 @@ impl Ear {
 
     /// Lets go of the device, so that its line ends.
     pub fn close(&mut self) {
-        (self.open, self.lost) = (None, never());
+        self.lost = never();
+        if let Some((stream, feed)) = self.open.take()
+            && feed.is_over()
+        {
+            // Closing waits for the device's thread, and that of a sound server that has died may never return.
+            std::mem::forget(stream);
+        }
     }
 }
