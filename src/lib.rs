@@ -5,7 +5,7 @@
 //!     ▲                 ▲                                                            (k-d tree, map positions)
 //!     │                 └──── store: mirrors every stage to SQLite, restores at start ────┐        │
 //!     │                                                                                   ▼        ▼
-//!  record (to come) ◄──── audio (cpal out/in) ◄──────────────── messages ◄──────────────── ui: list · map · waveform
+//!  record ◄──── audio (cpal out/in) ◄──────────────── messages ◄──────────────── ui: list · map · waveform
 //! ```
 //!
 //! A sample is an entity. Each capability is a plugin in one folder, which owns the components it inserts and, where
@@ -19,7 +19,8 @@
 //! | [`DecodePlugin`](decode::DecodePlugin) | `AudioInfo`, `Thumbnail`, `Features`, `Descriptors`; the `Waveform` that is looked at | `waveform` |
 //! | [`EmbedPlugin`](embed::EmbedPlugin) | `Embedding` | `analyse-n`, which also decode |
 //! | [`ProjectPlugin`](project::ProjectPlugin) | `Weights`; `SpaceIndex`: space and layout | `project` |
-//! | [`AudioPlugin`](audio::AudioPlugin) | `AuditionSettings`, `Playback`; plays samples | `audio` |
+//! | [`AudioPlugin`](audio::AudioPlugin) | `AuditionSettings`, `Playback`; plays samples, opens inputs | `audio` |
+//! | [`RecordPlugin`](record::RecordPlugin) | `Recorder`, `Level`, `Recording`, `Slices`, `Trim`; makes takes | `wav`, `cut` |
 //! | [`QueryPlugin`](query::QueryPlugin) | `Answers` | `compare` |
 //! | [`MapPlugin`](map::MapPlugin) | `Map`, `Legend`; what `MapLook` and `Palette` say is drawn | |
 //! | [`StorePlugin`](store::StorePlugin) | nothing; mirrors the others | `store` |
@@ -34,6 +35,7 @@ pub mod embed;
 pub mod map;
 pub mod project;
 pub mod query;
+pub mod record;
 pub mod sample;
 pub mod settings;
 pub mod store;
@@ -107,7 +109,7 @@ pub fn desktop(assembly: Assembly) -> App {
     let mut app = App::new();
     app.add_plugins(ui::WindowPlugin);
     assemble(&mut app, assembly);
-    app.add_plugins(ui::UiPlugin);
+    app.add_plugins((ui::UiPlugin, record::RecordPlugin));
     app
 }
 

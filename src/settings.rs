@@ -48,6 +48,22 @@ pub fn default_library() -> PathBuf {
     data_folder().join("library.db")
 }
 
+/// Returns the platform's folder for music, or the home folder.
+///
+/// On Linux what `user-dirs.dirs` says (freedesktop.org, xdg-user-dirs), elsewhere `Music` in the home folder.
+pub fn music_folder() -> PathBuf {
+    let home = etcetera::home_dir().unwrap_or_else(|_| PathBuf::from("."));
+    let config = std::env::var_os("XDG_CONFIG_HOME").map_or_else(|| home.join(".config"), PathBuf::from);
+    let named = std::fs::read_to_string(config.join("user-dirs.dirs")).unwrap_or_default();
+    let named = named.lines().find_map(|line| line.trim().strip_prefix("XDG_MUSIC_DIR=").map(|v| v.trim_matches('"')));
+    match named.map(|named| named.strip_prefix("$HOME/").map_or_else(|| PathBuf::from(named), |below| home.join(below)))
+    {
+        Some(folder) if folder.is_absolute() => folder,
+        _ if cfg!(any(target_os = "macos", windows)) || home.join("Music").is_dir() => home.join("Music"),
+        _ => home,
+    }
+}
+
 /// Lists the folders that are searched for models, first match wins.
 ///
 /// `$SOUNDKIN_MODELS`, the data folder's `models`, `models` beside the program, and the source tree's `models` for a

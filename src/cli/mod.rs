@@ -9,6 +9,7 @@ mod map;
 mod models;
 mod open;
 mod play;
+mod record;
 mod similar;
 
 use std::path::{Path, PathBuf};
@@ -71,6 +72,8 @@ enum Verb {
     Map(map::Map),
     /// Play a sound to its end
     Play(play::Play),
+    /// Record the sound input
+    Record(record::Take),
     /// Show the installed models
     Models,
     /// Show what this machine offers
@@ -91,6 +94,7 @@ pub fn run(arguments: Arguments) -> Result<()> {
         Some(Verb::Embed(verb)) => verb.run(&common),
         Some(Verb::Map(verb)) => verb.run(&common),
         Some(Verb::Play(verb)) => verb.run(&common),
+        Some(Verb::Record(verb)) => verb.run(&common),
         Some(Verb::Models) => models::run(&common),
         Some(Verb::Doctor) => doctor::run(&common),
     }

@@ -9,18 +9,23 @@ use bevy::prelude::*;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::{Common, list, put_path, sample_or_guest};
+use super::{Common, list, put_path, record, sample_or_guest};
 use crate::decode::descriptors::Group;
 use crate::embed::{ActiveModel, Analysis, Embedding};
 use crate::project::SpaceIndex;
 use crate::project::closeness::{Closeness, Weights};
 use crate::query::{Compared, SimilarSamples, SimilarTo, answer};
+use crate::record::{Keep, TakeOptions};
 use crate::sample::{Failed, Sample, Tags};
 
 #[derive(Args, Debug)]
 pub(super) struct Similar {
     /// A sound file, in the library or not
-    query: PathBuf,
+    #[arg(required_unless_present = "mic")]
+    query: Option<PathBuf>,
+    /// Record so many seconds from the sound input and ask with that; nothing of it is kept
+    #[arg(long, value_name = "SECONDS", value_parser = record::seconds, conflicts_with = "query")]
+    mic: Option<f64>,
     /// How many neighbours
     #[arg(short, default_value_t = 10)]
     k: usize,
@@ -52,14 +57,21 @@ impl Similar {
         if self.head.is_some() && model.statistics.head.is_none() {
             bail!("model {} has no learned head; leave out --head or choose another model", model.manifest.id);
         }
-        let subject = sample_or_guest(app.world_mut(), &self.query)?;
-        common.wait(&mut app)?;
+        let (subject, query) = if let Some(query) = &self.query {
+            let subject = sample_or_guest(app.world_mut(), query)?;
+            common.wait(&mut app)?;
+            (subject, std::path::absolute(query)?.to_string_lossy().into_owned())
+        } else {
+            record::prepare(&mut app);
+            let options = TakeOptions { keep: Keep::Nothing, seconds: self.mic, ..TakeOptions::default() };
+            let taken = record::take(&mut app, common, options)?;
+            (taken.finished.entity, taken.input.map_or_else(|| "microphone".to_owned(), |input| input.name))
+        };
         let found = neighbours(app.world_mut(), subject, self.k, self.filter)?;
-        let (value, seconds) = (&self.query, started.elapsed().as_secs_f64());
-        let absolute = std::path::absolute(value)?;
+        let seconds = started.elapsed().as_secs_f64();
         let world = app.world();
         let value = json!({
-            "query": [absolute.to_string_lossy()],
+            "query": [query],
             "model": model.manifest.id,
             "head": model.statistics.head.as_ref().map(|_| world.resource::<Weights>().head),
             "k": self.k,

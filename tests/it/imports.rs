@@ -3,7 +3,7 @@
 use std::path::Path;
 
 /// Each folder and what it may name with `crate::`.
-const ALLOWED: [(&str, &[&str]); 11] = [
+const ALLOWED: [(&str, &[&str]); 12] = [
     ("actor", &[]),
     ("settings", &["actor", "sample"]),
     ("sample", &[]),
@@ -12,6 +12,7 @@ const ALLOWED: [(&str, &[&str]); 11] = [
     ("embed", &["actor", "sample", "settings", "decode"]),
     ("project", &["actor", "sample", "decode", "embed"]),
     ("audio", &["actor", "sample", "decode"]),
+    ("record", &["actor", "sample", "settings", "watch", "decode", "embed", "audio"]),
     ("map", &["actor", "sample", "watch", "decode", "embed", "project", "query", "audio"]),
     ("query", &["actor", "sample", "decode", "embed", "project"]),
     ("store", &["actor", "sample", "watch", "decode", "embed", "project", "audio"]),

@@ -1,0 +1,343 @@
+//! New files from sounds that are there: slices, and a take without the silence at its ends.
+//!
+//! A file is written under another name first and never over one that is there; only a take whose trim is accepted is
+//! replaced, in one step, once its shorter self is complete.
+
+use std::fs::OpenOptions;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bevy::prelude::*;
+
+use super::onset::{Onsets, slices};
+use super::wav::{Format, Spec, Writer};
+use crate::SoundkinSystems;
+use crate::actor::{Actor, Wake, contained};
+use crate::decode::stream::{Decoders, Stream};
+use crate::decode::{DecodeError, Digest};
+use crate::sample::{FileStamp, Folders, Guest, Notice, Recording, Sample, SampleIndex};
+
+/// Jobs that may wait at the actor.
+const MAILBOX: usize = 4;
+
+/// Proposed slices of a sound: start and end of each in seconds, in order. A take has them when it ends.
+#[derive(Component, Clone, Debug, Default, PartialEq)]
+pub struct Slices(pub Vec<[f64; 2]>);
+
+/// What would be left of a take without the silence at its ends, in seconds. The file stays as it is until
+/// [`AcceptTrim`].
+#[derive(Component, Clone, Copy, Debug, PartialEq)]
+pub struct Trim {
+    /// Where sound begins.
+    pub from: f64,
+    /// Where it ends.
+    pub to: f64,
+}
+
+/// Asks for a sample's [`Slices`].
+#[derive(Message, Clone, Copy, Debug)]
+pub struct ProposeSlices(pub Entity);
+
+/// Writes slices of a sample next to it, each of them a sample at once.
+#[derive(Message, Clone, Debug)]
+pub struct SaveSlices {
+    /// The sample.
+    pub sample: Entity,
+    /// Start and end of each slice in seconds.
+    pub slices: Vec<[f64; 2]>,
+}
+
+/// Slices have been written.
+#[derive(Message, Clone, Debug)]
+pub struct SlicesSaved {
+    /// The sample they were cut from.
+    pub sample: Entity,
+    /// Their files, in order.
+    pub paths: Vec<Arc<Path>>,
+}
+
+/// Cuts a take to its [`Trim`].
+#[derive(Message, Clone, Copy, Debug)]
+pub struct AcceptTrim(pub Entity);
+
+enum Job {
+    Propose(Entity, Arc<Path>),
+    Slice(Entity, Arc<Path>, Vec<[f64; 2]>),
+    Trim(Entity, Arc<Path>, [f64; 2]),
+}
+
+enum Reply {
+    Proposed(Entity, Vec<[f64; 2]>),
+    Sliced(Entity, Vec<(Arc<Path>, FileStamp)>, Option<String>),
+    Trimmed(Entity, FileStamp),
+    Failed(String),
+}
+
+#[derive(Resource)]
+struct Cutter {
+    actor: Actor<Job, Reply>,
+    waiting: Vec<Job>,
+}
+
+pub(super) fn build(app: &mut App) {
+    app.add_message::<ProposeSlices>()
+        .add_message::<SaveSlices>()
+        .add_message::<SlicesSaved>()
+        .add_message::<AcceptTrim>();
+    let wake = app.world().resource::<Wake>().clone();
+    match Actor::pool("cut", 1, MAILBOX, &wake, || serve) {
+        Ok(actor) => app.insert_resource(Cutter { actor, waiting: Vec::new() }),
+        Err(error) => {
+            app.world_mut().write_message(Notice::new(format!("sounds cannot be cut: no thread ({error})")));
+            return;
+        }
+    };
+    app.add_observer(forget_outdated)
+        .add_systems(Update, collect_cuts.after(super::CollectTakes).in_set(SoundkinSystems::Collect))
+        .add_systems(Update, respond.in_set(SoundkinSystems::Respond));
+}
+
+fn forget_outdated(replaced: On<Discard, FileStamp>, mut commands: Commands) {
+    if let Ok(mut sample) = commands.get_entity(replaced.entity) {
+        sample.try_remove::<(Slices, Trim)>();
+    }
+}
+
+fn respond(
+    mut proposals: MessageReader<ProposeSlices>,
+    mut saves: MessageReader<SaveSlices>,
+    mut trims: MessageReader<AcceptTrim>,
+    mut cutter: ResMut<Cutter>,
+    samples: Query<(&Sample, Option<&Trim>), (Without<Recording>, With<FileStamp>)>,
+) {
+    let path = |entity: Entity| Some(samples.get(entity).ok()?.0.path.clone());
+    let proposals = proposals.read().filter_map(|ask| Some(Job::Propose(ask.0, path(ask.0)?)));
+    let saves = saves.read().filter_map(|ask| Some(Job::Slice(ask.sample, path(ask.sample)?, ask.slices.clone())));
+    let trims = trims.read().filter_map(|ask| {
+        let (sample, trim) = samples.get(ask.0).ok()?;
+        let Trim { from, to } = *trim?;
+        Some(Job::Trim(ask.0, sample.path.clone(), [from, to]))
+    });
+    let jobs: Vec<Job> = proposals.chain(saves).chain(trims).collect();
+    cutter.waiting.extend(jobs);
+    while !cutter.waiting.is_empty() {
+        let job = cutter.waiting.remove(0);
+        if let Err(job) = cutter.actor.try_send(job) {
+            cutter.waiting.insert(0, job);
+            return;
+        }
+    }
+}
+
+fn collect_cuts(
+    cutter: Res<Cutter>,
+    folders: Res<Folders>,
+    index: Res<SampleIndex>,
+    mut saved: MessageWriter<SlicesSaved>,
+    mut notices: MessageWriter<Notice>,
+    mut commands: Commands,
+) {
+    for reply in cutter.actor.replies() {
+        match reply {
+            Reply::Proposed(entity, slices) => {
+                if let Ok(mut sample) = commands.get_entity(entity) {
+                    sample.try_insert(Slices(slices));
+                }
+            }
+            Reply::Sliced(sample, files, problem) => {
+                for (path, stamp) in &files {
+                    // The watcher may have been quicker.
+                    if index.at(path).is_none() {
+                        let mut slice = commands.spawn((Sample { path: path.clone() }, *stamp));
+                        if !folders.0.iter().any(|folder| path.starts_with(folder)) {
+                            slice.insert(Guest);
+                        }
+                    }
+                }
+                notices.write_batch(problem.map(Notice::new));
+                saved.write(SlicesSaved { sample, paths: files.into_iter().map(|(path, _)| path).collect() });
+            }
+            // Everything known of the longer one goes with its stamp.
+            Reply::Trimmed(entity, stamp) => {
+                if let Ok(mut sample) = commands.get_entity(entity) {
+                    sample.try_insert(stamp);
+                }
+            }
+            Reply::Failed(reason) => {
+                notices.write(Notice::new(reason));
+            }
+        }
+    }
+}
+
+/// Why a sound could not be cut.
+#[derive(Debug, thiserror::Error)]
+enum CutError {
+    #[error("{0}")]
+    Decode(#[from] DecodeError),
+    #[error("cannot be written ({0}); make room or check permissions")]
+    Write(#[from] io::Error),
+}
+
+fn serve(job: Job) -> Reply {
+    let path = match &job {
+        Job::Propose(_, path) | Job::Slice(_, path, _) | Job::Trim(_, path, _) => path.clone(),
+    };
+    let failed = |error: CutError| Reply::Failed(format!("{error}: {}", path.display()));
+    let work = || match job {
+        Job::Propose(entity, path) => propose(&path).map_or_else(failed, |found| Reply::Proposed(entity, found)),
+        Job::Slice(entity, path, slices) => {
+            let mut files = Vec::new();
+            let mut problem = None;
+            for slice in slices {
+                match slice_next_to(&path, slice) {
+                    Ok(Some(file)) => files.push(file),
+                    Ok(None) => {}
+                    Err(error) => {
+                        problem = Some(format!("{error}: {}", path.display()));
+                        break;
+                    }
+                }
+            }
+            Reply::Sliced(entity, files, problem)
+        }
+        Job::Trim(entity, path, span) => trim(&path, span).map_or_else(failed, |stamp| Reply::Trimmed(entity, stamp)),
+    };
+    contained(work).unwrap_or_else(|panic| Reply::Failed(format!("cannot be cut ({panic}): {}", path.display())))
+}
+
+fn propose(path: &Path) -> Result<Vec<[f64; 2]>, CutError> {
+    let mut stream = Stream::open_path(path, &mut Decoders::default())?;
+    let mut heard = None;
+    while let Some(block) = stream.next_block()? {
+        let (digest, onsets) =
+            heard.get_or_insert_with(|| (Digest::new(block.rate, block.channels, 0.0), Onsets::new(block.rate)));
+        digest.add(block.samples);
+        onsets.add(digest.mono());
+    }
+    Ok(heard.map_or_else(Vec::new, |(digest, onsets)| slices(&onsets.finish(), digest.info("").seconds())))
+}
+
+/// Writes a slice under the sound's name and a number; `None` if nothing of the sound lies in it.
+fn slice_next_to(path: &Path, span: [f64; 2]) -> Result<Option<(Arc<Path>, FileStamp)>, CutError> {
+    let stem = path.file_stem().unwrap_or_default().to_os_string();
+    for number in 1..10_000 {
+        let mut name = stem.clone();
+        name.push(format!(" {number:02}.wav"));
+        let slice = path.with_file_name(name);
+        let part = part(&slice);
+        match OpenOptions::new().write(true).create_new(true).open(&slice) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error.into()),
+            Ok(_) => {
+                let written = write_part(path, span, &part)
+                    .and_then(|stamp| stamp.map(|stamp| Ok((std::fs::rename(&part, &slice)?, stamp))).transpose());
+                if !matches!(written, Ok(Some(_))) {
+                    // Neither of them holds anything that anybody would miss.
+                    let _ = (std::fs::remove_file(&part), std::fs::remove_file(&slice));
+                }
+                return written.map(|written| written.map(|((), stamp)| (slice.as_path().into(), stamp)));
+            }
+        }
+    }
+    Err(io::Error::from(io::ErrorKind::AlreadyExists).into())
+}
+
+fn trim(path: &Path, span: [f64; 2]) -> Result<FileStamp, CutError> {
+    let part = part(path);
+    let written = write_part(path, span, &part);
+    let stamp = match written {
+        Ok(Some(stamp)) => stamp,
+        other => {
+            let _ = std::fs::remove_file(&part);
+            return other?.ok_or(CutError::Decode(DecodeError::Empty));
+        }
+    };
+    std::fs::rename(&part, path)?;
+    Ok(stamp)
+}
+
+/// A name that is not listed as a sound.
+fn part(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".part");
+    name.into()
+}
+
+/// Copies `span` of a sound into a new file; `None` if there is nothing in it.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "seconds times rate, clamped to be positive"
+)]
+fn write_part(path: &Path, span: [f64; 2], to: &Path) -> Result<Option<FileStamp>, CutError> {
+    let mut stream = Stream::open_path(path, &mut Decoders::default())?;
+    // Whole numbers of 24 bits come back as they are, and so does anything narrower; all else is kept as it was decoded.
+    let format = if stream.codec().starts_with("pcm_s") { Format::Int24 } else { Format::Float32 };
+    let Some(first) = stream.next_block()? else { return Ok(None) };
+    let (rate, channels) = (first.rate, first.channels);
+    let [from, end] = span.map(|seconds| (seconds.max(0.0) * f64::from(rate)).round() as u64);
+    stream.seek(from)?;
+    let mut at = from;
+    let spec = Spec { rate, channels: u16::try_from(channels).unwrap_or(u16::MAX), format };
+    let file = std::fs::File::create(to)?;
+    let mut writer = Writer::new(file, spec)?;
+    while at < end
+        && let Some(block) = stream.next_block()?
+    {
+        let frames = (block.samples.len() / channels) as u64;
+        let taken = frames.min(end - at);
+        writer.write(&block.samples[..taken as usize * channels])?;
+        at += taken;
+    }
+    if at == from {
+        return Ok(None);
+    }
+    let (_, file) = writer.finish()?;
+    file.sync_all()?;
+    Ok(Some(FileStamp::of(&file.metadata()?)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn take(folder: &Path) -> PathBuf {
+        let path = folder.join("take.wav");
+        let spec = Spec { rate: 1000, channels: 2, format: Format::Float32 };
+        let mut writer = Writer::new(std::fs::File::create(&path).unwrap(), spec).unwrap();
+        writer.write(&(0..4000).map(|n| (n / 2) as f32 / 4000.0).collect::<Vec<f32>>()).unwrap();
+        writer.finish().unwrap();
+        path
+    }
+
+    fn samples(path: &Path) -> Vec<f32> {
+        hound::WavReader::open(path).unwrap().into_samples::<f32>().map(Result::unwrap).collect()
+    }
+
+    #[test]
+    fn slices_get_names_of_their_own_and_hold_exactly_their_part() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = take(folder.path());
+        std::fs::write(folder.path().join("take 01.wav"), b"mine").unwrap();
+        let (slice, stamp) = slice_next_to(&path, [0.5, 0.75]).unwrap().unwrap();
+        assert_eq!(&*slice, folder.path().join("take 02.wav"));
+        assert_eq!(samples(&slice), samples(&path)[1000..1500]);
+        assert_eq!(stamp, FileStamp::of(&slice.metadata().unwrap()));
+        assert!(slice_next_to(&path, [5.0, 6.0]).unwrap().is_none());
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 3, "nothing else is left behind");
+        assert_eq!(std::fs::read(folder.path().join("take 01.wav")).unwrap(), b"mine");
+    }
+
+    #[test]
+    fn a_trimmed_take_takes_the_place_of_the_whole_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = take(folder.path());
+        let whole = samples(&path);
+        let stamp = trim(&path, [0.25, 9.0]).unwrap();
+        assert_eq!(samples(&path), whole[500..]);
+        assert_eq!(stamp, FileStamp::of(&path.metadata().unwrap()));
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+}

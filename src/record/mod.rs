@@ -1,0 +1,440 @@
+//! Recording: a take is a sample from its first moment.
+//!
+//! The plugin turns [`Record`] messages into jobs of the `wav` actor (`taker`), which reads the input's ring, writes the
+//! file (`wav`) and measures as it goes. What it replies becomes the take's entity: [`Sample`] with [`Recording`], a
+//! growing [`Waveform`] and [`AudioInfo`], and every moment its [`Newest`] sound, which others embed and place. When it
+//! ends it has its [`FileStamp`] and waits, as [`Taken`], for its vector; nothing of it is decoded again.
+//! Slices (`onset`) and the cutting of silence make new files from finished sounds (`cut`).
+
+mod cut;
+mod level;
+pub mod onset;
+mod taker;
+pub mod wav;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bevy::prelude::*;
+use crossbeam_channel::{Sender, bounded};
+use serde::{Deserialize, Serialize};
+
+pub use self::cut::{AcceptTrim, ProposeSlices, SaveSlices, Slices, SlicesSaved, Trim};
+pub use self::level::Level;
+use self::taker::{Job, Place, Reply, Start};
+pub use self::wav::Format;
+use crate::SoundkinSystems;
+use crate::actor::{Actor, Wake};
+use crate::audio::{InputError, Line, Listen, Wish};
+use crate::decode::waveform::Pyramid;
+use crate::decode::{AudioInfo, Kept, Newest, Waveform};
+use crate::sample::{FileStamp, Folders, Guest, Notice, Recording, Sample};
+use crate::settings::{Settings, music_folder};
+use crate::watch::{AddFolder, CollectFacts};
+
+/// Longest pre-roll in seconds.
+const LONGEST: f64 = 60.0;
+/// Jobs that may wait at the actor.
+const MAILBOX: usize = 16;
+/// The name of a take without a file, which is never listed or stored.
+const UNKEPT: &str = "recording";
+
+/// Asks the recorder for something.
+#[derive(Message, Clone, Debug, PartialEq)]
+pub enum Record {
+    /// Listens, so that there is a level and a pre-roll, or stops listening between takes.
+    Arm(bool),
+    /// Begins a take; one that is under way ends.
+    Start(TakeOptions),
+    /// Ends the take, or no longer waits for one.
+    Stop,
+    /// Forgets that the input has clipped.
+    Unclip,
+}
+
+/// How a take is made.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TakeOptions {
+    /// What becomes of it.
+    pub keep: Keep,
+    /// Seconds from before the start that belong to it, as far as the input was listened to then.
+    pub pre_roll: f64,
+    /// Level that starts it, in dBFS; at once without one.
+    pub threshold_db: Option<f32>,
+    /// Seconds after its start at which it ends by itself.
+    pub seconds: Option<f64>,
+}
+
+/// What becomes of a take.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Keep {
+    /// A file in the recordings folder, which is part of the library.
+    #[default]
+    Recordings,
+    /// A file of this name, never over another one; a sample of the library if it lies in one of its folders.
+    File(PathBuf),
+    /// No file: only a question.
+    Nothing,
+}
+
+/// A take is over; its vector may still be on its way.
+#[derive(Message, Clone, Debug)]
+pub struct RecordingFinished {
+    /// The take.
+    pub entity: Entity,
+    /// Frames that were lost in it.
+    pub overruns: u64,
+    /// Why it ended, if nobody asked for it; also told as a [`Notice`].
+    pub reason: Option<String>,
+}
+
+/// A take could not begin, or there was nothing in it; also told as a [`Notice`].
+#[derive(Message, Clone, Debug)]
+pub struct RecordingFailed(pub String);
+
+/// How takes are made, as it stands in the settings under `[recording]`.
+#[derive(Resource, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RecordingSettings {
+    /// Name of the input; empty for the system's default.
+    pub device: String,
+    /// Channels to record, counted from 1; empty for all of an input with one or two, and the first two of another.
+    pub channels: Vec<u16>,
+    /// Where takes go; empty for `Soundkin Recordings` in the platform's folder for music.
+    pub folder: PathBuf,
+    /// How samples are written: `float32` or `int24`.
+    pub format: Format,
+    /// Seconds that are kept in memory while armed, at most 60.
+    pub pre_roll: f64,
+}
+
+impl Default for RecordingSettings {
+    fn default() -> Self {
+        Self {
+            device: String::new(),
+            channels: Vec::new(),
+            folder: PathBuf::new(),
+            format: Format::Float32,
+            pre_roll: 10.0,
+        }
+    }
+}
+
+impl RecordingSettings {
+    /// The folder in which takes are kept.
+    pub fn recordings(&self) -> PathBuf {
+        if self.folder.as_os_str().is_empty() {
+            music_folder().join("Soundkin Recordings")
+        } else {
+            self.folder.clone()
+        }
+    }
+}
+
+/// What the recorder does.
+#[derive(Resource, Clone, Debug, Default, PartialEq)]
+pub struct Recorder {
+    /// Whether it listens between takes.
+    pub armed: bool,
+    /// A take is wanted and has not begun: the input is being opened, or is not loud enough yet.
+    pub waiting: bool,
+    /// The take that is under way.
+    pub take: Option<Entity>,
+    /// The input that is open.
+    pub input: Option<Input>,
+    /// Frames lost since it was opened.
+    pub overruns: u64,
+}
+
+/// An open input.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Input {
+    /// Name of the device.
+    pub name: String,
+    /// Rate in Hz.
+    pub rate: u32,
+    /// Channels that are recorded.
+    pub channels: usize,
+}
+
+/// The actor, and what is shared with it.
+#[derive(Resource)]
+struct Wav {
+    actor: Actor<Job, Reply>,
+    lines: Sender<Result<Line, InputError>>,
+    /// What the full mailbox did not take.
+    unsent: Vec<Job>,
+    /// The newest take's number, its entity, and what becomes of it.
+    serial: u64,
+    entity: Option<(u64, Entity)>,
+    keep: Keep,
+    listens: bool,
+}
+
+impl Wav {
+    fn send(&mut self, job: Job) {
+        self.unsent.push(job);
+        while !self.unsent.is_empty() {
+            let job = self.unsent.remove(0);
+            if let Err(job) = self.actor.try_send(job) {
+                self.unsent.insert(0, job);
+                return;
+            }
+        }
+    }
+
+    fn of(&self, serial: u64) -> Option<Entity> {
+        self.entity.filter(|(of, _)| *of == serial).map(|(_, entity)| entity)
+    }
+}
+
+/// Replies of the recorder become components, within [`SoundkinSystems::Collect`].
+#[derive(SystemSet, Debug, Clone, PartialEq, Eq, Hash)]
+struct CollectTakes;
+
+/// Records; goes after [`AudioPlugin`](crate::audio::AudioPlugin), which opens the inputs.
+pub struct RecordPlugin;
+
+impl Plugin for RecordPlugin {
+    fn build(&self, app: &mut App) {
+        let wake = app.world().resource::<Wake>().clone();
+        let (lines, opened) = bounded(4);
+        let body = move |inbox, outbox| taker::serve(&inbox, outbox, &opened);
+        match Actor::spawn("wav", MAILBOX, &wake, body) {
+            Ok(actor) => app.insert_resource(Wav {
+                actor,
+                lines,
+                unsent: Vec::new(),
+                serial: 0,
+                entity: None,
+                keep: Keep::Nothing,
+                listens: false,
+            }),
+            Err(error) => {
+                app.world_mut().write_message(Notice::new(format!("nothing can be recorded: no thread ({error})")));
+                return;
+            }
+        };
+        let known = app.world_mut().get_resource_mut::<Settings>().map(|mut settings| settings.get("recording"));
+        if let Some(known) = known {
+            app.insert_resource::<RecordingSettings>(known);
+        }
+        app.init_resource::<RecordingSettings>()
+            .init_resource::<Recorder>()
+            .init_resource::<Level>()
+            .add_message::<Record>()
+            .add_message::<RecordingFinished>()
+            .add_message::<RecordingFailed>()
+            // A fact about a file that was still growing must not arrive after its stamp.
+            .add_systems(
+                Update,
+                collect_takes.after(CollectFacts).in_set(CollectTakes).in_set(SoundkinSystems::Collect),
+            )
+            .add_systems(Update, (respond, listen).chain().in_set(SoundkinSystems::Respond))
+            .add_systems(Update, remember.in_set(SoundkinSystems::Derive));
+        cut::build(app);
+    }
+}
+
+fn collect_takes(
+    mut wav: ResMut<Wav>,
+    mut recorder: ResMut<Recorder>,
+    mut level: ResMut<Level>,
+    folders: Res<Folders>,
+    mut waveforms: Query<&mut Waveform>,
+    mut finished: MessageWriter<RecordingFinished>,
+    mut failed: MessageWriter<RecordingFailed>,
+    mut added: MessageWriter<AddFolder>,
+    mut notices: MessageWriter<Notice>,
+    mut commands: Commands,
+) {
+    let mut now = recorder.clone();
+    // Waveforms begun in this frame are not components before the commands have been applied.
+    let mut begun: Option<Pyramid> = None;
+    let replies: Vec<Reply> = wav.actor.replies().collect();
+    for reply in replies {
+        match reply {
+            Reply::Listening(name, rate, channels) => now.input = Some(Input { name, rate, channels }),
+            Reply::Deaf(error) => {
+                now.input = None;
+                if let Some(error) = error {
+                    now.armed = false;
+                    notices.write(Notice::new(error.to_string()));
+                }
+            }
+            Reply::Level(next, overruns) => {
+                now.overruns = overruns;
+                level.set_if_neq(next);
+            }
+            Reply::Started { serial, path, info } => {
+                let folder = path.as_ref().and_then(|path| path.parent().map(Path::to_owned));
+                let within = |path: &Path| folders.0.iter().any(|folder| path.starts_with(folder));
+                let is_member = match (&wav.keep, &path) {
+                    (Keep::Recordings, Some(path)) => {
+                        if let Some(path) = folder.filter(|_| !within(path)) {
+                            added.write(AddFolder { path, follow: true });
+                        }
+                        true
+                    }
+                    (Keep::File(_), Some(path)) => within(path),
+                    _ => false,
+                };
+                let path = path.unwrap_or_else(|| Path::new(UNKEPT).into());
+                begun = Some(Pyramid::growing(info.channels as usize));
+                let mut entity = commands.spawn((Sample { path }, Recording, info));
+                if !is_member {
+                    entity.insert(Guest);
+                }
+                wav.entity = Some((serial, entity.id()));
+                (now.take, now.waiting) = (Some(entity.id()), false);
+            }
+            Reply::Grew { serial, frames, info } => {
+                let Some(entity) = wav.of(serial) else { continue };
+                if let Ok(mut entity) = commands.get_entity(entity) {
+                    entity.try_insert(info);
+                }
+                match (frames, &mut begun) {
+                    (Some(frames), Some(wave)) => wave.grow(&frames),
+                    (Some(frames), None) => {
+                        if let Ok(mut wave) = waveforms.get_mut(entity) {
+                            Arc::make_mut(&mut wave.0).grow(&frames);
+                        }
+                    }
+                    (None, _) => {
+                        begun = None;
+                        commands.entity(entity).try_remove::<Waveform>();
+                    }
+                }
+            }
+            Reply::Newest(serial, pcm) => {
+                if let Some(Ok(mut entity)) = wav.of(serial).map(|entity| commands.get_entity(entity)) {
+                    entity.try_insert(Newest(pcm));
+                }
+            }
+            Reply::Finished(serial, end) => {
+                let Some(entity) = wav.of(serial) else { continue };
+                now.take = None;
+                if let Some(wave) = begun.take() {
+                    commands.entity(entity).try_insert(Waveform(Arc::new(wave)));
+                }
+                if let Some(reason) = &end.reason {
+                    notices.write(Notice::new(reason));
+                }
+                settle(entity, *end, &mut finished, &mut commands);
+            }
+            Reply::Failed(serial, reason) => {
+                now.waiting = false;
+                if let Some(entity) = wav.of(serial) {
+                    begun = None;
+                    now.take = None;
+                    commands.entity(entity).try_despawn();
+                }
+                if !reason.is_empty() {
+                    notices.write(Notice::new(&reason));
+                }
+                failed.write(RecordingFailed(reason));
+            }
+            Reply::Notice(text) => {
+                notices.write(Notice::new(text));
+            }
+        }
+    }
+    if let (Some(wave), Some((_, entity))) = (begun, wav.entity) {
+        commands.entity(entity).try_insert(Waveform(Arc::new(wave)));
+    }
+    recorder.set_if_neq(now);
+}
+
+/// Makes a take that has ended a sample like any other.
+fn settle(
+    entity: Entity,
+    end: taker::Finished,
+    finished: &mut MessageWriter<RecordingFinished>,
+    commands: &mut Commands,
+) {
+    let mut take = commands.entity(entity);
+    take.try_remove::<(Recording, Newest)>();
+    if let Some(taken) = end.taken {
+        let seconds = taken.decoded.info.seconds();
+        let cuts = Slices(onset::slices(&end.onsets, seconds));
+        take.try_insert((taken.decoded.info.clone(), taken.decoded.thumbnail.clone(), taken.decoded.features));
+        take.try_insert((cuts, taken, end.stamp.unwrap_or(FileStamp { size: 0, modified: 0 })));
+        if let Some([from, to]) = end.loud.filter(|[from, to]| *from > 0.0 || *to < seconds) {
+            take.try_insert(Trim { from, to });
+        }
+    } else {
+        // Whatever the file holds now is looked at as in any other file.
+        take.try_remove::<(AudioInfo, crate::embed::Embedding)>();
+        end.stamp.map(|stamp| take.try_insert(stamp));
+    }
+    finished.write(RecordingFinished { entity, overruns: end.overruns, reason: end.reason });
+}
+
+fn respond(
+    mut asked: MessageReader<Record>,
+    mut wav: ResMut<Wav>,
+    mut recorder: ResMut<Recorder>,
+    settings: Res<RecordingSettings>,
+    kept: Option<Res<Kept>>,
+) {
+    if settings.is_changed() {
+        let pre_roll = settings.pre_roll.clamp(0.0, LONGEST);
+        wav.send(Job::Setup { channels: settings.channels.clone(), pre_roll });
+    }
+    for record in asked.read() {
+        match record {
+            Record::Arm(armed) => recorder.armed = *armed,
+            Record::Start(options) => {
+                wav.serial += 1;
+                wav.keep = options.keep.clone();
+                let place = match &options.keep {
+                    Keep::Recordings => Some(Place::Folder(settings.recordings())),
+                    Keep::File(path) => Some(Place::File(path.clone())),
+                    Keep::Nothing => None,
+                };
+                let start = Start {
+                    serial: wav.serial,
+                    place,
+                    pre_roll: options.pre_roll.clamp(0.0, LONGEST),
+                    threshold_db: options.threshold_db,
+                    seconds: options.seconds,
+                    keep: kept.as_ref().map_or(LONGEST, |kept| kept.0),
+                    format: settings.format,
+                };
+                recorder.waiting = true;
+                wav.send(Job::Start(Box::new(start)));
+            }
+            Record::Stop => wav.send(Job::Stop),
+            Record::Unclip => wav.send(Job::Unclip),
+        }
+    }
+}
+
+/// Has the input opened when it is needed, and closed when it no longer is.
+fn listen(
+    mut wav: ResMut<Wav>,
+    recorder: Res<Recorder>,
+    settings: Res<RecordingSettings>,
+    mut opened: Local<Option<(String, usize)>>,
+    mut listens: MessageWriter<Listen>,
+) {
+    let channels = settings.channels.iter().max().map_or(0, |channel| usize::from(*channel));
+    let wanted =
+        (recorder.armed || recorder.waiting || recorder.take.is_some()).then(|| (settings.device.clone(), channels));
+    // A take that is under way keeps its input whatever the settings say meanwhile; one that went away is asked for anew.
+    let stays = opened.is_some() && wanted.is_some() && recorder.take.is_some();
+    let gone = wav.listens && recorder.input.is_none();
+    if (*opened != wanted && !stays) || (gone && recorder.waiting) {
+        let wish = wanted.clone().map(|(device, channels)| Wish { device, channels, to: wav.lines.clone() });
+        listens.write(Listen(wish));
+        wav.listens = false;
+        *opened = wanted;
+    }
+    wav.listens |= recorder.input.is_some();
+}
+
+fn remember(chosen: Res<RecordingSettings>, settings: Option<ResMut<Settings>>) {
+    if let Some(mut settings) = settings.filter(|_| chosen.is_changed() && !chosen.is_added()) {
+        settings.set("recording", &*chosen);
+    }
+}

@@ -1,0 +1,628 @@
+//! The `wav` thread: reads the input's ring, keeps the pre-roll, and makes takes: writes the file, measures as it goes,
+//! and tells the app. It never waits for the app: what cannot be told yet is kept and told together.
+
+use std::collections::VecDeque;
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, select};
+
+use super::level::{Level, Peaks};
+use super::onset::Onsets;
+use super::wav::{Format, Spec, Writer};
+use crate::actor::Outbox;
+use crate::audio::{InputError, Line};
+use crate::decode::{AudioInfo, Digest, Pcm, SILENCE, Taken};
+use crate::sample::FileStamp;
+
+/// The ring is read this often.
+const POLL: Duration = Duration::from_millis(10);
+/// Nothing is due.
+const LONG: Duration = Duration::from_hours(1);
+/// The app hears of level and waveform this often.
+const TELL: Duration = Duration::from_millis(33);
+/// The file is brought up to date this often, so that a crash costs less than a second.
+const SETTLE: Duration = Duration::from_millis(400);
+/// A device that gives nothing for so long is as good as gone.
+const MUTE: Duration = Duration::from_secs(5);
+/// Newest sound that is embedded, and how often, in seconds.
+const NEWEST: f64 = 2.5;
+const NEWEST_EVERY: f64 = 0.4;
+/// Waveform that waits for an app that does not look, in samples; beyond it the waveform is read from the file instead.
+const UNTOLD: usize = 1 << 24;
+/// What is quieter at the ends of a take is proposed to be cut off (-60 dBFS), and what is left around it, in seconds.
+const QUIET: f32 = 1e-3;
+const MARGIN: [f64; 2] = [0.01, 0.05];
+
+/// What the plugin asks for.
+pub(super) enum Job {
+    /// Channels to record, counted from 1, none for all up to two; and the longest pre-roll in seconds.
+    Setup { channels: Vec<u16>, pre_roll: f64 },
+    /// Begin a take, now or once the input is open or loud enough.
+    Start(Box<Start>),
+    /// End it.
+    Stop,
+    /// Forget that the input has clipped.
+    Unclip,
+}
+
+/// How a take is made.
+#[derive(Clone, Debug)]
+pub(super) struct Start {
+    /// Names it in replies.
+    pub serial: u64,
+    /// Where the file goes; none for a take that is not kept.
+    pub place: Option<Place>,
+    /// Seconds before the start that belong to it.
+    pub pre_roll: f64,
+    /// Level that starts it, in dBFS.
+    pub threshold_db: Option<f32>,
+    /// Seconds after which it ends by itself.
+    pub seconds: Option<f64>,
+    /// Seconds that the model wants.
+    pub keep: f64,
+    /// How samples are written.
+    pub format: Format,
+}
+
+/// Where a file goes.
+#[derive(Clone, Debug)]
+pub(super) enum Place {
+    /// Into a folder, named by date and time.
+    Folder(PathBuf),
+    /// Under this name.
+    File(PathBuf),
+}
+
+/// What the plugin is told.
+pub(super) enum Reply {
+    /// The input is open: name, rate in Hz, channels that are recorded.
+    Listening(String, u32, usize),
+    /// It is not any more.
+    Deaf(Option<InputError>),
+    /// The input's level, and frames lost.
+    Level(Level, u64),
+    /// A take has begun.
+    Started { serial: u64, path: Option<Arc<Path>>, info: AudioInfo },
+    /// It has grown by these interleaved frames; `None` where too many would have had to wait.
+    Grew { serial: u64, frames: Option<Vec<f32>>, info: AudioInfo },
+    /// Its newest sound.
+    Newest(u64, Pcm),
+    /// It has ended.
+    Finished(u64, Box<Finished>),
+    /// It could not begin, or there was nothing in it.
+    Failed(u64, String),
+    /// Something for the user.
+    Notice(String),
+}
+
+/// A take that has ended.
+pub(super) struct Finished {
+    /// Its file as it is now.
+    pub stamp: Option<FileStamp>,
+    /// Its analysis but for the vector; none where the file could not be ended as it should.
+    pub taken: Option<Taken>,
+    /// Where sounds begin in it, in seconds.
+    pub onsets: Vec<f64>,
+    /// What is left of it without silence at its ends, in seconds.
+    pub loud: Option<[f64; 2]>,
+    /// Frames lost during it.
+    pub overruns: u64,
+    /// Why it has ended, if nobody asked for it.
+    pub reason: Option<String>,
+}
+
+/// Serves the mailbox until it closes; a take that is under way then is ended as it should.
+pub(super) fn serve(inbox: &Receiver<Job>, outbox: Outbox<Reply>, lines: &Receiver<Result<Line, InputError>>) {
+    let mut taker = Taker::new(outbox);
+    loop {
+        let wait = if taker.line.is_some() || taker.post.is_waiting() { POLL } else { LONG };
+        select! {
+            recv(inbox) -> job => if let Ok(job) = job {
+                taker.serve(job);
+            } else {
+                taker.listen();
+                taker.end(None);
+                taker.sync();
+                return;
+            },
+            recv(lines) -> line => if let Ok(line) = line {
+                // What was asked for before the input was, such as a take, has to be known first.
+                inbox.try_iter().for_each(|job| taker.serve(job));
+                taker.connect(line);
+            },
+            default(wait) => {}
+        }
+        taker.listen();
+        taker.post.send();
+        taker.sync();
+    }
+}
+
+struct Taker {
+    post: Post,
+    line: Option<Line>,
+    /// When the input last gave something.
+    heard: Instant,
+    wanted: Vec<u16>,
+    /// The channels of the input that are recorded, counted from 0.
+    channels: Vec<usize>,
+    longest: f64,
+    raw: Vec<f32>,
+    block: Vec<f32>,
+    peaks: Peaks,
+    pre_roll: VecDeque<f32>,
+    start: Option<Box<Start>>,
+    take: Option<Take>,
+    told: Instant,
+    /// A file that is complete but perhaps not on the disk yet.
+    unsynced: Option<(File, Arc<Path>)>,
+}
+
+impl Taker {
+    fn new(outbox: Outbox<Reply>) -> Self {
+        Self {
+            post: Post::new(outbox),
+            line: None,
+            heard: Instant::now(),
+            wanted: Vec::new(),
+            channels: Vec::new(),
+            longest: 0.0,
+            raw: Vec::new(),
+            block: Vec::new(),
+            peaks: Peaks::default(),
+            pre_roll: VecDeque::new(),
+            start: None,
+            take: None,
+            told: Instant::now(),
+            unsynced: None,
+        }
+    }
+
+    fn serve(&mut self, job: Job) {
+        // What has been heard until now belongs to what was asked for until now.
+        self.listen();
+        match job {
+            Job::Setup { channels, pre_roll } => {
+                (self.wanted, self.longest) = (channels, pre_roll);
+                if self.take.is_none() {
+                    self.choose_channels();
+                }
+            }
+            Job::Start(start) => {
+                self.end(None);
+                self.start = Some(start);
+                self.begin_if_due();
+            }
+            Job::Stop => {
+                if let Some(start) = self.start.take() {
+                    self.post.fact(Reply::Failed(start.serial, String::new()));
+                }
+                self.end(None);
+            }
+            Job::Unclip => self.peaks.unclip(),
+        }
+    }
+
+    fn connect(&mut self, line: Result<Line, InputError>) {
+        match line {
+            Ok(line) => {
+                self.line = Some(line);
+                self.heard = Instant::now();
+                self.choose_channels();
+                self.begin_if_due();
+            }
+            Err(error) => self.hang_up(Some(error)),
+        }
+    }
+
+    fn choose_channels(&mut self) {
+        let Some(line) = &self.line else { return };
+        let wanted = self.wanted.iter().map(|channel| usize::from(*channel).wrapping_sub(1));
+        self.channels = wanted.filter(|channel| *channel < line.channels).collect();
+        if self.channels.is_empty() {
+            self.channels = (0..line.channels.min(2)).collect();
+        }
+        self.pre_roll.clear();
+        self.peaks.restart(self.channels.len());
+        self.post.fact(Reply::Listening(line.name.clone(), line.rate, self.channels.len()));
+    }
+
+    /// Reads what has come in.
+    fn listen(&mut self) {
+        let Some(line) = &mut self.line else { return };
+        // Before reading, so that nothing comes in between.
+        let over = line.is_over();
+        self.raw.clear();
+        line.read(&mut self.raw);
+        let (rate, width) = (line.rate, line.channels);
+        if !self.raw.is_empty() {
+            self.heard = Instant::now();
+            let mut block = std::mem::take(&mut self.block);
+            block.clear();
+            if self.channels.len() == width && self.channels.is_sorted() {
+                block.extend_from_slice(&self.raw);
+            } else {
+                let frames = self.raw.chunks_exact(width);
+                block.extend(frames.flat_map(|frame| self.channels.iter().map(|channel| frame[*channel])));
+            }
+            self.peaks.add(&block, rate);
+            self.hear(&block);
+            self.block = block;
+        }
+        let overruns = self.line.as_ref().map_or(0, Line::overruns);
+        if self.told.elapsed() >= TELL {
+            self.told = Instant::now();
+            self.post.level = Some((self.peaks.take(), overruns));
+            if let Some(take) = &mut self.take {
+                self.post.grew(take);
+            }
+        }
+        if over || self.heard.elapsed() > MUTE {
+            let line = self.line.as_ref().inspect(|line| {
+                if !over {
+                    line.give_up();
+                }
+            });
+            let reason = line.and_then(|line| line.reason().cloned());
+            self.hang_up(reason);
+        }
+    }
+
+    /// Ends what depends on the input, which is gone.
+    fn hang_up(&mut self, error: Option<InputError>) {
+        let started = self.take.is_some();
+        if let (Some(error), true) = (&error, started) {
+            self.end(Some(error.to_string()));
+        } else {
+            self.end(None);
+        }
+        if let (Some(start), Some(error)) = (self.start.take(), &error) {
+            self.post.fact(Reply::Failed(start.serial, error.to_string()));
+            self.post.fact(Reply::Deaf(None));
+        } else {
+            self.post.fact(Reply::Deaf(error.filter(|_| !started)));
+        }
+        self.line = None;
+        self.pre_roll = VecDeque::new();
+        self.post.level = Some((Level::default(), 0));
+    }
+
+    /// Gives frames to the take, or keeps them in case one begins.
+    fn hear(&mut self, mut block: &[f32]) {
+        let width = self.channels.len().max(1);
+        if self.take.is_none()
+            && let Some(threshold) = self.start.as_ref().and_then(|start| start.threshold_db)
+        {
+            let loud = 10_f32.powf(threshold / 20.0);
+            let Some(first) = block.iter().position(|sample| sample.abs() >= loud) else {
+                self.remember(block);
+                return;
+            };
+            let (before, rest) = block.split_at(first - first % width);
+            self.remember(before);
+            self.begin();
+            block = rest;
+        }
+        let Some(take) = &mut self.take else {
+            self.remember(block);
+            return;
+        };
+        let room = take.room().saturating_mul(width).min(block.len());
+        let added = take.add(&block[..room]);
+        if let Some(newest) = take.newest() {
+            self.post.newest = Some((take.serial, newest));
+        }
+        let is_full = take.room() == 0;
+        match added {
+            Err(error) => self.end(Some(error)),
+            Ok(()) if is_full => {
+                self.end(None);
+                self.remember(&block[room..]);
+            }
+            Ok(()) => {}
+        }
+    }
+
+    fn remember(&mut self, block: &[f32]) {
+        let Some(line) = &self.line else { return };
+        let longest = self.start.as_ref().map_or(self.longest, |start| self.longest.max(start.pre_roll));
+        let most = frames(longest, line.rate) * self.channels.len();
+        self.pre_roll.extend(&block[block.len().saturating_sub(most)..]);
+        self.pre_roll.drain(..self.pre_roll.len().saturating_sub(most));
+    }
+
+    /// Begins the take that is wanted, unless it waits for something.
+    fn begin_if_due(&mut self) {
+        if self.line.is_some() && self.start.as_ref().is_some_and(|start| start.threshold_db.is_none()) {
+            self.begin();
+        }
+    }
+
+    fn begin(&mut self) {
+        let (Some(start), Some(line)) = (self.start.take(), &self.line) else { return };
+        let serial = start.serial;
+        let before = frames(start.pre_roll, line.rate) * self.channels.len();
+        let before: Vec<f32> = self.pre_roll.drain(..).rev().take(before).collect();
+        let began = Take::begin(&start, line, self.channels.len()).and_then(|mut take| {
+            let path = take.file.as_ref().map(|(_, path)| path.clone());
+            self.post.fact(Reply::Started { serial, path, info: take.digest.info(take.codec) });
+            let added = take.add(&before.into_iter().rev().collect::<Vec<f32>>());
+            self.take = Some(take);
+            added
+        });
+        match (began, self.take.is_some()) {
+            (Err(error), true) => self.end(Some(error)),
+            (Err(error), false) => self.post.fact(Reply::Failed(serial, error)),
+            (Ok(()), _) => {}
+        }
+    }
+
+    /// Ends the take that is under way; `reason` says why if nobody asked.
+    fn end(&mut self, reason: Option<String>) {
+        let Some(mut take) = self.take.take() else { return };
+        self.post.grew(&mut take);
+        let overruns = self.line.as_ref().map_or(0, Line::overruns).saturating_sub(take.overruns);
+        let serial = take.serial;
+        let (finished, file) = take.finish(reason, overruns);
+        self.post.fact(match finished {
+            Ok(finished) => Reply::Finished(serial, Box::new(finished)),
+            Err(reason) => Reply::Failed(serial, reason),
+        });
+        self.unsynced = file;
+    }
+
+    /// Brings a finished file to the disk, after the app has heard of it.
+    fn sync(&mut self) {
+        if let Some((file, path)) = self.unsynced.take()
+            && let Err(error) = file.sync_all()
+        {
+            let text = format!("recording may not survive a power cut ({error}); check the drive: {}", path.display());
+            self.post.fact(Reply::Notice(text));
+        }
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "seconds times rate, both positive")]
+fn frames(seconds: f64, rate: u32) -> usize {
+    (seconds.max(0.0) * f64::from(rate)).round() as usize
+}
+
+/// A take under way.
+struct Take {
+    serial: u64,
+    file: Option<(Writer<File>, Arc<Path>)>,
+    codec: &'static str,
+    rate: u32,
+    channels: usize,
+    digest: Digest,
+    onsets: Onsets,
+    /// First and last frame that is not quiet.
+    loud: Option<[u64; 2]>,
+    newest: VecDeque<f32>,
+    /// The frame at which the newest sound is next told.
+    tell_at: u64,
+    limit: usize,
+    settled: Instant,
+    /// Frames that the app has not been told of.
+    untold: Option<Vec<f32>>,
+    overruns: u64,
+}
+
+impl Take {
+    fn begin(start: &Start, line: &Line, channels: usize) -> Result<Self, String> {
+        let width = u16::try_from(channels).unwrap_or(u16::MAX);
+        let spec = Spec { rate: line.rate, channels: width, format: start.format };
+        let file = start.place.as_ref().map(|place| create(place, spec)).transpose()?;
+        Ok(Self {
+            serial: start.serial,
+            file,
+            codec: start.format.codec(),
+            rate: line.rate,
+            channels,
+            digest: Digest::new(line.rate, channels, start.keep),
+            onsets: Onsets::new(line.rate),
+            loud: None,
+            newest: VecDeque::new(),
+            tell_at: frames(NEWEST_EVERY, line.rate) as u64,
+            limit: start.seconds.map_or(usize::MAX, |seconds| frames(seconds + start.pre_roll, line.rate)),
+            settled: Instant::now(),
+            untold: Some(Vec::new()),
+            overruns: line.overruns(),
+        })
+    }
+
+    /// Frames until it ends by itself.
+    fn room(&self) -> usize {
+        self.limit.saturating_sub(usize::try_from(self.digest.frames()).unwrap_or(usize::MAX))
+    }
+
+    fn add(&mut self, block: &[f32]) -> Result<(), String> {
+        if let Some((writer, path)) = &mut self.file {
+            writer.write(block).map_err(|error| ended(&error, path))?;
+            if self.settled.elapsed() >= SETTLE {
+                writer.settle().map_err(|error| ended(&error, path))?;
+                self.settled = Instant::now();
+            }
+        }
+        let before = self.digest.frames();
+        let loud = |sample: &f32| sample.abs() > QUIET;
+        if let (Some(first), Some(last)) = (block.iter().position(loud), block.iter().rposition(loud)) {
+            let [first, last] = [first, last].map(|sample| before + (sample / self.channels.max(1)) as u64);
+            self.loud = Some([self.loud.map_or(first, |[first, _]| first), last]);
+        }
+        self.digest.add(block);
+        self.onsets.add(self.digest.mono());
+        self.newest.extend(self.digest.mono());
+        let most = frames(NEWEST, self.rate);
+        self.newest.drain(..self.newest.len().saturating_sub(most));
+        if let Some(untold) = self.untold.as_mut().filter(|untold| untold.len() + block.len() <= UNTOLD) {
+            untold.extend_from_slice(block);
+        } else {
+            self.untold = None;
+        }
+        Ok(())
+    }
+
+    /// The newest sound, if it is time to tell it.
+    fn newest(&mut self) -> Option<Pcm> {
+        let now = self.digest.frames();
+        if now < self.tell_at {
+            return None;
+        }
+        self.tell_at = now + frames(NEWEST_EVERY, self.rate) as u64;
+        let start = (now - self.newest.len() as u64) as f64 / f64::from(self.rate);
+        Some(without_silence(Pcm { rate: self.rate, start, mono: self.newest.iter().copied().collect() }))
+    }
+
+    fn finish(self, reason: Option<String>, overruns: u64) -> (Result<Finished, String>, Option<(File, Arc<Path>)>) {
+        let seconds = self.digest.frames() as f64 / f64::from(self.rate);
+        let (mut hash, mut stamp, mut whole, mut open) = (None, None, true, None);
+        let mut reason = reason;
+        if let Some((writer, path)) = self.file {
+            if self.digest.frames() == 0 {
+                let text = reason.unwrap_or_else(|| "nothing was recorded; check the input".to_owned());
+                // An empty file is nothing to keep, and no reason to tell more than that.
+                let _ = std::fs::remove_file(&path);
+                return (Err(text), None);
+            }
+            match writer.finish().and_then(|(hash, file)| Ok((hash, FileStamp::of(&file.metadata()?), file))) {
+                Ok((found, is, file)) => (hash, stamp, open) = (Some(found), Some(is), Some((file, path))),
+                Err(error) => {
+                    stamp = std::fs::metadata(&path).ok().map(|metadata| FileStamp::of(&metadata));
+                    whole = false;
+                    reason.get_or_insert_with(|| ended(&error, &path));
+                }
+            }
+        }
+        let rate = f64::from(self.rate);
+        let loud = self.loud.map(|[first, last]| {
+            [(first as f64 / rate - MARGIN[0]).max(0.0), ((last + 1) as f64 / rate + MARGIN[1]).min(seconds)]
+        });
+        let mut decoded = Box::new(self.digest.finish(self.codec));
+        decoded.pcm = without_silence(decoded.pcm);
+        let finished = Finished {
+            stamp,
+            taken: whole.then_some(Taken { decoded, hash }),
+            onsets: self.onsets.finish(),
+            loud,
+            overruns,
+            reason,
+        };
+        (Ok(finished), open)
+    }
+}
+
+/// Leaves out the quiet before and after what sounds: how long somebody waited says nothing about the sound, and yet moves
+/// its vector, since a short sound is repeated with all that is around it.
+fn without_silence(mut pcm: Pcm) -> Pcm {
+    let loud = |sample: &f32| sample.abs() > SILENCE;
+    if let (Some(first), Some(last)) = (pcm.mono.iter().position(loud), pcm.mono.iter().rposition(loud)) {
+        pcm.mono.truncate(last + 1);
+        pcm.mono.drain(..first);
+        pcm.start += first as f64 / f64::from(pcm.rate);
+    }
+    pcm
+}
+
+/// Makes the file of a take; nothing is ever written over.
+fn create(place: &Place, spec: Spec) -> Result<(Writer<File>, Arc<Path>), String> {
+    let new = |path: &Path| OpenOptions::new().write(true).create_new(true).open(path);
+    let (file, path) = match place {
+        Place::File(path) => (new(path), path.clone()),
+        Place::Folder(folder) => {
+            let failed =
+                |error| format!("recordings folder cannot be used ({error}); choose another: {}", folder.display());
+            std::fs::create_dir_all(folder).map_err(failed)?;
+            let folder = folder.canonicalize().map_err(failed)?;
+            let name = jiff::Zoned::now().strftime("%Y-%m-%d %H.%M.%S").to_string();
+            let names = (2..100).map(|n| format!("{name} {n}.wav"));
+            let mut found = None;
+            for name in std::iter::once(format!("{name}.wav")).chain(names) {
+                let path = folder.join(name);
+                let file = new(&path);
+                let taken = file.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::AlreadyExists);
+                found = Some((file, path));
+                if !taken {
+                    break;
+                }
+            }
+            found.unwrap_or_else(|| (Err(io::ErrorKind::AlreadyExists.into()), folder))
+        }
+    };
+    let failed = |error: io::Error| match error.kind() {
+        io::ErrorKind::AlreadyExists => format!("file is there already; name another: {}", path.display()),
+        _ => format!("file cannot be made ({error}); check folder and permissions: {}", path.display()),
+    };
+    let writer = file.and_then(|file| Writer::new(file, spec)).map_err(failed)?;
+    let path = path.canonicalize().unwrap_or_else(|_| path.clone());
+    Ok((writer, path.into()))
+}
+
+fn ended(error: &io::Error, path: &Path) -> String {
+    let path = path.display();
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
+            format!("recording has ended, the disk is full; make room and record again: {path}")
+        }
+        _ => format!("recording has ended ({error}); check the drive and record again: {path}"),
+    }
+}
+
+/// What the app has not been told yet.
+struct Post {
+    outbox: Outbox<Reply>,
+    /// In order, and never lost.
+    facts: VecDeque<Reply>,
+    level: Option<(Level, u64)>,
+    newest: Option<(u64, Pcm)>,
+}
+
+impl Post {
+    fn new(outbox: Outbox<Reply>) -> Self {
+        Self { outbox, facts: VecDeque::new(), level: None, newest: None }
+    }
+
+    fn fact(&mut self, reply: Reply) {
+        if matches!(reply, Reply::Finished(..)) {
+            self.newest = None;
+        }
+        self.facts.push_back(reply);
+    }
+
+    /// Tells how a take has grown; while earlier facts wait, it goes on collecting.
+    fn grew(&mut self, take: &mut Take) {
+        let waits = matches!(self.facts.back(), Some(Reply::Grew { .. }));
+        if !waits {
+            let frames = take.untold.replace(Vec::new());
+            let info = take.digest.info(take.codec);
+            self.fact(Reply::Grew { serial: take.serial, frames, info });
+        }
+    }
+
+    fn is_waiting(&self) -> bool {
+        !self.facts.is_empty() || self.newest.is_some()
+    }
+
+    /// Tells what there is room for.
+    fn send(&mut self) {
+        while let Some(fact) = self.facts.pop_front() {
+            if let Err(fact) = self.outbox.try_send(fact) {
+                self.facts.push_front(fact);
+                return;
+            }
+        }
+        if let Some((serial, pcm)) = self.newest.take()
+            && let Err(Reply::Newest(serial, pcm)) = self.outbox.try_send(Reply::Newest(serial, pcm))
+        {
+            self.newest = Some((serial, pcm));
+        }
+        if let Some((level, overruns)) = self.level.take() {
+            // The next one says it better.
+            let _ = self.outbox.try_send(Reply::Level(level, overruns));
+        }
+    }
+}
