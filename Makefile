@@ -62,6 +62,8 @@ bench: setup-run $(VENV)/ready
 	$(CARGO) bench --profile dev --bench layout -- $(CORPUS)
 	$(CARGO) bench --profile dev --bench window
 	$(CARGO) bench --profile dev --bench audition
+	@.ci/setup test
+	$(CARGO) bench --profile dev --bench record
 
 screenshot: setup-test
 	$(CARGO) build -q

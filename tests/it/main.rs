@@ -8,9 +8,13 @@ mod formats;
 mod golden;
 mod imports;
 mod killed;
+#[cfg(target_os = "linux")]
+mod loopback;
 #[cfg(feature = "desktop")]
 mod panels;
 mod pipeline;
+#[cfg(target_os = "linux")]
+mod record;
 mod support;
 #[cfg(all(feature = "desktop", target_os = "linux"))]
 mod window;

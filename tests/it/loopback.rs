@@ -1,0 +1,160 @@
+//! A sound server of one's own, whose output is its input, and takes of what the app itself plays through it. Shared by
+//! the tests and `benches/record.rs`.
+
+#![expect(clippy::expect_used, reason = "a test or bench that cannot go on should stop")]
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bevy::ecs::system::RunSystemOnce;
+use bevy::prelude::*;
+use soundkin::audio::{AudioPlugin, Audition, AuditionSettings, Playback};
+use soundkin::decode::{Taken, Waveform};
+use soundkin::embed::manifest::Model;
+use soundkin::embed::{Analysis, Embedding};
+use soundkin::project::{Newcomer, Projection, SpaceIndex};
+use soundkin::project::closeness::Weights;
+use soundkin::query::{Answers, Compared, QueryPlugin, SimilarTo, answer};
+use soundkin::record::{Keep, Record, RecordPlugin, Recorder, RecordingSettings, TakeOptions};
+use soundkin::sample::{FileStamp, Recording, Sample, SampleIndex};
+use soundkin::store::Library;
+use soundkin::watch::AddFolder;
+use soundkin::{Assembly, headless, is_idle, run_until};
+
+/// Names the folder of a test that runs again inside a server's environment.
+pub const INSIDE: &str = "SOUNDKIN_TEST_INSIDE";
+const LIMIT: Option<Duration> = Some(Duration::from_mins(1));
+
+/// `PulseAudio` with one sink that nobody hears and its monitor; it ends with this value.
+pub struct Server {
+    process: Child,
+    root: PathBuf,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // Already gone is as good.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+impl Server {
+    /// Starts one below a folder.
+    pub fn start(root: &Path) -> Self {
+        let run = root.join("run");
+        std::fs::create_dir_all(&run).expect("a folder");
+        std::fs::create_dir_all(root.join("config")).expect("a folder");
+        #[cfg(unix)]
+        std::fs::set_permissions(&run, std::os::unix::fs::PermissionsExt::from_mode(0o700)).expect("permissions");
+        let alsa = "</usr/share/alsa/alsa.conf>\npcm.!default { type pulse }\nctl.!default { type pulse }\n";
+        std::fs::write(root.join("alsa.conf"), alsa).expect("a file");
+        let process = Command::new("pulseaudio")
+            .args(["-n", "--daemonize=no", "--exit-idle-time=-1", "--load=module-native-protocol-unix"])
+            .arg("--load=module-null-sink sink_name=loop rate=48000")
+            .env("XDG_RUNTIME_DIR", &run)
+            .env("XDG_CONFIG_HOME", root.join("config"))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("`make test` installs pulseaudio");
+        let server = Self { process, root: root.to_owned() };
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while !server.run(Command::new("pactl").arg("info")).output().is_ok_and(|output| output.status.success()) {
+            assert!(Instant::now() < deadline, "the sound server does not answer");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        server
+    }
+
+    /// Makes a program use it, with settings and recordings of its own.
+    pub fn run<'a>(&self, command: &'a mut Command) -> &'a mut Command {
+        let run = self.root.join("run");
+        command
+            .env("PULSE_SERVER", format!("unix:{}", run.join("pulse/native").display()))
+            .env("XDG_RUNTIME_DIR", &run)
+            .env("XDG_CONFIG_HOME", self.root.join("config"))
+            .env("PULSE_SOURCE", "loop.monitor")
+            .env("ALSA_CONFIG_PATH", self.root.join("alsa.conf"))
+            .env(INSIDE, &self.root)
+    }
+}
+
+/// What came of recording a sound.
+pub struct Outcome {
+    /// The take's nearest neighbour.
+    pub nearest: Option<PathBuf>,
+    /// From the sound to the take's first place on the map, and from the end to its final one.
+    pub live: Option<Duration>,
+    pub placed: Duration,
+    /// Whether neighbours were shown and the waveform grew while it was recorded.
+    pub neighbours: bool,
+    pub frames: usize,
+    pub overruns: u64,
+}
+
+/// The engine over a folder that has been indexed, with an armed recorder.
+pub fn studio(root: &Path, folder: &Path) -> App {
+    let model = Arc::new(Model::built_in().expect("the model"));
+    let library = Library::open(&root.join("studio.db")).expect("a library");
+    let mut app = headless(Assembly::new(Some(library), model));
+    let settings = RecordingSettings { folder: root.join("takes"), ..RecordingSettings::default() };
+    app.insert_resource(settings)
+        .insert_resource(AuditionSettings { volume_db: 0.0, ..AuditionSettings::default() })
+        .add_plugins((AudioPlugin, RecordPlugin, QueryPlugin));
+    app.world_mut().resource_mut::<Projection>().lays_out = true;
+    app.world_mut().write_message(AddFolder { path: folder.to_owned(), follow: false });
+    app.update();
+    assert!(run_until(&mut app, Some(Duration::from_mins(2)), is_idle), "indexing did not end");
+    app.world_mut().write_message(Record::Arm(true));
+    until(&mut app, "the input", |world| world.resource::<Recorder>().input.is_some());
+    app
+}
+
+pub fn until(app: &mut App, what: &str, done: impl FnMut(&mut World) -> bool) {
+    assert!(run_until(app, LIMIT, done), "waited too long: {what}");
+}
+
+/// Plays a sound of the library while it is recorded.
+pub fn record_while_playing(app: &mut App, folder: &Path, sound: &Path) -> Outcome {
+    let sample = app.world().resource::<SampleIndex>().at(sound).expect("a sample");
+    let options =
+        TakeOptions { keep: Keep::Recordings, threshold_db: Some(-50.0), pre_roll: 0.1, ..TakeOptions::default() };
+    let analysed = app.world().resource::<Analysis>().recorded;
+    app.world_mut().write_message(Record::Start(options));
+    app.update();
+    app.world_mut().write_message(Audition::Play { sample, from: 0.0, region: None });
+    until(app, "a take", |world| world.resource::<Recorder>().take.is_some());
+    let (began, take) = (Instant::now(), app.world().resource::<Recorder>().take.expect("a take"));
+    let (mut live, mut neighbours) = (None, false);
+    until(app, "the sound's end", |world| {
+        let place = world.get::<Newcomer>(take).and_then(|newcomer| newcomer.place);
+        live = live.or_else(|| place.map(|_| began.elapsed()));
+        let answered = world.resource::<Answers>().take.as_ref().filter(|answered| answered.subject == take);
+        neighbours |= answered.is_some_and(|answered| !answered.found.neighbours.is_empty());
+        world.resource::<Playback>().sample.is_none() && neighbours && live.is_some()
+    });
+    let overruns = app.world().resource::<Recorder>().overruns;
+    app.world_mut().write_message(Record::Stop);
+    let stopped = Instant::now();
+    let frames = app.world().get::<Waveform>(take).map_or(0, |wave| wave.0.frames());
+    until(app, "the final place", |world| {
+        let done = world.resource::<Analysis>().recorded > analysed && world.get::<Embedding>(take).is_some();
+        done && world.get::<Newcomer>(take).is_none_or(|newcomer| newcomer.place.is_some())
+    });
+    let placed = stopped.elapsed();
+    let world = app.world_mut();
+    assert!(world.get::<FileStamp>(take).is_some() && world.get::<Recording>(take).is_none());
+    assert!(world.get::<Taken>(take).is_none());
+    let inside = folder.to_owned();
+    let found =
+        world.run_system_once(move |index: Res<SpaceIndex>, weights: Res<Weights>, vectors: Query<Compared>, samples: Query<&Sample>| {
+            let query = SimilarTo { subject: take, k: 1, exact: true };
+            let accept = |entity| samples.get(entity).is_ok_and(|sample| sample.path.starts_with(&inside));
+            let found = answer(query, &index, &weights, &vectors, accept)?;
+            Some(samples.get(found.neighbours.first()?.entity).ok()?.path.to_path_buf())
+        });
+    Outcome { nearest: found.ok().flatten(), live, placed, neighbours, frames, overruns }
+}
