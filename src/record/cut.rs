@@ -95,7 +95,7 @@ pub(super) fn build(app: &mut App) {
     };
     app.add_observer(forget_outdated)
         .add_systems(Update, collect_cuts.after(super::CollectTakes).in_set(SoundkinSystems::Collect))
-        .add_systems(Update, respond.in_set(SoundkinSystems::Respond));
+        .add_systems(Update, respond.in_set(super::RespondToRecords).in_set(SoundkinSystems::Respond));
 }
 
 fn forget_outdated(replaced: On<Discard, FileStamp>, mut commands: Commands) {

@@ -190,7 +190,11 @@ impl Wav {
 
 /// Replies of the recorder become components, within [`SoundkinSystems::Collect`].
 #[derive(SystemSet, Debug, Clone, PartialEq, Eq, Hash)]
-struct CollectTakes;
+pub struct CollectTakes;
+
+/// What is asked of the recorder is acted on, within [`SoundkinSystems::Respond`].
+#[derive(SystemSet, Debug, Clone, PartialEq, Eq, Hash)]
+pub struct RespondToRecords;
 
 /// Records; goes after [`AudioPlugin`](crate::audio::AudioPlugin), which opens the inputs.
 pub struct RecordPlugin;
@@ -223,6 +227,7 @@ impl Plugin for RecordPlugin {
             .init_resource::<Recorder>()
             .init_resource::<Level>()
             .add_message::<Record>()
+            .add_message::<Listen>()
             .add_message::<RecordingFinished>()
             .add_message::<RecordingFailed>()
             // A fact about a file that was still growing must not arrive after its stamp.
@@ -230,7 +235,7 @@ impl Plugin for RecordPlugin {
                 Update,
                 collect_takes.after(CollectFacts).in_set(CollectTakes).in_set(SoundkinSystems::Collect),
             )
-            .add_systems(Update, (respond, listen).chain().in_set(SoundkinSystems::Respond))
+            .add_systems(Update, (respond, listen).chain().in_set(RespondToRecords).in_set(SoundkinSystems::Respond))
             .add_systems(Update, remember.in_set(SoundkinSystems::Derive));
         cut::build(app);
     }

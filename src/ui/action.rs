@@ -77,6 +77,34 @@ pub enum Action {
     ToggleHoverPlay,
     /// Asks for the neighbours of the selected sample.
     Neighbours,
+    /// Begins a take, or ends it.
+    ToggleRecord,
+    /// Begins a take with what was played just before.
+    RecordBefore,
+    /// Begins a take that is only a question, or ends it.
+    AskByRecording,
+    /// Listens to the input between takes, or no longer.
+    ToggleArm,
+    /// Forgets that the input has clipped.
+    Unclip,
+    /// Takes begin when it gets loud, or at once.
+    ToggleThreshold,
+    /// Takes are written with 24 bits, or as floats.
+    ToggleFormat,
+    /// Records these channels, counted from 1; none for all.
+    RecordChannels(Vec<u16>),
+    /// Records from the input of this name; empty for the default.
+    RecordFrom(String),
+    /// Asks which inputs there are.
+    ListInputs,
+    /// Shows where the selected sample could be split, or no longer.
+    Split,
+    /// Splits the selected sample here: start and end of each slice in seconds.
+    Slice(Vec<[f64; 2]>),
+    /// Writes the slices.
+    SaveSlices,
+    /// Leaves out the silence at the ends of the selected take.
+    Trim,
     /// Weighs a part of the comparison, 0..=1; `None` for its usual weight.
     Weigh(Part, Option<f32>),
     /// Ends the query and goes back to where it was asked.
@@ -180,6 +208,11 @@ const TABLE: &[(&str, &str, &str, &str, Action)] = &[
         "Play what the pointer passes on the map (also while Alt is held)",
         Action::ToggleHoverPlay,
     ),
+    ("record", "Record", "R", "Record, or stop", Action::ToggleRecord),
+    ("record_before", "Record", "B", "Record with what was played just before", Action::RecordBefore),
+    ("listen", "Record", "I", "Listen to the input", Action::ToggleArm),
+    ("ask_by_recording", "Record", "Q", "Record only to find what sounds like it", Action::AskByRecording),
+    ("split", "Record", "S", "Show where the sound could be split", Action::Split),
     ("next", "Choose", "Down", "Next sound", Action::Step(1)),
     ("previous", "Choose", "Up", "Previous sound", Action::Step(-1)),
     ("page_down", "Choose", "PageDown", "Ten sounds on", Action::Step(10)),

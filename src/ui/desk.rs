@@ -8,11 +8,13 @@ use bevy::prelude::*;
 use bevy::window::FileDragAndDrop;
 use crossbeam_channel::Receiver;
 
+use super::Inputs;
 use super::action::Action;
 use super::session::Session;
 use crate::SoundkinSystems;
 use crate::actor::{Actor, Outbox, Wake};
 use crate::embed::Analysis;
+use crate::record::CollectTakes;
 use crate::sample::{Notice, Sample};
 use crate::watch::AddFolder;
 
@@ -20,11 +22,13 @@ pub(super) enum Job {
     AskForFolder,
     Reveal(PathBuf),
     Copy(Vec<PathBuf>),
+    ListInputs,
 }
 
 pub(super) enum Reply {
     Chosen(PathBuf),
     Notice(String),
+    Inputs(Vec<String>),
 }
 
 #[derive(Resource)]
@@ -40,7 +44,7 @@ pub(super) fn plugin(app: &mut App) {
             return;
         }
     };
-    app.add_systems(Update, collect.in_set(SoundkinSystems::Collect));
+    app.add_systems(Update, collect.after(CollectTakes).in_set(SoundkinSystems::Collect));
 }
 
 fn collect(
@@ -48,6 +52,7 @@ fn collect(
     mut dropped: Option<ResMut<Messages<FileDragAndDrop>>>,
     mut added: MessageWriter<AddFolder>,
     mut notices: MessageWriter<Notice>,
+    mut inputs: ResMut<Inputs>,
 ) {
     for reply in desk.0.replies() {
         match reply {
@@ -57,6 +62,7 @@ fn collect(
             Reply::Notice(text) => {
                 notices.write(Notice::new(text));
             }
+            Reply::Inputs(names) => inputs.0 = names,
         }
     }
     for drop in dropped.iter_mut().flat_map(|messages| messages.drain()) {
@@ -84,6 +90,7 @@ pub(super) fn respond(
                 None => continue,
             },
             Action::CopyFiles => Job::Copy(session.chosen().into_iter().filter_map(path).collect()),
+            Action::ListInputs => Job::ListInputs,
             Action::TogglePause => {
                 analysis.paused = !analysis.paused;
                 continue;
@@ -110,6 +117,7 @@ fn serve(inbox: &Receiver<Job>, outbox: &Outbox<Reply>) {
                     path.display()
                 ))
             }),
+            Job::ListInputs => Some(Reply::Inputs(crate::audio::devices().inputs)),
             Job::Copy(paths) if paths.is_empty() => None,
             Job::Copy(paths) => copy(&mut clipboard, &paths)
                 .err()

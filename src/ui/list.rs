@@ -108,7 +108,7 @@ fn heading(ui: &mut Ui, rect: Rect, view: &View, actions: &mut Vec<Action>) {
     search(ui, strip.right(strip.rest().width().clamp(60.0, 190.0).min(strip.rest().width() * 0.5)), view, actions);
     strip.right(GAP);
     let place = &view.session.place;
-    if let Some(name) = place.like.map(|like| view.shown.of(like).map_or("a removed sound", |row| &row.name)) {
+    if let Some(name) = place.like.map(|like| view.shown.of(like).map_or("what was recorded", |row| &row.name)) {
         let wanted = controls::word_width(ui, &format!("like {name}")) + 24.0;
         let chip = strip.left(wanted.min(strip.rest().width() * 0.8)).shrink2(vec2(0.0, 5.0));
         let response = ui.interact(chip, ui.id().with("Clear query"), Sense::click());

@@ -15,6 +15,7 @@ mod help;
 mod layout;
 mod list;
 mod map;
+mod record;
 mod session;
 mod shown;
 mod sources;
@@ -54,6 +55,7 @@ use crate::embed::ActiveModel;
 use crate::map::{Area, Arrangement, ColourBy, Legend, Map, MapLook, MapPlugin, Palette};
 use crate::project::closeness::Weights;
 use crate::query::{AnswerQueries, Answers, QueryPlugin};
+use crate::record::{Level, RecordPlugin, Recorder, RecordingSettings, RespondToRecords, Slices, Trim};
 use crate::sample::{Folders, Notice};
 use crate::settings::{Settings, SettingsPlugin, settings_file};
 use crate::watch::RemoveFolder;
@@ -75,6 +77,7 @@ struct Preferences {
     autoplay: bool,
     hover_play: bool,
     mono: bool,
+    record_when_loud: bool,
     colour_by: ColourBy,
     arrangement: Arrangement,
 }
@@ -89,6 +92,7 @@ impl Default for Preferences {
             autoplay: true,
             hover_play: false,
             mono: false,
+            record_when_loud: false,
             colour_by: ColourBy::default(),
             arrangement: Arrangement::default(),
         }
@@ -136,6 +140,10 @@ impl Comparing {
         Weights { head: self.head.unwrap_or(usual).clamp(0.0, 1.0), groups: Group::ALL.map(group) }
     }
 }
+
+/// Names of the inputs that were there when they were asked for.
+#[derive(Resource, Default)]
+struct Inputs(Vec<String>);
 
 /// Opens the window; goes before the plugins of the engine.
 pub struct WindowPlugin;
@@ -186,18 +194,20 @@ impl Plugin for PanelsPlugin {
             .init_resource::<Session>()
             .init_resource::<Branches>()
             .init_resource::<Progress>()
+            .init_resource::<Inputs>()
             .add_message::<Action>()
             .add_message::<RequestRedraw>()
-            .add_plugins((shown::plugin, desk::plugin))
+            .add_plugins((shown::plugin, desk::plugin, RecordPlugin))
             .add_systems(
                 Update,
-                (session::respond, desk::respond, respond_on_map, weigh, remove)
+                (session::respond, desk::respond, record::respond, respond_on_map, weigh, remove)
                     .chain()
+                    .before(RespondToRecords)
                     .in_set(SoundkinSystems::Respond),
             )
             .add_systems(
                 Update,
-                (shown::update, session::follow, grow_branches, status::measure, look, remember)
+                (shown::update, record::follow, session::follow, grow_branches, status::measure, look, remember)
                     .chain()
                     .after(AnswerQueries)
                     .in_set(SoundkinSystems::Derive),
@@ -440,7 +450,12 @@ struct Views<'w, 's> {
     model: Res<'w, ActiveModel>,
     weights: Res<'w, Weights>,
     folders: Res<'w, Folders>,
+    recorder: Res<'w, Recorder>,
+    level: Res<'w, Level>,
+    recording: Res<'w, RecordingSettings>,
+    inputs: Res<'w, Inputs>,
     samples: Query<'w, 's, (Option<&'static AudioInfo>, Option<&'static Thumbnail>, Option<&'static Waveform>)>,
+    cuts: Query<'w, 's, (Option<&'static Slices>, Option<&'static Trim>)>,
 }
 
 /// What drawing reads and writes.
@@ -475,7 +490,7 @@ impl Panels<'_, '_> {
         if map.area != Some(area) {
             map.area = Some(area);
         }
-        if !asked.is_empty() || views.playback.sample.is_some() {
+        if !asked.is_empty() || views.playback.sample.is_some() || views.recorder.input.is_some() {
             redraws.write(RequestRedraw);
         }
         actions.write_batch(asked);
@@ -512,8 +527,11 @@ fn show(ui: &mut Ui, views: &Views, map: &Map, actions: &mut Vec<Action>) -> Are
     let selected = session.place.selected;
     let subject = selected.and_then(|selected| {
         let (info, thumbnail, wave) = views.samples.get(selected).ok()?;
-        Some(waveform::Subject { row: shown.of(selected)?, info, thumbnail, wave: wave.map(|wave| &*wave.0) })
+        let row = shown.of(selected);
+        let wave = wave.map(|wave| &*wave.0);
+        (row.is_some() || wave.is_some()).then_some(waveform::Subject { entity: selected, row, info, thumbnail, wave })
     });
+    let (slices, trim) = selected.and_then(|selected| views.cuts.get(selected).ok()).unwrap_or_default();
     let wave = waveform::View {
         subject,
         span: session.span,
@@ -524,6 +542,18 @@ fn show(ui: &mut Ui, views: &Views, map: &Map, actions: &mut Vec<Action>) -> Are
         audition: *views.audition,
         autoplay: preferences.autoplay,
         mono: preferences.mono,
+        record: record::View {
+            recorder: &views.recorder,
+            level: &views.level,
+            settings: &views.recording,
+            inputs: &views.inputs.0,
+            waits: preferences.record_when_loud,
+            theme,
+            keys: &keys,
+        },
+        slices: slices.filter(|_| session.splits).map(|slices| slices.0.as_slice()),
+        splits: session.splits,
+        trim: trim.map(|trim| [trim.from, trim.to]),
         theme,
         keys: &keys,
     };
@@ -550,6 +580,9 @@ fn show(ui: &mut Ui, views: &Views, map: &Map, actions: &mut Vec<Action>) -> Are
     let nearest = |found: &crate::query::SimilarSamples, n: usize| -> Vec<Entity> {
         found.neighbours.iter().take(n).map(|neighbour| neighbour.entity).collect()
     };
+    // What is being recorded is watched wherever the pointer is.
+    let take = views.answers.take.as_ref().filter(|take| views.recorder.take == Some(take.subject));
+    let around = take.or(views.answers.glance.as_ref());
     let mut view = map::View {
         map,
         look: &views.look,
@@ -558,7 +591,7 @@ fn show(ui: &mut Ui, views: &Views, map: &Map, actions: &mut Vec<Action>) -> Are
         selected,
         marked: &mut session.marked.iter().copied(),
         pointed: session.pointed,
-        neighbours: views.answers.glance.as_ref().map(|glance| (glance.subject, nearest(&glance.found, EDGES))),
+        neighbours: around.map(|around| (around.subject, nearest(&around.found, EDGES))),
         subject: session.place.like,
         found: answer.map(|answer| nearest(&answer.found, FOUND)).unwrap_or_default(),
         playing: playback.sample,

@@ -88,6 +88,10 @@ pub struct Session {
     pub focus: (u64, bool),
     /// Whether the sheet of shortcuts is shown.
     pub help: bool,
+    /// The next take is only a question.
+    pub asks_by_recording: bool,
+    /// Whether it is shown where the selected sample could be split.
+    pub splits: bool,
     /// What has not been read yet, the newest last.
     pub notices: VecDeque<String>,
     undo: Vec<Undo>,
@@ -170,6 +174,16 @@ impl Session {
         if self.undo.len() > UNDOABLE {
             self.undo.remove(0);
         }
+    }
+
+    /// Selects a take that has begun, or asks about it.
+    pub(super) fn meet(&mut self, take: Entity, asks: bool) {
+        (self.region, self.span, self.splits) = (None, None, false);
+        self.marked.clear();
+        if asks {
+            self.go(Place { like: Some(take), scroll: 0.0, ..self.place.clone() });
+        }
+        self.place.selected = Some(take);
     }
 
     /// Notes that a folder was removed, so that it can be brought back.
@@ -341,6 +355,8 @@ pub(super) fn respond(
             Action::Unwind => {
                 if session.help {
                     session.help = false;
+                } else if session.splits {
+                    session.splits = false;
                 } else if playback.sample.is_some() {
                     auditions.write(Audition::Stop);
                 } else if session.region.is_some() {
@@ -439,6 +455,7 @@ fn choose(session: &mut Session, shown: &Shown, sample: Entity, how: Choose) {
 fn select(session: &mut Session, shown: &Shown, sample: Entity) {
     if session.place.selected != Some(sample) {
         session.place.selected = Some(sample);
+        session.splits = false;
         session.region = None;
         session.span = None;
     }

@@ -124,7 +124,8 @@ pub fn show(ui: &mut Ui, view: &View, actions: &mut Vec<Action>) {
     strip.right(8.0);
     let output = match view.output {
         Some((name, rate)) => format!("{name} · {} kHz", f64::from(rate) / 1000.0),
-        None => "no sound output".to_owned(),
+        // It is opened with the first sound; where there is none, a notice says so.
+        None => String::new(),
     };
     for text in [view.model, &output] {
         let width = ui.painter().layout_no_wrap(text.to_owned(), font(), theme.muted).size().x;

@@ -9,6 +9,7 @@ use bevy_egui::egui::{
 use super::action::Action;
 use super::controls::{self, Strip, Tone};
 use super::list::hint;
+use super::record;
 use super::shown::Row;
 use super::theme::{self, HEADING, Theme, icon};
 use crate::audio::AuditionSettings;
@@ -26,8 +27,10 @@ const VOLUMES: std::ops::RangeInclusive<f32> = -60.0..=6.0;
 
 /// The selected sample.
 pub struct Subject<'a> {
-    /// Its row.
-    pub row: &'a Row,
+    /// The sample.
+    pub entity: Entity,
+    /// Its row; none for a take that is only a question.
+    pub row: Option<&'a Row>,
     /// Format and length, once decoded.
     pub info: Option<&'a AudioInfo>,
     /// The first sketch of its waveform.
@@ -56,6 +59,14 @@ pub struct View<'a> {
     pub autoplay: bool,
     /// Whether all channels are drawn as one.
     pub mono: bool,
+    /// What the recorder shows.
+    pub record: record::View<'a>,
+    /// Where the selected sample would be split, in seconds, while that is shown.
+    pub slices: Option<&'a [[f64; 2]]>,
+    /// Whether it is, or is being looked for.
+    pub splits: bool,
+    /// What would be left of a take without the silence at its ends, in seconds.
+    pub trim: Option<[f64; 2]>,
     /// Colours.
     pub theme: &'a Theme,
     /// The keys of an action as text.
@@ -74,7 +85,7 @@ pub fn show(ui: &mut Ui, view: &View, actions: &mut Vec<Action>) {
     };
     let length = subject.info.map_or(0.0, AudioInfo::seconds);
     if length <= 0.0 {
-        let text = subject.row.failed.as_deref().unwrap_or("Not read yet.");
+        let text = subject.row.and_then(|row| row.failed.as_deref()).unwrap_or("Not read yet.");
         let body = body.shrink2(vec2(theme::PADDING, 0.0));
         controls::line(ui, body, Align2::CENTER_CENTER, text, theme::regular(12.0), view.theme.muted);
         return;
@@ -83,6 +94,9 @@ pub fn show(ui: &mut Ui, view: &View, actions: &mut Vec<Action>) {
     let scale = Scale { rect: body, span: view.span.unwrap_or([0.0, length]) };
     pointer(ui, &scale, length, frame, view, actions);
     paint(ui, &scale, subject, length, view);
+    if let Some(slices) = view.slices {
+        self::slices(ui, &scale, slices, length, view.theme, actions);
+    }
 }
 
 /// Below this width in points the buttons do without their keys.
@@ -123,13 +137,14 @@ fn transport(ui: &mut Ui, rect: Rect, view: &View, actions: &mut Vec<Action>) {
     if controls::icon(ui, strip.left(18.0), play.0, play.1, &tip, tone, theme).clicked() {
         actions.push(Action::PlayOrStop);
     }
-    strip.left(10.0);
+    strip.left(4.0);
+    record::show(ui, &mut strip, &view.record, actions);
     volume(ui, strip.right(112.0), view, actions);
     strip.right(6.0);
-    let chosen = view.subject.as_ref().map(|subject| subject.row.entity);
+    let chosen = view.subject.as_ref().map(|subject| subject.entity);
     let asked = chosen.is_some() && chosen == view.like;
     let several = view.subject.as_ref().is_some_and(|s| s.info.is_some_and(|info| info.channels > 1));
-    let known = view.subject.as_ref().is_some_and(|subject| subject.row.analysed);
+    let known = view.subject.as_ref().is_some_and(|subject| subject.row.is_some_and(|row| row.analysed));
     let narrow = rect.width() < NARROW;
     let neighbours = if known { Tone::Plain } else { Tone::Idle };
     let buttons = [
@@ -166,6 +181,26 @@ fn transport(ui: &mut Ui, rect: Rect, view: &View, actions: &mut Vec<Action>) {
             actions.push(Action::ToggleMono);
         }
     }
+    let mut word = |strip: &mut Strip, text: &str, what: &str, action: Action, tone: Tone| {
+        let rect = strip.right(controls::word_width(ui, text));
+        if controls::word(ui, rect, text, text, what, tone, theme).clicked() {
+            actions.push(action);
+        }
+    };
+    let count = view.slices.map_or(0, <[_]>::len);
+    if count > 0 {
+        let text = if count == 1 { "Save 1 slice".to_owned() } else { format!("Save {count} slices") };
+        word(&mut strip, &text, "Writes each slice as a file beside this one", Action::SaveSlices, Tone::On);
+    }
+    if let Some([from, to]) = view.trim.filter(|_| !view.splits) {
+        let what = format!("Leaves out the silence before {from:.2} s and after {to:.2} s, in the file too");
+        word(&mut strip, "Trim", &what, Action::Trim, Tone::Plain);
+    }
+    if known || view.splits {
+        let keys = (view.keys)(&Action::Split);
+        let text = if keys.is_empty() || narrow { "Split".to_owned() } else { format!("Split {keys}") };
+        word(&mut strip, &text, "Shows where sounds begin, to be split there", Action::Split, Tone::of(view.splits));
+    }
     strip.right(8.0);
     if let Some(subject) = &view.subject {
         name(ui, strip.rest(), subject, view);
@@ -180,7 +215,14 @@ fn name(ui: &Ui, rect: Rect, subject: &Subject, view: &View) {
     let room = rect.with_max_x(rect.right() - facts_width - 14.0);
     let facts_fit = room.width() > 120.0;
     let room = if facts_fit { room } else { rect };
-    let width = controls::line(ui, room, Align2::LEFT_CENTER, &subject.row.name, theme::strong(13.0), theme.text);
+    let width = controls::line(
+        ui,
+        room,
+        Align2::LEFT_CENTER,
+        subject.row.map_or("Only to ask", |row| &row.name),
+        theme::strong(13.0),
+        theme.text,
+    );
     if facts_fit {
         let rest = rect.with_min_x(rect.left() + width + 14.0);
         controls::line(ui, rest, Align2::LEFT_CENTER, &facts, theme::regular(12.0), theme.muted);
@@ -206,10 +248,10 @@ fn facts(subject: &Subject, region: Option<[f64; 2]>) -> String {
     #[expect(clippy::cast_possible_truncation, reason = "shown with two digits")]
     let length = controls::length(info.seconds() as f32);
     let rate = f64::from(info.rate) / 1000.0;
-    let loudness = if subject.row.lufs.is_finite() {
-        format!("{} LUFS", controls::signed(subject.row.lufs, 1))
-    } else {
-        "silent".to_owned()
+    let loudness = match subject.row {
+        Some(row) if row.lufs.is_finite() => format!("{} LUFS", controls::signed(row.lufs, 1)),
+        Some(row) if row.brightness.is_finite() => "silent".to_owned(),
+        _ => String::new(),
     };
     #[expect(clippy::cast_possible_truncation, reason = "shown with two digits")]
     let part =
@@ -321,6 +363,38 @@ fn pointer(ui: &mut Ui, scale: &Scale, length: f64, frame: f64, view: &View, act
             let share = f64::from((at.x - scale.rect.left()) / scale.rect.width());
             let start = (fixed - width * share).clamp(0.0, (length - width).max(0.0));
             actions.push(Action::Span([start, start + width]));
+        }
+    }
+}
+
+/// The slices, each with a handle at either end to be dragged; a double click takes one away.
+fn slices(ui: &Ui, scale: &Scale, slices: &[[f64; 2]], length: f64, theme: &Theme, actions: &mut Vec<Action>) {
+    let painter = ui.painter().with_clip_rect(scale.rect);
+    for (i, slice) in slices.iter().enumerate() {
+        if scale.x(slice[1]) < scale.rect.left() || scale.x(slice[0]) > scale.rect.right() {
+            continue;
+        }
+        for (side, at) in slice.iter().enumerate() {
+            let x = scale.x(*at);
+            painter.vline(painter.round_to_pixel_center(x), scale.rect.y_range(), Stroke::new(1.0, theme.likeness));
+            let inward = if side == 0 { 4.0 } else { -4.0 };
+            let flag = Rect::from_center_size(pos2(x + inward, scale.rect.top() + 6.0), vec2(8.0, 12.0));
+            painter.rect_filled(flag, 0.0, theme.likeness);
+            let label = format!("{} of slice {}", if side == 0 { "Start" } else { "End" }, i + 1);
+            let response = ui.interact(flag.expand(3.0), ui.id().with(&label), Sense::click_and_drag());
+            response.widget_info(|| WidgetInfo::slider(true, *at, &label));
+            let response = response.on_hover_cursor(CursorIcon::ResizeHorizontal);
+            let mut next = slices.to_vec();
+            if response.double_clicked() {
+                next.remove(i);
+                actions.push(Action::Slice(next));
+            } else if let Some(pointer) = response.interact_pointer_pos().filter(|_| response.dragged()) {
+                // No handle passes another.
+                let least = if side == 0 { i.checked_sub(1).map_or(0.0, |before| slices[before][1]) } else { slice[0] };
+                let most = if side == 0 { slice[1] } else { slices.get(i + 1).map_or(length, |after| after[0]) };
+                next[i][side] = scale.seconds(pointer.x).clamp(least, most.max(least));
+                actions.push(Action::Slice(next));
+            }
         }
     }
 }

@@ -14,8 +14,8 @@ use soundkin::audio::{AudioPlugin, Audition, AuditionSettings, Playback};
 use soundkin::decode::{Taken, Waveform};
 use soundkin::embed::manifest::Model;
 use soundkin::embed::{Analysis, Embedding};
-use soundkin::project::{Newcomer, Projection, SpaceIndex};
 use soundkin::project::closeness::Weights;
+use soundkin::project::{Newcomer, Projection, SpaceIndex};
 use soundkin::query::{Answers, Compared, QueryPlugin, SimilarTo, answer};
 use soundkin::record::{Keep, Record, RecordPlugin, Recorder, RecordingSettings, TakeOptions};
 use soundkin::sample::{FileStamp, Recording, Sample, SampleIndex};
@@ -149,12 +149,13 @@ pub fn record_while_playing(app: &mut App, folder: &Path, sound: &Path) -> Outco
     assert!(world.get::<FileStamp>(take).is_some() && world.get::<Recording>(take).is_none());
     assert!(world.get::<Taken>(take).is_none());
     let inside = folder.to_owned();
-    let found =
-        world.run_system_once(move |index: Res<SpaceIndex>, weights: Res<Weights>, vectors: Query<Compared>, samples: Query<&Sample>| {
+    let found = world.run_system_once(
+        move |index: Res<SpaceIndex>, weights: Res<Weights>, vectors: Query<Compared>, samples: Query<&Sample>| {
             let query = SimilarTo { subject: take, k: 1, exact: true };
             let accept = |entity| samples.get(entity).is_ok_and(|sample| sample.path.starts_with(&inside));
             let found = answer(query, &index, &weights, &vectors, accept)?;
             Some(samples.get(found.neighbours.first()?.entity).ok()?.path.to_path_buf())
-        });
+        },
+    );
     Outcome { nearest: found.ok().flatten(), live, placed, neighbours, frames, overruns }
 }

@@ -15,11 +15,12 @@ use soundkin::is_idle;
 use soundkin::map::Map;
 use soundkin::project::SpaceIndex;
 use soundkin::project::closeness::Weights;
+use soundkin::record::Slices;
 use soundkin::sample::{Sample, Tags};
 use soundkin::ui::{PanelsPlugin, draw_panels};
 use soundkin::watch::AddFolder;
 
-use crate::support::{app, folder_of_sounds, write_sound};
+use crate::support::{app, folder_of_sounds, sound, write_sound, write_wav};
 
 /// The window's inside, its library and the folder that holds its settings.
 struct Panels {
@@ -442,4 +443,39 @@ fn no_size_is_too_small_to_draw() {
         panels.settle();
     }
     assert_eq!(panels.rows().len(), 6);
+}
+
+#[test]
+fn slices_are_proposed_moved_and_saved_beside_their_sound() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = root.path().join("sounds");
+    std::fs::create_dir(&folder).unwrap();
+    let folder = folder.canonicalize().unwrap();
+    // Three strokes with silence between them.
+    let pause = vec![0.0; 12_000];
+    let strokes: Vec<f32> = [4, 20, 33].into_iter().flat_map(|n| [sound(n), pause.clone()].concat()).collect();
+    write_wav(&folder.join("strokes.wav"), 44_100, 1, &strokes);
+    write_sound(&folder.join("other.wav"), 2);
+    let mut panels = Panels::over(root, &folder);
+    panels.click_row("strokes.wav");
+    panels.press(Key::S);
+    panels.until("slices", |panels| panels.harness.query_by_label("Save 3 slices").is_some());
+    let target = panels.sample("strokes.wav");
+    let slices = |panels: &Panels| panels.harness.state().world().get::<Slices>(target).unwrap().0.clone();
+    let before = slices(&panels);
+    assert!(before[0][0] < 0.02, "{before:?}");
+    let handle = panels.harness.get_by_label("Start of slice 2").rect().center();
+    panels.pointer(handle, true);
+    panels.harness.hover_at(handle + egui::vec2(20.0, 0.0));
+    panels.harness.step();
+    panels.pointer(handle + egui::vec2(30.0, 0.0), false);
+    panels.settle();
+    let after = slices(&panels);
+    assert!(after[1][0] > before[1][0] + 0.01 && after[0] == before[0] && after[2] == before[2], "{after:?}");
+    panels.click("Save 3 slices");
+    panels.until("the slices are samples", |panels| {
+        panels.rows().len() == 5 && is_idle(panels.harness.state_mut().world_mut())
+    });
+    let files = std::fs::read_dir(&folder).unwrap().count();
+    assert_eq!(files, 5);
 }

@@ -1,0 +1,240 @@
+//! Recording in the window: the button, the level and the choices beside it, and what becomes of a wish to record.
+
+use bevy::prelude::*;
+use bevy_egui::egui::{self, CursorIcon, Rect, Sense, Ui, WidgetInfo, WidgetType, pos2, vec2};
+
+use super::Preferences;
+use super::action::Action;
+use super::controls::{self, Strip, Tone};
+use super::list::hint;
+use super::session::Session;
+use super::theme::{Theme, icon};
+use crate::record::{
+    AcceptTrim, Format, Keep, Level, ProposeSlices, Record, Recorder, RecordingSettings, SaveSlices, Slices,
+    TakeOptions, Trim,
+};
+use crate::sample::Notice;
+
+/// Level at which a take starts that waits for one, in dBFS.
+const THRESHOLD: f32 = -40.0;
+/// The lowest level that the meter shows, in dBFS.
+const FLOOR: f32 = -60.0;
+/// From here on up the meter warns, in dBFS.
+const HOT: f32 = -3.0;
+
+/// What the controls are drawn from.
+pub struct View<'a> {
+    /// What the recorder does.
+    pub recorder: &'a Recorder,
+    /// The level of what comes in.
+    pub level: &'a Level,
+    /// How takes are made.
+    pub settings: &'a RecordingSettings,
+    /// Names of the inputs, once they were asked for.
+    pub inputs: &'a [String],
+    /// Whether a take waits for a level.
+    pub waits: bool,
+    /// Colours.
+    pub theme: &'a Theme,
+    /// The keys of an action as text.
+    pub keys: &'a dyn Fn(&Action) -> String,
+}
+
+impl View<'_> {
+    fn is_recording(&self) -> bool {
+        self.recorder.take.is_some() || self.recorder.waiting
+    }
+}
+
+/// Draws button, choices and level at the left of `strip`.
+pub fn show(ui: &mut Ui, strip: &mut Strip, view: &View, actions: &mut Vec<Action>) {
+    let theme = view.theme;
+    let label = if view.is_recording() { "Stop recording" } else { "Record" };
+    let rect = strip.left(20.0);
+    let response = ui.interact(rect, ui.id().with("Record"), Sense::click());
+    response.widget_info(|| WidgetInfo::selected(WidgetType::Button, true, view.is_recording(), label));
+    let response = response.on_hover_cursor(CursorIcon::PointingHand);
+    let colour = if view.is_recording() {
+        theme.warning
+    } else if response.hovered() {
+        theme.text
+    } else {
+        theme.muted
+    };
+    if view.recorder.waiting {
+        ui.painter().circle_stroke(rect.center(), 5.0, egui::Stroke::new(2.0, colour));
+    } else {
+        ui.painter().circle_filled(rect.center(), 5.5, colour);
+    }
+    if response.on_hover_text(hint(label, &(view.keys)(&Action::ToggleRecord))).clicked() {
+        actions.push(Action::ToggleRecord);
+    }
+    let button = controls::icon(
+        ui,
+        strip.left(16.0),
+        icon::DOWN,
+        "Recording choices",
+        "How and what to record",
+        Tone::Off,
+        theme,
+    );
+    if button.clicked() {
+        actions.push(Action::ListInputs);
+    }
+    egui::Popup::menu(&button).show(|ui| choices(ui, view, actions));
+    if view.recorder.input.is_some() {
+        strip.left(6.0);
+        meter(ui, strip.left(96.0), view, actions);
+    }
+    strip.left(10.0);
+}
+
+fn choices(ui: &mut Ui, view: &View, actions: &mut Vec<Action>) {
+    ui.set_min_width(240.0);
+    let settings = view.settings;
+    let with_key = |text: &str, action: &Action| hint(text, &(view.keys)(action));
+    let mut item = |ui: &mut Ui, on: bool, text: &str, action: Action| {
+        if ui.selectable_label(on, text).clicked() {
+            actions.push(action);
+            ui.close();
+        }
+    };
+    let listen = with_key("Listen to the input", &Action::ToggleArm);
+    item(ui, view.recorder.armed, &listen, Action::ToggleArm);
+    let before = format!("Record with the last {:.0} s", settings.pre_roll);
+    item(ui, false, &with_key(&before, &Action::RecordBefore), Action::RecordBefore);
+    let ask = with_key("Only ask what sounds like it", &Action::AskByRecording);
+    item(ui, false, &ask, Action::AskByRecording);
+    item(ui, view.waits, "Wait until it gets loud", Action::ToggleThreshold);
+    item(ui, settings.format == Format::Int24, "Write 24 bit instead of 32 bit float", Action::ToggleFormat);
+    ui.separator();
+    for (text, channels) in [("All channels", vec![]), ("Left channel only", vec![1]), ("Right channel only", vec![2])]
+    {
+        item(ui, settings.channels == channels, text, Action::RecordChannels(channels));
+    }
+    ui.separator();
+    item(ui, settings.device.is_empty(), "Default input", Action::RecordFrom(String::new()));
+    for name in view.inputs {
+        item(ui, settings.device == *name, name, Action::RecordFrom(name.clone()));
+    }
+}
+
+/// A bar for each channel with its highest peak, and a light that stays on once it has clipped.
+fn meter(ui: &Ui, rect: Rect, view: &View, actions: &mut Vec<Action>) {
+    let (theme, level) = (view.theme, view.level);
+    let response = ui.interact(rect, ui.id().with("Input level"), Sense::click());
+    let loudest = level.peak_db.iter().copied().fold(f32::NEG_INFINITY, f32::max).max(-120.0);
+    response.widget_info(|| WidgetInfo::slider(true, f64::from(loudest), "Input level"));
+    let (bars, light) = rect.split_left_right_at_x(rect.right() - 12.0);
+    let share = |db: f32| ((db - FLOOR) / -FLOOR).clamp(0.0, 1.0);
+    let lanes = level.peak_db.len().clamp(1, 8);
+    let (thick, gap) = if lanes <= 2 { (3.0, 3.0) } else { (1.0, 1.0) };
+    let height = lanes as f32 * (thick + gap) - gap;
+    for lane in 0..lanes {
+        let top = rect.center().y - height / 2.0 + lane as f32 * (thick + gap);
+        let bar = Rect::from_min_size(pos2(bars.left(), top), vec2(bars.width() - 4.0, thick));
+        ui.painter().rect_filled(bar, 0.0, theme.border);
+        let (Some(peak), Some(hold)) = (level.peak_db.get(lane), level.hold_db.get(lane)) else { continue };
+        let of = |db: f32| bar.left() + bar.width() * share(db);
+        let colour = |db: f32| if db > HOT { theme.warning } else { theme.time };
+        ui.painter().rect_filled(bar.with_max_x(of(*peak)), 0.0, colour(*peak));
+        if *hold > FLOOR {
+            let tick = Rect::from_center_size(pos2(of(*hold), bar.center().y), vec2(2.0, thick + 4.0));
+            ui.painter().rect_filled(tick, 0.0, colour(*hold));
+        }
+    }
+    let lamp = Rect::from_center_size(light.center(), vec2(6.0, 6.0));
+    ui.painter().rect_filled(lamp, 0.0, if level.clipped { theme.warning } else { theme.border });
+    if response.clicked() {
+        actions.push(Action::Unclip);
+    }
+    let name =
+        view.recorder.input.as_ref().map(|input| format!("{}, {} Hz", input.name, input.rate)).unwrap_or_default();
+    let clipped = if level.clipped { "\nIt has clipped; click to forget that." } else { "" };
+    response.on_hover_text(format!("{name}{clipped}"));
+}
+
+/// Acts on what is wished of the recorder, and on the cuts of the selected sample.
+pub(super) fn respond(
+    mut asked: MessageReader<Action>,
+    mut session: ResMut<Session>,
+    mut settings: ResMut<RecordingSettings>,
+    mut preferences: ResMut<Preferences>,
+    recorder: Res<Recorder>,
+    cuts: Query<(Option<&Slices>, Option<&Trim>)>,
+    mut records: MessageWriter<Record>,
+    mut proposals: MessageWriter<ProposeSlices>,
+    mut saves: MessageWriter<SaveSlices>,
+    mut trims: MessageWriter<AcceptTrim>,
+    mut notices: MessageWriter<Notice>,
+    mut commands: Commands,
+) {
+    for action in asked.read() {
+        let busy = recorder.take.is_some() || recorder.waiting;
+        let threshold_db = preferences.record_when_loud.then_some(THRESHOLD);
+        let selected = session.place.selected.filter(|selected| recorder.take != Some(*selected));
+        match action {
+            Action::ToggleRecord | Action::AskByRecording | Action::RecordBefore if busy => {
+                records.write(Record::Stop);
+            }
+            Action::ToggleRecord => {
+                records.write(Record::Start(TakeOptions { threshold_db, ..default() }));
+            }
+            Action::AskByRecording => {
+                session.asks_by_recording = true;
+                records.write(Record::Start(TakeOptions { keep: Keep::Nothing, threshold_db, ..default() }));
+            }
+            Action::RecordBefore if recorder.armed => {
+                records.write(Record::Start(TakeOptions { pre_roll: settings.pre_roll, ..default() }));
+            }
+            Action::RecordBefore => {
+                records.write(Record::Arm(true));
+                let text = "nothing from before was kept, because nobody listened; from now on it is, so play it again";
+                notices.write(Notice::new(text));
+            }
+            Action::ToggleArm => {
+                records.write(Record::Arm(!recorder.armed));
+            }
+            Action::Unclip => {
+                records.write(Record::Unclip);
+            }
+            Action::ToggleThreshold => preferences.record_when_loud = !preferences.record_when_loud,
+            Action::ToggleFormat => {
+                settings.format = if settings.format == Format::Int24 { Format::Float32 } else { Format::Int24 };
+            }
+            Action::RecordChannels(channels) => settings.channels.clone_from(channels),
+            Action::RecordFrom(device) => settings.device.clone_from(device),
+            Action::Split => {
+                session.splits = !session.splits;
+                let known = selected.and_then(|selected| cuts.get(selected).ok()?.0);
+                if session.splits && known.is_none() {
+                    proposals.write_batch(selected.map(ProposeSlices));
+                }
+            }
+            Action::Slice(slices) => {
+                if let Some(selected) = selected {
+                    commands.entity(selected).try_insert(Slices(slices.clone()));
+                }
+            }
+            Action::SaveSlices => {
+                if let Some((sample, slices)) = selected.and_then(|s| Some((s, cuts.get(s).ok()?.0?))) {
+                    saves.write(SaveSlices { sample, slices: slices.0.clone() });
+                    session.splits = false;
+                }
+            }
+            Action::Trim => {
+                trims.write_batch(selected.map(AcceptTrim));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Goes to a take when it begins: it is selected, and asked about where only its neighbours are wanted.
+pub(super) fn follow(recorder: Res<Recorder>, mut session: ResMut<Session>, mut last: Local<Option<Entity>>) {
+    let before = std::mem::replace(&mut *last, recorder.take);
+    if let Some(take) = recorder.take.filter(|take| before != Some(*take)) {
+        let asks = std::mem::take(&mut session.asks_by_recording);
+        session.meet(take, asks);
+    }
+}
