@@ -100,10 +100,17 @@ pub struct Devices {
     pub inputs: Vec<String>,
 }
 
+/// ALSA's plugins for converting, mixing and throwing away, which it lists as if they were devices.
+const NO_DEVICES: [&str; 9] =
+    ["null", "lavrate", "samplerate", "speexrate", "speex", "jack", "oss", "upmix", "vdownmix"];
+
 /// Lists the devices of the system's default sound host; none where there is no sound.
 pub fn devices() -> Devices {
     let host = cpal::default_host();
-    let name = |device: cpal::Device| device.description().map(|d| d.name().to_owned()).ok();
+    let name = |device: cpal::Device| {
+        let plugin = device.id().is_ok_and(|id| NO_DEVICES.contains(&id.id()));
+        device.description().map(|d| d.name().to_owned()).ok().filter(|_| !plugin)
+    };
     let outputs = host.output_devices().map(|devices| devices.filter_map(name).collect()).unwrap_or_default();
     let inputs = host.input_devices().map(|devices| devices.filter_map(name).collect()).unwrap_or_default();
     Devices { outputs, inputs }

@@ -272,6 +272,10 @@ impl Bindings {
     /// Keys without Ctrl or Alt rest while text is being written.
     pub fn pressed(&self, context: &egui::Context) -> Vec<Action> {
         let writing = context.text_edit_focused();
+        if egui::Popup::is_any_open(context) {
+            // An open menu has the keys, Escape above all.
+            return Vec::new();
+        }
         let mut actions = Vec::new();
         // Shortcuts with more modifiers first, so that Alt+Left is not taken for Left.
         let mut all: Vec<(&Binding, &KeyboardShortcut)> =

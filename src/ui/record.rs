@@ -91,6 +91,8 @@ pub fn show(ui: &mut Ui, strip: &mut Strip, view: &View, actions: &mut Vec<Actio
 
 fn choices(ui: &mut Ui, view: &View, actions: &mut Vec<Action>) {
     ui.set_min_width(240.0);
+    ui.set_max_width(280.0);
+    ui.style_mut().wrap_mode = Some(egui::TextWrapMode::Truncate);
     let settings = view.settings;
     let with_key = |text: &str, action: &Action| hint(text, &(view.keys)(action));
     let mut item = |ui: &mut Ui, on: bool, text: &str, action: Action| {
