@@ -3,7 +3,7 @@
 //! The plugin turns [`Record`] messages into jobs of the `wav` actor (`taker`), which reads the input's ring, writes the
 //! file (`wav`) and measures as it goes. What it replies becomes the take's entity: [`Sample`] with [`Recording`], a
 //! growing [`Waveform`] and [`AudioInfo`], and every moment its [`Newest`] sound, which others embed and place. When it
-//! ends it has its [`FileStamp`] and waits, as [`Taken`], for its vector; nothing of it is decoded again.
+//! ends it has its [`FileStamp`] and waits, as [`Taken`](crate::decode::Taken), for its vector; nothing of it is decoded again.
 //! Slices (`onset`) and the cutting of silence make new files from finished sounds (`cut`).
 
 mod cut;

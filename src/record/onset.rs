@@ -3,7 +3,7 @@
 //! S. Böck and G. Widmer, "Maximum filter vibrato suppression for onset detection", `DAFx` 2013, with the parameters of
 //! its text: 200 frames a second, a Hann window of 2048 samples (46 ms at 44.1 kHz), quarter-tone bands from 30 Hz to
 //! 17 kHz, log10(1 + x), the difference to two frames before after a maximum over three bands, half-wave rectified and
-//! summed; a peak is an onset where it exceeds the mean of the last 150 ms by [`THRESHOLD`]. Everything is done as the
+//! summed; a peak is an onset where it exceeds the mean of the last 150 ms by 1.1. Everything is done as the
 //! sound comes: of an hour only one number a frame is kept.
 
 use std::collections::VecDeque;

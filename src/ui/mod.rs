@@ -525,39 +525,7 @@ fn show(ui: &mut Ui, views: &Views, map: &Map, actions: &mut Vec<Action>) -> Are
     section(ui, "sources", sections.sources, theme, |ui| sources::show(ui, &tree, actions));
 
     let selected = session.place.selected;
-    let subject = selected.and_then(|selected| {
-        let (info, thumbnail, wave) = views.samples.get(selected).ok()?;
-        let row = shown.of(selected);
-        let wave = wave.map(|wave| &*wave.0);
-        (row.is_some() || wave.is_some()).then_some(waveform::Subject { entity: selected, row, info, thumbnail, wave })
-    });
-    let (slices, trim) = selected.and_then(|selected| views.cuts.get(selected).ok()).unwrap_or_default();
-    let wave = waveform::View {
-        subject,
-        span: session.span,
-        region: session.region,
-        playhead: (playback.sample.is_some() && playback.sample == selected).then_some(playback.seconds),
-        playing: playback.sample.is_some(),
-        like: session.place.like,
-        audition: *views.audition,
-        autoplay: preferences.autoplay,
-        mono: preferences.mono,
-        record: record::View {
-            recorder: &views.recorder,
-            level: &views.level,
-            settings: &views.recording,
-            inputs: &views.inputs.0,
-            waits: preferences.record_when_loud,
-            theme,
-            keys: &keys,
-        },
-        slices: slices.filter(|_| session.splits).map(|slices| slices.0.as_slice()),
-        splits: session.splits,
-        trim: trim.map(|trim| [trim.from, trim.to]),
-        theme,
-        keys: &keys,
-    };
-    section(ui, "waveform", sections.waveform, theme, |ui| waveform::show(ui, &wave, actions));
+    section(ui, "waveform", sections.waveform, theme, |ui| wave(ui, views, &keys, actions));
 
     let answer = views.answers.list.as_ref().filter(|answer| Some(answer.subject) == session.place.like);
     if let Some(rect) = sections.list {
@@ -622,6 +590,46 @@ fn show(ui: &mut Ui, views: &Views, map: &Map, actions: &mut Vec<Action>) -> Are
     }
     let map = sections.map.with_min_y((sections.map.top() + theme::HEADING).min(sections.map.bottom()));
     Area { min: map.min.into(), max: map.max.into(), pixels_per_point }
+}
+
+fn wave(ui: &mut Ui, views: &Views, keys: &dyn Fn(&Action) -> String, actions: &mut Vec<Action>) {
+    let Views { shown, session, preferences, theme, playback, .. } = views;
+    let selected = session.place.selected;
+    let subject = selected.and_then(|selected| {
+        let (info, thumbnail, wave) = views.samples.get(selected).ok()?;
+        let row = shown.of(selected);
+        let wave = wave.map(|wave| &*wave.0);
+        (row.is_some() || wave.is_some()).then_some(waveform::Subject { entity: selected, row, info, thumbnail, wave })
+    });
+    let (slices, trim) = selected.and_then(|selected| views.cuts.get(selected).ok()).unwrap_or_default();
+    let view = waveform::View {
+        subject,
+        span: session.span,
+        region: session.region,
+        playhead: (playback.sample.is_some() && playback.sample == selected).then_some(playback.seconds),
+        playing: playback.sample.is_some(),
+        like: session.place.like,
+        audition: *views.audition,
+        autoplay: preferences.autoplay,
+        mono: preferences.mono,
+        record: record::View {
+            recorder: &views.recorder,
+            level: &views.level,
+            settings: &views.recording,
+            inputs: &views.inputs.0,
+            waits: preferences.record_when_loud,
+            theme,
+            keys,
+        },
+        cuts: waveform::Cuts {
+            slices: slices.filter(|_| session.splits).map(|slices| slices.0.as_slice()),
+            splits: session.splits,
+            trim: trim.map(|trim| [trim.from, trim.to]),
+        },
+        theme,
+        keys,
+    };
+    waveform::show(ui, &view, actions);
 }
 
 /// Draws a section on its ground.

@@ -67,6 +67,7 @@ enum Undo {
 
 /// The state of the window that is not in the components.
 #[derive(Resource, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct Session {
     /// Where the user is.
     pub place: Place,

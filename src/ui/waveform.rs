@@ -39,6 +39,17 @@ pub struct Subject<'a> {
     pub wave: Option<&'a Pyramid>,
 }
 
+/// Where the selected sample could be cut, in seconds.
+#[derive(Default)]
+pub struct Cuts<'a> {
+    /// Its slices, while they are shown.
+    pub slices: Option<&'a [[f64; 2]]>,
+    /// Whether they are, or are being looked for.
+    pub splits: bool,
+    /// What would be left of a take without the silence at its ends.
+    pub trim: Option<[f64; 2]>,
+}
+
 /// What the waveform is drawn from.
 pub struct View<'a> {
     /// The selected sample.
@@ -61,12 +72,8 @@ pub struct View<'a> {
     pub mono: bool,
     /// What the recorder shows.
     pub record: record::View<'a>,
-    /// Where the selected sample would be split, in seconds, while that is shown.
-    pub slices: Option<&'a [[f64; 2]]>,
-    /// Whether it is, or is being looked for.
-    pub splits: bool,
-    /// What would be left of a take without the silence at its ends, in seconds.
-    pub trim: Option<[f64; 2]>,
+    /// Where the selected sample could be cut.
+    pub cuts: Cuts<'a>,
     /// Colours.
     pub theme: &'a Theme,
     /// The keys of an action as text.
@@ -94,7 +101,7 @@ pub fn show(ui: &mut Ui, view: &View, actions: &mut Vec<Action>) {
     let scale = Scale { rect: body, span: view.span.unwrap_or([0.0, length]) };
     pointer(ui, &scale, length, frame, view, actions);
     paint(ui, &scale, subject, length, view);
-    if let Some(slices) = view.slices {
+    if let Some(slices) = view.cuts.slices {
         self::slices(ui, &scale, slices, length, view.theme, actions);
     }
 }
@@ -187,19 +194,25 @@ fn transport(ui: &mut Ui, rect: Rect, view: &View, actions: &mut Vec<Action>) {
             actions.push(action);
         }
     };
-    let count = view.slices.map_or(0, <[_]>::len);
+    let count = view.cuts.slices.map_or(0, <[_]>::len);
     if count > 0 {
         let text = if count == 1 { "Save 1 slice".to_owned() } else { format!("Save {count} slices") };
         word(&mut strip, &text, "Writes each slice as a file beside this one", Action::SaveSlices, Tone::On);
     }
-    if let Some([from, to]) = view.trim.filter(|_| !view.splits) {
+    if let Some([from, to]) = view.cuts.trim.filter(|_| !view.cuts.splits) {
         let what = format!("Leaves out the silence before {from:.2} s and after {to:.2} s, in the file too");
         word(&mut strip, "Trim", &what, Action::Trim, Tone::Plain);
     }
-    if known || view.splits {
+    if known || view.cuts.splits {
         let keys = (view.keys)(&Action::Split);
         let text = if keys.is_empty() || narrow { "Split".to_owned() } else { format!("Split {keys}") };
-        word(&mut strip, &text, "Shows where sounds begin, to be split there", Action::Split, Tone::of(view.splits));
+        word(
+            &mut strip,
+            &text,
+            "Shows where sounds begin, to be split there",
+            Action::Split,
+            Tone::of(view.cuts.splits),
+        );
     }
     strip.right(8.0);
     if let Some(subject) = &view.subject {

@@ -17,7 +17,7 @@ use soundkin::embed::{Analysis, Embedding};
 use soundkin::project::closeness::Weights;
 use soundkin::project::{Newcomer, Projection, SpaceIndex};
 use soundkin::query::{Answers, Compared, QueryPlugin, SimilarTo, answer};
-use soundkin::record::{Keep, Record, RecordPlugin, Recorder, RecordingSettings, TakeOptions};
+use soundkin::record::{Keep, Level, Record, RecordPlugin, Recorder, RecordingSettings, TakeOptions};
 use soundkin::sample::{FileStamp, Recording, Sample, SampleIndex};
 use soundkin::store::Library;
 use soundkin::watch::AddFolder;
@@ -110,6 +110,12 @@ pub fn studio(root: &Path, folder: &Path) -> App {
     assert!(run_until(&mut app, Some(Duration::from_mins(2)), is_idle), "indexing did not end");
     app.world_mut().write_message(Record::Arm(true));
     until(&mut app, "the input", |world| world.resource::<Recorder>().input.is_some());
+    // A sink that has never played sleeps for up to two seconds and swallows the beginning of what wakes it.
+    let sample = app.world_mut().query_filtered::<Entity, With<Sample>>().iter(app.world()).next().expect("a sample");
+    app.world_mut().write_message(Audition::Play { sample, from: 0.0, region: None });
+    let loud = |world: &World| world.resource::<Level>().hold_db.iter().any(|db| *db > -50.0);
+    until(&mut app, "the loop", |world| loud(world));
+    until(&mut app, "silence", |world| world.resource::<Playback>().sample.is_none() && !loud(world));
     app
 }
 

@@ -1,8 +1,7 @@
 //! The real window, under a virtual X server with software Vulkan, with a null sink for a sound device. `make
 //! test` installs the programs that this takes.
 
-use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -11,6 +10,7 @@ use soundkin::decode::stream::{Decoders, Stream};
 use soundkin::map::view::{Bounds, View};
 use soundkin::map::{self};
 
+use crate::loopback::Server;
 use crate::support::{folder_of_sounds, json};
 
 type Colour = [u8; 3];
@@ -66,8 +66,8 @@ struct Desktop {
 }
 
 impl Desktop {
-    /// Opens `folder` in the library of `root`; `device` are the variables that lead to a sound device.
-    fn open(root: tempfile::TempDir, folder: &Path, device: &HashMap<&str, PathBuf>) -> Self {
+    /// Opens `folder` in the library of `root`, with a sound server's devices or none.
+    fn open(root: tempfile::TempDir, folder: &Path, devices: Option<&Server>) -> Self {
         // Numbers of their own for tests that run beside each other.
         static NEXT: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
         let next = NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
@@ -76,17 +76,21 @@ impl Desktop {
         let server = Ended(server.unwrap());
         let socket = format!("/tmp/.X11-unix/X{}", &display[1..]);
         wait_for("the X server", || Path::new(&socket).exists().then_some(()));
-        let program = Command::new(env!("CARGO_BIN_EXE_soundkin"))
+        let mut program = Command::new(env!("CARGO_BIN_EXE_soundkin"));
+        program
             .arg(folder)
             .env("SOUNDKIN_LIBRARY", root.path().join("library.db"))
             .env("DISPLAY", &display)
             .env_remove("WAYLAND_DISPLAY")
             .env("XDG_RUNTIME_DIR", root.path())
             .env("XDG_CONFIG_HOME", root.path().join("config"))
-            .envs(device)
-            .stderr(Stdio::null())
-            .spawn();
-        Self { display, root, program: Ended(program.unwrap()), _server: server }
+            .env("HOME", root.path())
+            .env("XDG_DATA_HOME", soundkin::settings::data_folder().parent().unwrap())
+            .stderr(Stdio::null());
+        if let Some(devices) = devices {
+            devices.run(&mut program);
+        }
+        Self { display, program: Ended(program.spawn().unwrap()), root, _server: server }
     }
 
     fn picture(&self) -> Option<Picture> {
@@ -193,55 +197,14 @@ impl Sections {
     }
 }
 
-/// A sound server of its own, with a sink that nobody hears and a monitor to listen at.
-struct Sink {
-    folder: PathBuf,
-    _server: Ended,
-}
-
-impl Sink {
-    fn open(root: &Path) -> Self {
-        let folder = root.join("pulse");
-        std::fs::create_dir(&folder).unwrap();
-        std::fs::set_permissions(&folder, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
-        let device = "pcm.!default pulse\nctl.!default pulse\n";
-        std::fs::write(folder.join("asound.conf"), format!("</usr/share/alsa/alsa.conf>\n{device}")).unwrap();
-        let server = Command::new("pulseaudio")
-            .args(["-n", "--daemonize=no", "--exit-idle-time=-1", "--load=module-native-protocol-unix"])
-            .arg(format!("--load=module-null-sink sink_name=loop rate={SINK_RATE}"))
-            .envs([("XDG_RUNTIME_DIR", &folder), ("HOME", &folder)])
-            .stderr(Stdio::null())
-            .spawn();
-        let sink = Self { folder, _server: Ended(server.unwrap()) };
-        wait_for("the sound server", || {
-            let mut ask = Command::new("pactl");
-            let answer = ask.arg("info").envs(sink.variables()).stdout(Stdio::null()).stderr(Stdio::null()).status();
-            answer.ok()?.success().then_some(())
-        });
-        sink
-    }
-
-    /// What leads programs to it.
-    fn variables(&self) -> HashMap<&'static str, PathBuf> {
-        let server = format!("unix:{}", self.folder.join("pulse/native").display());
-        [
-            ("XDG_RUNTIME_DIR", self.folder.clone()),
-            ("PULSE_SERVER", server.into()),
-            ("ALSA_CONFIG_PATH", self.folder.join("asound.conf")),
-        ]
-        .into()
-    }
-
-    /// Starts to write what is heard to a file, as mono.
-    fn listen(&self, file: &Path) -> Ended {
-        let mut listen = Command::new("parec");
-        listen.args(["-d", "loop.monitor", "--channels=1", "--format=float32le", "--latency-msec=20"]);
-        listen.arg(format!("--rate={SINK_RATE}")).envs(self.variables());
-        let child = listen.stdout(std::fs::File::create(file).unwrap()).spawn();
-        let listening = Ended(child.unwrap());
-        wait_for("the monitor", || (file.metadata().ok()?.len() > 0).then_some(()));
-        listening
-    }
+/// Starts to write what is heard to a file, as mono.
+fn listen(server: &Server, file: &Path) -> Ended {
+    let mut listen = Command::new("parec");
+    listen.args(["-d", "loop.monitor", "--channels=1", "--format=float32le", "--latency-msec=20"]);
+    listen.arg(format!("--rate={SINK_RATE}")).stdout(std::fs::File::create(file).unwrap());
+    let listening = Ended(server.run(&mut listen).spawn().unwrap());
+    wait_for("the monitor", || (file.metadata().ok()?.len() > 0).then_some(()));
+    listening
 }
 
 fn heard(file: &Path) -> Vec<f32> {
@@ -282,14 +245,15 @@ fn match_of(heard: &[f32], sound: &[f32]) -> f64 {
 
 /// The user's path: a dot on the map is clicked and heard, its neighbours are listed, the window changes its size.
 #[test]
+#[expect(clippy::too_many_lines, reason = "one user's path from start to end")]
 fn a_clicked_dot_is_heard_its_neighbours_are_listed_and_every_size_has_one_border() {
     let root = tempfile::tempdir().unwrap();
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/demo");
     let library = root.path().join("library.db");
     json(&library, &["index", folder.to_str().unwrap()]);
     let points = json(&library, &["map"])["points"].as_array().unwrap().clone();
-    let sink = Sink::open(root.path());
-    let desktop = Desktop::open(root, &folder, &sink.variables());
+    let server = Server::start(root.path());
+    let desktop = Desktop::open(root, &folder, Some(&server));
 
     // Where a dot must be, from the map that the command line gives and the section that is seen.
     let (_, sections) = desktop.sections(1440, 900, DARK);
@@ -321,7 +285,7 @@ fn a_clicked_dot_is_heard_its_neighbours_are_listed_and_every_size_has_one_borde
     // A machine with much else to do may lose some of it between program and sink, but not three times.
     let matches = (0..3).map(|_| {
         let file = desktop.root.path().join("heard.f32");
-        let listening = sink.listen(&file);
+        let listening = listen(&server, &file);
         desktop.xdotool(&["mousemove", &x, &y, "sleep", "0.3", "click", "1"]);
         wait_for("some sound", || heard(&file).iter().any(|v| v.abs() > 1e-3).then_some(()));
         std::thread::sleep(Duration::from_secs(1));
@@ -368,6 +332,22 @@ fn a_clicked_dot_is_heard_its_neighbours_are_listed_and_every_size_has_one_borde
     });
     assert_eq!(sections.second_lines(&after), Vec::<String>::new());
 
+    // R records, R stops, and the take is a sample of the library.
+    let recordings = desktop.root.path().join("Soundkin Recordings");
+    let takes = || {
+        let files = std::fs::read_dir(&recordings).into_iter().flatten().flatten();
+        files.filter(|file| file.path().extension().is_some_and(|ending| ending == "wav")).count()
+    };
+    desktop.xdotool(&["key", "r"]);
+    wait_for("a take", || (takes() == 1).then_some(()));
+    desktop.xdotool(&["mousemove", &x, &y, "click", "1", "sleep", "1", "key", "r"]);
+    wait_for("the take in the library", || {
+        let listed = json(&library, &["list", "--filter", "Soundkin Recordings"]);
+        let take = listed["samples"].as_array()?.first()?;
+        (take["seconds"].as_f64()? > 0.5).then_some(())
+    });
+    desktop.xdotool(&["mousemove", "700", "12"]);
+
     for (width, height) in [(1100, 700), (800, 560)] {
         desktop.xdotool(&["windowsize", &window, &width.to_string(), &height.to_string()]);
         let (picture, sections) = desktop.sections(width, height, DARK);
@@ -386,7 +366,7 @@ fn the_window_opens_lists_a_folder_and_shows_its_ground_and_one_border() {
     let root = tempfile::tempdir().unwrap();
     let folder = folder_of_sounds(root.path(), 3);
     let library = root.path().join("library.db");
-    let desktop = Desktop::open(root, &folder, &HashMap::new());
+    let desktop = Desktop::open(root, &folder, None);
     let [ground, border] = DARK;
     let line = 900 - STATUS_HEIGHT;
     let shown = wait_for("the window's picture", || {
