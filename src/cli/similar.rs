@@ -10,10 +10,9 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::{Common, list, put_path, record, sample_or_guest};
-use crate::decode::descriptors::Group;
 use crate::embed::{ActiveModel, Analysis, Embedding};
 use crate::project::SpaceIndex;
-use crate::project::closeness::{Closeness, Weights};
+use crate::project::closeness::Weights;
 use crate::query::{Compared, SimilarSamples, SimilarTo, answer};
 use crate::record::{Keep, TakeOptions};
 use crate::sample::{Failed, Sample, Tags};
@@ -81,7 +80,7 @@ impl Similar {
                 let mut object = json!({"rank": i + 1, "similarity": neighbour.similarity, "at": neighbour.at});
                 put_path(&mut object, path_of(world, neighbour.entity));
                 if self.why {
-                    object["why"] = parts(&neighbour.closeness).map(|(name, close)| (name.to_owned(), json!(close))).collect();
+                    object["why"] = neighbour.closeness.parts().map(|(name, close)| (name.to_owned(), json!(close))).collect();
                 }
                 object
             }).collect::<Vec<Value>>(),
@@ -98,20 +97,13 @@ pub(super) fn print(world: &World, found: &SimilarSamples, why: bool) {
         let path = path_of(world, neighbour.entity).display();
         println!("{:>3}  {:.3}  {path}{at}", i + 1, neighbour.similarity);
         if why {
-            let bars = parts(&neighbour.closeness).map(|(name, close)| match close {
+            let bars = neighbour.closeness.parts().map(|(name, close)| match close {
                 Some(close) => format!("{name} {} {close:.2}", bar(close)),
                 None => format!("{name} –"),
             });
             println!("     {}", bars.collect::<Vec<_>>().join("  "));
         }
     }
-}
-
-/// The parts by name; without a value where there is no head or a sound has not been described.
-fn parts(closeness: &Closeness) -> impl Iterator<Item = (&'static str, Option<f32>)> {
-    let groups = closeness.groups;
-    let groups = Group::ALL.into_iter().enumerate().map(move |(i, group)| (group.name(), groups.map(|g| g[i])));
-    [("head", closeness.head), ("network", Some(closeness.network))].into_iter().chain(groups)
 }
 
 /// A bar of five cells.

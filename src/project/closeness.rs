@@ -38,6 +38,15 @@ pub struct Closeness {
     pub groups: Option<[f32; GROUPS]>,
 }
 
+impl Closeness {
+    /// The parts by name; without a value where there is no head or a sound has not been described.
+    pub fn parts(&self) -> impl Iterator<Item = (&'static str, Option<f32>)> + use<> {
+        let groups = self.groups;
+        let groups = Group::ALL.into_iter().enumerate().map(move |(i, group)| (group.name(), groups.map(|g| g[i])));
+        [("head", self.head), ("network", Some(self.network))].into_iter().chain(groups)
+    }
+}
+
 /// Descriptors in units of their spreads; not a number where they are not known.
 pub(super) fn standardised(descriptors: Option<&Descriptors>) -> [f32; COUNT] {
     let value = |i: usize| descriptors.map_or(f32::NAN, |d| d.0[i] / ABOUT[i].spread);

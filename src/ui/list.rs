@@ -48,6 +48,8 @@ const ROOMY: f32 = 220.0;
 /// Least width of the list at which a row shows how close it is in each part, and of each bar, in points.
 const WHY: f32 = 440.0;
 const BAR: f32 = 5.0;
+/// What the head is called, which is a word of its makers.
+const LEARNED: &str = "learned";
 
 /// The columns after the thumbnail: which, heading, least width of the list at which it is shown, width in points.
 const COLUMNS_SHOWN: [(Column, &str, f32, f32); 6] = [
@@ -198,7 +200,7 @@ fn search(ui: &mut Ui, rect: Rect, view: &View, actions: &mut Vec<Action>) {
 /// The parts of a comparison, by name.
 fn parts() -> impl Iterator<Item = (Part, &'static str)> {
     let groups = Group::ALL.into_iter().map(|group| (Part::Group(group), group.name()));
-    std::iter::once((Part::Head, "learned")).chain(groups)
+    std::iter::once((Part::Head, LEARNED)).chain(groups)
 }
 
 /// What each part counts, to be dragged.
@@ -242,19 +244,14 @@ fn weights(ui: &mut Ui, rect: Rect, view: &View, actions: &mut Vec<Action>) {
     }
 }
 
-/// How close a sound is in each part, as bars with their names.
-fn why(closeness: &Closeness) -> impl Iterator<Item = (&'static str, Option<f32>)> {
-    let groups = closeness.groups;
-    let groups = Group::ALL.into_iter().enumerate().map(move |(i, group)| (group.name(), groups.map(|of| of[i])));
-    let head = closeness.head.map(|head| ("learned", Some(head)));
-    head.into_iter().chain([("network", Some(closeness.network))]).chain(groups)
-}
-
+/// How close a sound is in each part, as bars; their names and values where the pointer is.
 fn bars(ui: &Ui, rect: Rect, closeness: &Closeness, response: &egui::Response, theme: &Theme) {
     let mut left = rect.left();
-    for (i, (_, share)) in why(closeness).enumerate() {
+    let headless = usize::from(closeness.head.is_none());
+    let parts = || closeness.parts().skip(headless);
+    for (i, (_, share)) in parts().enumerate() {
         // Both vectors first, then what they are made of.
-        left += if i == why(closeness).count() - Group::ALL.len() { 4.0 } else { 0.0 };
+        left += if i == 2 - headless { 4.0 } else { 0.0 };
         let ground = Rect::from_min_size(pos2(left, rect.top()), vec2(BAR, rect.height()));
         ui.painter().rect_filled(ground, 0.0, theme.raised);
         let height = rect.height() * share.unwrap_or(0.0).clamp(0.0, 1.0);
@@ -263,9 +260,9 @@ fn bars(ui: &Ui, rect: Rect, closeness: &Closeness, response: &egui::Response, t
     }
     let pointed = response.hover_pos().is_some_and(|at| rect.expand2(vec2(4.0, 8.0)).contains(at));
     if pointed {
-        let lines = why(closeness).map(|(name, share)| {
+        let lines = parts().map(|(name, share)| {
             let share = share.map_or("not known yet".to_owned(), |share| format!("{:.0} %", share * 100.0));
-            format!("{name}  {share}")
+            format!("{}  {share}", if name == "head" { LEARNED } else { name })
         });
         response.clone().on_hover_text_at_pointer(lines.collect::<Vec<_>>().join("\n"));
     }
