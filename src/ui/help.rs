@@ -1,6 +1,6 @@
 //! The sheet of shortcuts, made from the bindings themselves.
 
-use bevy_egui::egui::{Align2, Rect, Sense, Ui, WidgetInfo, WidgetType, pos2, vec2};
+use bevy_egui::egui::{Align2, KeyboardShortcut, Rect, Sense, Ui, WidgetInfo, WidgetType, pos2, vec2};
 
 use super::action::{Action, Bindings, name};
 use super::controls;
@@ -23,6 +23,11 @@ const MOUSE: [(&str, &str); 9] = [
     ("Drop a folder", "Add it to the library"),
 ];
 
+/// A key as people write it.
+fn shown(key: KeyboardShortcut) -> String {
+    name(key).replace("Questionmark", "?").replace("Page", "Page ").replace("Escape", "Esc")
+}
+
 /// Draws the sheet over the whole of `ui`'s rectangle.
 pub fn show(ui: &mut Ui, bindings: &Bindings, theme: &Theme, actions: &mut Vec<Action>) {
     let area = ui.max_rect();
@@ -34,7 +39,7 @@ pub fn show(ui: &mut Ui, bindings: &Bindings, theme: &Theme, actions: &mut Vec<A
     }
     let columns = ((area.width() - 2.0 * PADDING) / WIDTH).floor().clamp(1.0, 3.0);
     let width = ((area.width() - 2.0 * PADDING) / columns).min(WIDTH);
-    let top = area.top() + 8.0;
+    let top = area.top() + 20.0;
     let left = area.left() + (area.width() - width * columns) / 2.0;
     let mut at = pos2(left, top);
     let mut lines: Vec<Option<(String, &str)>> = Vec::new();
@@ -44,17 +49,19 @@ pub fn show(ui: &mut Ui, bindings: &Bindings, theme: &Theme, actions: &mut Vec<A
             groups.push(binding.group);
             lines.push(None);
         }
-        let keys: Vec<String> = binding.keys.iter().map(|key| name(*key)).collect();
+        let keys: Vec<String> = binding.keys.iter().map(|key| shown(*key)).collect();
         lines.push(Some((keys.join("  "), binding.what)));
     }
     lines.push(None);
     groups.push("Mouse");
     lines.extend(MOUSE.iter().map(|(keys, what)| Some(((*keys).to_owned(), *what))));
+    let height: f32 = lines.iter().map(|line| if line.is_none() { HEADING + 8.0 } else { LINE }).sum();
     let mut groups = groups.into_iter();
     for (i, line) in lines.iter().enumerate() {
         // A heading never stands alone at the foot of a column.
         let needed = if line.is_none() { HEADING + LINE } else { LINE };
-        if at.y + needed > area.bottom() - 8.0 && at.x + 2.0 * width <= area.right() + 1.0 {
+        let balanced = line.is_none() && at.y - top > 0.8 * height / columns;
+        if (balanced || at.y + needed > area.bottom() - 8.0) && at.x + 2.0 * width <= area.right() + 1.0 {
             at = pos2(at.x + width, top);
         }
         let Some((keys, what)) = line else {
