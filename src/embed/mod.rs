@@ -201,9 +201,7 @@ fn forget_outdated(replaced: On<Discard, FileStamp>, mut commands: Commands) {
 
 type Known<'a> = (
     &'a ContentHash,
-    &'a AudioInfo,
-    &'a Thumbnail,
-    &'a Features,
+    Option<(&'a AudioInfo, &'a Thumbnail, &'a Features)>,
     Option<&'a Embedding>,
     Option<&'a Descriptors>,
     Option<&'a Failed>,
@@ -245,9 +243,11 @@ fn collect_analyses(
                 let twins = twins.filter_map(|twin| known.get(twin).ok()).filter(|twin| Some(*twin.0) == reply.hash);
                 let twin =
                     twins.max_by_key(|(.., embedding, descriptors, _)| (descriptors.is_some(), embedding.is_some()));
-                if let Some((hash, info, thumbnail, features, embedding, descriptors, failed)) = twin {
+                if let Some((hash, measured, embedding, descriptors, failed)) = twin {
                     analysis.recognised += 1;
-                    entity.try_insert((*hash, info.clone(), thumbnail.clone(), *features));
+                    entity.try_insert(*hash);
+                    // A copy of what cannot be decoded has nothing but the same reason.
+                    measured.map(|(info, thumbnail, f)| entity.try_insert((info.clone(), thumbnail.clone(), *f)));
                     // One that was known before has not come from anywhere.
                     if !embedded.contains(reply.entity) {
                         entity.try_insert(Arrived);
@@ -369,15 +369,17 @@ fn dispatch_analyses(
     // What comes in before all is restored would be taken for restored too, and not be kept.
     let rest = analysis.guests_only || analysis.paused || !restored.0;
     let members = members.take(if rest { 0 } else { usize::MAX });
-    for (entity, sample, stamp, has_info, embedded) in guests.iter().chain(members) {
+    let waiting = guests.iter().map(|guest| (guest, true)).chain(members.map(|member| (member, false)));
+    for ((entity, sample, stamp, has_info, embedded), guest) in waiting {
         if blocked && has_info && !embedded {
             continue;
         }
         if !actor.0.has_room() {
             return;
         }
-        // Any twin with a vector shows where a new file came from; only a described one helps a sample that has a vector.
-        let helps = |twin| complete.get(twin).is_ok_and(|described| described || !embedded);
+        // Any twin with a vector shows where a new file came from; only a described one helps a sample that has a vector,
+        // or a guest, which nobody describes later.
+        let helps = |twin| complete.get(twin).is_ok_and(|described| described || !(embedded || guest));
         let twins = index.content_of_size(stamp.size).iter().filter(|(_, twin)| helps(*twin));
         let known =
             twins.filter_map(|(hash, twin)| Some((*hash, *twin, paths.get(*twin).ok()?.path.clone()))).collect();

@@ -30,7 +30,7 @@ use crate::actor::{Actor, Outbox, Wake, contained};
 use crate::decode::descriptors::Descriptors;
 use crate::embed::manifest::Statistics;
 use crate::embed::{ActiveModel, Analysis, DispatchAnalyses, Embedding};
-use crate::sample::{Guest, Missing, Notice, Recording, Restored, Sample};
+use crate::sample::{Failed, Guest, Missing, Notice, Recording, Restored, Sample};
 
 /// While sounds keep coming, the space is rebuilt no more often than this.
 const REBUILD: Duration = Duration::from_secs(5);
@@ -240,9 +240,14 @@ fn place_newcomers(
     index: Option<Res<SpaceIndex>>,
     weights: Res<Weights>,
     mut newcomers: Query<(Entity, Ref<Embedding>, Option<&Descriptors>, &mut Newcomer, Has<Recording>)>,
+    silent: Query<Entity, (With<Newcomer>, With<Failed>)>,
     mut commands: Commands,
 ) {
     let Some((index, layout)) = index.as_ref().and_then(|index| Some((index, index.layout.as_ref()?))) else { return };
+    // What turned out to hold no sound has no place.
+    for take in &silent {
+        commands.entity(take).try_remove::<Newcomer>();
+    }
     for (entity, embedding, descriptors, mut newcomer, recording) in &mut newcomers {
         if !recording && index.rows.contains_key(&entity) {
             // The layout has it now.

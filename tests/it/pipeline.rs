@@ -287,6 +287,36 @@ fn a_file_moved_before_its_library_was_upgraded_keeps_its_tags_and_vector() {
 }
 
 #[test]
+fn a_copy_of_an_unreadable_file_fails_with_the_same_reason() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = folder_of_sounds(root.path(), 1);
+    let page = "<html><body>not found</body></html>".repeat(40);
+    std::fs::write(folder.join("page.mp3"), &page).unwrap();
+    let mut engine = app(&root.path().join("library.db"));
+    index(&mut engine, &folder);
+    std::fs::write(folder.join("page again.mp3"), &page).unwrap();
+    index(&mut engine, &folder);
+    let failures = failed(&mut engine);
+    assert_eq!(failures.len(), 2);
+    assert_eq!(failures[0].1, failures[1].1);
+}
+
+#[test]
+fn a_copy_from_elsewhere_is_compared_with_a_library_that_waits_to_be_upgraded() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = folder_of_sounds(root.path(), 3);
+    let library = root.path().join("library.db");
+    let mut engine = app(&library);
+    index(&mut engine, &folder);
+    drop(engine);
+    take_back_a_version(&library);
+    let copy = root.path().join("copy.wav");
+    std::fs::copy(folder.join("sound 001.wav"), &copy).unwrap();
+    let found = crate::support::json(&library, &["similar", copy.to_str().unwrap(), "-k", "1"]);
+    assert!(found["neighbours"][0]["path"].as_str().unwrap().ends_with("sound 001.wav"), "{found}");
+}
+
+#[test]
 fn another_weight_ranks_anew_without_decoding() {
     let root = tempfile::tempdir().unwrap();
     let folder = folder_of_sounds(root.path(), 12);
