@@ -63,8 +63,8 @@ pub struct AcceptTrim(pub Entity);
 
 enum Job {
     Propose(Entity, Arc<Path>),
-    Slice(Entity, Arc<Path>, Vec<[f64; 2]>),
-    Trim(Entity, Arc<Path>, [f64; 2]),
+    Slice(Entity, Arc<Path>, FileStamp, Vec<[f64; 2]>),
+    Trim(Entity, Arc<Path>, FileStamp, [f64; 2]),
 }
 
 enum Reply {
@@ -109,15 +109,25 @@ fn respond(
     mut saves: MessageReader<SaveSlices>,
     mut trims: MessageReader<AcceptTrim>,
     mut cutter: ResMut<Cutter>,
-    samples: Query<(&Sample, Option<&Trim>), (Without<Recording>, With<FileStamp>)>,
+    samples: Query<(&Sample, &FileStamp, Option<&Trim>), Without<Recording>>,
+    mut commands: Commands,
 ) {
-    let path = |entity: Entity| Some(samples.get(entity).ok()?.0.path.clone());
-    let proposals = proposals.read().filter_map(|ask| Some(Job::Propose(ask.0, path(ask.0)?)));
-    let saves = saves.read().filter_map(|ask| Some(Job::Slice(ask.sample, path(ask.sample)?, ask.slices.clone())));
+    // A take that was only a question has no file.
+    let file = |entity: Entity| {
+        let (sample, stamp, _) = samples.get(entity).ok().filter(|(_, stamp, _)| stamp.size > 0)?;
+        Some((sample.path.clone(), *stamp))
+    };
+    let proposals = proposals.read().filter_map(|ask| Some(Job::Propose(ask.0, file(ask.0)?.0)));
+    let saves = saves.read().filter_map(|ask| {
+        let (path, stamp) = file(ask.sample)?;
+        Some(Job::Slice(ask.sample, path, stamp, ask.slices.clone()))
+    });
     let trims = trims.read().filter_map(|ask| {
-        let (sample, trim) = samples.get(ask.0).ok()?;
-        let Trim { from, to } = *trim?;
-        Some(Job::Trim(ask.0, sample.path.clone(), [from, to]))
+        let (path, stamp) = file(ask.0)?;
+        let Trim { from, to } = *samples.get(ask.0).ok()?.2?;
+        // Asked for twice, it is cut once.
+        commands.entity(ask.0).try_remove::<Trim>();
+        Some(Job::Trim(ask.0, path, stamp, [from, to]))
     });
     let jobs: Vec<Job> = proposals.chain(saves).chain(trims).collect();
     cutter.waiting.extend(jobs);
@@ -178,16 +188,27 @@ enum CutError {
     Decode(#[from] DecodeError),
     #[error("cannot be written ({0}); make room or check permissions")]
     Write(#[from] io::Error),
+    #[error("has changed since it was looked at; look again before it is cut")]
+    Changed,
+}
+
+/// Refuses a file that is not the one whose times are known.
+fn unchanged(path: &Path, stamp: FileStamp) -> Result<(), CutError> {
+    let now = std::fs::metadata(path).map_err(DecodeError::Read)?;
+    if FileStamp::of(&now) == stamp { Ok(()) } else { Err(CutError::Changed) }
 }
 
 fn serve(job: Job) -> Reply {
     let path = match &job {
-        Job::Propose(_, path) | Job::Slice(_, path, _) | Job::Trim(_, path, _) => path.clone(),
+        Job::Propose(_, path) | Job::Slice(_, path, ..) | Job::Trim(_, path, ..) => path.clone(),
     };
     let failed = |error: CutError| Reply::Failed(format!("{error}: {}", path.display()));
     let work = || match job {
         Job::Propose(entity, path) => propose(&path).map_or_else(failed, |found| Reply::Proposed(entity, found)),
-        Job::Slice(entity, path, slices) => {
+        Job::Slice(entity, path, stamp, slices) => {
+            if let Err(error) = unchanged(&path, stamp) {
+                return failed(error);
+            }
             let mut files = Vec::new();
             let mut problem = None;
             for slice in slices {
@@ -202,7 +223,9 @@ fn serve(job: Job) -> Reply {
             }
             Reply::Sliced(entity, files, problem)
         }
-        Job::Trim(entity, path, span) => trim(&path, span).map_or_else(failed, |stamp| Reply::Trimmed(entity, stamp)),
+        Job::Trim(entity, path, stamp, span) => unchanged(&path, stamp)
+            .and_then(|()| trim(&path, span))
+            .map_or_else(failed, |stamp| Reply::Trimmed(entity, stamp)),
     };
     contained(work).unwrap_or_else(|panic| Reply::Failed(format!("cannot be cut ({panic}): {}", path.display())))
 }
@@ -328,6 +351,20 @@ mod tests {
         assert!(slice_next_to(&path, [5.0, 6.0]).unwrap().is_none());
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 3, "nothing else is left behind");
         assert_eq!(std::fs::read(folder.path().join("take 01.wav")).unwrap(), b"mine");
+    }
+
+    #[test]
+    fn a_trim_or_slices_asked_for_twice_are_cut_from_the_file_they_were_meant_for_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = take(folder.path());
+        let stamp = FileStamp::of(&path.metadata().unwrap());
+        let trim = || Job::Trim(Entity::PLACEHOLDER, path.as_path().into(), stamp, [0.25, 9.0]);
+        assert!(matches!(serve(trim()), Reply::Trimmed(..)));
+        let once = samples(&path);
+        assert!(matches!(serve(trim()), Reply::Failed(reason) if reason.contains("has changed")));
+        let slices = Job::Slice(Entity::PLACEHOLDER, path.as_path().into(), stamp, vec![[0.0, 0.1]]);
+        assert!(matches!(serve(slices), Reply::Failed(_)));
+        assert_eq!(samples(&path), once);
     }
 
     #[test]

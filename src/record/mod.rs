@@ -29,7 +29,7 @@ use crate::audio::{InputError, Line, Listen, Wish};
 use crate::decode::waveform::Pyramid;
 use crate::decode::{AudioInfo, Kept, Newest, Waveform};
 use crate::sample::{FileStamp, Folders, Guest, Notice, Recording, Sample};
-use crate::settings::{Settings, music_folder};
+use crate::settings::Settings;
 use crate::watch::{AddFolder, CollectFacts};
 
 /// Longest pre-roll in seconds.
@@ -120,17 +120,6 @@ impl Default for RecordingSettings {
     }
 }
 
-impl RecordingSettings {
-    /// The folder in which takes are kept.
-    pub fn recordings(&self) -> PathBuf {
-        if self.folder.as_os_str().is_empty() {
-            music_folder().join("Soundkin Recordings")
-        } else {
-            self.folder.clone()
-        }
-    }
-}
-
 /// What the recorder does.
 #[derive(Resource, Clone, Debug, Default, PartialEq)]
 pub struct Recorder {
@@ -168,7 +157,10 @@ struct Wav {
     serial: u64,
     entity: Option<(u64, Entity)>,
     keep: Keep,
-    listens: bool,
+    /// The newest take that was only a question.
+    question: Option<Entity>,
+    /// The input went away by itself; the next take asks for it anew.
+    lost: bool,
 }
 
 impl Wav {
@@ -212,7 +204,8 @@ impl Plugin for RecordPlugin {
                 serial: 0,
                 entity: None,
                 keep: Keep::Nothing,
-                listens: false,
+                question: None,
+                lost: false,
             }),
             Err(error) => {
                 app.world_mut().write_message(Notice::new(format!("nothing can be recorded: no thread ({error})")));
@@ -259,13 +252,14 @@ fn collect_takes(
     let replies: Vec<Reply> = wav.actor.replies().collect();
     for reply in replies {
         match reply {
-            Reply::Listening(name, rate, channels) => now.input = Some(Input { name, rate, channels }),
-            Reply::Deaf(error) => {
+            Reply::Listening(name, rate, channels) => {
+                now.input = Some(Input { name, rate, channels });
+            }
+            Reply::Deaf { lost, told } => {
                 now.input = None;
-                if let Some(error) = error {
-                    now.armed = false;
-                    notices.write(Notice::new(error.to_string()));
-                }
+                now.armed &= !lost;
+                wav.lost |= lost;
+                notices.write_batch(told.map(|error| Notice::new(error.to_string())));
             }
             Reply::Level(next, overruns) => {
                 now.overruns = overruns;
@@ -290,8 +284,14 @@ fn collect_takes(
                 if !is_member {
                     entity.insert(Guest);
                 }
-                wav.entity = Some((serial, entity.id()));
-                (now.take, now.waiting) = (Some(entity.id()), false);
+                // Of takes that were only questions the last one stays.
+                let question = (wav.keep == Keep::Nothing).then_some(entity.id());
+                let entity = entity.id();
+                if let Some(before) = std::mem::replace(&mut wav.question, question) {
+                    commands.entity(before).try_despawn();
+                }
+                wav.entity = Some((serial, entity));
+                (now.take, now.waiting) = (Some(entity), false);
             }
             Reply::Grew { serial, frames, info } => {
                 let Some(entity) = wav.of(serial) else { continue };
@@ -363,9 +363,12 @@ fn settle(
         let seconds = taken.decoded.info.seconds();
         let cuts = Slices(onset::slices(&end.onsets, seconds));
         take.try_insert((taken.decoded.info.clone(), taken.decoded.thumbnail.clone(), taken.decoded.features));
-        take.try_insert((cuts, taken, end.stamp.unwrap_or(FileStamp { size: 0, modified: 0 })));
-        if let Some([from, to]) = end.loud.filter(|[from, to]| *from > 0.0 || *to < seconds) {
-            take.try_insert(Trim { from, to });
+        take.try_insert((taken, end.stamp.unwrap_or(FileStamp { size: 0, modified: 0 })));
+        // What has no file cannot be cut.
+        if end.stamp.is_some() {
+            take.try_insert(cuts);
+            let silence = end.loud.filter(|[from, to]| *from > 0.0 || *to < seconds);
+            silence.map(|[from, to]| take.try_insert(Trim { from, to }));
         }
     } else {
         // Whatever the file holds now is looked at as in any other file.
@@ -393,7 +396,7 @@ fn respond(
                 wav.serial += 1;
                 wav.keep = options.keep.clone();
                 let place = match &options.keep {
-                    Keep::Recordings => Some(Place::Folder(settings.recordings())),
+                    Keep::Recordings => Some(Place::Recordings(settings.folder.clone())),
                     Keep::File(path) => Some(Place::File(path.clone())),
                     Keep::Nothing => None,
                 };
@@ -428,14 +431,14 @@ fn listen(
         (recorder.armed || recorder.waiting || recorder.take.is_some()).then(|| (settings.device.clone(), channels));
     // A take that is under way keeps its input whatever the settings say meanwhile; one that went away is asked for anew.
     let stays = opened.is_some() && wanted.is_some() && recorder.take.is_some();
-    let gone = wav.listens && recorder.input.is_none();
-    if (*opened != wanted && !stays) || (gone && recorder.waiting) {
+    if (*opened != wanted && !stays) || (wav.lost && recorder.waiting) {
         let wish = wanted.clone().map(|(device, channels)| Wish { device, channels, to: wav.lines.clone() });
+        // At once, so that no take begins on an input that is being closed.
+        wav.send(Job::Leave);
         listens.write(Listen(wish));
-        wav.listens = false;
+        wav.lost = false;
         *opened = wanted;
     }
-    wav.listens |= recorder.input.is_some();
 }
 
 fn remember(chosen: Res<RecordingSettings>, settings: Option<ResMut<Settings>>) {

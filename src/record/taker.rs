@@ -17,6 +17,7 @@ use crate::actor::Outbox;
 use crate::audio::{InputError, Line};
 use crate::decode::{AudioInfo, Digest, Pcm, SILENCE, Taken};
 use crate::sample::FileStamp;
+use crate::settings::music_folder;
 
 /// The ring is read this often.
 const POLL: Duration = Duration::from_millis(10);
@@ -47,6 +48,8 @@ pub(super) enum Job {
     Stop,
     /// Forget that the input has clipped.
     Unclip,
+    /// Leave the input for another that is about to come, or for none.
+    Leave,
 }
 
 /// How a take is made.
@@ -71,8 +74,8 @@ pub(super) struct Start {
 /// Where a file goes.
 #[derive(Clone, Debug)]
 pub(super) enum Place {
-    /// Into a folder, named by date and time.
-    Folder(PathBuf),
+    /// Into this folder, or that for recordings if it is empty, named by date and time.
+    Recordings(PathBuf),
     /// Under this name.
     File(PathBuf),
 }
@@ -81,8 +84,8 @@ pub(super) enum Place {
 pub(super) enum Reply {
     /// The input is open: name, rate in Hz, channels that are recorded.
     Listening(String, u32, usize),
-    /// It is not any more.
-    Deaf(Option<InputError>),
+    /// It is not any more: whether it was lost, and why, if that has not been told otherwise.
+    Deaf { lost: bool, told: Option<InputError> },
     /// The input's level, and frames lost.
     Level(Level, u64),
     /// A take has begun.
@@ -204,6 +207,8 @@ impl Taker {
                 self.end(None);
             }
             Job::Unclip => self.peaks.unclip(),
+            Job::Leave if self.line.is_some() => self.hang_up(None),
+            Job::Leave => {}
         }
     }
 
@@ -280,12 +285,16 @@ impl Taker {
         } else {
             self.end(None);
         }
-        if let (Some(start), Some(error)) = (self.start.take(), &error) {
-            self.post.fact(Reply::Failed(start.serial, error.to_string()));
-            self.post.fact(Reply::Deaf(None));
-        } else {
-            self.post.fact(Reply::Deaf(error.filter(|_| !started)));
-        }
+        let lost = error.is_some();
+        // A line that is closed for another leaves the take waiting for that one.
+        let told = match &error {
+            Some(error) if let Some(start) = self.start.take() => {
+                self.post.fact(Reply::Failed(start.serial, error.to_string()));
+                None
+            }
+            _ => error.filter(|_| !started),
+        };
+        self.post.fact(Reply::Deaf { lost, told });
         self.line = None;
         self.pre_roll = VecDeque::new();
         self.post.level = Some((Level::default(), 0));
@@ -533,10 +542,12 @@ fn create(place: &Place, spec: Spec) -> Result<(Writer<File>, Arc<Path>), String
     let new = |path: &Path| OpenOptions::new().write(true).create_new(true).open(path);
     let (file, path) = match place {
         Place::File(path) => (new(path), path.clone()),
-        Place::Folder(folder) => {
+        Place::Recordings(chosen) => {
+            let usual = || music_folder().join("Soundkin Recordings");
+            let folder = if chosen.as_os_str().is_empty() { usual() } else { chosen.clone() };
             let failed =
                 |error| format!("recordings folder cannot be used ({error}); choose another: {}", folder.display());
-            std::fs::create_dir_all(folder).map_err(failed)?;
+            std::fs::create_dir_all(&folder).map_err(failed)?;
             let folder = folder.canonicalize().map_err(failed)?;
             let name = jiff::Zoned::now().strftime("%Y-%m-%d %H.%M.%S").to_string();
             let names = (2..100).map(|n| format!("{name} {n}.wav"));

@@ -120,7 +120,8 @@ pub fn studio(root: &Path, folder: &Path) -> App {
 }
 
 pub fn until(app: &mut App, what: &str, done: impl FnMut(&mut World) -> bool) {
-    assert!(run_until(app, LIMIT, done), "waited too long: {what}");
+    let reached = run_until(app, LIMIT, done);
+    assert!(reached, "waited too long: {what}; {:?}", app.world().resource::<Recorder>());
 }
 
 /// Plays a sound of the library while it is recorded.

@@ -5,8 +5,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use bevy::prelude::*;
 use serde_json::Value;
 use soundkin::embed::Analysis;
+use soundkin::record::{Keep, Record, Recorder, RecordingSettings, Slices, TakeOptions, Trim};
+use soundkin::sample::Sample;
 use soundkin::{is_idle, run_until};
 
 use crate::loopback::{INSIDE, Server, record_while_playing, studio, until};
@@ -46,6 +49,7 @@ fn inside() {
     until(&mut app, "rest", is_idle);
     let analysis = app.world().resource::<Analysis>();
     assert_eq!((analysis.decoded, analysis.recorded), (decoded, sounds.len()), "nothing is decoded twice");
+    choices_and_questions(&mut app);
     drop(app);
     // And so it is after a restart.
     let listed = json(&root.join("studio.db"), &["list"]);
@@ -55,6 +59,34 @@ fn inside() {
     assert!(takes.iter().all(|take| take["seconds"].is_number() && take["codec"] == "pcm_f32le"), "{takes:?}");
     let again = json(&root.join("studio.db"), &["index", root.join("takes").to_str().unwrap()]);
     assert_eq!((&again["unchanged"], &again["decoded"]), (&sounds.len().into(), &0.into()));
+}
+
+/// A take that waits survives another choice of channels and can be called off; of questions only the last one stays.
+fn choices_and_questions(app: &mut App) {
+    let recorder = |world: &World| world.resource::<Recorder>().clone();
+    let wait = TakeOptions { threshold_db: Some(-1.0), ..TakeOptions::default() };
+    app.world_mut().write_message(Record::Start(wait));
+    until(app, "waiting", |world| recorder(world).waiting);
+    app.world_mut().resource_mut::<RecordingSettings>().channels = vec![2];
+    let one = |world: &World| recorder(world).input.is_some_and(|input| input.channels == 1);
+    until(app, "the input with one channel", |world| one(world));
+    assert!(recorder(app.world()).waiting && recorder(app.world()).armed);
+    app.world_mut().write_message(Record::Stop);
+    until(app, "called off", |world| !recorder(world).waiting);
+    let mut questions = Vec::new();
+    for _ in 0..2 {
+        let ask = TakeOptions { keep: Keep::Nothing, ..TakeOptions::default() };
+        app.world_mut().write_message(Record::Start(ask));
+        until(app, "a question", |world| recorder(world).take.is_some());
+        questions.extend(recorder(app.world()).take);
+        app.world_mut().write_message(Record::Stop);
+        until(app, "its end", |world| recorder(world).take.is_none());
+    }
+    let there: Vec<bool> = questions.iter().map(|asked| app.world().get::<Sample>(*asked).is_some()).collect();
+    assert_eq!(there, [false, true]);
+    // It has no file, so there is nothing to cut.
+    assert!(app.world().get::<Slices>(questions[1]).is_none() && app.world().get::<Trim>(questions[1]).is_none());
+    until(app, "rest", is_idle);
 }
 
 /// Begins a take; its messages have to be kept open, or saying one would fail.
