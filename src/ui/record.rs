@@ -180,6 +180,7 @@ pub(super) fn respond(
                 records.write(Record::Stop);
             }
             Action::ToggleRecord => {
+                session.asks_by_recording = false;
                 records.write(Record::Start(TakeOptions { threshold_db, ..default() }));
             }
             Action::AskByRecording => {
@@ -187,6 +188,7 @@ pub(super) fn respond(
                 records.write(Record::Start(TakeOptions { keep: Keep::Nothing, threshold_db, ..default() }));
             }
             Action::RecordBefore if recorder.armed => {
+                session.asks_by_recording = false;
                 records.write(Record::Start(TakeOptions { pre_roll: settings.pre_roll, ..default() }));
             }
             Action::RecordBefore => {

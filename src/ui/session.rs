@@ -17,7 +17,7 @@ use super::{Preferences, theme};
 use crate::audio::{Audition, AuditionSettings, Playback};
 use crate::decode::{AudioInfo, ShowWaveform};
 use crate::query::{Answers, Ask, Purpose};
-use crate::sample::{Notice, Sample, Tags};
+use crate::sample::{FileStamp, Notice, Sample, Tags};
 
 /// Neighbours that a query lists.
 const NEIGHBOURS: usize = 200;
@@ -470,12 +470,12 @@ pub(super) fn follow(
     mut session: ResMut<Session>,
     mut shown: ResMut<Shown>,
     answers: Res<Answers>,
-    alive: Query<(), With<Sample>>,
+    alive: Query<Option<&FileStamp>, With<Sample>>,
     mut asks: MessageWriter<Ask>,
     mut waveforms: MessageWriter<ShowWaveform>,
     mut heard: MessageReader<Notice>,
     mut asked: Local<Option<(Entity, Filter)>>,
-    mut traced: Local<Option<Entity>>,
+    mut traced: Local<Option<(Entity, Option<FileStamp>)>>,
     mut glanced: Local<Option<Entity>>,
     mut redraws: MessageWriter<RequestRedraw>,
 ) {
@@ -514,9 +514,18 @@ pub(super) fn follow(
         asks.write(Ask { purpose: Purpose::Glance, subject: about, k: GLANCE, within: None });
         redraws.write(RequestRedraw);
     }
-    if session.place.selected != *traced {
-        *traced = session.place.selected;
-        waveforms.write(ShowWaveform(*traced));
+    let seen = session.place.selected.map(|selected| (selected, alive.get(selected).ok().flatten().copied()));
+    if seen != *traced {
+        let (before, now) = (traced.map(|(sample, _)| sample), session.place.selected);
+        let had_stamp = traced.is_some_and(|(_, stamp)| stamp.is_some());
+        *traced = seen;
+        // A take gets its first stamp when it ends, and has its waveform then.
+        if before != now || had_stamp {
+            waveforms.write(ShowWaveform(now));
+        }
+        if before == now && had_stamp {
+            (session.region, session.span) = (None, None);
+        }
     }
     for notice in heard.read() {
         if session.notices.back() != Some(&notice.text) {

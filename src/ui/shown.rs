@@ -16,7 +16,7 @@ use crate::decode::{AudioInfo, Features};
 use crate::embed::Embedding;
 use crate::project::closeness::Closeness;
 use crate::query::SimilarSample;
-use crate::sample::{Failed, FileStamp, Folders, Guest, Missing, Sample, Tags};
+use crate::sample::{Failed, FileStamp, Folders, Guest, Missing, Recording, Sample, Tags};
 
 /// More samples than this leave together.
 const MANY: usize = 16;
@@ -502,6 +502,7 @@ pub(super) fn plugin(app: &mut App) {
         .add_observer(touch::<Insert, Sample>)
         .add_observer(touch::<Insert, FileStamp>)
         .add_observer(touch::<Insert, AudioInfo>)
+        .add_observer(touch::<Remove, Recording>)
         .add_observer(touch::<Insert, Embedding>)
         .add_observer(touch::<Insert, Failed>)
         .add_observer(touch::<Remove, Failed>)
@@ -511,8 +512,17 @@ pub(super) fn plugin(app: &mut App) {
         .add_observer(touch::<Remove, Sample>);
 }
 
-fn touch<E: bevy::ecs::event::EntityEvent, C: Component>(event: On<E, C>, mut touched: ResMut<Touched>) {
-    touched.0.insert(event.event_target());
+fn touch<E: bevy::ecs::event::EntityEvent, C: Component>(
+    event: On<E, C>,
+    growing: Query<(), With<Recording>>,
+    mut touched: ResMut<Touched>,
+) {
+    let entity = event.event_target();
+    // A take grows many times a second; its row waits for its end.
+    let waits = std::any::TypeId::of::<C>() == std::any::TypeId::of::<AudioInfo>() && growing.contains(entity);
+    if !waits {
+        touched.0.insert(entity);
+    }
 }
 
 type Said<'a> = (
@@ -523,6 +533,7 @@ type Said<'a> = (
     Option<&'a Tags>,
     Has<Missing>,
     Has<Embedding>,
+    Has<Recording>,
 );
 
 pub(super) fn update(
@@ -542,7 +553,10 @@ pub(super) fn update(
 
 fn row(
     entity: Entity,
-    (sample, info, features, failed, tags, missing, analysed): <Said<'_> as bevy::ecs::query::QueryData>::Item<'_, '_>,
+    (sample, info, features, failed, tags, missing, analysed, growing): <Said<'_> as bevy::ecs::query::QueryData>::Item<
+        '_,
+        '_,
+    >,
     folders: &[PathBuf],
 ) -> Row {
     let path = sample.path.clone();
@@ -550,7 +564,7 @@ fn row(
     let root = folders.iter().filter(|folder| path.starts_with(folder)).find_map(|folder| folder.parent());
     let haystack = root.and_then(|root| path.strip_prefix(root).ok()).unwrap_or(&path).to_string_lossy().into_owned();
     #[expect(clippy::cast_possible_truncation, reason = "shown with two digits")]
-    let seconds = info.map_or(f32::NAN, |info| info.seconds() as f32);
+    let seconds = info.filter(|_| !growing).map_or(f32::NAN, |info| info.seconds() as f32);
     Row {
         entity,
         letters: letters(&haystack),

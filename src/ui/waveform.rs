@@ -383,6 +383,7 @@ fn pointer(ui: &mut Ui, scale: &Scale, length: f64, frame: f64, view: &View, act
 /// The slices, each with a handle at either end to be dragged; a double click takes one away.
 fn slices(ui: &Ui, scale: &Scale, slices: &[[f64; 2]], length: f64, theme: &Theme, actions: &mut Vec<Action>) {
     let painter = ui.painter().with_clip_rect(scale.rect);
+    let mut last = f32::NEG_INFINITY;
     for (i, slice) in slices.iter().enumerate() {
         if scale.x(slice[1]) < scale.rect.left() || scale.x(slice[0]) > scale.rect.right() {
             continue;
@@ -392,19 +393,25 @@ fn slices(ui: &Ui, scale: &Scale, slices: &[[f64; 2]], length: f64, theme: &Them
             painter.vline(painter.round_to_pixel_center(x), scale.rect.y_range(), Stroke::new(1.0, theme.likeness));
             let inward = if side == 0 { 4.0 } else { -4.0 };
             let flag = Rect::from_center_size(pos2(x + inward, scale.rect.top() + 6.0), vec2(8.0, 12.0));
+            // Of handles that lie on each other the first can be caught.
+            if flag.center().x - last < HANDLE {
+                continue;
+            }
+            last = flag.center().x;
             painter.rect_filled(flag, 0.0, theme.likeness);
             let label = format!("{} of slice {}", if side == 0 { "Start" } else { "End" }, i + 1);
             let response = ui.interact(flag.expand(3.0), ui.id().with(&label), Sense::click_and_drag());
             response.widget_info(|| WidgetInfo::slider(true, *at, &label));
             let response = response.on_hover_cursor(CursorIcon::ResizeHorizontal);
-            let mut next = slices.to_vec();
             if response.double_clicked() {
+                let mut next = slices.to_vec();
                 next.remove(i);
                 actions.push(Action::Slice(next));
             } else if let Some(pointer) = response.interact_pointer_pos().filter(|_| response.dragged()) {
                 // No handle passes another.
                 let least = if side == 0 { i.checked_sub(1).map_or(0.0, |before| slices[before][1]) } else { slice[0] };
                 let most = if side == 0 { slice[1] } else { slices.get(i + 1).map_or(length, |after| after[0]) };
+                let mut next = slices.to_vec();
                 next[i][side] = scale.seconds(pointer.x).clamp(least, most.max(least));
                 actions.push(Action::Slice(next));
             }
