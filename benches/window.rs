@@ -8,15 +8,15 @@
 //!
 //! ```text
 //! opening                      first frame   all listed   (ms)
-//! an empty library                      24           24
-//! 100,000 samples                       16         3205
+//! an empty library                       9            9
+//! 100,000 samples                        8         2507
 //!
 //! a frame among 100000 samples   median      99 %   worst   (ms)
-//! at rest                            0.56      1.14    2.89
-//! scrolling the list                 1.06      1.67    2.49
-//! dragging the map                   0.70      1.69    4.92
-//! pointing at the map's dots         0.75      1.25    1.95
-//! indexing, 8 sounds a frame         2.62      5.57    8.54
+//! at rest                            0.88      1.33    4.88
+//! scrolling the list                 1.42      2.31    4.92
+//! dragging the map                   0.96      1.39    9.16
+//! pointing at the map's dots         0.68      1.20    1.52
+//! indexing, 8 sounds a frame         2.35      4.32    5.46
 //! ```
 
 use std::path::Path;

@@ -66,7 +66,7 @@ pub(super) fn measure(
         listing: !listing.is_idle(),
         paused: analysis.paused,
         busy: false,
-        undescribed: undescribed.iter().count(),
+        undescribed: undescribed.iter().len(),
         speed: progress.speed,
     };
     let done = next.done();
