@@ -101,7 +101,9 @@ pub fn borders(ui: &mut Ui, sections: &Sections, sizes: Sizes, theme: &Theme, ac
         let grip = line.expand(GRIP).intersect(ui.max_rect());
         let response = ui.interact(grip, ui.id().with(label), Sense::drag()).on_hover_and_drag_cursor(cursor);
         response.widget_info(|| egui::WidgetInfo::labeled(egui::WidgetType::Other, true, label));
-        let Some(at) = response.interact_pointer_pos().filter(|_| response.dragged()) else { continue };
+        // A quick drag has its last move in the frame that ends it.
+        let held = response.dragged() || response.drag_stopped();
+        let Some(at) = response.interact_pointer_pos().filter(|_| held) else { continue };
         let mut dragged = sizes;
         match border {
             1 => dragged.sources = at.x.max(LEAST_SOURCES),

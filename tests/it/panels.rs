@@ -436,6 +436,30 @@ fn a_removed_folder_comes_back_with_all_that_was_known_of_it() {
 }
 
 #[test]
+fn dividers_are_dragged_however_quickly_and_their_places_are_kept() {
+    let mut panels = Panels::open(3);
+    let place = |panels: &Panels, label: &str| panels.harness.get_by_label(label).rect().center();
+    for (label, by) in [
+        ("Divider between list and map", egui::vec2(-60.0, 0.0)),
+        ("Divider right of the sources", egui::vec2(40.0, 0.0)),
+        ("Divider under the waveform", egui::vec2(0.0, 50.0)),
+    ] {
+        let before = place(&panels, label);
+        panels.pointer(before, true);
+        panels.pointer(before + by, false);
+        panels.settle();
+        let moved = place(&panels, label) - before;
+        // A line that is moved also shares what lies beside it in another way, so only its own direction counts.
+        let along = if by.x == 0.0 { moved.y - by.y } else { moved.x - by.x };
+        assert!(along.abs() < 1.5, "{label} by {moved:?}, not {by:?}");
+    }
+    let settings = panels.root.path().join("settings.toml");
+    panels.until("the places are in the settings", |_| {
+        std::fs::read_to_string(&settings).is_ok_and(|text| text.contains("waveform = 240"))
+    });
+}
+
+#[test]
 fn no_size_is_too_small_to_draw() {
     let mut panels = Panels::open(3);
     for size in [[640.0, 400.0], [300.0, 150.0], [40.0, 30.0], [3840.0, 2160.0]] {
