@@ -247,8 +247,8 @@ impl Describer {
             frames.push(values.map(|value| value.max(1e-6).log10()));
             fluxes.push(if frame == 0 { 0.0 } else { rise(&self.power, &self.last) });
             energies.push(shape.energy);
-            for (sum, bins) in bands.iter_mut().zip(BAND_BINS.iter()) {
-                *sum += f64::from(self.power[bins.clone()].iter().sum::<f32>());
+            for (share, bins) in bands.iter_mut().zip(BAND_BINS.iter()) {
+                *share += sum(&self.power[bins.clone()], |power| power);
             }
             std::mem::swap(&mut self.power, &mut self.last);
         }
@@ -278,9 +278,6 @@ impl Describer {
         let inside = &sound[from..sound.len().min(from + WINDOW - before)];
         self.frame.fill(0.0);
         self.frame[before..before + inside.len()].copy_from_slice(inside);
-        let sign = |sample: f32| i32::from(sample > 0.0) - i32::from(sample < 0.0);
-        let crossings: i32 =
-            self.frame.iter().zip(&self.frame[1..]).map(|(a, b)| i32::from(sign(*a) != sign(*b))).sum();
         for ((out, sample), weight) in self.input.iter_mut().zip(&self.frame).zip(WEIGHTS.iter()) {
             *out = f64::from(*sample) * scale * weight;
         }
@@ -290,7 +287,7 @@ impl Describer {
             .iter_mut()
             .zip(&self.output)
             .for_each(|(power, value)| *power = (value.norm_sqr() + POWER_FLOOR) as f32);
-        f64::from(crossings) / (WINDOW - 1) as f64
+        crossings(&self.frame) / (WINDOW - 1) as f64
     }
 }
 
@@ -307,6 +304,22 @@ static BAND_BINS: LazyLock<Vec<std::ops::Range<usize>>> = LazyLock::new(|| {
     let ends = BANDS.iter().skip(1).map(|hz| bin(*hz)).chain([BINS]);
     BANDS.iter().zip(ends).map(|(from, to)| bin(*from)..to).collect()
 });
+
+/// Counts the neighbours of different sign, where that of zero is neither.
+#[multiversion::multiversion(targets("x86_64+avx512f", "x86_64+avx2+fma", "aarch64+neon"))]
+fn crossings(frame: &[f32]) -> f64 {
+    // Ones are added as numbers with a fraction, which no check for overflow keeps from being added side by side.
+    let differ = |a: f32, b: f32| if ((a > 0.0) != (b > 0.0)) | ((a < 0.0) != (b < 0.0)) { 1.0 } else { 0.0 };
+    let (rows, rest) = frame[1..].as_chunks::<LANES>();
+    let mut lanes = [0.0_f32; LANES];
+    for (before, after) in frame.as_chunks::<LANES>().0.iter().zip(rows) {
+        for lane in 0..LANES {
+            lanes[lane] += differ(before[lane], after[lane]);
+        }
+    }
+    let tail = frame[frame.len() - rest.len() - 1..].windows(2).map(|pair| differ(pair[0], pair[1]));
+    lanes.into_iter().chain(tail).map(f64::from).sum()
+}
 
 /// Sums over the bins of a power spectrum.
 struct Shape {
@@ -359,14 +372,33 @@ fn shape(power: &[f32]) -> Shape {
     Shape { energy, first, second, logarithms, largest: largest.into_iter().fold(0.0, f32::max) }
 }
 
+/// A sum over values, several at a time.
+fn sum(values: &[f32], of: impl Fn(f64) -> f64) -> f64 {
+    let mut lanes = [0.0_f64; LANES];
+    let (rows, rest) = values.as_chunks::<LANES>();
+    for row in rows {
+        for (lane, value) in lanes.iter_mut().zip(row) {
+            *lane += of(f64::from(*value));
+        }
+    }
+    lanes.into_iter().chain(rest.iter().map(|value| of(f64::from(*value)))).sum()
+}
+
 /// The first bins below and at which lies more than half, and more than 85 %, of the energy.
 fn roll_offs(power: &[f32], energy: f64) -> [f64; 2] {
-    let mut sum = 0.0;
+    const BLOCK: usize = 4 * LANES;
+    let mut below = 0.0;
     let mut found = [0.0; 2];
     let mut bin = 0;
     for (share, found) in [0.5, 0.85].into_iter().zip(&mut found) {
-        while bin < power.len() && sum + f64::from(power[bin]) <= share * energy {
-            sum += f64::from(power[bin]);
+        while let Some(block) = power.get(bin..bin + BLOCK).map(|block| sum(block, |power| power))
+            && below + block <= share * energy
+        {
+            below += block;
+            bin += BLOCK;
+        }
+        while bin < power.len() && below + f64::from(power[bin]) <= share * energy {
+            below += f64::from(power[bin]);
             bin += 1;
         }
         *found = bin as f64;
@@ -398,13 +430,13 @@ fn temporal(sound: &[f32], peak: f64) -> ([f64; 6], f64) {
     let top = envelope.iter().copied().fold(0.0, f64::max);
     let peak_at = envelope.iter().position(|value| *value >= top).unwrap_or(0);
     let begins = envelope.iter().position(|value| *value > 0.2 * top).unwrap_or(0);
-    let sum: f64 = envelope.iter().sum();
+    let whole: f64 = envelope.iter().sum();
     let moment: f64 = envelope.iter().enumerate().map(|(i, value)| i as f64 * value).sum();
     let above = |bar: f64| envelope.iter().filter(|value| **value > bar).count() as f64;
-    let steps = [peak_at.saturating_sub(begins) as f64, moment / sum, above(0.5), above(0.1), above(0.01)];
+    let steps = [peak_at.saturating_sub(begins) as f64, moment / whole, above(0.5), above(0.1), above(0.01)];
     let [attack, middle, half, tenth, hundredth] = steps.map(|steps| (0.005 + steps * step).log10());
     let length = (sound.len() as f64 / f64::from(RATE)).log10();
-    let square = sound.iter().map(|sample| f64::from(*sample).powi(2)).sum::<f64>() / sound.len() as f64;
+    let square = sum(sound, |sample| sample * sample) / sound.len() as f64;
     ([attack, middle, half, tenth, hundredth, length], (1e-4 + square.sqrt() / peak).log10())
 }
 
