@@ -19,7 +19,7 @@ fn main() -> ExitCode {
     match cli::run(arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("soundkin: {error}");
+            cli::tell(format_args!("soundkin: {error}"));
             ExitCode::FAILURE
         }
     }

@@ -42,24 +42,23 @@ pub(super) fn run(common: &Common) -> Result<()> {
             "models": settings::model_folders().iter().map(|f| f.to_string_lossy().into_owned()).collect::<Vec<_>>(),
         },
     });
-    common.print(&value, || {
-        let line = |what: &str, text: String| println!("{what:<13} {text}");
-        line("Soundkin", env!("CARGO_PKG_VERSION").to_owned());
+    common.print(&value, |out| {
+        let mut line = |what: &str, text: String| writeln!(out, "{what:<13} {text}");
+        line("Soundkin", env!("CARGO_PKG_VERSION").to_owned())?;
         match &runtime {
             Ok(runtime) => {
-                line("ONNX Runtime", format!("{}, {}", session::runtime_version(runtime), runtime.path.display()));
+                line("ONNX Runtime", format!("{}, {}", session::runtime_version(runtime), runtime.path.display()))?;
             }
-            Err(error) => line("ONNX Runtime", error.to_string()),
+            Err(error) => line("ONNX Runtime", error.to_string())?,
         }
-        line("model", loads.map_or_else(|e| e.to_string(), |()| format!("{}, loads", model.manifest.id)));
+        line("model", loads.map_or_else(|e| e.to_string(), |()| format!("{}, loads", model.manifest.id)))?;
         let names = |names: &[String]| if names.is_empty() { "none".to_owned() } else { names.join(", ") };
-        line("outputs", names(&devices.outputs));
-        line("inputs", names(&devices.inputs));
-        line("GPU", gpu().as_str().unwrap_or("none, or a build without a window").to_owned());
+        line("outputs", names(&devices.outputs))?;
+        line("inputs", names(&devices.inputs))?;
+        line("GPU", gpu().as_str().unwrap_or("none, or a build without a window").to_owned())?;
         let state = problem.unwrap_or_else(|| format!("{samples} samples, {}", path.display()));
-        line("library", state);
-    });
-    Ok(())
+        line("library", state)
+    })
 }
 
 #[cfg(feature = "desktop")]

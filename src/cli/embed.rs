@@ -79,12 +79,13 @@ impl Embed {
             }).collect::<Vec<Value>>(),
             "failed": failures.iter().map(|(path, failed)| failed_json(path, failed)).collect::<Vec<Value>>(),
         });
-        common.print(&value, || {
+        common.print(&value, |out| {
             for (path, embedding, _) in &embeddings {
                 let head: Vec<String> = embedding.vector.iter().take(4).map(|v| format!("{:.3}", v.to_f32())).collect();
-                println!("{} … ({} windows)  {}", head.join(" "), windows(embedding), path.display());
+                writeln!(out, "{} … ({} windows)  {}", head.join(" "), windows(embedding), path.display())?;
             }
-        });
+            Ok(())
+        })?;
         if embeddings.is_empty() {
             bail!("none of the files could be embedded");
         }

@@ -11,7 +11,7 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
-use super::{Common, Notices, failed_json, store_failure};
+use super::{Common, Notices, failed_json, store_failure, tell};
 use crate::decode::AudioInfo;
 use crate::decode::descriptors::Descriptors;
 use crate::embed::{ActiveModel, Analysis, Embedding};
@@ -52,7 +52,7 @@ impl Index {
         }
         let mut app = headless(assembly);
         let tally = index(&mut app, common, &folders)?;
-        report(app.world_mut(), common, &folders, tally, started.elapsed());
+        report(app.world_mut(), common, &folders, tally, started.elapsed())?;
         if app.world().resource::<Analysis>().blocked.is_some() {
             bail!("sounds are listed and measured but have no vectors; mend what is said above and index again");
         }
@@ -132,9 +132,9 @@ impl<'a> Following<'a> {
         let Some(sample) = world.get::<Sample>(entity) else { return };
         let path = sample.path.display();
         if let Some(failed) = world.get::<Failed>(entity) {
-            self.bar.suspend(|| eprintln!("failed: {} ({}): {path}", failed.reason, failed.stage.name()));
+            self.bar.suspend(|| tell(format_args!("failed: {} ({}): {path}", failed.reason, failed.stage.name())));
         } else if world.get::<Embedding>(entity).is_some() {
-            self.bar.suspend(|| eprintln!("done: {path}"));
+            self.bar.suspend(|| tell(format_args!("done: {path}")));
         }
     }
 }
@@ -161,7 +161,7 @@ pub(super) fn readable(common: &Common, folders: &[PathBuf]) -> Result<Vec<PathB
     Ok(found)
 }
 
-fn report(world: &mut World, common: &Common, folders: &[PathBuf], tally: Tally, took: Duration) {
+fn report(world: &mut World, common: &Common, folders: &[PathBuf], tally: Tally, took: Duration) -> Result<()> {
     let members: HashSet<Entity> =
         folders.iter().flat_map(|folder| world.resource::<SampleIndex>().below(folder).collect::<Vec<_>>()).collect();
     let mut samples =
@@ -191,11 +191,12 @@ fn report(world: &mut World, common: &Common, folders: &[PathBuf], tally: Tally,
         "windows": analysis.windows,
         "onnxruntime_seconds": analysis.session_time.as_secs_f64(),
     });
-    common.print(&value, || {
+    common.print(&value, |out| {
         for (path, failure) in &failed {
-            println!("failed: {} ({}): {}", failure.reason, failure.stage.name(), path.display());
+            writeln!(out, "failed: {} ({}): {}", failure.reason, failure.stage.name(), path.display())?;
         }
-        println!(
+        writeln!(
+            out,
             "{} files ({} new, {} changed, {} unchanged, {} missing), {} failed, {:.0} s of audio, in {seconds:.1} s",
             tally.files,
             tally.new,
@@ -204,6 +205,6 @@ fn report(world: &mut World, common: &Common, folders: &[PathBuf], tally: Tally,
             tally.missing,
             failed.len(),
             audio_seconds,
-        );
-    });
+        )
+    })
 }

@@ -1,6 +1,7 @@
 //! `soundkin list`
 
 use std::cmp::Ordering;
+use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -59,8 +60,7 @@ impl List {
             order.then_with(|| a.path.cmp(&b.path))
         });
         let value = json!({"samples": lines.iter().map(line_json).collect::<Vec<_>>()});
-        common.print(&value, || lines.iter().for_each(print_line));
-        Ok(())
+        common.print(&value, |out| lines.iter().try_for_each(|line| write_line(out, line)))
     }
 }
 
@@ -125,7 +125,7 @@ fn line_json(line: &Line) -> Value {
     object
 }
 
-fn print_line(line: &Line) {
+fn write_line(out: &mut dyn Write, line: &Line) -> io::Result<()> {
     let path = line.path.display();
     let state = match (&line.failed, line.missing) {
         (Some(failed), _) => format!("  failed: {}", failed.reason),
@@ -136,8 +136,8 @@ fn print_line(line: &Line) {
         (Some(info), Some(features)) => {
             let lufs = features.lufs.map_or("   –".to_owned(), |l| format!("{l:.1}"));
             let (seconds, brightness) = (info.seconds(), features.brightness_hz);
-            println!("{seconds:>9.2} s {lufs:>6} LUFS {brightness:>6.0} Hz  {:<9} {path}{state}", info.codec);
+            writeln!(out, "{seconds:>9.2} s {lufs:>6} LUFS {brightness:>6.0} Hz  {:<9} {path}{state}", info.codec)
         }
-        _ => println!("{:>40} {path}{state}", ""),
+        _ => writeln!(out, "{:>40} {path}{state}", ""),
     }
 }

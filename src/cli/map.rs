@@ -9,7 +9,7 @@ use bevy::prelude::*;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::{Common, put_path};
+use super::{Common, print, put_path};
 use crate::decode::Features;
 use crate::embed::ActiveModel;
 use crate::map::picture::{Dot, write_png};
@@ -28,14 +28,13 @@ impl Map {
     pub(super) fn run(self, common: &Common) -> Result<()> {
         let mut app = common.prepared_app(lay_out)?;
         let Some(out) = self.out else {
-            println!("{}", positions(app.world_mut()));
-            return Ok(());
+            let value = positions(app.world_mut());
+            return print(|out| writeln!(out, "{value}"));
         };
         let points = write(app.world_mut(), &out)?;
         let written = std::path::absolute(&out)?;
         let value = json!({"file": written.to_string_lossy(), "points": points});
-        common.print(&value, || println!("{points} sounds: {}", written.display()));
-        Ok(())
+        common.print(&value, |out| writeln!(out, "{points} sounds: {}", written.display()))
     }
 }
 

@@ -12,6 +12,8 @@ mod play;
 mod record;
 mod similar;
 
+use std::fmt::Display;
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -145,18 +147,28 @@ impl Common {
     /// Tells the user something on stderr.
     fn say(&self, text: &str) {
         if !self.quiet {
-            eprintln!("soundkin: {text}");
+            tell(format_args!("soundkin: {text}"));
         }
     }
 
     /// Prints the result: one JSON object, or what `people` makes of it.
-    fn print(&self, value: &Value, people: impl FnOnce()) {
-        if self.json {
-            println!("{value}");
-        } else {
-            people();
-        }
+    fn print(&self, value: &Value, people: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()> {
+        print(|out| if self.json { writeln!(out, "{value}") } else { people(out) })
     }
+}
+
+/// Writes to stdout; that whoever reads it has read enough is no error.
+fn print(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()> {
+    let mut out = BufWriter::new(io::stdout().lock());
+    match write(&mut out).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written.map_err(|error| anyhow!("result cannot be written ({error}); check where it is sent to")),
+    }
+}
+
+/// Writes a line to stderr, if anybody reads it.
+pub fn tell(line: impl Display) {
+    let _ = writeln!(io::stderr(), "{line}");
 }
 
 /// Reads each notice once.

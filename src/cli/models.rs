@@ -33,23 +33,27 @@ pub(super) fn run(common: &Common) -> Result<()> {
         Err(error) => json!({"error": error.to_string()}),
     };
     let value = json!({"models": models.iter().map(describe).collect::<Vec<Value>>()});
-    common.print(&value, || {
+    common.print(&value, |out| {
         for model in &models {
             match model {
                 Ok(model) => {
                     let mark = if model.key == in_use.key { '*' } else { ' ' };
                     let place = model.path.as_ref().map_or("built in".to_owned(), |p| p.display().to_string());
                     let m = &model.manifest;
-                    println!("{mark} {:<12} {} · {} · {place}", m.id, m.title, m.license.spdx);
-                    println!("  {:<12} sha256 {}", "", model.sha256);
-                    println!("  {:<12} {}", "", m.license.attribution);
+                    writeln!(out, "{mark} {:<12} {} · {} · {place}", m.id, m.title, m.license.spdx)?;
+                    writeln!(out, "  {:<12} sha256 {}", "", model.sha256)?;
+                    writeln!(out, "  {:<12} {}", "", m.license.attribution)?;
                     if let Some(head) = &m.head {
-                        println!("  {:<12} head {} · {} · weight {}", "", head.file, head.license.spdx, head.weight);
+                        writeln!(
+                            out,
+                            "  {:<12} head {} · {} · weight {}",
+                            "", head.file, head.license.spdx, head.weight
+                        )?;
                     }
                 }
-                Err(error) => println!("! {error}"),
+                Err(error) => writeln!(out, "! {error}")?,
             }
         }
-    });
-    Ok(())
+        Ok(())
+    })
 }

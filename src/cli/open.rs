@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use bevy::prelude::*;
 
-use super::{Common, index, map, similar};
+use super::{Common, index, map, print, similar};
 use crate::decode::AudioInfo;
 use crate::embed::{ActiveModel, Embedding};
 use crate::sample::{Missing, Sample};
@@ -37,15 +37,18 @@ fn without_window(common: &Common, assembly: Assembly, folders: Vec<PathBuf>) ->
     map::lay_out(app.world_mut());
     let tally = index::index(&mut app, common, &folders)?;
     let world = app.world_mut();
-    println!("{} files, {} new, model {}", tally.files, tally.new, world.resource::<ActiveModel>().0.manifest.id);
+    let model = world.resource::<ActiveModel>().0.manifest.id.clone();
+    print(|out| writeln!(out, "{} files, {} new, model {model}", tally.files, tally.new))?;
     if let Some((subject, path)) = middle_sample(world) {
-        println!("sounds like {path}:");
         let found = similar::neighbours(world, subject, 10, None)?;
-        similar::print(world, &found, false);
+        print(|out| {
+            writeln!(out, "sounds like {path}:")?;
+            similar::write(out, world, &found, false)
+        })?;
     }
     let points = map::write(world, PICTURE.as_ref())?;
-    println!("map of {points} sounds: {}", std::path::absolute(PICTURE)?.display());
-    Ok(())
+    let picture = std::path::absolute(PICTURE)?;
+    print(|out| writeln!(out, "map of {points} sounds: {}", picture.display()))
 }
 
 /// Picks one sample to show: the middle one by path of those that have a vector.

@@ -63,8 +63,7 @@ impl Play {
         if let Some(sample) = world.get::<Sample>(sample) {
             put_path(&mut value, &sample.path);
         }
-        common.print(&value, || println!("{seconds:.3} s on {}", device.as_deref().unwrap_or_default()));
-        Ok(())
+        common.print(&value, |out| writeln!(out, "{seconds:.3} s on {}", device.as_deref().unwrap_or_default()))
     }
 }
 

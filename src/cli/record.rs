@@ -72,13 +72,8 @@ impl Take {
             lost => format!(", {lost} frames lost"),
         };
         let clipped = if taken.clipped { ", clipped" } else { "" };
-        common.print(&value, || {
-            println!(
-                "{seconds:.3} s{lost}{clipped}: {}",
-                path.map(|path| path.display().to_string()).unwrap_or_default()
-            );
-        });
-        Ok(())
+        let path = path.map(|path| path.display().to_string()).unwrap_or_default();
+        common.print(&value, |out| writeln!(out, "{seconds:.3} s{lost}{clipped}: {path}"))
     }
 
     /// A take in the recordings folder goes into the library, unless another program has it open: that one will find it.

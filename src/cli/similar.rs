@@ -1,5 +1,6 @@
 //! `soundkin similar QUERY`
 
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -85,25 +86,25 @@ impl Similar {
                 object
             }).collect::<Vec<Value>>(),
         });
-        common.print(&value, || print(world, &found, self.why));
-        Ok(())
+        common.print(&value, |out| write(out, world, &found, self.why))
     }
 }
 
-/// Prints neighbours for people, one a line.
-pub(super) fn print(world: &World, found: &SimilarSamples, why: bool) {
+/// Writes neighbours for people, one a line.
+pub(super) fn write(out: &mut dyn Write, world: &World, found: &SimilarSamples, why: bool) -> io::Result<()> {
     for (i, neighbour) in found.neighbours.iter().enumerate() {
         let at = neighbour.at.map_or(String::new(), |[from, to]| format!("  at {from:.1}–{to:.1} s"));
         let path = path_of(world, neighbour.entity).display();
-        println!("{:>3}  {:.3}  {path}{at}", i + 1, neighbour.similarity);
+        writeln!(out, "{:>3}  {:.3}  {path}{at}", i + 1, neighbour.similarity)?;
         if why {
             let bars = neighbour.closeness.parts().map(|(name, close)| match close {
                 Some(close) => format!("{name} {} {close:.2}", bar(close)),
                 None => format!("{name} –"),
             });
-            println!("     {}", bars.collect::<Vec<_>>().join("  "));
+            writeln!(out, "     {}", bars.collect::<Vec<_>>().join("  "))?;
         }
     }
+    Ok(())
 }
 
 /// A bar of five cells.

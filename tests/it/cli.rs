@@ -255,3 +255,29 @@ fn play_without_a_device_or_a_file_says_so_in_one_line() {
     assert!(error_line(&output).ends_with(": /nowhere/gone.wav"));
     assert_eq!(run(&["play", file.to_str().unwrap(), "--region", "2..1"]).status.code(), Some(2));
 }
+
+#[test]
+fn whoever_reads_the_output_may_stop_or_be_unable_to_take_it() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = folder_of_sounds(root.path(), 3);
+    let library = root.path().join("library.db");
+    // Nobody reads what is said of each file, and all are done all the same.
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let (mut program, copy) = (soundkin(&library), writer.try_clone().unwrap());
+    let indexed = program.args(["index", "-v"]).arg(&folder).stdout(copy).stderr(writer).status().unwrap();
+    assert!(indexed.success());
+    for arguments in [&["list"][..], &["list", "--json"], &["map"], &["models"], &["doctor"]] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let output = soundkin(&library).args(arguments).stdout(writer).output().unwrap();
+        assert!(!String::from_utf8_lossy(&output.stderr).contains("panicked"), "{arguments:?}");
+        assert!(output.status.success(), "{arguments:?}");
+    }
+    if cfg!(target_os = "linux") {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let output = soundkin(&library).arg("list").stdout(full).output().unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        assert!(error_line(&output).contains("result cannot be written"), "{output:?}");
+    }
+}
