@@ -29,12 +29,15 @@ use bevy::prelude::*;
 use half::f16;
 use soundkin::decode::descriptors::Descriptors;
 use soundkin::embed::Embedding;
-use soundkin::embed::manifest::Model;
-use soundkin::project::layout::{Before, Layout};
+use soundkin::embed::manifest::{Model, Statistics};
+use soundkin::project::layout::{Before, Cause, Layout, Spots};
 use soundkin::project::space::{Heard, Space};
-use soundkin::sample::Sample;
+use soundkin::sample::{ContentHash, Sample};
 use soundkin::watch::AddFolder;
 use soundkin::{Assembly, headless, is_idle, run_until};
+
+/// Parts in which a library comes.
+const STEPS: usize = 8;
 
 fn main() -> anyhow::Result<()> {
     let folders: Vec<PathBuf> = std::env::args().skip(1).filter(|a| !a.starts_with("--")).map(PathBuf::from).collect();
@@ -63,6 +66,7 @@ fn main() -> anyhow::Result<()> {
     println!("  true neighbours kept by two main components {:.3}", kept(&space, space.positions()));
     println!("  true neighbours kept by the cloud           {:.3}", kept(&space, &layout.cloud));
     println!("  true neighbours kept by the grid            {:.3}", kept(&space, &layout.grid));
+    println!("  kept by a cloud that grew in {STEPS} steps       {:.3}", grown(&heard, &paths, &statistics, weight));
     let mut state = 1_u32;
     let mut noise = || {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
@@ -79,11 +83,37 @@ fn main() -> anyhow::Result<()> {
         let (layout, took) = timed(&space, &paths);
         println!("{n} sounds, laid out in {took:.2} s");
         let started = Instant::now();
-        let again = Layout::build(&space, &paths, &layout.before(&space, Some), || false).unwrap_or_default();
+        // Under another weight, so that the places do not just hold.
+        let all: Vec<usize> = (0..n).collect();
+        let before = layout.spots(&causes(&all, 0.0), &Spots::default()).before(&space, &causes(&all, 1.0));
+        let again = Layout::build(&space, &paths, &before, || false).unwrap_or_default();
         let moved = layout.cloud.iter().zip(&again.cloud).map(|(a, b)| (a[0] - b[0]).hypot(a[1] - b[1]));
         println!("  again in {:.2} s, moved by {:.4}", started.elapsed().as_secs_f64(), moved.sum::<f32>() / n as f32);
     }
     Ok(())
+}
+
+/// What a map keeps that was laid out whenever another part of the sounds had come, in an order that has nothing to do
+/// with them.
+fn grown(heard: &[Heard], paths: &[&Path], statistics: &Arc<Statistics>, weight: f32) -> f64 {
+    let mut order: Vec<usize> = (0..heard.len()).collect();
+    order.sort_by_key(|row| (row * 7919 + 13) % heard.len().max(1));
+    let (mut last, mut spots) = (None, Spots::default());
+    for step in 1..=STEPS {
+        let part = &order[..heard.len() * step / STEPS];
+        let space = Space::build(&part.iter().map(|row| heard[*row]).collect::<Vec<_>>(), statistics, weight);
+        let paths: Vec<&Path> = part.iter().map(|row| paths[*row]).collect();
+        let causes = causes(part, weight);
+        let layout = Layout::build(&space, &paths, &spots.before(&space, &causes), || false).unwrap_or_default();
+        spots = layout.spots(&causes, &spots);
+        last = Some((layout, space));
+    }
+    last.map_or(0.0, |(layout, space): (Layout, Space)| kept(&space, &layout.cloud))
+}
+
+fn causes(sounds: &[usize], weight: f32) -> Vec<Option<Cause>> {
+    let hash = |sound: &usize| ContentHash(*blake3::hash(&sound.to_le_bytes()).as_bytes());
+    sounds.iter().map(|sound| Some(Cause { hash: hash(sound), described: true, weight })).collect()
 }
 
 fn timed(space: &Space, paths: &[&Path]) -> (Layout, f64) {

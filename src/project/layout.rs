@@ -4,8 +4,11 @@
 //! [`umap`], so that the map neither turns nor jumps when sounds are added. In a large library some sounds
 //! are arranged so and the others stand among their nearest of those. The grid follows from the cloud.
 //!
+//! A layout leaves [`Spots`] behind, in the library too: the map of sounds that all have one is the map as it was left.
+//!
 //! `benches/layout.rs` measures how many true neighbours are neighbours on the map.
 
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -15,6 +18,7 @@ use super::cluster::Clusters;
 use super::space::Space;
 use super::umap::{self, Nearest};
 use super::{grid, random::Random};
+use crate::sample::ContentHash;
 
 /// Sounds that are arranged among each other; more take longer than anybody waits.
 const ARRANGED: usize = 20_000;
@@ -23,6 +27,8 @@ const AMONG: usize = 5;
 /// Rounds of the descent for a small and a large library, as UMAP's authors use, and the size that divides them.
 const ROUNDS: [usize; 2] = [500, 200];
 const LARGE: usize = 10_000;
+/// Sounds that are not there any more and keep their place, if there are fewer that are.
+const FEW: usize = 1000;
 /// Extent of the start, in the descent's own unit: 1 is where nearness has fallen to a half.
 const START: f32 = 10.0;
 /// Root mean square distance of the sounds from the middle of the map, so that the map is about two units wide.
@@ -50,12 +56,71 @@ pub struct Layout {
 /// Finds positions near a point.
 type Tree = ImmutableKdTree<f32, 2>;
 
+/// What a sound's place depends on, besides the other sounds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Cause {
+    /// Hash of its content.
+    pub hash: ContentHash,
+    /// Whether its descriptors were known.
+    pub described: bool,
+    /// The head's weight.
+    pub weight: f32,
+}
+
+/// Where a sound stood.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Spot {
+    /// Why it stood there.
+    pub cause: Cause,
+    /// Position before the cloud was centred and scaled.
+    pub at: [f32; 2],
+    /// Its group.
+    pub group: u8,
+}
+
+/// Where the sounds stood, those of the last layout first; copies of a sound each have one of their own.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Spots(pub Vec<Spot>);
+
 /// What the last layout leaves to the next.
 #[derive(Clone, Debug, Default)]
 pub struct Before {
     /// For each row of the new space where it was, if it was there, `[n]`; empty for nothing.
     positions: Vec<Option<[f32; 2]>>,
+    /// Nothing has come and nothing sounds otherwise, so that every position holds.
+    settled: bool,
     centres: Vec<[f32; super::space::DIMS]>,
+}
+
+impl Spots {
+    /// Prepares the next layout, of `space`, whose rows have these causes; a row without one has no content to be known by.
+    ///
+    /// A group's centre is that of its members in the new space, whose main directions may be others.
+    pub fn before(&self, space: &Space, causes: &[Option<Cause>]) -> Before {
+        let known: HashMap<_, &Spot> = numbered(self.0.iter().map(|spot| Some(spot.cause))).zip(&self.0).collect();
+        let found: Vec<Option<&Spot>> = numbered(causes.iter().copied()).map(|key| known.get(&key).copied()).collect();
+        let holds =
+            |(spot, cause): (&Option<&Spot>, &Option<Cause>)| spot.map(|spot| spot.cause) == *cause && cause.is_some();
+        let members = found.iter().zip(space.points());
+        let members: Vec<_> = members.filter_map(|(spot, point)| Some((usize::from((*spot)?.group), point))).collect();
+        let groups = members.iter().map(|(group, _)| group + 1).max().unwrap_or(0);
+        Before {
+            settled: found.iter().zip(causes).all(holds),
+            positions: found.into_iter().map(|spot| spot.map(|spot| spot.at)).collect(),
+            centres: Clusters::centres_of(&members, groups),
+        }
+    }
+}
+
+/// Tells copies apart: the `n`-th sound with the same content, for each.
+fn numbered(causes: impl Iterator<Item = Option<Cause>>) -> impl Iterator<Item = Option<(ContentHash, usize)>> {
+    let mut met: HashMap<ContentHash, usize> = HashMap::new();
+    causes.map(move |cause| {
+        let Cause { hash, .. } = cause?;
+        let count = met.entry(hash).or_default();
+        *count += 1;
+        Some((hash, *count))
+    })
 }
 
 impl Layout {
@@ -63,7 +128,8 @@ impl Layout {
     pub fn build(space: &Space, paths: &[&Path], before: &Before, stop: impl Fn() -> bool) -> Option<Self> {
         let clusters = Clusters::find(space.points(), &before.centres);
         let labels = clusters.labels(paths);
-        let raw = cloud(space, &before.positions, &stop);
+        let settled = if before.settled { before.positions.iter().copied().collect() } else { None };
+        let raw = settled.unwrap_or_else(|| cloud(space, &before.positions, &stop));
         if stop() {
             return None;
         }
@@ -96,15 +162,17 @@ impl Layout {
         Some([cloud, [x + 1.0 / columns.max(1) as f32, y]])
     }
 
-    /// Keeps what the next layout, of `space`, starts from; `old_row` tells where each of its rows was.
-    ///
-    /// A group's centre is that of its members in the new space, whose main directions may be others.
-    pub fn before(&self, space: &Space, old_row: impl Fn(usize) -> Option<usize>) -> Before {
-        let old_rows: Vec<Option<usize>> = (0..space.len()).map(old_row).collect();
-        let members = old_rows.iter().zip(space.points()).filter_map(|(old, point)| Some((((*old)?), point)));
-        let members: Vec<_> = members.map(|(old, point)| (self.clusters.of[old], point)).collect();
-        let centres = Clusters::centres_of(&members, self.clusters.centres.len());
-        Before { positions: old_rows.iter().map(|old| old.map(|old| self.raw[old])).collect(), centres }
+    /// Keeps what the next layout starts from; `causes` are those of the rows. What stood somewhere in `last` and is not
+    /// here now, such as the sounds of a drive that is not connected, keeps its place there.
+    pub fn spots(&self, causes: &[Option<Cause>], last: &Spots) -> Spots {
+        let spot = |((cause, at), group): ((&Option<Cause>, &[f32; 2]), &usize)| {
+            Some(Spot { cause: (*cause)?, at: *at, group: u8::try_from(*group).unwrap_or(u8::MAX) })
+        };
+        let mut spots: Vec<Spot> = causes.iter().zip(&self.raw).zip(&self.clusters.of).filter_map(spot).collect();
+        let here: HashSet<ContentHash> = spots.iter().map(|spot| spot.cause.hash).collect();
+        let absent = last.0.iter().filter(|spot| !here.contains(&spot.cause.hash)).take(spots.len().max(FEW));
+        spots.extend(absent);
+        Spots(spots)
     }
 }
 
@@ -197,6 +265,10 @@ mod tests {
         Space::build(&heard, &Arc::default(), 0.0)
     }
 
+    fn causes(sounds: std::ops::Range<u8>) -> Vec<Option<Cause>> {
+        sounds.map(|n| Some(Cause { hash: ContentHash([n; 32]), described: true, weight: 0.5 })).collect()
+    }
+
     fn lay_out(space: &Space, before: &Before) -> Layout {
         let paths: Vec<PathBuf> = (0..space.len()).map(|i| format!("/s/sound {i}.wav").into()).collect();
         let paths: Vec<&Path> = paths.iter().map(PathBuf::as_path).collect();
@@ -240,7 +312,7 @@ mod tests {
     fn sounds_that_were_there_stay_about_where_they_were_when_others_come() {
         let (small, large) = (space(200), space(240));
         let first = lay_out(&small, &Before::default());
-        let before = first.before(&large, |row| (row < 200).then_some(row));
+        let before = first.spots(&causes(0..200), &Spots::default()).before(&large, &causes(0..240));
         let second = lay_out(&large, &before);
         let moved = (0..200).map(|i| {
             let [from, to] = [first.cloud[i], second.cloud[i]];
@@ -259,6 +331,35 @@ mod tests {
             nearest.1 % 5 == i % 5
         });
         assert!(own.count() > 36);
+    }
+
+    #[test]
+    fn a_map_of_the_same_sounds_is_exactly_as_it_was_left() {
+        let space = space(120);
+        let mut causes = causes(0..120);
+        // Two copies of one sound have two places.
+        causes[7] = causes[3];
+        let first = lay_out(&space, &Before::default());
+        let spots = first.spots(&causes, &Spots::default());
+        let second = lay_out(&space, &spots.before(&space, &causes));
+        assert_eq!((&second.cloud, &second.clusters.of), (&first.cloud, &first.clusters.of));
+        assert_eq!(second.spots(&causes, &spots), spots);
+        // What sounds otherwise finds another place.
+        for change in [|cause: &mut Cause| cause.described = false, |cause: &mut Cause| cause.weight = 0.2] {
+            let mut changed = causes.clone();
+            changed.iter_mut().flatten().for_each(change);
+            assert_ne!(lay_out(&space, &spots.before(&space, &changed)).cloud, first.cloud);
+        }
+    }
+
+    #[test]
+    fn what_is_away_for_a_while_comes_back_to_its_place() {
+        let (all, some) = (space(120), space(90));
+        let first = lay_out(&all, &Before::default());
+        let spots = first.spots(&causes(0..120), &Spots::default());
+        let without = lay_out(&some, &spots.before(&some, &causes(0..90)));
+        let kept = without.spots(&causes(0..90), &spots);
+        assert_eq!(lay_out(&all, &kept.before(&all, &causes(0..120))).cloud, first.cloud);
     }
 
     #[test]

@@ -23,14 +23,14 @@ use bevy::prelude::*;
 use half::f16;
 
 use self::closeness::Weights;
-use self::layout::Layout;
+use self::layout::{Cause, Layout, Spots};
 use self::space::{Heard, Space};
 use crate::SoundkinSystems;
 use crate::actor::{Actor, Outbox, Wake, contained};
 use crate::decode::descriptors::Descriptors;
 use crate::embed::manifest::Statistics;
 use crate::embed::{ActiveModel, Analysis, DispatchAnalyses, Embedding};
-use crate::sample::{Failed, Guest, Missing, Notice, Recording, Restored, Sample};
+use crate::sample::{ContentHash, Failed, Guest, Missing, Notice, Recording, Restored, Sample};
 
 /// While sounds keep coming, the space is rebuilt no more often than this.
 const REBUILD: Duration = Duration::from_secs(5);
@@ -59,6 +59,10 @@ pub struct Newcomer {
     /// Where it stands in cloud and grid, in map units; none while nothing is known of it.
     pub place: Option<[[f32; 2]; 2]>,
 }
+
+/// Where the sounds stood in the last layout, of this run of the program or of one before.
+#[derive(Resource, Clone, Debug, Default)]
+pub struct LastSpots(pub Arc<Spots>);
 
 /// Whether the space shows what there is.
 #[derive(Resource, Default, Debug)]
@@ -94,18 +98,31 @@ struct Job {
     statistics: Arc<Statistics>,
     weight: f32,
     lay_out: bool,
+    /// From which the layout starts.
+    spots: Arc<Spots>,
     serial: u64,
 }
 
 struct Embedded {
     path: Arc<Path>,
     entity: Entity,
+    hash: Option<ContentHash>,
     vector: Arc<[f16]>,
     descriptors: Option<Descriptors>,
 }
 
+/// What a layout has to know of a row besides its vector.
+#[derive(Clone)]
+struct Row {
+    path: Arc<Path>,
+    hash: Option<ContentHash>,
+    described: bool,
+}
+
 struct Reply {
     index: SpaceIndex,
+    /// What its layout leaves to the next.
+    spots: Option<Arc<Spots>>,
     /// Whether a layout of the same rows is to follow.
     more: bool,
 }
@@ -120,10 +137,8 @@ struct Projector {
 /// What the thread keeps from one job to the next.
 struct Drafts {
     newest: Arc<AtomicU64>,
-    /// The last space and the paths of its rows.
-    built: Option<(SpaceIndex, Vec<Arc<Path>>)>,
-    /// The last layout, from which the next starts.
-    laid_out: Option<SpaceIndex>,
+    /// The last space and its rows.
+    built: Option<(SpaceIndex, Arc<[Row]>)>,
 }
 
 /// Keeps [`SpaceIndex`] up to date.
@@ -133,7 +148,7 @@ impl Plugin for ProjectPlugin {
     fn build(&self, app: &mut App) {
         let wake = app.world().resource::<Wake>().clone();
         let newest = Arc::new(AtomicU64::new(0));
-        let mut drafts = Drafts { newest: newest.clone(), built: None, laid_out: None };
+        let mut drafts = Drafts { newest: newest.clone(), built: None };
         let body = move |inbox: crossbeam_channel::Receiver<Job>, outbox: Outbox<Reply>| {
             // A closed outbox ends the inbox too.
             inbox.into_iter().for_each(|job| drafts.project(job, &outbox));
@@ -148,6 +163,7 @@ impl Plugin for ProjectPlugin {
             }
         };
         app.insert_resource(Projection { weight: head, ..default() })
+            .init_resource::<LastSpots>()
             .add_observer(touch::<Insert, Embedding>)
             .add_observer(touch::<Remove, Embedding>)
             .add_observer(touch::<Insert, Descriptors>)
@@ -165,40 +181,40 @@ impl Plugin for ProjectPlugin {
 impl Drafts {
     /// Builds the space and then, where it is wanted, the layout.
     fn project(&mut self, job: Job, outbox: &Outbox<Reply>) {
-        let (mut index, paths) = match (job.samples, self.built.take()) {
+        let (mut index, rows) = match (job.samples, self.built.take()) {
             (Some(samples), _) => build(samples, &job.statistics, job.weight),
-            (None, Some((index, paths))) => {
+            (None, Some((index, rows))) => {
                 let space = Arc::new(index.space.reweighted(job.weight));
-                (SpaceIndex { space, layout: None, ..index }, paths)
+                (SpaceIndex { space, layout: None, ..index }, rows)
             }
             (None, None) => build(Vec::new(), &job.statistics, job.weight),
         };
-        self.built = Some((index.clone(), paths.clone()));
-        let sent = outbox.send(Reply { index: index.clone(), more: job.lay_out });
+        self.built = Some((index.clone(), rows.clone()));
+        let sent = outbox.send(Reply { index: index.clone(), spots: None, more: job.lay_out });
         if sent.is_err() || !job.lay_out {
             return;
         }
-        let paths: Vec<&Path> = paths.iter().map(AsRef::as_ref).collect();
         let lay_out = || {
-            let before = self.laid_out.as_ref().and_then(|last| Some((last, last.layout.as_ref()?)));
-            let before = before
-                .map(|(last, layout)| layout.before(&index.space, |row| last.rows.get(&index.entities[row]).copied()));
+            let paths: Vec<&Path> = rows.iter().map(|row| row.path.as_ref()).collect();
+            let cause = |row: &Row| Some(Cause { hash: row.hash?, described: row.described, weight: job.weight });
+            let causes: Vec<Option<Cause>> = rows.iter().map(cause).collect();
             let stop = || outbox.is_closed() || self.newest.load(Ordering::Relaxed) != job.serial;
-            Layout::build(&index.space, &paths, &before.unwrap_or_default(), stop)
+            let layout = Layout::build(&index.space, &paths, &job.spots.before(&index.space, &causes), stop)?;
+            let spots = layout.spots(&causes, &job.spots);
+            Some((Arc::new(layout), Arc::new(spots)))
         };
-        match contained(lay_out) {
-            Ok(layout) => index.layout = layout.map(Arc::new),
-            Err(panic) => tracing::error!("the map could not be laid out: {panic}"),
-        }
-        if index.layout.is_some() {
-            self.laid_out = Some(index.clone());
-        }
+        let laid_out = contained(lay_out).unwrap_or_else(|panic| {
+            tracing::error!("the map could not be laid out: {panic}");
+            None
+        });
+        let (layout, spots) = laid_out.unzip();
+        index.layout = layout;
         // The app has gone away: nobody is left to tell.
-        let _ = outbox.send(Reply { index, more: false });
+        let _ = outbox.send(Reply { index, spots, more: false });
     }
 }
 
-fn build(mut samples: Vec<Embedded>, statistics: &Arc<Statistics>, weight: f32) -> (SpaceIndex, Vec<Arc<Path>>) {
+fn build(mut samples: Vec<Embedded>, statistics: &Arc<Statistics>, weight: f32) -> (SpaceIndex, Arc<[Row]>) {
     // The ECS lists samples in no lasting order; by path the same sounds always give the same map.
     samples.sort_by(|a, b| a.path.cmp(&b.path));
     let heard = samples.iter().map(|s| Heard { pooled: &s.vector, descriptors: s.descriptors.as_ref() });
@@ -206,7 +222,8 @@ fn build(mut samples: Vec<Embedded>, statistics: &Arc<Statistics>, weight: f32) 
     let entities: Vec<Entity> = samples.iter().map(|sample| sample.entity).collect();
     let rows = entities.iter().enumerate().map(|(row, entity)| (*entity, row)).collect();
     let index = SpaceIndex { space: Arc::new(space), entities: Arc::new(entities), rows: Arc::new(rows), layout: None };
-    (index, samples.into_iter().map(|sample| sample.path).collect())
+    let row = |sample: Embedded| Row { path: sample.path, hash: sample.hash, described: sample.descriptors.is_some() };
+    (index, samples.into_iter().map(row).collect())
 }
 
 fn collect_space(projector: Res<Projector>, mut projection: ResMut<Projection>, mut commands: Commands) {
@@ -216,6 +233,7 @@ fn collect_space(projector: Res<Projector>, mut projection: ResMut<Projection>, 
             projection.built = Some(Instant::now());
             projection.took = projection.started.map_or(Duration::ZERO, |started| started.elapsed());
         }
+        reply.spots.map(|spots| commands.insert_resource(LastSpots(spots)));
         commands.insert_resource(reply.index);
     }
 }
@@ -269,9 +287,10 @@ fn dispatch_projection(
     analysis: Res<Analysis>,
     restored: Res<Restored>,
     embedded: Query<
-        (Entity, &Sample, &Embedding, Option<&Descriptors>),
+        (Entity, &Sample, Option<&ContentHash>, &Embedding, Option<&Descriptors>),
         (Without<Guest>, Without<Recording>, Without<Missing>),
     >,
+    spots: Res<LastSpots>,
     mut statistics: Local<Option<Arc<Statistics>>>,
 ) {
     let statistics = statistics.get_or_insert_with(|| Arc::new(model.0.statistics.clone()));
@@ -290,17 +309,19 @@ fn dispatch_projection(
     if projection.building || !restored.0 || !(due || projection.is_reweighted()) {
         return;
     }
-    let sample = |(entity, sample, embedding, descriptors): (_, &Sample, &Embedding, Option<&Descriptors>)| Embedded {
+    let samples = embedded.iter().map(|(entity, sample, hash, embedding, descriptors)| Embedded {
         path: sample.path.clone(),
         entity,
+        hash: hash.copied(),
         vector: embedding.vector.clone(),
         descriptors: descriptors.cloned(),
-    };
+    });
     let job = Job {
-        samples: due.then(|| embedded.iter().map(sample).collect()),
+        samples: due.then(|| samples.collect()),
         statistics: statistics.clone(),
         weight: projection.weight,
         lay_out: projection.lays_out,
+        spots: spots.0.clone(),
         serial: projection.wanted,
     };
     if projector.actor.try_send(job).is_ok() {

@@ -12,6 +12,7 @@ pub mod onset;
 mod taker;
 pub mod wav;
 
+use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -152,7 +153,7 @@ struct Wav {
     actor: Actor<Job, Reply>,
     lines: Sender<Result<Line, InputError>>,
     /// What the full mailbox did not take.
-    unsent: Vec<Job>,
+    unsent: VecDeque<Job>,
     /// The newest take's number, its entity, and what becomes of it.
     serial: u64,
     entity: Option<(u64, Entity)>,
@@ -165,11 +166,14 @@ struct Wav {
 
 impl Wav {
     fn send(&mut self, job: Job) {
-        self.unsent.push(job);
-        while !self.unsent.is_empty() {
-            let job = self.unsent.remove(0);
+        self.unsent.push_back(job);
+        self.send_rest();
+    }
+
+    fn send_rest(&mut self) {
+        while let Some(job) = self.unsent.pop_front() {
             if let Err(job) = self.actor.try_send(job) {
-                self.unsent.insert(0, job);
+                self.unsent.push_front(job);
                 return;
             }
         }
@@ -200,7 +204,7 @@ impl Plugin for RecordPlugin {
             Ok(actor) => app.insert_resource(Wav {
                 actor,
                 lines,
-                unsent: Vec::new(),
+                unsent: VecDeque::new(),
                 serial: 0,
                 entity: None,
                 keep: Keep::Nothing,
@@ -246,6 +250,7 @@ fn collect_takes(
     mut notices: MessageWriter<Notice>,
     mut commands: Commands,
 ) {
+    wav.send_rest();
     let mut now = recorder.clone();
     // Waveforms begun in this frame are not components before the commands have been applied.
     let mut begun: Option<Pyramid> = None;

@@ -20,6 +20,8 @@ use crate::actor::{Actor, Outbox, Wake};
 use crate::decode::descriptors::Descriptors;
 use crate::decode::{AudioInfo, Features, Thumbnail};
 use crate::embed::{ActiveModel, Analysis, DispatchAnalyses, Embedding};
+use crate::project::LastSpots;
+use crate::project::layout::Spots;
 use crate::sample::{Arrived, ContentHash, Failed, FileStamp, Folders, Guest, Missing, Notice, Restored, Sample, Tags};
 use crate::watch::{CollectFacts, DispatchFolders, Listing};
 
@@ -52,6 +54,8 @@ pub struct StoreState {
     /// The folders as they are on the disk, or on their way there.
     saved_folders: Vec<PathBuf>,
     folders_dirty: bool,
+    /// The map as it is on the disk, or on its way there.
+    saved_spots: Arc<Spots>,
     flushed: bool,
     retry_at: Option<Instant>,
     /// Why the last commit failed; `None` after one that worked.
@@ -71,11 +75,12 @@ enum Job {
     Save(Entity, Box<Record>),
     Forget(Arc<Path>),
     Folders(Vec<PathBuf>),
+    Spots(Arc<Spots>),
 }
 
 enum Reply {
     Loaded(Vec<Record>),
-    Restored(Vec<PathBuf>),
+    Restored(Vec<PathBuf>, Spots),
     Committed { jobs: usize, saved: Vec<Stored> },
     Failed { jobs: usize, saved: Vec<Stored>, forgotten: Vec<Arc<Path>>, reason: String },
 }
@@ -152,7 +157,10 @@ fn collect_stored(
                     spawn(record, &mut commands);
                 }
             }
-            Reply::Restored(known) => {
+            Reply::Restored(known, spots) => {
+                state.saved_spots = Arc::new(spots);
+                commands.insert_resource(LastSpots(state.saved_spots.clone()));
+
                 let added = std::mem::replace(&mut folders.0, known.clone());
                 state.saved_folders = known;
                 for folder in added {
@@ -173,6 +181,7 @@ fn collect_stored(
                 state.dirty.extend(saved.iter().map(|stored| stored.entity));
                 state.forgotten.extend(forgotten);
                 state.saved_folders.clear();
+                state.saved_spots = Arc::default();
                 state.retry_at = Some(Instant::now() + RETRY);
                 if state.failure.as_ref() != Some(&reason) {
                     notices.write(Notice::new(&reason));
@@ -237,6 +246,7 @@ fn hand_over(
     restored: Res<Restored>,
     analysis: Res<Analysis>,
     listing: Res<Listing>,
+    spots: Option<Res<LastSpots>>,
     samples: Query<Everything, Without<Arrived>>,
     alive: Query<(), With<Sample>>,
 ) {
@@ -279,8 +289,20 @@ fn hand_over(
             state.flushed = false;
         }
     }
-    // With the workers at rest nothing joins the batch, so waiting for more would only cost time.
     let at_rest = analysis.in_flight == 0 && listing.is_idle() && state.dirty.is_empty();
+    // A map that is about to grow is not worth keeping.
+    if let Some(LastSpots(spots)) = spots.as_deref().filter(|_| at_rest)
+        && !Arc::ptr_eq(spots, &state.saved_spots)
+    {
+        if *spots == state.saved_spots {
+            state.saved_spots = spots.clone();
+        } else if store.actor.try_send(Job::Spots(spots.clone())).is_ok() {
+            state.saved_spots = spots.clone();
+            state.under_way += 1;
+            state.flushed = false;
+        }
+    }
+    // With the workers at rest nothing joins the batch, so waiting for more would only cost time.
     if at_rest && state.under_way > 0 && !state.flushed && store.actor.try_send(Job::Flush).is_ok() {
         state.under_way += 1;
         state.flushed = true;
@@ -340,10 +362,10 @@ impl Keeper {
             batch.push(record);
             batch.len() < BATCH || outbox.send(Reply::Loaded(std::mem::take(&mut batch))).is_ok()
         })?;
-        let folders = rows::load_folders(connection)?;
+        let (folders, spots) = (rows::load_folders(connection)?, rows::load_spots(connection, self.model)?);
         // A closed app shows at the next receive.
         let _ = outbox.send(Reply::Loaded(batch));
-        let _ = outbox.send(Reply::Restored(folders));
+        let _ = outbox.send(Reply::Restored(folders, spots));
         Ok(())
     }
 
@@ -368,7 +390,7 @@ impl Keeper {
                     saved.push(Stored { entity, done });
                 }
                 Job::Forget(path) => forgotten.push(path),
-                Job::Folders(_) | Job::Flush => {}
+                Job::Folders(_) | Job::Spots(_) | Job::Flush => {}
             }
         }
         match written {
@@ -391,6 +413,7 @@ impl Keeper {
                 Job::Save(_, record) => rows::save(&transaction, record, model)?,
                 Job::Forget(path) => rows::forget(&transaction, path)?,
                 Job::Folders(folders) => rows::save_folders(&transaction, folders)?,
+                Job::Spots(spots) => rows::save_spots(&transaction, model, spots)?,
                 Job::Flush => {}
             }
         }

@@ -9,6 +9,7 @@ use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
 use crate::decode::descriptors::{COUNT, Descriptors};
 use crate::decode::{AudioInfo, COLUMNS, Features, Thumbnail};
 use crate::embed::{Embedding, Windows};
+use crate::project::layout::{Cause, Spot, Spots};
 use crate::sample::{ContentHash, Failed, FileStamp, Stage, Tags};
 
 /// A sample's own row.
@@ -161,6 +162,37 @@ pub fn load_folders(connection: &Connection) -> rusqlite::Result<Vec<PathBuf>> {
     let mut statement = connection.prepare("SELECT path FROM folder ORDER BY position")?;
     let rows = statement.query_map([], |row| row.get::<_, Vec<u8>>(0))?;
     rows.map(|row| row.map(|bytes| path_from(&bytes))).collect()
+}
+
+/// Bytes of a spot: hash, whether it was described, weight, x, y, group.
+const SPOT: usize = 32 + 1 + 3 * 4 + 1;
+
+/// Replaces the map under a model.
+pub fn save_spots(connection: &Connection, model: i64, spots: &Spots) -> rusqlite::Result<()> {
+    let mut bytes = Vec::with_capacity(spots.0.len() * SPOT);
+    for Spot { cause, at: [x, y], group } in &spots.0 {
+        bytes.extend_from_slice(&cause.hash.0);
+        bytes.push(cause.described.into());
+        bytes.extend([cause.weight, *x, *y].into_iter().flat_map(f32::to_le_bytes));
+        bytes.push(*group);
+    }
+    connection.execute("INSERT OR REPLACE INTO layout (model, spots) VALUES (?1, ?2)", params![model, bytes])?;
+    Ok(())
+}
+
+/// Reads the map under a model, as far as it is one.
+pub fn load_spots(connection: &Connection, model: Option<i64>) -> rusqlite::Result<Spots> {
+    let bytes = connection.query_row("SELECT spots FROM layout WHERE model = ?1", [model], |row| row.get(0));
+    let bytes: Vec<u8> = bytes.optional()?.unwrap_or_default();
+    let spot = |bytes: &[u8; SPOT]| {
+        let (hash, rest) = bytes.split_first_chunk()?;
+        let [described, numbers @ .., group] = rest else { return None };
+        let [weight, x, y] = *numbers.as_chunks().0 else { return None };
+        let [weight, x, y] = [weight, x, y].map(f32::from_le_bytes);
+        let cause = Cause { hash: ContentHash(*hash), described: *described != 0, weight };
+        (x.is_finite() && y.is_finite()).then_some(Spot { cause, at: [x, y], group: *group })
+    };
+    Ok(Spots(bytes.as_chunks().0.iter().filter_map(spot).collect()))
 }
 
 /// Reads every sample with what is known of it and hands it over; stops early when `hand_over` returns `false`.
@@ -329,5 +361,26 @@ pub(super) mod tests {
         .unwrap();
         forget(connection, Path::new("/a/1.wav")).unwrap();
         assert_eq!(library.count().unwrap(), 3);
+    }
+
+    #[test]
+    fn a_map_that_is_saved_comes_back_unchanged_and_only_under_its_model() {
+        let folder = tempfile::tempdir().unwrap();
+        let library = crate::store::Library::open(&folder.path().join("library.db")).unwrap();
+        let connection = &library.connection;
+        let [model, other] = ["m", "another"].map(|key| model_number(connection, key).unwrap());
+        let spot = |seed: u8| Spot {
+            cause: Cause { hash: ContentHash([seed; 32]), described: seed > 1, weight: 0.7 },
+            at: [f32::from(seed) * 0.1, -4.25],
+            group: seed,
+        };
+        assert_eq!(load_spots(connection, Some(model)).unwrap(), Spots::default());
+        for count in [9, 5] {
+            let spots = Spots((0..count).map(spot).collect());
+            save_spots(connection, model, &spots).unwrap();
+            assert_eq!(load_spots(connection, Some(model)).unwrap(), spots);
+        }
+        assert_eq!(load_spots(connection, Some(other)).unwrap(), Spots::default());
+        assert_eq!(load_spots(connection, None).unwrap(), Spots::default());
     }
 }

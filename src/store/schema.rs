@@ -15,7 +15,7 @@ const APPLICATION_ID: i64 = 0x534b_696e;
 ///
 /// A sample is a path with a stamp; what was heard in it hangs on the hash of its content, so that copies share it
 /// and moves keep it.
-const MIGRATIONS: [&str; 2] = [
+const MIGRATIONS: [&str; 3] = [
     "
     CREATE TABLE folder (
         path BLOB NOT NULL PRIMARY KEY,
@@ -58,6 +58,12 @@ const MIGRATIONS: [&str; 2] = [
 ",
     // Of content that is known without them, the file is looked at again.
     "ALTER TABLE content ADD COLUMN descriptors BLOB; -- f32 little endian",
+    "
+    CREATE TABLE layout (
+        model INTEGER NOT NULL PRIMARY KEY REFERENCES model (id),
+        spots BLOB NOT NULL -- of each sound: hash, whether described, weight, x and y in f32, group
+    ) STRICT;
+",
 ];
 
 /// Why a library cannot be opened.

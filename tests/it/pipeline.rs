@@ -1,17 +1,19 @@
 //! The engine as a whole, in one process: nothing is analysed twice, nothing is lost.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use bevy::ecs::system::RunSystemOnce;
 use bevy::prelude::*;
 use soundkin::decode::AudioInfo;
 use soundkin::decode::descriptors::Descriptors;
 use soundkin::embed::{Analysis, Embedding};
-use soundkin::project::SpaceIndex;
 use soundkin::project::closeness::Weights;
+use soundkin::project::{Projection, SpaceIndex};
 use soundkin::query::{Answers, Ask, Compared, Purpose, QueryPlugin, SimilarSamples, SimilarTo, answer};
 use soundkin::sample::{Failed, Missing, Sample, Stage, Tags};
+use soundkin::{is_idle, run_until};
 
 use crate::support::{app, folder_of_sounds, index, write_sound, write_wav};
 
@@ -185,9 +187,11 @@ fn bad_files_fail_with_a_reason_and_are_not_tried_again() {
 
 /// Turns a library into one of the version before descriptors.
 #[expect(clippy::disallowed_methods, reason = "an older program's work can only be done behind this one's back")]
-fn take_back_a_version(library: &std::path::Path) {
+fn take_back_to_the_first_version(library: &std::path::Path) {
     let connection = rusqlite::Connection::open(library).unwrap();
-    connection.execute_batch("ALTER TABLE content DROP COLUMN descriptors; PRAGMA user_version = 1").unwrap();
+    connection
+        .execute_batch("ALTER TABLE content DROP COLUMN descriptors; DROP TABLE layout; PRAGMA user_version = 1")
+        .unwrap();
 }
 
 fn similar(app: &mut App, subject: Entity) -> SimilarSamples {
@@ -220,7 +224,7 @@ fn a_library_from_before_descriptors_answers_at_once_and_is_upgraded_in_the_back
     assert_eq!((before.len(), described(&mut engine)), (10, 10));
     let after_all = similar(&mut engine, tagged);
     drop(engine);
-    take_back_a_version(&library);
+    take_back_to_the_first_version(&library);
     std::fs::remove_file(folder.join("sound 008.wav")).unwrap();
 
     // Paused, so that the state in between lasts.
@@ -272,7 +276,7 @@ fn a_file_moved_before_its_library_was_upgraded_keeps_its_tags_and_vector() {
     world.entity_mut(tagged).insert(Tags(vec!["wet".into()]));
     index(&mut engine, &folder);
     drop(engine);
-    take_back_a_version(&library);
+    take_back_to_the_first_version(&library);
     std::fs::rename(folder.join("sound 001.wav"), folder.join("moved.wav")).unwrap();
     let mut engine = app(&library);
     index(&mut engine, &folder);
@@ -309,7 +313,7 @@ fn a_copy_from_elsewhere_is_compared_with_a_library_that_waits_to_be_upgraded() 
     let mut engine = app(&library);
     index(&mut engine, &folder);
     drop(engine);
-    take_back_a_version(&library);
+    take_back_to_the_first_version(&library);
     let copy = root.path().join("copy.wav");
     std::fs::copy(folder.join("sound 001.wav"), &copy).unwrap();
     let found = crate::support::json(&library, &["similar", copy.to_str().unwrap(), "-k", "1"]);
@@ -346,4 +350,32 @@ fn another_weight_ranks_anew_without_decoding() {
     let lengths: Vec<f32> = listed(&engine).neighbours.iter().map(|n| n.closeness.groups.unwrap()[4]).collect();
     assert!(lengths.is_sorted_by(|a, b| a >= b), "the nearest in length come first: {lengths:?}");
     assert_eq!(engine.world().resource::<Analysis>().decoded, 12);
+}
+
+#[test]
+fn the_map_is_the_next_time_as_it_was_left() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = folder_of_sounds(root.path(), 30);
+    let library = root.path().join("library.db");
+    let positions = |app: &App| {
+        let index = app.world().resource::<SpaceIndex>();
+        let paths = index.entities.iter().map(|entity| app.world().get::<Sample>(*entity).unwrap().path.clone());
+        paths.zip(index.layout.as_ref().unwrap().cloud.clone()).collect::<HashMap<_, _>>()
+    };
+    let open = || {
+        let mut app = app(&library);
+        app.world_mut().resource_mut::<Projection>().lays_out = true;
+        app
+    };
+    // A map that grew is not the one that the same sounds give at once.
+    let mut first = open();
+    index(&mut first, &folder);
+    (30..40).for_each(|n| write_sound(&folder.join(format!("later {n}.wav")), n));
+    index(&mut first, &folder);
+    let left = positions(&first);
+    drop(first);
+    let mut second = open();
+    assert!(run_until(&mut second, Some(Duration::from_secs(60)), is_idle));
+    assert_eq!(left.len(), 40);
+    assert_eq!(positions(&second), left);
 }
