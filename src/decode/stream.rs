@@ -23,6 +23,8 @@ use super::{DecodeError, rf64};
 
 /// Sample rates that a sound file can sensibly state, in Hz.
 const RATES: std::ops::RangeInclusive<u32> = 100..=6_144_000;
+/// No sound is louder (+120 dBFS): what is beyond is not a sample.
+const LOUDEST: f32 = 1e6;
 /// A stream that has this many bad packets for each good one is not what its header says.
 const BAD_PER_GOOD: usize = 8;
 /// Bad packets in a row after which the rest of the file is given up.
@@ -309,9 +311,9 @@ impl Stream {
         };
         self.wanted = 0;
         let samples = &mut self.block[early..];
-        // Float files can hold anything; one NaN would spoil every sum it meets.
+        // Float files can hold anything; one NaN, or what overflows when squared, would spoil every sum it meets.
         for sample in &mut *samples {
-            if !sample.is_finite() {
+            if !(-LOUDEST..=LOUDEST).contains(sample) {
                 *sample = 0.0;
             }
         }

@@ -48,6 +48,9 @@ pub enum EmbedError {
         /// As stated.
         expected: usize,
     },
+    /// The network gives infinity or what is no number.
+    #[error("model gives no vector for it; convert the file to WAV or choose another model")]
+    Undefined,
     /// Nothing to hear.
     #[error("is silent (peak below -80 dBFS), so it has no neighbours")]
     Silent,
@@ -203,8 +206,11 @@ impl Embedder {
         };
         let (_, values) = output.try_extract_tensor::<f32>()?;
         self.session_time += started.elapsed();
-        if values.len() != expected || values.iter().any(|v| !v.is_finite()) {
-            return Err(EmbedError::Shape { found: values.iter().filter(|v| v.is_finite()).count(), expected });
+        if values.len() != expected {
+            return Err(EmbedError::Shape { found: values.len(), expected });
+        }
+        if values.iter().any(|v| !v.is_finite()) {
+            return Err(EmbedError::Undefined);
         }
         Ok(values.to_vec())
     }

@@ -6,7 +6,7 @@
 mod rows;
 mod schema;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -81,7 +81,7 @@ enum Job {
 enum Reply {
     Loaded(Vec<Record>),
     Restored(Vec<PathBuf>, Spots),
-    Committed { jobs: usize, saved: Vec<Stored> },
+    Committed { jobs: usize, saved: Vec<Stored>, refused: Vec<String> },
     Failed { jobs: usize, saved: Vec<Stored>, forgotten: Vec<Arc<Path>>, reason: String },
 }
 
@@ -171,9 +171,10 @@ fn collect_stored(
                 // After the commands that spawn what was restored, so that it does not count as touched.
                 commands.queue(|world: &mut World| world.resource_mut::<Restored>().0 = true);
             }
-            Reply::Committed { jobs, saved } => {
+            Reply::Committed { jobs, saved, refused } => {
                 state.under_way = state.under_way.saturating_sub(jobs);
                 state.failure = None;
+                notices.write_batch(refused.into_iter().map(Notice::new));
                 stored.write_batch(saved);
             }
             Reply::Failed { jobs, saved, forgotten, reason } => {
@@ -394,7 +395,10 @@ impl Keeper {
             }
         }
         match written {
-            Ok(()) => Reply::Committed { jobs: count, saved },
+            Ok(refused) => {
+                saved.retain(|stored| !refused.contains_key(&stored.entity));
+                Reply::Committed { jobs: count, saved, refused: refused.into_values().collect() }
+            }
             Err(error) => {
                 let reason = schema::sqlite(error, &self.library.path).to_string();
                 Reply::Failed { jobs: count, saved, forgotten, reason }
@@ -402,15 +406,30 @@ impl Keeper {
         }
     }
 
-    fn write(&mut self, jobs: &[Job]) -> rusqlite::Result<()> {
-        let transaction = self.library.connection.transaction()?;
+    /// Commits the jobs, all or none but for samples that the tables refuse: those must not take others along.
+    ///
+    /// Returns those, each with a line for the user.
+    fn write(&mut self, jobs: &[Job]) -> rusqlite::Result<HashMap<Entity, String>> {
+        let mut transaction = self.library.connection.transaction()?;
+        let mut refused = HashMap::new();
         let model = match self.model {
             Some(model) => model,
             None => rows::model_number(&transaction, &self.key)?,
         };
         for job in jobs {
             match job {
-                Job::Save(_, record) => rows::save(&transaction, record, model)?,
+                Job::Save(entity, record) => {
+                    let step = transaction.savepoint()?;
+                    match rows::save(&step, record, model) {
+                        Ok(()) => step.commit()?,
+                        Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::ConstraintViolation) => {
+                            let path = record.sample.path.display();
+                            let line = format!("sample cannot be kept in the library ({error}); convert it: {path}");
+                            refused.insert(*entity, line);
+                        }
+                        Err(error) => return Err(error),
+                    }
+                }
                 Job::Forget(path) => rows::forget(&transaction, path)?,
                 Job::Folders(folders) => rows::save_folders(&transaction, folders)?,
                 Job::Spots(spots) => rows::save_spots(&transaction, model, spots)?,
@@ -419,6 +438,36 @@ impl Keeper {
         }
         transaction.commit()?;
         self.model = Some(model);
-        Ok(())
+        Ok(refused)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_tables_refuse_takes_nothing_else_along() {
+        let folder = tempfile::tempdir().unwrap();
+        let library = Library::open(&folder.path().join("library.db")).unwrap();
+        let mut keeper = Keeper { library, key: "m".to_owned(), model: None };
+        let mut world = World::new();
+        let jobs: Vec<Job> = (1..4)
+            .map(|n| {
+                let mut record = rows::tests::full_record(&format!("/a/{n}.wav"), n);
+                if n == 2
+                    && let Some(content) = &mut record.content
+                {
+                    // SQLite takes it for NULL.
+                    content.features.brightness_hz = f32::NAN;
+                }
+                Job::Save(world.spawn_empty().id(), Box::new(record))
+            })
+            .collect();
+        let Job::Save(second, _) = jobs[1] else { unreachable!() };
+        let refused = keeper.write(&jobs).unwrap();
+        assert_eq!(refused.keys().collect::<Vec<_>>(), [&second]);
+        assert!(refused[&second].ends_with("/a/2.wav"), "{refused:?}");
+        assert_eq!(keeper.library.count().unwrap(), 2);
     }
 }
