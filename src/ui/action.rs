@@ -229,7 +229,7 @@ const TABLE: &[(&str, &str, &str, &str, Action)] = &[
     ("find_on_map", "Map", "G", "Find the selected sound on the map", Action::FindOnMap),
     ("fit", "Map", "F", "Show the whole map", Action::FitMap),
     ("large_map", "Map", "M", "Large map, or list and map", Action::ToggleLargeMap),
-    ("unwind", "Window", "Escape", "Stop, then close, then clear, then back", Action::Unwind),
+    ("unwind", "Window", "Escape", "Stop, then close, then clear", Action::Unwind),
     ("undo", "Window", "Ctrl+Z", "Undo", Action::Undo),
     ("add_folder", "Window", "Ctrl+O", "Add a folder", Action::AskForFolder),
     ("pause", "Window", "Ctrl+P", "Pause indexing, or go on", Action::TogglePause),

@@ -26,10 +26,12 @@ mod waveform;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Instant;
 
 use bevy::camera::visibility::RenderLayers;
 use bevy::ecs::system::SystemParam;
 use bevy::prelude::*;
+use bevy::time::{TimeSystems, TimeUpdateStrategy};
 use bevy::window::{PresentMode, PrimaryWindow, RequestRedraw, WindowResized};
 use bevy::winit::{EventLoopProxyWrapper, WinitSettings, WinitUserEvent};
 use bevy_egui::egui::{self, LayerId, Rect, Ui, UiBuilder};
@@ -231,6 +233,7 @@ impl Plugin for UiPlugin {
     fn build(&self, app: &mut App) {
         app.add_plugins((EguiPlugin::default(), AudioPlugin, PanelsPlugin { settings: settings_file() }))
             .add_systems(Startup, open)
+            .add_systems(First, tell_the_time.before(TimeSystems))
             .add_systems(
                 PreUpdate,
                 drop_repeated_modifiers.after(EguiPreUpdateSet::ProcessInput).before(EguiPreUpdateSet::BeginPass),
@@ -283,6 +286,12 @@ fn open(
     });
     window.resize_constraints.min_width = 640.0;
     window.resize_constraints.min_height = 400.0;
+}
+
+/// Makes a frame's time the time at which it begins. Left alone, it is that at which the last one was drawn: in a window
+/// that rests between frames, a click after a second without one would seem to have been held for that second.
+fn tell_the_time(mut strategy: ResMut<TimeUpdateStrategy>) {
+    *strategy = TimeUpdateStrategy::ManualInstant(Instant::now());
 }
 
 /// Draws again after a change of size: camera and egui learn of it one frame after the other, and a window that rests

@@ -373,8 +373,8 @@ pub(super) fn respond(
                     session.place.filter = Filter::default();
                 } else if preferences.large_map {
                     preferences.large_map = false;
-                } else if session.notices.pop_back().is_none() {
-                    session.back();
+                } else {
+                    session.notices.pop_back();
                 }
             }
             Action::Undo => match session.undo.pop() {

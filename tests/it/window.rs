@@ -354,6 +354,17 @@ fn a_clicked_dot_is_heard_its_neighbours_are_listed_and_every_size_has_one_borde
         assert!(sections.sources < sections.list && sections.list < width - 100, "{sections:?}");
         assert_eq!(sections.second_lines(&picture), Vec::<String>::new(), "{width} x {height}");
     }
+    // Pressed by a hand that has rested on it.
+    let lit = || {
+        let picture = desktop.picture()?;
+        let loops = (545..580).flat_map(|x| (8..24).map(move |y| (x, y)));
+        // Amber letters, smoothed.
+        let amber = |[red, _, blue]: Colour| red > 0xA0 && blue < 0x60;
+        Some(loops.filter(|(x, y)| amber(picture.at(*x, *y))).count() > 5)
+    };
+    assert_eq!(lit(), Some(false));
+    desktop.xdotool(&["mousemove", "562", "15", "sleep", "1.5", "mousedown", "1", "sleep", "0.09", "mouseup", "1"]);
+    wait_for("a loop", || lit()?.then_some(()));
     // Held as long as fingers hold keys.
     let held = ["keydown", "ctrl", "sleep", "0.2", "keydown", "t", "sleep", "0.2", "keyup", "t", "keyup", "ctrl"];
     desktop.xdotool(&held);
