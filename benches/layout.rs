@@ -3,22 +3,23 @@
 //! `cargo bench --profile dev --bench layout -- FOLDER…` indexes the folders with the built-in model and prints, over all
 //! sounds, the mean share of the ten nearest (by the full vectors) that are among the ten nearest on the map, for the
 //! first two main components and for the layout; then the time for as many sounds as large libraries have, made of these
-//! with some noise, and how far a second layout that starts from the first moves them, in map units.
+//! with some noise, and how far a second layout that starts from the first, for another weight, moves them, in map units.
 //!
 //! On the demo library and on the 503 sounds of lmms-common, hydrogen-data and sonic-pi-samples (Debian packages; one
 //! thread of a shared four-core machine, 2026-11-23):
 //!
 //! ```text
 //!                         demo    packages
-//! two main components     0.451      0.172
-//! cloud                   0.769      0.580
-//! grid                    0.535      0.400
+//! two main components     0.547      0.197
+//! cloud                   0.784      0.611
+//! grid                    0.563      0.389
+//! cloud, grown in 8 parts 0.800      0.611
 //!
 //!             laid out   again   moved by
 //!     503        0.1 s
-//!   5,000        1.1 s   0.7 s     0.016
-//!  20,000        3.5 s   2.6 s     0.008
-//! 100,000        8.0 s   7.1 s     0.008
+//!   5,000        1.1 s   0.7 s     0.014
+//!  20,000        3.7 s   2.8 s     0.008
+//! 100,000        8.9 s   8.2 s     0.008
 //! ```
 
 use std::path::{Path, PathBuf};

@@ -27,6 +27,8 @@ const AMONG: usize = 5;
 /// Rounds of the descent for a small and a large library, as UMAP's authors use, and the size that divides them.
 const ROUNDS: [usize; 2] = [500, 200];
 const LARGE: usize = 10_000;
+/// Step of a sound that is compared otherwise than before, such as under another weight; 1 is that of a new one.
+const OTHERWISE: f32 = 0.2;
 /// Sounds that are not there any more and keep their place, if there are fewer that are.
 const FEW: usize = 1000;
 /// Extent of the start, in the descent's own unit: 1 is where nearness has fallen to a half.
@@ -82,13 +84,35 @@ pub struct Spot {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Spots(pub Vec<Spot>);
 
+/// A row of the new space in the last layout.
+#[derive(Clone, Copy, Debug)]
+enum Stood {
+    /// It was not there.
+    Nowhere,
+    /// It was there for other causes.
+    Otherwise([f32; 2]),
+    /// It was there as it is now.
+    Here([f32; 2]),
+}
+
+impl Stood {
+    fn at(self) -> Option<[f32; 2]> {
+        match self {
+            Self::Nowhere => None,
+            Self::Otherwise(at) | Self::Here(at) => Some(at),
+        }
+    }
+
+    fn here(self) -> Option<[f32; 2]> {
+        if let Self::Here(at) = self { Some(at) } else { None }
+    }
+}
+
 /// What the last layout leaves to the next.
 #[derive(Clone, Debug, Default)]
 pub struct Before {
-    /// For each row of the new space where it was, if it was there, `[n]`; empty for nothing.
-    positions: Vec<Option<[f32; 2]>>,
-    /// Nothing has come and nothing sounds otherwise, so that every position holds.
-    settled: bool,
+    /// Each row of the new space, `[n]`; empty for nothing.
+    rows: Vec<Stood>,
     centres: Vec<[f32; super::space::DIMS]>,
 }
 
@@ -99,16 +123,15 @@ impl Spots {
     pub fn before(&self, space: &Space, causes: &[Option<Cause>]) -> Before {
         let known: HashMap<_, &Spot> = numbered(self.0.iter().map(|spot| Some(spot.cause))).zip(&self.0).collect();
         let found: Vec<Option<&Spot>> = numbered(causes.iter().copied()).map(|key| known.get(&key).copied()).collect();
-        let holds =
-            |(spot, cause): (&Option<&Spot>, &Option<Cause>)| spot.map(|spot| spot.cause) == *cause && cause.is_some();
+        let stood = |(spot, cause): (&Option<&Spot>, &Option<Cause>)| match spot {
+            Some(spot) if Some(spot.cause) == *cause => Stood::Here(spot.at),
+            Some(spot) => Stood::Otherwise(spot.at),
+            None => Stood::Nowhere,
+        };
         let members = found.iter().zip(space.points());
         let members: Vec<_> = members.filter_map(|(spot, point)| Some((usize::from((*spot)?.group), point))).collect();
         let groups = members.iter().map(|(group, _)| group + 1).max().unwrap_or(0);
-        Before {
-            settled: found.iter().zip(causes).all(holds),
-            positions: found.into_iter().map(|spot| spot.map(|spot| spot.at)).collect(),
-            centres: Clusters::centres_of(&members, groups),
-        }
+        Before { rows: found.iter().zip(causes).map(stood).collect(), centres: Clusters::centres_of(&members, groups) }
     }
 }
 
@@ -128,8 +151,9 @@ impl Layout {
     pub fn build(space: &Space, paths: &[&Path], before: &Before, stop: impl Fn() -> bool) -> Option<Self> {
         let clusters = Clusters::find(space.points(), &before.centres);
         let labels = clusters.labels(paths);
-        let settled = if before.settled { before.positions.iter().copied().collect() } else { None };
-        let raw = settled.unwrap_or_else(|| cloud(space, &before.positions, &stop));
+        let settled: Option<Vec<[f32; 2]>> = before.rows.iter().copied().map(Stood::here).collect();
+        let settled = settled.filter(|positions| positions.len() == space.len());
+        let raw = settled.unwrap_or_else(|| cloud(space, &before.rows, &stop));
         if stop() {
             return None;
         }
@@ -176,25 +200,31 @@ impl Layout {
     }
 }
 
-fn cloud(space: &Space, before: &[Option<[f32; 2]>], stop: &impl Fn() -> bool) -> Vec<[f32; 2]> {
+fn cloud(space: &Space, before: &[Stood], stop: &impl Fn() -> bool) -> Vec<[f32; 2]> {
     let n = space.len();
     let mut positions = start(space.positions());
     let all: Vec<usize> = (0..n).collect();
     let arranged: Vec<usize> = all.iter().copied().step_by(n.div_ceil(ARRANGED).max(1)).collect();
     let nearest = space.nearest(&arranged, &arranged, umap::NEIGHBOURS, stop);
-    let known = arranged.iter().filter(|row| before.get(**row).is_some_and(Option::is_some)).count();
+    let stood = |row: usize| before.get(row).copied().unwrap_or(Stood::Nowhere);
+    let known = arranged.iter().filter(|row| stood(**row).at().is_some()).count();
     for (i, row) in arranged.iter().enumerate().filter(|_| known > 0) {
-        let old = |row: usize| before.get(row).copied().flatten();
-        let neighbours = nearest.of(i).map(|(j, distance)| (old(arranged[j]), distance));
-        let place = old(*row).or_else(|| among(neighbours.filter_map(|(old, d)| Some((old?, d)))));
+        let neighbours = nearest.of(i).map(|(j, distance)| (stood(arranged[j]).at(), distance));
+        let place = stood(*row).at().or_else(|| among(neighbours.filter_map(|(old, d)| Some((old?, d)))));
         positions[*row] = place.unwrap_or(positions[*row]);
     }
     let mut moved: Vec<[f32; 2]> = arranged.iter().map(|row| positions[*row]).collect();
-    // What is new has to find its place; what was there should stay.
+    // What is new has to find its place; what was there makes room for it, but stays where people look for it.
     let fresh = 1.0 - known as f32 / arranged.len().max(1) as f32;
+    let step = |row: &usize| match stood(*row) {
+        Stood::Nowhere => 1.0,
+        Stood::Otherwise(_) => fresh.max(OTHERWISE),
+        Stood::Here(_) => fresh,
+    };
+    let steps: Vec<f32> = arranged.iter().map(step).collect();
     let rounds = ROUNDS[usize::from(arranged.len() > LARGE)];
     let rounds = if fresh > 0.5 { rounds } else { rounds / 2 };
-    umap::descend(&nearest, &mut moved, rounds, fresh.max(0.2), stop);
+    umap::descend(&nearest, &mut moved, &steps, rounds, stop);
     arranged.iter().zip(&moved).for_each(|(row, position)| positions[*row] = *position);
     if arranged.len() < n {
         let others: Vec<usize> = all.into_iter().filter(|row| row % n.div_ceil(ARRANGED) != 0).collect();
@@ -204,7 +234,8 @@ fn cloud(space: &Space, before: &[Option<[f32; 2]>], stop: &impl Fn() -> bool) -
             let place = among(nearest.of(i).map(|(j, distance)| (moved[j], distance)));
             // Sounds between the same neighbours would hide each other.
             let beside = [0, 1].map(|_| (random.share() - 0.5) * 0.1);
-            positions[*row] = place.map_or(positions[*row], |[x, y]| [x + beside[0], y + beside[1]]);
+            let place = place.map(|[x, y]| [x + beside[0], y + beside[1]]);
+            positions[*row] = stood(*row).here().or(place).unwrap_or(positions[*row]);
         }
     }
     positions
@@ -320,6 +351,12 @@ mod tests {
         });
         let mean = moved.sum::<f32>() / 200.0;
         assert!(mean < 0.15, "moved by {mean}");
+        // One alone moves nothing that anybody would see.
+        let before = first.spots(&causes(0..200), &Spots::default()).before(&space(201), &causes(0..201));
+        let third = lay_out(&space(201), &before);
+        let moved = first.cloud.iter().zip(&third.cloud).map(|(a, b)| (a[0] - b[0]).hypot(a[1] - b[1]));
+        let most = moved.fold(0.0, f32::max);
+        assert!(most < 0.03, "moved by {most}");
         // A new one is near those of its kind.
         let to = |i: usize| (0..200).map(move |j| (i, j));
         let distance = |(i, j): (usize, usize)| {

@@ -32,8 +32,9 @@ struct Edge {
     every: f32,
 }
 
-/// Moves `positions` for `rounds`, with steps that shrink from `step` to nothing; ends early once `stop` says so.
-pub fn descend(nearest: &Nearest, positions: &mut [[f32; 2]], rounds: usize, step: f32, stop: impl Fn() -> bool) {
+/// Moves `positions` for `rounds`, with steps that shrink from those of each sound, 1 for any that is new, to nothing; ends
+/// early once `stop` says so.
+pub fn descend(nearest: &Nearest, positions: &mut [[f32; 2]], steps: &[f32], rounds: usize, stop: impl Fn() -> bool) {
     let n = u32::try_from(positions.len()).unwrap_or(u32::MAX);
     if n < 3 || nearest.k == 0 {
         return;
@@ -46,7 +47,7 @@ pub fn descend(nearest: &Nearest, positions: &mut [[f32; 2]], rounds: usize, ste
             return;
         }
         let now = (round + 1) as f32;
-        let rate = step * (1.0 - round as f32 / rounds as f32);
+        let rate = 1.0 - round as f32 / rounds as f32;
         for (edge, due) in edges.iter().zip(&mut due) {
             if *due > now {
                 continue;
@@ -56,9 +57,10 @@ pub fn descend(nearest: &Nearest, positions: &mut [[f32; 2]], rounds: usize, ste
             let (dx, dy, squared) = between(positions[head], positions[tail]);
             // -dL/dd² of log(1 / (1 + d²)), which pulls.
             let pull = -2.0 / (1.0 + squared);
-            let [x, y] = [dx, dy].map(|d| (pull * d).clamp(-CLIP, CLIP) * rate);
-            positions[head] = [positions[head][0] + x, positions[head][1] + y];
-            positions[tail] = [positions[tail][0] - x, positions[tail][1] - y];
+            let [x, y] = [dx, dy].map(|d| (pull * d).clamp(-CLIP, CLIP));
+            let [near, far] = [steps[head] * rate, steps[tail] * rate];
+            positions[head] = [positions[head][0] + x * near, positions[head][1] + y * near];
+            positions[tail] = [positions[tail][0] - x * far, positions[tail][1] - y * far];
             for _ in 0..NEGATIVES {
                 let other = random.below(n) as usize;
                 if other == head {
@@ -73,7 +75,7 @@ pub fn descend(nearest: &Nearest, positions: &mut [[f32; 2]], rounds: usize, ste
                     // Two sounds at one place part in some direction.
                     [random.share() - 0.5, random.share() - 0.5]
                 };
-                positions[head] = [positions[head][0] + x * rate, positions[head][1] + y * rate];
+                positions[head] = [positions[head][0] + x * near, positions[head][1] + y * near];
             }
         }
     }
@@ -142,7 +144,7 @@ mod tests {
     #[test]
     fn neighbours_end_up_nearer_than_others_even_from_one_place() {
         let mut positions = vec![[0.0, 0.0]; 60];
-        descend(&ring(60), &mut positions, 500, 1.0, || false);
+        descend(&ring(60), &mut positions, &[1.0; 60], 500, || false);
         let mean =
             |offset: usize| (0..60).map(|i| length(positions[i], positions[(i + offset) % 60])).sum::<f32>() / 60.0;
         assert!(mean(1) * 3.0 < mean(20), "{} {}", mean(1), mean(20));
@@ -153,7 +155,7 @@ mod tests {
         let start: Vec<[f32; 2]> = (0..40).map(|i| [i as f32 * 0.1, (i * i % 7) as f32]).collect();
         let layout = || {
             let mut positions = start.clone();
-            descend(&ring(40), &mut positions, 100, 1.0, || false);
+            descend(&ring(40), &mut positions, &[1.0; 40], 100, || false);
             positions
         };
         assert_eq!(layout(), layout());
@@ -163,7 +165,7 @@ mod tests {
     #[test]
     fn it_stops_when_told() {
         let mut positions = vec![[0.0, 0.0]; 10];
-        descend(&ring(10), &mut positions, 100, 1.0, || true);
+        descend(&ring(10), &mut positions, &[1.0; 10], 100, || true);
         assert_eq!(positions, vec![[0.0, 0.0]; 10]);
     }
 
