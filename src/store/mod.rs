@@ -46,13 +46,15 @@ pub struct Stored {
 /// State of the mirror.
 #[derive(Resource, Default, Debug)]
 pub struct StoreState {
+    /// Components are being inserted as they are on the disk.
+    restoring: bool,
     /// Samples whose newest state has not been handed to the thread.
     dirty: HashSet<Entity>,
     /// Handed over and not yet committed.
     under_way: usize,
     forgotten: Vec<Arc<Path>>,
-    /// The folders as they are on the disk, or on their way there.
-    saved_folders: Vec<PathBuf>,
+    /// The folders as they are on the disk, or on their way there; `None` while that is not known.
+    saved_folders: Option<Vec<PathBuf>>,
     folders_dirty: bool,
     /// The map as it is on the disk, or on its way there.
     saved_spots: Arc<Spots>,
@@ -153,22 +155,24 @@ fn collect_stored(
     for reply in store.actor.replies() {
         match reply {
             Reply::Loaded(records) => {
+                commands.queue(|world: &mut World| world.resource_mut::<StoreState>().restoring = true);
                 for record in records {
                     spawn(record, &mut commands);
                 }
+                commands.queue(|world: &mut World| world.resource_mut::<StoreState>().restoring = false);
             }
             Reply::Restored(known, spots) => {
                 state.saved_spots = Arc::new(spots);
                 commands.insert_resource(LastSpots(state.saved_spots.clone()));
 
                 let added = std::mem::replace(&mut folders.0, known.clone());
-                state.saved_folders = known;
+                state.saved_folders = Some(known);
                 for folder in added {
                     if !folders.0.contains(&folder) {
                         folders.0.push(folder);
                     }
                 }
-                // After the commands that spawn what was restored, so that it does not count as touched.
+                // After the commands that spawn what was restored.
                 commands.queue(|world: &mut World| world.resource_mut::<Restored>().0 = true);
             }
             Reply::Committed { jobs, saved, refused } => {
@@ -181,7 +185,7 @@ fn collect_stored(
                 state.under_way = state.under_way.saturating_sub(jobs);
                 state.dirty.extend(saved.iter().map(|stored| stored.entity));
                 state.forgotten.extend(forgotten);
-                state.saved_folders.clear();
+                state.saved_folders = None;
                 state.saved_spots = Arc::default();
                 state.retry_at = Some(Instant::now() + RETRY);
                 if state.failure.as_ref() != Some(&reason) {
@@ -220,11 +224,10 @@ fn forget(discarded: On<Discard, Sample>, samples: Query<&Sample, Without<Guest>
 fn touch<E: bevy::ecs::event::EntityEvent, C: Component>(
     event: On<E, C>,
     samples: Query<(), (With<Sample>, Without<Guest>)>,
-    restored: Res<Restored>,
     mut state: ResMut<StoreState>,
 ) {
     let entity = event.event_target();
-    if restored.0 && samples.contains(entity) {
+    if !state.restoring && samples.contains(entity) {
         state.dirty.insert(entity);
     }
 }
@@ -255,13 +258,13 @@ fn hand_over(
         *state = StoreState { failure: state.failure.take(), ..default() };
         return;
     }
-    state.folders_dirty = restored.0 && folders.0 != state.saved_folders;
+    state.folders_dirty = restored.0 && Some(&folders.0) != state.saved_folders.as_ref();
     if state.retry_at.is_some_and(|at| Instant::now() < at) {
         return;
     }
     state.retry_at = None;
     if state.folders_dirty && store.actor.try_send(Job::Folders(folders.0.clone())).is_ok() {
-        state.saved_folders.clone_from(&folders.0);
+        state.saved_folders = Some(folders.0.clone());
         state.folders_dirty = false;
         state.under_way += 1;
     }
@@ -349,8 +352,9 @@ impl Keeper {
             }
         }
         while let Ok(first) = inbox.recv() {
-            if writable && outbox.send(self.commit(first, inbox)).is_err() {
-                return;
+            // What the app has handed over is kept even if it is not there any more to hear so.
+            if writable {
+                let _ = outbox.send(self.commit(first, inbox));
             }
         }
     }

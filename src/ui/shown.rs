@@ -125,7 +125,7 @@ pub struct Shown {
     /// How well a row matches text or query; only while one is set.
     scores: HashMap<u32, f32>,
     /// How close a row is to the query in each part.
-    closeness: HashMap<u32, Closeness>,
+    closeness: HashMap<Entity, Closeness>,
     /// Samples of each folder, not counting those below: all, and those that are gone.
     folders: BTreeMap<PathBuf, [usize; 2]>,
     /// Counts up whenever `folders` changes.
@@ -189,7 +189,7 @@ impl Shown {
 
     /// How close the sample at a place is to the query in each part.
     pub fn closeness(&self, place: usize) -> Option<&Closeness> {
-        self.closeness.get(self.order.get(place)?)
+        self.closeness.get(&self.row(place)?.entity)
     }
 
     /// Samples of each folder that has any, not counting those below: all, and those that are gone.
@@ -214,12 +214,13 @@ impl Shown {
         if self.filter == *filter && self.sort == sort && same_likeness {
             return;
         }
-        // A longer text matches nothing that the shorter one did not.
+        // A longer text matches nothing that the shorter one did not, but for one that says what must not be there.
         let narrower = (same_likeness
             && likeness.is_none()
             && self.filter.kept == filter.kept
             && self.filter.folder == filter.folder
             && !self.filter.text.trim().is_empty()
+            && !filter.text.contains(SIGNS)
             && filter.text.starts_with(&self.filter.text))
         .then(|| self.order.clone());
         self.filter = filter.clone();
@@ -236,7 +237,7 @@ impl Shown {
                 };
                 self.order.push(row);
                 self.scores.insert(row, neighbour.similarity);
-                self.closeness.insert(row, neighbour.closeness);
+                self.closeness.insert(neighbour.entity, neighbour.closeness);
             }
         } else {
             let matches = self.matches(narrower.as_deref());
@@ -259,7 +260,7 @@ impl Shown {
         };
         let text = self.filter.text.trim();
         let pattern = Pattern::parse(text, CaseMatching::Smart, Normalization::Smart);
-        let needed = letters(text);
+        let needed = if text.contains(SIGNS) { 0 } else { letters(text) };
         let mut matcher = self.matcher.take().unwrap_or_else(|| Matcher::new(Config::DEFAULT.match_paths()));
         let mut buffer = Vec::new();
         let mut found = Vec::new();
@@ -491,6 +492,9 @@ fn natural(name: &str) -> String {
     order
 }
 
+/// With these a search says more than which letters there are: not this, only at the start, only at the end.
+const SIGNS: [char; 5] = ['!', '^', '\'', '$', '\\'];
+
 /// Samples whose rows must be looked at again.
 #[derive(Resource, Default)]
 pub(super) struct Touched(HashSet<Entity>);
@@ -694,6 +698,11 @@ mod tests {
         assert!(names(&app).is_empty());
         show(&mut app, "", best);
         assert_eq!(names(&app).len(), 4);
+        // What must not be there, typed letter by letter.
+        for (text, left) in [("!", 4), ("!s", 0), ("!sn", 3), ("drums !kick", 1), ("'kick .wav$", 2), ("^lib", 4)] {
+            show(&mut app, text, best);
+            assert_eq!(names(&app).len(), left, "{text}: {:?}", names(&app));
+        }
     }
 
     #[test]
@@ -720,7 +729,17 @@ mod tests {
         app.world_mut().resource_mut::<Shown>().show(&Filter::default(), best, Some(&found));
         assert_eq!(names(&app), ["c.wav", "a.wav"]);
         assert_eq!(app.world().resource::<Shown>().likeness(0), Some(0.9));
+        // One that leaves takes nothing from those that stay.
+        let other = add(&mut app, "0.wav");
+        let closeness = Closeness { head: Some(0.25), network: 0.5, groups: None };
+        let found = [SimilarSample { entity: other, similarity: 0.9, closeness, at: None }];
+        app.update();
+        app.world_mut().resource_mut::<Shown>().show(&Filter::default(), best, Some(&found));
+        app.world_mut().despawn(entities[1]);
+        app.update();
+        let shown = app.world().resource::<Shown>();
+        assert_eq!((shown.likeness(0), shown.closeness(0)), (Some(0.9), Some(&closeness)));
         app.world_mut().resource_mut::<Shown>().show(&Filter::default(), Sort::default(), None);
-        assert_eq!(names(&app), ["a.wav", "b.wav", "c.wav"]);
+        assert_eq!(names(&app), ["0.wav", "a.wav", "c.wav"]);
     }
 }
