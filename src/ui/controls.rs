@@ -21,6 +21,34 @@ pub fn line(ui: &Ui, rect: Rect, align: Align2, text: &str, font: FontId, colour
     width
 }
 
+/// Draws a file name in one line; where it does not fit it is cut in the middle, because takes and series differ at
+/// their ends.
+pub fn name(ui: &Ui, rect: Rect, name: &str, font: FontId, colour: Color32) {
+    let fits = |text: &str| {
+        let galley = ui.painter().layout_no_wrap(text.to_owned(), font.clone(), colour);
+        galley.size().x <= rect.width()
+    };
+    if fits(name) {
+        line(ui, rect, Align2::LEFT_CENTER, name, font, colour);
+        return;
+    }
+    let letters: Vec<char> = name.chars().collect();
+    let cut = |kept: usize| -> String {
+        let tail = kept / 2;
+        letters[..kept - tail].iter().chain(&['…']).chain(&letters[letters.len() - tail..]).collect()
+    };
+    let (mut kept, mut too_many) = (2.min(letters.len()), letters.len());
+    while kept + 1 < too_many {
+        let middle = usize::midpoint(kept, too_many);
+        if fits(&cut(middle)) {
+            kept = middle;
+        } else {
+            too_many = middle;
+        }
+    }
+    line(ui, rect, Align2::LEFT_CENTER, &cut(kept), font, colour);
+}
+
 /// Places controls along a heading, from the left or from the right.
 pub struct Strip {
     rect: Rect,
@@ -163,6 +191,9 @@ pub fn count(n: usize) -> String {
 pub fn length(seconds: f32) -> String {
     if !seconds.is_finite() {
         return String::new();
+    }
+    if seconds < 0.0095 {
+        return format!("{:.0} ms", (seconds * 1000.0).max(1.0));
     }
     if seconds < 59.995 {
         return format!("{seconds:.2} s");

@@ -58,7 +58,7 @@ const COLUMNS_SHOWN: [(Column, &str, f32, f32); 6] = [
     (Column::Brightness, "Bright", 540.0, 58.0),
     (Column::Length, "Length", 0.0, 54.0),
     (Column::Loudness, "LUFS", 400.0, 42.0),
-    (Column::Match, "Like", 0.0, 40.0),
+    (Column::Match, "Like", 0.0, 46.0),
 ];
 
 /// Draws the list into `ui`'s rectangle.
@@ -239,7 +239,10 @@ fn weights(ui: &mut Ui, rect: Rect, view: &View, actions: &mut Vec<Action>) {
         let colour = if value > 0.0 || response.hovered() { theme.text } else { theme.muted };
         controls::line(ui, text, Align2::LEFT_CENTER, name, theme::regular(11.0), colour);
         let number = format!("{:.0}", value * 100.0);
-        controls::line(ui, text, Align2::RIGHT_CENTER, &number, theme::regular(11.0), theme.muted);
+        // Where both do not fit, the name matters more; the place of the handle tells the value.
+        if controls::word_width(ui, name) + controls::word_width(ui, &number) < text.width() {
+            controls::line(ui, text, Align2::RIGHT_CENTER, &number, theme::regular(11.0), theme.muted);
+        }
         response.on_hover_text(format!("{tip}; double-click for the usual"));
     }
 }
@@ -288,6 +291,12 @@ fn places(rect: Rect, view: &View) -> Places {
     let mut others = Vec::new();
     let mut why = None;
     for (column, name, least, width) in COLUMNS_SHOWN.into_iter().rev() {
+        // In a query the folder tells sounds of the same name apart, and is worth more than measures.
+        let least = match column {
+            Column::Folder if scored => 300.0,
+            Column::Loudness | Column::Length if scored => least + 130.0,
+            _ => least,
+        };
         if width_left < least || (column == Column::Match && !scored) {
             continue;
         }
@@ -325,7 +334,8 @@ fn column_heads(ui: &Ui, places: &Places, view: &View, actions: &mut Vec<Action>
             actions.push(Action::Sort(column));
         }
         let font = theme::regular(11.0);
-        let caret = if sort.descending { icon::DOWN } else { icon::UP };
+        // The best match comes first when nothing is turned round.
+        let caret = if sort.descending == (column != Column::Match) { icon::DOWN } else { icon::UP };
         if sorted && aligned(column) == Align2::RIGHT_CENTER {
             let width = ui.painter().layout_no_wrap(text.to_owned(), font.clone(), colour).size().x;
             let at = pos2(rect.right() - width - 3.0, rect.center().y);
@@ -453,7 +463,8 @@ fn row(ui: &Ui, line: Rect, place: usize, row: &Row, places: &Places, view: &Vie
         theme.text
     };
     let picture = at(places.thumbnail).shrink2(vec2(0.0, 4.0));
-    if let Some(thumbnail) = (view.thumbnail)(row.entity) {
+    // The sign of what is missing or failed takes the place of the outline.
+    if let Some(thumbnail) = (view.thumbnail)(row.entity).filter(|_| !absent) {
         let played = view.playing.filter(|(entity, _)| *entity == row.entity).map_or(0.0, |(_, share)| share);
         let colour = if selected { theme.time } else { theme.faint };
         outline(ui, picture, thumbnail, [theme.time, colour], played);
@@ -471,7 +482,7 @@ fn row(ui: &Ui, line: Rect, place: usize, row: &Row, places: &Places, view: &Vie
             pos2(places.thumbnail.left(), line.top()),
             pos2(places.thumbnail.right(), line.bottom()),
         );
-        let said = if row.missing { "missing" } else { "unreadable" };
+        let said = row.trouble();
         let sign = reason.left_center() + vec2(7.0, 0.0);
         ui.painter().text(sign, Align2::CENTER_CENTER, icon::WARNING, theme::icons(13.0), theme.warning);
         let text = reason.with_min_x(reason.left() + 18.0);
@@ -481,14 +492,15 @@ fn row(ui: &Ui, line: Rect, place: usize, row: &Row, places: &Places, view: &Vie
             && let Some((.., last)) = places.others.last()
         {
             let (shown, _) = name.split_left_right_at_x(name.left() + (last.right() - name.left()) * 0.38);
-            controls::line(ui, shown, Align2::LEFT_CENTER, &row.name, font, name_colour);
+            controls::name(ui, shown, &row.name, font, name_colour);
             let rest = Rect::from_min_max(pos2(shown.right() + GAP, line.top()), pos2(last.right(), line.bottom()));
             controls::line(ui, rest, Align2::LEFT_CENTER, why, theme::regular(12.0), theme.muted);
             response.clone().on_hover_text(why);
             return;
         }
+        response.clone().on_hover_text(why);
     }
-    controls::line(ui, name, Align2::LEFT_CENTER, &row.name, font, name_colour);
+    controls::name(ui, name, &row.name, font, name_colour);
     if let (Some(rect), Some(closeness)) = (places.why, view.shown.closeness(place)) {
         bars(ui, at(rect).shrink2(vec2(0.0, 7.0)), closeness, response, theme);
     }
@@ -510,12 +522,9 @@ fn row(ui: &Ui, line: Rect, place: usize, row: &Row, places: &Places, view: &Vie
 }
 
 fn accessible(row: &Row, likeness: Option<f32>) -> String {
-    let state = if row.missing {
-        ", missing"
-    } else if row.failed.is_some() {
-        ", unreadable"
-    } else {
-        ""
+    let state = match row.trouble() {
+        "" => String::new(),
+        trouble => format!(", {trouble}"),
     };
     let kept = if row.kept { ", kept" } else { "" };
     let like = likeness.map(|like| format!(", {like:.3}")).unwrap_or_default();

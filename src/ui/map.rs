@@ -243,8 +243,13 @@ fn overlay(ui: &Ui, body: Rect, view: &mut View) {
     for (sample, colour) in [(view.selected, theme.selected_text), (view.pointed, theme.text)] {
         let Some(sample) = sample else { continue };
         let hidden = Some(sample) == view.selected && view.pointed.is_some() && view.pointed != view.selected;
-        let Some(at) = at(sample).filter(|_| !hidden) else { continue };
-        let galley = painter.layout_no_wrap((view.name)(sample), theme::regular(12.0), colour);
+        let Some(at) = at(sample).filter(|at| !hidden && body.contains(*at)) else { continue };
+        let name = (view.name)(sample);
+        // What was only asked with has none.
+        if name.is_empty() {
+            continue;
+        }
+        let galley = painter.layout_no_wrap(name, theme::regular(12.0), colour);
         let size = galley.size() + vec2(12.0, 8.0);
         // Beside the dot, on the side with room.
         let x = if at.x + 12.0 + size.x > body.right() { at.x - 12.0 - size.x } else { at.x + 12.0 };
@@ -274,6 +279,8 @@ fn legend(ui: &Ui, body: Rect, view: &View, actions: &mut Vec<Action>) {
                 let width = (controls::word_width(ui, &text) + 15.0).min(most);
                 let rect = Rect::from_min_size(pos2(body.left() + PADDING, top + i as f32 * LINE), vec2(width, LINE));
                 let hidden = view.look.hidden_groups.contains(&i);
+                // Dots shine through, but words can be read.
+                ui.painter().rect_filled(rect.expand2(vec2(4.0, 0.0)), 0.0, theme.ground.gamma_multiply(0.8));
                 let response = ui.interact(rect, ui.id().with(("legend", i)), Sense::click());
                 let label = format!("Group {}", entry.label);
                 response.widget_info(|| WidgetInfo::selected(WidgetType::Checkbox, true, !hidden, &label));

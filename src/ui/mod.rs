@@ -526,7 +526,7 @@ fn show(ui: &mut Ui, views: &Views, map: &Map, actions: &mut Vec<Action>) -> Are
     let tree = sources::View {
         branches: &views.branches.0,
         filter: &session.place.filter,
-        samples: counts.samples,
+        samples: counts.samples + counts.missing,
         kept: counts.kept,
         theme,
         keys: &keys,

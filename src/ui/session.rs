@@ -101,6 +101,8 @@ pub struct Session {
     sorted_while_searching: bool,
     /// The sample on the way to be found on the map.
     pub find_on_map: Option<Entity>,
+    /// A take that has begun and whose row has not been scrolled to.
+    met: Option<Entity>,
 }
 
 impl Session {
@@ -185,6 +187,7 @@ impl Session {
             self.go(Place { like: Some(take), scroll: 0.0, ..self.place.clone() });
         }
         self.place.selected = Some(take);
+        self.met = Some(take);
     }
 
     /// Notes that a folder was removed, so that it can be brought back.
@@ -507,6 +510,10 @@ pub(super) fn follow(
             (Some(_), None) => {}
             (None, _) => shown.show(&session.place.filter, session.sort(), None),
         }
+    }
+    if let Some(place) = session.met.and_then(|take| shown.place(take)) {
+        session.met = None;
+        session.jump(Jump::Row(place));
     }
     let about = session.pointed.or(session.place.selected);
     if about != *glanced {

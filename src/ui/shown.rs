@@ -109,6 +109,19 @@ pub struct Row {
 }
 
 impl Row {
+    /// What is wrong with it, in a word; nothing if nothing is.
+    pub fn trouble(&self) -> &'static str {
+        match &self.failed {
+            _ if self.missing => "missing",
+            None => "",
+            Some(_) if !self.known => "unreadable",
+            Some(reason) if reason.starts_with("is silent") => "silent",
+            Some(_) => "no vector",
+        }
+    }
+}
+
+impl Row {
     /// Name of the folder it lies in.
     pub fn folder(&self) -> std::borrow::Cow<'_, str> {
         self.path.parent().and_then(Path::file_name).map(|name| name.to_string_lossy()).unwrap_or_default()
@@ -148,6 +161,8 @@ pub struct Counts {
     pub analysed: usize,
     /// Those that could not be analysed.
     pub failed: usize,
+    /// Those of them that could not even be decoded.
+    pub unreadable: usize,
     /// Those that are gone.
     pub missing: usize,
     /// Those the user keeps.
@@ -422,6 +437,7 @@ impl Shown {
         step(&mut self.counts.samples, !row.missing);
         step(&mut self.counts.analysed, row.analysed && !row.missing);
         step(&mut self.counts.failed, row.failed.is_some() && !row.missing);
+        step(&mut self.counts.unreadable, row.failed.is_some() && !row.known && !row.missing);
         step(&mut self.counts.missing, row.missing);
         step(&mut self.counts.kept, row.kept);
         let Some(folder) = row.path.parent() else { return };

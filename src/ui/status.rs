@@ -12,7 +12,7 @@ use super::list::hint;
 use super::shown::{Counts, Shown};
 use super::theme::{self, Theme, icon};
 use crate::embed::{Analysis, Undescribed};
-use crate::sample::{Guest, Missing, Sample};
+use crate::sample::{Guest, Missing, Recording, Sample};
 use crate::watch::Listing;
 
 /// The speed shown is that of the last so many seconds.
@@ -33,6 +33,8 @@ pub struct Progress {
     pub busy: bool,
     /// Sounds that have a vector from before they could be described, and are looked at again.
     pub undescribed: usize,
+    /// Takes that are still growing, which nobody waits for.
+    pub recording: usize,
     /// Files a second; `None` until it can be told.
     pub speed: Option<f32>,
 }
@@ -40,7 +42,8 @@ pub struct Progress {
 impl Progress {
     /// Files that have been analysed or never can be.
     pub fn done(&self) -> usize {
-        (self.counts.analysed + self.counts.failed).min(self.counts.samples).saturating_sub(self.undescribed)
+        let done = self.counts.analysed + self.counts.failed + self.recording;
+        done.min(self.counts.samples).saturating_sub(self.undescribed)
     }
 
     /// Time left at the present speed.
@@ -57,6 +60,7 @@ pub(super) fn measure(
     analysis: Res<Analysis>,
     listing: Res<Listing>,
     undescribed: Query<(), (Undescribed, With<Sample>, Without<Missing>, Without<Guest>)>,
+    recordings: Query<(), (With<Recording>, Without<Guest>)>,
     mut progress: ResMut<Progress>,
     mut past: Local<VecDeque<(Instant, usize)>>,
 ) {
@@ -67,6 +71,7 @@ pub(super) fn measure(
         paused: analysis.paused,
         busy: false,
         undescribed: undescribed.iter().len(),
+        recording: recordings.iter().len(),
         speed: progress.speed,
     };
     let done = next.done();
@@ -173,7 +178,7 @@ fn progress(ui: &Ui, strip: &mut Strip, view: &View, actions: &mut Vec<Action>) 
             1 => "1 sound".to_owned(),
             n => format!("{} sounds", controls::count(n)),
         };
-        for (n, what) in [(state.counts.failed, "unreadable"), (state.counts.missing, "missing")] {
+        for (n, what) in [(state.counts.unreadable, "unreadable"), (state.counts.missing, "missing")] {
             if n > 0 {
                 text = format!("{text} · {} {what}", controls::count(n));
             }

@@ -334,13 +334,17 @@ fn a_clicked_dot_is_heard_its_neighbours_are_listed_and_every_size_has_one_borde
 
     // R records, R stops, and the take is a sample of the library.
     let recordings = desktop.root.path().join("Soundkin Recordings");
-    let takes = || {
+    let takes = || -> Vec<u64> {
         let files = std::fs::read_dir(&recordings).into_iter().flatten().flatten();
-        files.filter(|file| file.path().extension().is_some_and(|ending| ending == "wav")).count()
+        let files = files.filter(|file| file.path().extension().is_some_and(|ending| ending == "wav"));
+        files.map(|file| file.metadata().map_or(0, |metadata| metadata.len())).collect()
     };
     desktop.xdotool(&["key", "r"]);
-    wait_for("a take", || (takes() == 1).then_some(()));
-    desktop.xdotool(&["mousemove", &x, &y, "click", "1", "sleep", "1", "key", "r"]);
+    wait_for("a take", || (takes().len() == 1).then_some(()));
+    desktop.xdotool(&["mousemove", &x, &y, "click", "1"]);
+    // As many bytes as a second has, however slowly a busy machine hands them out.
+    wait_for("a second of sound", || (takes()[0] > 2 * 4 * u64::from(SINK_RATE)).then_some(()));
+    desktop.xdotool(&["key", "r"]);
     wait_for("the take in the library", || {
         let listed = json(&library, &["list", "--filter", "Soundkin Recordings"]);
         let take = listed["samples"].as_array()?.first()?;
