@@ -117,6 +117,15 @@ impl Line {
     }
 }
 
+#[cfg(test)]
+impl Line {
+    /// Makes an open input and what gives it frames, as a device would.
+    pub(crate) fn fed(rate: u32, channels: usize) -> (impl FnMut(&[f32]), Self) {
+        let (mut tap, line, _) = line("test".to_owned(), rate, channels);
+        (move |frames: &[f32]| tap.take(frames), line)
+    }
+}
+
 /// Makes the two ends of a ring for a device, and what both know.
 pub(super) fn line(name: String, rate: u32, channels: usize) -> (Tap, Line, Arc<Feed>) {
     let channels = channels.max(1);

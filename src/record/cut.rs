@@ -159,9 +159,11 @@ fn collect_cuts(
                 for (path, stamp) in &files {
                     // The watcher may have been quicker.
                     if index.at(path).is_none() {
-                        let mut slice = commands.spawn((Sample { path: path.clone() }, *stamp));
-                        if !folders.0.iter().any(|folder| path.starts_with(folder)) {
-                            slice.insert(Guest);
+                        let slice = (Sample { path: path.clone() }, *stamp);
+                        if folders.0.iter().any(|folder| path.starts_with(folder)) {
+                            commands.spawn(slice);
+                        } else {
+                            commands.spawn((slice, Guest));
                         }
                     }
                 }

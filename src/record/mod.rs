@@ -283,15 +283,13 @@ fn collect_takes(
                     (Keep::File(_), Some(path)) => within(path),
                     _ => false,
                 };
-                let path = path.unwrap_or_else(|| Path::new(UNKEPT).into());
                 begun = Some(Pyramid::growing(info.channels as usize));
-                let mut entity = commands.spawn((Sample { path }, Recording, info));
-                if !is_member {
-                    entity.insert(Guest);
-                }
+                let path = path.unwrap_or_else(|| Path::new(UNKEPT).into());
+                let take = (Sample { path }, Recording, info);
+                // Both at once, since every sample that is no guest is stored.
+                let entity = if is_member { commands.spawn(take).id() } else { commands.spawn((take, Guest)).id() };
                 // Of takes that were only questions the last one stays.
-                let question = (wav.keep == Keep::Nothing).then_some(entity.id());
-                let entity = entity.id();
+                let question = (wav.keep == Keep::Nothing).then_some(entity);
                 if let Some(before) = std::mem::replace(&mut wav.question, question) {
                     commands.entity(before).try_despawn();
                 }
@@ -449,5 +447,70 @@ fn listen(
 fn remember(chosen: Res<RecordingSettings>, settings: Option<ResMut<Settings>>) {
     if let Some(mut settings) = settings.filter(|_| chosen.is_changed() && !chosen.is_added()) {
         settings.set("recording", &*chosen);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::embed::manifest::Model;
+    use crate::sample::SampleIndex;
+    use crate::store::Library;
+    use crate::{Assembly, headless, is_idle, run_until};
+
+    /// The engine with an armed recorder, and what its input, of one channel, is given.
+    fn studio(library: Option<Library>) -> (App, impl FnMut(&[f32])) {
+        let mut app = headless(Assembly { library, model: Arc::new(Model::built_in().unwrap()), workers: 1 });
+        app.add_plugins(RecordPlugin).world_mut().write_message(Record::Arm(true));
+        app.update();
+        let listens = app.world().resource::<Messages<Listen>>();
+        let wish = listens.get_cursor().read(listens).find_map(|listen| listen.0.clone()).unwrap();
+        let (feed, line) = Line::fed(48_000, 1);
+        wish.to.send(Ok(line)).unwrap();
+        until(&mut app, "the input", |world| world.resource::<Recorder>().input.is_some());
+        (app, feed)
+    }
+
+    fn until(app: &mut App, what: &str, done: impl FnMut(&mut World) -> bool) {
+        let limit = Some(Duration::from_secs(30));
+        assert!(run_until(app, limit, done), "waited too long: {what}; {:?}", app.world().resource::<Recorder>());
+    }
+
+    fn start(app: &mut App, keep: Keep) {
+        app.world_mut().write_message(Record::Start(TakeOptions { keep, ..TakeOptions::default() }));
+        app.update();
+    }
+
+    fn begun(app: &mut App) -> Entity {
+        until(app, "a take", |world| world.resource::<Recorder>().take.is_some());
+        app.world().resource::<Recorder>().take.unwrap()
+    }
+
+    fn stop(app: &mut App) {
+        app.world_mut().write_message(Record::Stop);
+        until(app, "its end", |world| world.resource::<Recorder>().take.is_none());
+        until(app, "rest", is_idle);
+    }
+
+    #[test]
+    fn questions_and_what_lies_outside_of_the_folders_are_not_stored() {
+        let root = tempfile::tempdir().unwrap();
+        let library = root.path().join("library.db");
+        let (mut app, mut feed) = studio(Some(Library::open(&library).unwrap()));
+        let tone: Vec<f32> = (0..24_000).map(|n| (n as f32 * 0.05).sin()).collect();
+        for keep in [Keep::Nothing, Keep::File(root.path().join("take.wav"))] {
+            start(&mut app, keep);
+            let sample = begun(&mut app);
+            feed(&tone);
+            stop(&mut app);
+            app.world_mut().write_message(SaveSlices { sample, slices: vec![[0.1, 0.2]] });
+        }
+        let slice = root.path().canonicalize().unwrap().join("take 01.wav");
+        until(&mut app, "the slice", |world| world.resource::<SampleIndex>().at(&slice).is_some());
+        until(&mut app, "rest", is_idle);
+        drop(app);
+        assert_eq!(Library::read(&library).unwrap().count().unwrap(), 0);
     }
 }

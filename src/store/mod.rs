@@ -251,8 +251,8 @@ fn hand_over(
     analysis: Res<Analysis>,
     listing: Res<Listing>,
     spots: Option<Res<LastSpots>>,
-    samples: Query<Everything, Without<Arrived>>,
-    alive: Query<(), With<Sample>>,
+    samples: Query<Everything, (Without<Arrived>, Without<Guest>)>,
+    alive: Query<(), (With<Sample>, Without<Guest>)>,
 ) {
     if !store.writable {
         *state = StoreState { failure: state.failure.take(), ..default() };

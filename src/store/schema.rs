@@ -15,7 +15,7 @@ const APPLICATION_ID: i64 = 0x534b_696e;
 ///
 /// A sample is a path with a stamp; what was heard in it hangs on the hash of its content, so that copies share it
 /// and moves keep it.
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     "
     CREATE TABLE folder (
         path BLOB NOT NULL PRIMARY KEY,
@@ -64,6 +64,8 @@ const MIGRATIONS: [&str; 3] = [
         spots BLOB NOT NULL -- of each sound: hash, whether described, weight, x and y in f32, group
     ) STRICT;
 ",
+    // Recordings that were only questions were stored once, under a name that is no path; the second is UTF-16.
+    "DELETE FROM sample WHERE size = 0 AND path IN (CAST('recording' AS BLOB), x'7200650063006f007200640069006e006700')",
 ];
 
 /// Why a library cannot be opened.
@@ -283,6 +285,24 @@ mod tests {
         std::fs::write(&text, "kick, snare, hat, clap, and more words than a header has").unwrap();
         assert!(matches!(Library::open(&text), Err(StoreError::Foreign(_))));
         assert_eq!(std::fs::read_to_string(&text).unwrap().len(), 56);
+    }
+
+    #[test]
+    fn questions_that_were_once_stored_are_forgotten_and_nothing_else_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("library.db");
+        let library = Library::open(&path).unwrap();
+        library.connection.pragma_update(None, "user_version", 3).unwrap();
+        let insert = "INSERT INTO sample (path, size, modified) VALUES (?1, ?2, 0)";
+        let wide: Vec<u8> = "recording".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        for name in [b"recording".as_slice(), &wide, b"/a/recording"] {
+            library.connection.execute(insert, rusqlite::params![name, 0]).unwrap();
+        }
+        drop(library);
+        let library = Library::open(&path).unwrap();
+        let mut left = library.connection.prepare("SELECT path FROM sample").unwrap();
+        let left: Vec<Vec<u8>> = left.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+        assert_eq!(left, [b"/a/recording"]);
     }
 
     #[test]
