@@ -356,7 +356,9 @@ impl Taker {
         let serial = start.serial;
         let before = frames(start.pre_roll, line.rate) * self.channels.len();
         let before: Vec<f32> = self.pre_roll.drain(..).rev().take(before).collect();
-        let began = Take::begin(&start, line, self.channels.len()).and_then(|mut take| {
+        // May be less than was asked for.
+        let there = before.len() / self.channels.len().max(1);
+        let began = Take::begin(&start, line, self.channels.len(), there).and_then(|mut take| {
             let path = take.file.as_ref().map(|(_, path)| path.clone());
             self.post.fact(Reply::Started { serial, path, info: take.digest.info(take.codec) });
             let added = take.add(&before.into_iter().rev().collect::<Vec<f32>>());
@@ -414,6 +416,7 @@ struct Take {
     newest: VecDeque<f32>,
     /// The frame at which the newest sound is next told.
     tell_at: u64,
+    /// Frames at which it ends by itself.
     limit: usize,
     settled: Instant,
     /// Frames that the app has not been told of.
@@ -422,7 +425,8 @@ struct Take {
 }
 
 impl Take {
-    fn begin(start: &Start, line: &Line, channels: usize) -> Result<Self, String> {
+    /// Begins with so many frames from before, which do not count as time that was asked for.
+    fn begin(start: &Start, line: &Line, channels: usize, before: usize) -> Result<Self, String> {
         let width = u16::try_from(channels).unwrap_or(u16::MAX);
         let spec = Spec { rate: line.rate, channels: width, format: start.format };
         let file = start.place.as_ref().map(|place| create(place, spec)).transpose()?;
@@ -437,7 +441,7 @@ impl Take {
             loud: None,
             newest: VecDeque::new(),
             tell_at: frames(NEWEST_EVERY, line.rate) as u64,
-            limit: start.seconds.map_or(usize::MAX, |seconds| frames(seconds + start.pre_roll, line.rate)),
+            limit: start.seconds.map_or(usize::MAX, |seconds| before + frames(seconds, line.rate)),
             settled: Instant::now(),
             untold: Some(Vec::new()),
             overruns: line.overruns(),
@@ -634,6 +638,52 @@ impl Post {
         if let Some((level, overruns)) = self.level.take() {
             // The next one says it better.
             let _ = self.outbox.try_send(Reply::Level(level, overruns));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crossbeam_channel::bounded;
+
+    use super::*;
+    use crate::actor::{Actor, Wake};
+
+    const RATE: u32 = 48_000;
+
+    /// A taker whose facts stay with it, listening to two channels, and what these are given.
+    fn taker() -> (Taker, impl FnMut(f32, f64)) {
+        let (give, given) = bounded(1);
+        let body = move |_: Receiver<()>, outbox| drop(give.send(outbox));
+        let _actor = Actor::spawn("test", 1, &Wake::default(), body).unwrap();
+        let mut taker = Taker::new(given.recv().unwrap());
+        let (mut feed, line) = Line::fed(RATE, 2);
+        taker.serve(Job::Setup { channels: Vec::new(), pre_roll: 10.0 });
+        taker.connect(Ok(line));
+        (taker, move |level, seconds| feed(&vec![level; 2 * frames(seconds, RATE)]))
+    }
+
+    fn start(pre_roll: f64, threshold_db: Option<f32>, seconds: Option<f64>) -> Job {
+        let (place, format) = (None, Format::Float32);
+        Job::Start(Box::new(Start { serial: 1, place, pre_roll, threshold_db, seconds, keep: 60.0, format }))
+    }
+
+    /// The length of the take that has just ended.
+    fn length(taker: &Taker) -> f64 {
+        let Some(Reply::Finished(_, end)) = taker.post.facts.back() else { panic!("no take has ended") };
+        end.taken.as_ref().unwrap().decoded.info.seconds()
+    }
+
+    #[test]
+    fn a_timed_take_that_waits_for_a_level_lasts_as_long_as_asked_after_it() {
+        for (before, all) in [(2.5, 3.5), (0.0, 1.0), (5.5, 6.0)] {
+            let (mut taker, mut feed) = taker();
+            taker.serve(start(5.0, Some(-40.0), Some(1.0)));
+            feed(0.001, before);
+            taker.listen();
+            feed(0.5, 2.0);
+            taker.listen();
+            assert!((length(&taker) - all).abs() < 1e-9, "{} s after {before} s", length(&taker));
         }
     }
 }
