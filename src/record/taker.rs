@@ -193,6 +193,8 @@ impl Taker {
                 (self.wanted, self.longest) = (channels, pre_roll);
                 if self.take.is_none() {
                     self.choose_channels();
+                    // A shorter pre-roll counts at once.
+                    self.remember(&[]);
                 }
             }
             Job::Start(start) => {
@@ -217,6 +219,7 @@ impl Taker {
             Ok(line) => {
                 self.line = Some(line);
                 self.heard = Instant::now();
+                self.channels.clear();
                 self.choose_channels();
                 self.begin_if_due();
             }
@@ -224,13 +227,18 @@ impl Taker {
         }
     }
 
+    /// Starts anew with the wanted channels of the input, unless they are those already.
     fn choose_channels(&mut self) {
         let Some(line) = &self.line else { return };
         let wanted = self.wanted.iter().map(|channel| usize::from(*channel).wrapping_sub(1));
-        self.channels = wanted.filter(|channel| *channel < line.channels).collect();
-        if self.channels.is_empty() {
-            self.channels = (0..line.channels.min(2)).collect();
+        let mut channels: Vec<usize> = wanted.filter(|channel| *channel < line.channels).collect();
+        if channels.is_empty() {
+            channels = (0..line.channels.min(2)).collect();
         }
+        if channels == self.channels {
+            return;
+        }
+        self.channels = channels;
         self.pre_roll.clear();
         self.peaks.restart(self.channels.len());
         self.post.fact(Reply::Listening(line.name.clone(), line.rate, self.channels.len()));
@@ -684,6 +692,25 @@ mod tests {
             feed(0.5, 2.0);
             taker.listen();
             assert!((length(&taker) - all).abs() < 1e-9, "{} s after {before} s", length(&taker));
+        }
+    }
+
+    #[test]
+    fn what_was_heard_before_stays_whatever_is_chosen_but_other_channels() {
+        let cases = [
+            (vec![], 10.0, 2.0),
+            (vec![1, 2], 10.0, 2.0),
+            (vec![], 20.0, 2.0),
+            (vec![], 0.5, 0.5),
+            (vec![2], 10.0, 0.0),
+        ];
+        for (channels, pre_roll, kept) in cases {
+            let (mut taker, mut feed) = taker();
+            feed(0.5, 2.0);
+            taker.serve(Job::Setup { channels: channels.clone(), pre_roll });
+            taker.serve(start(60.0, None, None));
+            taker.serve(Job::Stop);
+            assert!((length(&taker) - kept).abs() < 1e-9, "{} s with {channels:?}, {pre_roll} s", length(&taker));
         }
     }
 }
