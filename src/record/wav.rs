@@ -136,7 +136,10 @@ impl<M: Medium> Writer<M> {
     /// # Errors
     /// The disk refuses even what needs no room.
     pub fn finish(mut self) -> io::Result<(ContentHash, M)> {
-        self.medium.cut(HEADER as u64 + self.data)?;
+        let end = HEADER as u64 + self.data;
+        self.medium.cut(end)?;
+        // A write that failed may have come some way.
+        self.medium.seek(SeekFrom::Start(end))?;
         let odd = self.data % 2 == 1;
         // A chunk of odd length is followed by one byte, which does not count.
         if odd && self.medium.write_all(&[0]).is_ok() {
@@ -261,13 +264,14 @@ mod tests {
 
     use super::*;
 
-    /// A disk with room for so many bytes.
+    /// A disk with room for so many bytes; holes in a file take none.
     struct Disk(Cursor<Vec<u8>>, usize);
 
     impl Write for Disk {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             let at = usize::try_from(self.0.position()).unwrap();
-            match bytes.len().min(self.1.saturating_sub(at)) {
+            let held = self.0.get_ref().len();
+            match bytes.len().min(self.1.saturating_sub(at.min(held))) {
                 0 => Err(io::ErrorKind::StorageFull.into()),
                 room => self.0.write(&bytes[..room]),
             }
