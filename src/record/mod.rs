@@ -29,7 +29,7 @@ use crate::actor::{Actor, Wake};
 use crate::audio::{InputError, Line, Listen, Wish};
 use crate::decode::waveform::Pyramid;
 use crate::decode::{AudioInfo, Kept, Newest, Waveform};
-use crate::sample::{FileStamp, Folders, Guest, Notice, Recording, Sample};
+use crate::sample::{Arrived, FileStamp, Folders, Guest, Missing, Notice, Recording, Sample, SampleIndex};
 use crate::settings::Settings;
 use crate::watch::{AddFolder, CollectFacts};
 
@@ -243,6 +243,7 @@ fn collect_takes(
     mut recorder: ResMut<Recorder>,
     mut level: ResMut<Level>,
     folders: Res<Folders>,
+    index: Res<SampleIndex>,
     mut waveforms: Query<&mut Waveform>,
     mut finished: MessageWriter<RecordingFinished>,
     mut failed: MessageWriter<RecordingFailed>,
@@ -284,10 +285,8 @@ fn collect_takes(
                     _ => false,
                 };
                 begun = Some(Pyramid::growing(info.channels as usize));
-                let path = path.unwrap_or_else(|| Path::new(UNKEPT).into());
-                let take = (Sample { path }, Recording, info);
-                // Both at once, since every sample that is no guest is stored.
-                let entity = if is_member { commands.spawn(take).id() } else { commands.spawn((take, Guest)).id() };
+                let entity = sample_of(path, is_member, &index, &mut commands);
+                commands.entity(entity).try_insert((Recording, info));
                 // Of takes that were only questions the last one stays.
                 let question = (wav.keep == Keep::Nothing).then_some(entity);
                 if let Some(before) = std::mem::replace(&mut wav.question, question) {
@@ -351,6 +350,25 @@ fn collect_takes(
         commands.entity(entity).try_insert(Waveform(Arc::new(wave)));
     }
     recorder.set_if_neq(now);
+}
+
+/// Makes the sample of a take that begins, or finds the one that has its path already.
+fn sample_of(path: Option<Arc<Path>>, is_member: bool, index: &SampleIndex, commands: &mut Commands) -> Entity {
+    let known = path.as_deref().and_then(|path| index.at(path));
+    let path = path.unwrap_or_else(|| Path::new(UNKEPT).into());
+    let mut sample = match known {
+        // The watcher was quicker, or there was another file of that name once.
+        Some(known) => commands.entity(known),
+        None if is_member => commands.spawn(Sample { path }),
+        // Both at once, since every sample that is no guest is stored.
+        None => commands.spawn((Sample { path }, Guest)),
+    };
+    if is_member {
+        sample.try_remove::<Guest>();
+    }
+    // All that is known of other bytes goes with their stamp.
+    sample.try_remove::<(FileStamp, Missing, Arrived)>();
+    sample.id()
 }
 
 /// Makes a take that has ended a sample like any other.
@@ -452,11 +470,11 @@ fn remember(chosen: Res<RecordingSettings>, settings: Option<ResMut<Settings>>) 
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::time::{Duration, Instant};
 
     use super::*;
     use crate::embed::manifest::Model;
-    use crate::sample::SampleIndex;
+    use crate::sample::ContentHash;
     use crate::store::Library;
     use crate::{Assembly, headless, is_idle, run_until};
 
@@ -512,5 +530,34 @@ mod tests {
         until(&mut app, "rest", is_idle);
         drop(app);
         assert_eq!(Library::read(&library).unwrap().count().unwrap(), 0);
+    }
+
+    #[test]
+    fn a_take_that_was_listed_before_it_is_known_is_that_sample() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = root.path().canonicalize().unwrap();
+        let path = folder.join("take.wav");
+        let (mut app, mut feed) = studio(None);
+        app.world_mut().resource_mut::<Folders>().0.push(folder);
+        start(&mut app, Keep::File(path.clone()));
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while !path.exists() {
+            assert!(Instant::now() < deadline, "no file");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        // As a folder's listing finds it.
+        let old = FileStamp { size: 1, modified: 1 };
+        let sample = Sample { path: path.as_path().into() };
+        let listed = app.world_mut().spawn((sample, old, ContentHash([1; 32]))).id();
+        assert_eq!(begun(&mut app), listed);
+        let take = app.world().entity(listed);
+        assert!(take.contains::<Recording>() && take.contains::<AudioInfo>() && !take.contains::<Guest>());
+        assert!(!take.contains::<FileStamp>() && !take.contains::<ContentHash>());
+        feed(&vec![0.5; 4800]);
+        stop(&mut app);
+        let world = app.world_mut();
+        assert_eq!(world.query::<&Sample>().iter(world).count(), 1);
+        assert_eq!(world.get::<FileStamp>(listed), Some(&FileStamp::of(&path.metadata().unwrap())));
+        assert_eq!(world.get::<AudioInfo>(listed).unwrap().frames, 4800);
     }
 }
