@@ -250,7 +250,7 @@ fn send_auditions(
 #[cfg(test)]
 mod tests {
     use std::path::Path;
-    use std::sync::OnceLock;
+    use std::sync::Mutex;
     use std::sync::atomic::{AtomicBool, Ordering};
     use std::time::Duration;
 
@@ -280,7 +280,8 @@ mod tests {
     #[derive(Clone, Default)]
     struct Loose {
         gone: Arc<AtomicBool>,
-        trouble: Arc<OnceLock<Sender<Trouble>>>,
+        /// What each attempt to open it would report to.
+        reports: Arc<Mutex<Vec<Sender<Trouble>>>>,
     }
 
     impl Outputs for Loose {
@@ -290,7 +291,7 @@ mod tests {
             monitor: &Arc<Monitor>,
             trouble: Sender<Trouble>,
         ) -> Result<Output, OutputError> {
-            let _ = self.trouble.set(trouble.clone());
+            self.reports.lock().unwrap().push(trouble.clone());
             if self.gone.load(Ordering::Relaxed) {
                 return Err(OutputError::Absent);
             }
@@ -305,8 +306,12 @@ mod tests {
     impl Loose {
         fn take_away(&self) {
             self.gone.store(true, Ordering::Relaxed);
-            let lost = Trouble::Lost(cpal::ErrorKind::DeviceNotAvailable.into());
-            self.trouble.get().unwrap().send(lost).unwrap();
+            assert!(Self::lose(self.reports.lock().unwrap().last().unwrap()));
+        }
+
+        /// Reports the loss of an output; false if nobody listens to it any more.
+        fn lose(report: &Sender<Trouble>) -> bool {
+            report.send(Trouble::Lost(cpal::ErrorKind::DeviceNotAvailable.into())).is_ok()
         }
     }
 
@@ -426,6 +431,25 @@ mod tests {
         assert!(until(&mut app, |playback| playback.device.is_none()));
         app.world_mut().write_message(Audition::Stop);
         assert!(until(&mut app, |playback| playback.sample.is_none()));
+    }
+
+    #[test]
+    fn a_late_report_of_an_output_that_is_closed_leaves_the_new_one_alone() {
+        let device = Loose::default();
+        let mut app = empty_app();
+        build(&mut app, device.clone(), Box::new(SystemInputs));
+        app.world_mut().resource_mut::<AuditionSettings>().looping = true;
+        let sample = spawn(&mut app, &demo());
+        play(&mut app, sample);
+        assert!(until(&mut app, |playback| playback.sample == Some(sample) && playback.seconds > 0.1));
+        let opened = || device.reports.lock().unwrap().clone();
+        let first = opened().remove(0);
+        assert!(Loose::lose(&first));
+        notices(&mut app, 300);
+        assert_eq!(opened().len(), 2);
+        assert!(!Loose::lose(&first));
+        notices(&mut app, 300);
+        assert_eq!(opened().len(), 2);
     }
 
     #[test]

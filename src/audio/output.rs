@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use bevy::prelude::Entity;
 use cpal::traits::{DeviceTrait, HostTrait, StreamTrait};
 use cpal::{BufferSize, ErrorKind, SampleFormat, StreamConfig, SupportedBufferSize};
-use crossbeam_channel::{Receiver, Sender, bounded, select};
+use crossbeam_channel::{Receiver, Sender, bounded, never, select};
 use tracing::debug;
 
 use super::AuditionSettings;
@@ -253,15 +253,13 @@ pub(super) fn serve(
     outputs: impl Outputs,
     inputs: Box<dyn Inputs>,
 ) {
-    // One report is acted on before the next can mean anything.
-    let (trouble_sender, trouble) = bounded(1);
     let mut player = Player {
         deck: Deck::new(monitor.clone()),
         ear: Ear::new(inputs),
         monitor,
         outputs,
         outbox,
-        trouble: trouble_sender,
+        trouble: never(),
         output: None,
         resting: false,
         absent: false,
@@ -282,7 +280,12 @@ pub(super) fn serve(
                 Ok(first) => player.take(std::iter::once(first).chain(inbox.try_iter()).collect()),
                 Err(_) => return,
             },
-            recv(trouble) -> what => what.map_or(Ok(()), |what| player.suffer(&what)),
+            recv(player.trouble) -> what => if let Ok(what) = what {
+                player.suffer(&what)
+            } else {
+                player.trouble = never();
+                Ok(())
+            },
             recv(player.ear.lost) -> _ => {
                 player.ear.close();
                 Ok(())
@@ -310,7 +313,8 @@ struct Player<O> {
     monitor: Arc<Monitor>,
     outputs: O,
     outbox: Outbox<Reply>,
-    trouble: Sender<Trouble>,
+    /// What the open output reports.
+    trouble: Receiver<Trouble>,
     output: Option<Output>,
     resting: bool,
     /// The user has been told that there is no output.
@@ -515,7 +519,10 @@ impl<O: Outputs> Player<O> {
         let started = Instant::now();
         self.attempted = Some(started);
         self.failures += 1;
-        let output = self.outputs.open(&mut self.deck, &self.monitor, self.trouble.clone())?;
+        // One report is acted on before the next can mean anything, and a late one of another output means nothing.
+        let (trouble, reports) = bounded(1);
+        let output = self.outputs.open(&mut self.deck, &self.monitor, trouble)?;
+        self.trouble = reports;
         debug!("opened {} at {} Hz in {:?}", output.name, output.rate, started.elapsed());
         self.output = Some(output);
         (self.failures, self.resting, self.lost) = (0, false, false);
@@ -548,6 +555,7 @@ impl<O: Outputs> Player<O> {
             self.wanted = Some((wanted, Instant::now() + PATIENCE));
         }
         self.output = None;
+        self.trouble = never();
         self.attempted = None;
     }
 
