@@ -20,25 +20,32 @@ use crate::watch::AddFolder;
 
 pub(super) enum Job {
     AskForFolder,
+    /// Find what has been dropped.
+    Find(Vec<PathBuf>),
     Reveal(PathBuf),
     Copy(Vec<PathBuf>),
     ListInputs,
 }
 
 pub(super) enum Reply {
-    Chosen(PathBuf),
+    /// Folders to add, by their real names: reached through a link as well, their sounds would be there twice.
+    Chosen(Vec<PathBuf>),
     Notice(String),
     Inputs(Vec<String>),
 }
 
 #[derive(Resource)]
-pub(super) struct Desk(Actor<Job, Reply>);
+pub(super) struct Desk {
+    actor: Actor<Job, Reply>,
+    /// What has been dropped and the full mailbox did not take.
+    dropped: Vec<PathBuf>,
+}
 
 /// Connects the desktop.
 pub(super) fn plugin(app: &mut App) {
     let wake = app.world().resource::<Wake>().clone();
     match Actor::spawn("desk", 4, &wake, |inbox, outbox| serve(&inbox, &outbox)) {
-        Ok(actor) => app.insert_resource(Desk(actor)),
+        Ok(actor) => app.insert_resource(Desk { actor, dropped: Vec::new() }),
         Err(error) => {
             app.world_mut().write_message(Notice::new(format!("the desktop cannot be reached: no thread ({error})")));
             return;
@@ -48,16 +55,16 @@ pub(super) fn plugin(app: &mut App) {
 }
 
 fn collect(
-    desk: Res<Desk>,
+    mut desk: ResMut<Desk>,
     mut dropped: Option<ResMut<Messages<FileDragAndDrop>>>,
     mut added: MessageWriter<AddFolder>,
     mut notices: MessageWriter<Notice>,
     mut inputs: ResMut<Inputs>,
 ) {
-    for reply in desk.0.replies() {
+    for reply in desk.actor.replies() {
         match reply {
-            Reply::Chosen(path) => {
-                added.write(AddFolder { path, follow: true });
+            Reply::Chosen(paths) => {
+                added.write_batch(paths.into_iter().map(|path| AddFolder { path, follow: true }));
             }
             Reply::Notice(text) => {
                 notices.write(Notice::new(text));
@@ -67,8 +74,14 @@ fn collect(
     }
     for drop in dropped.iter_mut().flat_map(|messages| messages.drain()) {
         if let FileDragAndDrop::DroppedFile { path_buf, .. } = drop {
-            added.write(AddFolder { path: path_buf, follow: true });
+            desk.dropped.push(path_buf);
         }
+    }
+    let dropped = std::mem::take(&mut desk.dropped);
+    if !dropped.is_empty()
+        && let Err(Job::Find(dropped)) = desk.actor.try_send(Job::Find(dropped))
+    {
+        desk.dropped = dropped;
     }
 }
 
@@ -97,7 +110,7 @@ pub(super) fn respond(
             }
             _ => continue,
         };
-        if desk.0.try_send(job).is_err() {
+        if desk.actor.try_send(job).is_err() {
             notices.write(Notice::new("the desktop is still busy with the last wish; close its dialog and try again"));
         }
     }
@@ -109,8 +122,10 @@ fn serve(inbox: &Receiver<Job>, outbox: &Outbox<Reply>) {
     for job in inbox {
         let reply = match job {
             Job::AskForFolder => {
-                rfd::FileDialog::new().set_title("Add a folder of sounds").pick_folder().map(Reply::Chosen)
+                let chosen = rfd::FileDialog::new().set_title("Add a folder of sounds").pick_folder();
+                chosen.map(|path| Reply::Chosen(vec![real(path)]))
             }
+            Job::Find(paths) => Some(Reply::Chosen(paths.into_iter().map(real).collect())),
             Job::Reveal(path) => opener::reveal(&path).err().map(|error| {
                 Reply::Notice(format!(
                     "no file manager could show it ({error}); install one, or open it by hand: {}",
@@ -131,10 +146,51 @@ fn serve(inbox: &Receiver<Job>, outbox: &Outbox<Reply>) {
     }
 }
 
+/// The name without links; of what cannot be read the one that is known, for the watcher to complain about.
+fn real(path: PathBuf) -> PathBuf {
+    path.canonicalize().unwrap_or(path)
+}
+
 fn copy(clipboard: &mut Option<arboard::Clipboard>, paths: &[PathBuf]) -> Result<(), arboard::Error> {
     let clipboard = match clipboard {
         Some(clipboard) => clipboard,
         None => clipboard.insert(arboard::Clipboard::new()?),
     };
     clipboard.set().file_list(paths)
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::run_until;
+
+    #[test]
+    fn a_folder_dropped_through_a_link_is_added_by_its_real_name() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = root.path().canonicalize().unwrap().join("sounds");
+        let link = root.path().join("link");
+        std::fs::create_dir(&folder).unwrap();
+        std::os::unix::fs::symlink(&folder, &link).unwrap();
+        let gone = root.path().join("gone");
+        let mut app = App::new();
+        app.init_resource::<Wake>()
+            .init_resource::<Inputs>()
+            .add_message::<FileDragAndDrop>()
+            .add_message::<AddFolder>()
+            .add_message::<Notice>()
+            .add_plugins(plugin);
+        for path_buf in [link, gone.clone()] {
+            let window = Entity::PLACEHOLDER;
+            app.world_mut().write_message(FileDragAndDrop::DroppedFile { window, path_buf });
+        }
+        let mut cursor = bevy::ecs::message::MessageCursor::<AddFolder>::default();
+        let mut added = Vec::new();
+        run_until(&mut app, Some(Duration::from_secs(10)), |world| {
+            added.extend(cursor.read(world.resource::<Messages<AddFolder>>()).map(|added| added.path.clone()));
+            added.len() == 2
+        });
+        assert_eq!(added, [folder, gone]);
+    }
 }
