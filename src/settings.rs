@@ -142,8 +142,9 @@ impl Settings {
     }
 
     /// Changes a table's values in place; they are written soon after.
-    pub fn set<T: Serialize>(&mut self, table: &str, value: &T) {
+    pub fn set<T: DeserializeOwned + Serialize + Default>(&mut self, table: &str, value: &T) {
         let Ok(new) = toml_edit::ser::to_document(value) else { return };
+        let known = toml_edit::ser::to_document(&self.get::<T>(table)).unwrap_or_default();
         let Item::Table(old) = self.document.entry(table).or_insert_with(|| Item::Table(Table::new())) else { return };
         for (key, item) in new.iter() {
             // An inner table would become a section of its own.
@@ -160,6 +161,10 @@ impl Settings {
                     old.insert(key, item);
                 }
             }
+        }
+        // What only other versions know stays.
+        for (key, _) in known.iter().filter(|(key, _)| !new.contains_key(key)) {
+            old.remove(key);
         }
         self.changed = Some(Instant::now());
     }
@@ -224,6 +229,7 @@ mod tests {
     struct Window {
         width: f32,
         theme: String,
+        scale: Option<f32>,
     }
 
     #[test]
@@ -232,10 +238,23 @@ mod tests {
         let path = folder.path().join("settings.toml");
         std::fs::write(&path, "# mine\n[window]\nwidth = 3.0 # wide\nodd = true\n").unwrap();
         let mut settings = Settings::read(path);
-        assert_eq!(settings.get::<Window>("window"), Window { width: 3.0, theme: String::new() });
-        settings.set("window", &Window { width: 4.5, theme: "light".to_owned() });
+        assert_eq!(settings.get::<Window>("window"), Window { width: 3.0, ..Window::default() });
+        settings.set("window", &Window { width: 4.5, theme: "light".to_owned(), scale: None });
         let text = settings.document.to_string();
         assert_eq!(text, "# mine\n[window]\nwidth = 4.5 # wide\nodd = true\ntheme = \"light\"\n");
+    }
+
+    #[test]
+    fn a_value_that_is_the_usual_one_again_is_no_longer_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("settings.toml");
+        std::fs::write(&path, "[window]\nscale = 2.0\nodd = true\n").unwrap();
+        let mut settings = Settings::read(path);
+        let usual = Window { scale: None, ..settings.get("window") };
+        settings.set("window", &usual);
+        assert_eq!(settings.get::<Window>("window"), usual);
+        let text = settings.document.to_string();
+        assert!(text.contains("odd = true") && !text.contains("scale"), "{text}");
     }
 
     #[test]
