@@ -210,6 +210,22 @@ impl<Job, Reply> Drop for Actor<Job, Reply> {
     }
 }
 
+/// Drops something that may take for ever to be dropped on a thread of its own, and waits for that no longer than `patience`.
+pub fn drop_within(patience: Duration, value: impl Send + 'static) {
+    let (done, ended) = bounded(1);
+    let drop_it = move || {
+        drop(value);
+        // Nobody may be waiting any more.
+        let _ = done.send(());
+    };
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that starts threads")]
+    let thread = Builder::new().name("let go".to_owned()).spawn(drop_it);
+    // Without a thread it has been dropped here.
+    if thread.is_ok() {
+        let _ = ended.recv_timeout(patience);
+    }
+}
+
 /// Runs `work` and turns a panic into its message, so that one bad file never ends a worker.
 ///
 /// # Errors
@@ -277,5 +293,23 @@ mod tests {
     fn a_panic_becomes_its_text() {
         assert_eq!(contained(|| 1), Ok(1));
         assert_eq!(contained(|| -> u32 { panic!("bad {}", "packet") }), Err("bad packet".to_owned()));
+    }
+
+    #[test]
+    fn what_never_lets_go_is_waited_for_only_so_long() {
+        struct Stuck(Receiver<()>);
+        impl Drop for Stuck {
+            fn drop(&mut self) {
+                let _ = self.0.recv();
+            }
+        }
+        let (release, held) = bounded::<()>(0);
+        let started = std::time::Instant::now();
+        drop_within(Duration::from_millis(50), Stuck(held));
+        assert!((50..5000).contains(&started.elapsed().as_millis()));
+        drop(release);
+        let shared = Arc::new(());
+        drop_within(Duration::from_mins(1), shared.clone());
+        assert_eq!(Arc::strong_count(&shared), 1, "what can be dropped has been");
     }
 }

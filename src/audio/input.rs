@@ -9,7 +9,7 @@ use crossbeam_channel::{Receiver, Sender, bounded, never};
 use tracing::debug;
 
 use super::capture::{Feed, Line, Tap, line};
-use super::output::{FAILURES, Running, name_of};
+use super::output::{FAILURES, Live, name_of};
 
 /// Frames that the device gives at a time, if it can: nothing waits for them, so there may be more than for playing.
 const BUFFER: u32 = 1024;
@@ -60,14 +60,14 @@ pub(super) trait Inputs: Send + 'static {
     ///
     /// # Errors
     /// There is none, or it refuses.
-    fn open(&mut self, wish: &Wish, lost: Sender<InputError>) -> Result<(Box<dyn Running>, Line), InputError>;
+    fn open(&mut self, wish: &Wish, lost: Sender<InputError>) -> Result<(Live, Line), InputError>;
 }
 
 /// The inputs of this machine.
 pub(super) struct SystemInputs;
 
 impl Inputs for SystemInputs {
-    fn open(&mut self, wish: &Wish, lost: Sender<InputError>) -> Result<(Box<dyn Running>, Line), InputError> {
+    fn open(&mut self, wish: &Wish, lost: Sender<InputError>) -> Result<(Live, Line), InputError> {
         let device = find(&wish.device)?;
         let name = name_of(&device);
         let refused = |error: cpal::Error| match error.kind() {
@@ -88,7 +88,7 @@ impl Inputs for SystemInputs {
         let (stream, line) = build(large).or_else(|_| build(BufferSize::Default)).map_err(refused)?;
         stream.play().map_err(refused)?;
         debug!("listening to {name}: {} Hz, {} channels", line.rate, line.channels);
-        Ok((Box::new(stream), line))
+        Ok((Live::new(stream), line))
     }
 }
 
@@ -180,7 +180,7 @@ where
 /// The input that is open, within the `audio` actor.
 pub(super) struct Ear {
     inputs: Box<dyn Inputs>,
-    open: Option<(Box<dyn Running>, Arc<Feed>)>,
+    open: Option<Live>,
     /// Tells when the device that is open has gone.
     pub lost: Receiver<InputError>,
 }
@@ -198,7 +198,7 @@ impl Ear {
         // Each device reports on a channel of its own, so that the last word of one does not end the next.
         let (lost, heard) = bounded(1);
         let opened = self.inputs.open(&wish, lost).map(|(stream, line)| {
-            (self.open, self.lost) = (Some((stream, line.feed.clone())), heard);
+            (self.open, self.lost) = (Some(stream), heard);
             line
         });
         // Whoever asked may be gone by now.
@@ -208,11 +208,6 @@ impl Ear {
     /// Lets go of the device, so that its line ends.
     pub fn close(&mut self) {
         self.lost = never();
-        if let Some((stream, feed)) = self.open.take()
-            && feed.is_over()
-        {
-            // Closing waits for the device's thread, and that of a sound server that has died may never return.
-            std::mem::forget(stream);
-        }
+        self.open = None;
     }
 }

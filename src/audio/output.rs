@@ -58,6 +58,9 @@ pub(super) enum Job {
     Listen(Option<Wish>),
 }
 
+/// A device that still answers is closed within this time.
+const CLOSING: Duration = Duration::from_millis(500);
+
 /// A sound that is to be played.
 #[derive(Clone, Debug)]
 pub(super) struct Wanted {
@@ -135,13 +138,35 @@ pub(super) struct Output {
     /// Rate in Hz.
     pub rate: u32,
     /// The stream.
-    pub stream: Box<dyn Running>,
+    pub stream: Live,
 }
 
 /// A stream that can rest.
-pub(super) trait Running {
+pub(super) trait Running: Send {
     /// Runs or rests; false if it cannot.
     fn run(&self, on: bool) -> bool;
+}
+
+/// An open stream. Dropping it closes its device, but waits no longer than a device takes that still answers: closing
+/// waits for the device's own thread, and that of a sound server that is dying may never return.
+pub(super) struct Live(Option<Box<dyn Running>>);
+
+impl Live {
+    /// Takes a stream over.
+    pub fn new(stream: impl Running + 'static) -> Self {
+        Self(Some(Box::new(stream)))
+    }
+
+    /// Runs or rests; false if it cannot.
+    pub fn run(&self, on: bool) -> bool {
+        self.0.as_ref().is_some_and(|stream| stream.run(on))
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        crate::actor::drop_within(CLOSING, self.0.take());
+    }
 }
 
 impl Running for cpal::Stream {
@@ -181,7 +206,7 @@ impl Outputs for System {
         let stream = build(small).or_else(|_| build(BufferSize::Default)).map_err(refused)?;
         stream.play().map_err(refused)?;
         let id = device.id().ok().map(|id| id.to_string());
-        Ok(Output { name, id, rate: supported.sample_rate(), stream: Box::new(stream) })
+        Ok(Output { name, id, rate: supported.sample_rate(), stream: Live::new(stream) })
     }
 
     fn default_id(&mut self) -> Option<String> {

@@ -7,7 +7,7 @@ use bevy::prelude::*;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
 use super::deck::Deck;
-use super::output::{Output, OutputError, Outputs, Running, Trouble};
+use super::output::{Live, Output, OutputError, Outputs, Running, Trouble};
 use super::render::{Monitor, Renderer};
 use crate::actor::{Actor, Outbox, Wake};
 
@@ -33,7 +33,7 @@ impl<F: Fn(&[f32]) + Clone + Send + 'static> Outputs for Simulated<F> {
         let (renderer, heard) = (deck.connect(RATE, 2), self.0.clone());
         let body = move |inbox: Receiver<()>, _: Outbox<()>| pull(renderer, &inbox, heard);
         let actor = Actor::spawn("simulated", 1, &Wake::default(), body).map_err(|_| OutputError::Absent)?;
-        Ok(Output { name: "simulated".to_owned(), id: None, rate: RATE, stream: Box::new(Device { _actor: actor }) })
+        Ok(Output { name: "simulated".to_owned(), id: None, rate: RATE, stream: Live::new(Device { _actor: actor }) })
     }
 
     fn default_id(&mut self) -> Option<String> {

@@ -309,7 +309,7 @@ static BAND_BINS: LazyLock<Vec<std::ops::Range<usize>>> = LazyLock::new(|| {
 #[multiversion::multiversion(targets("x86_64+avx512f", "x86_64+avx2+fma", "aarch64+neon"))]
 fn crossings(frame: &[f32]) -> f64 {
     // Ones are added as numbers with a fraction, which no check for overflow keeps from being added side by side.
-    let differ = |a: f32, b: f32| if ((a > 0.0) != (b > 0.0)) | ((a < 0.0) != (b < 0.0)) { 1.0 } else { 0.0 };
+    let differ = |a: f32, b: f32| if (a > 0.0) != (b > 0.0) || (a < 0.0) != (b < 0.0) { 1.0 } else { 0.0 };
     let (rows, rest) = frame[1..].as_chunks::<LANES>();
     let mut lanes = [0.0_f32; LANES];
     for (before, after) in frame.as_chunks::<LANES>().0.iter().zip(rows) {

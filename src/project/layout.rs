@@ -123,7 +123,7 @@ impl Spots {
     pub fn before(&self, space: &Space, causes: &[Option<Cause>]) -> Before {
         let known: HashMap<_, &Spot> = numbered(self.0.iter().map(|spot| Some(spot.cause))).zip(&self.0).collect();
         let found: Vec<Option<&Spot>> = numbered(causes.iter().copied()).map(|key| known.get(&key).copied()).collect();
-        let stood = |(spot, cause): (&Option<&Spot>, &Option<Cause>)| match spot {
+        let stood = |(spot, cause): (Option<&Spot>, &Option<Cause>)| match spot {
             Some(spot) if Some(spot.cause) == *cause => Stood::Here(spot.at),
             Some(spot) => Stood::Otherwise(spot.at),
             None => Stood::Nowhere,
@@ -131,7 +131,7 @@ impl Spots {
         let members = found.iter().zip(space.points());
         let members: Vec<_> = members.filter_map(|(spot, point)| Some((usize::from((*spot)?.group), point))).collect();
         let groups = members.iter().map(|(group, _)| group + 1).max().unwrap_or(0);
-        Before { rows: found.iter().zip(causes).map(stood).collect(), centres: Clusters::centres_of(&members, groups) }
+        Before { rows: found.iter().copied().zip(causes).map(stood).collect(), centres: Clusters::centres_of(&members, groups) }
     }
 }
 

@@ -233,7 +233,9 @@ fn collect_space(projector: Res<Projector>, mut projection: ResMut<Projection>, 
             projection.built = Some(Instant::now());
             projection.took = projection.started.map_or(Duration::ZERO, |started| started.elapsed());
         }
-        reply.spots.map(|spots| commands.insert_resource(LastSpots(spots)));
+        if let Some(spots) = reply.spots {
+            commands.insert_resource(LastSpots(spots));
+        }
         commands.insert_resource(reply.index);
     }
 }

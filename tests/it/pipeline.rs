@@ -375,7 +375,7 @@ fn the_map_is_the_next_time_as_it_was_left() {
     let left = positions(&first);
     drop(first);
     let mut second = open();
-    assert!(run_until(&mut second, Some(Duration::from_secs(60)), is_idle));
+    assert!(run_until(&mut second, Some(Duration::from_mins(1)), is_idle));
     assert_eq!(left.len(), 40);
     assert_eq!(positions(&second), left);
 }
