@@ -43,9 +43,10 @@ fn names() -> AppStrategyArgs {
     }
 }
 
-/// Returns the library file used when none is named.
+/// Returns the library file used when none is named: that of [`LIBRARY_VARIABLE`], or else the platform's.
 pub fn default_library() -> PathBuf {
-    data_folder().join("library.db")
+    let named = std::env::var_os(LIBRARY_VARIABLE).filter(|named| !named.is_empty());
+    named.map_or_else(|| data_folder().join("library.db"), PathBuf::from)
 }
 
 /// Returns the platform's folder for music, or the home folder.

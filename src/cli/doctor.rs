@@ -14,7 +14,7 @@ pub(super) fn run(common: &Common) -> Result<()> {
     let runtime = session::runtime();
     let loads = Embedder::new(&model).map(|_| ());
     let devices = audio::devices();
-    let path = common.library_path();
+    let path = std::path::absolute(common.library_path())?;
     let library = Library::read(&path).and_then(|library| Ok((library.count()?, library.version()?)));
     let (samples, schema, problem) = match library {
         Ok((samples, schema)) => (samples, schema, None),

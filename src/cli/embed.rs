@@ -30,7 +30,10 @@ impl Embed {
                 Ok(entity) => asked.push(entity),
                 Err(error) => {
                     let path = std::path::absolute(file).unwrap_or_else(|_| file.clone());
-                    failures.push((path, Failed { stage: Stage::Decode, reason: error.to_string() }));
+                    // The path stands beside it.
+                    let text = error.to_string();
+                    let reason = text.strip_suffix(&format!(": {}", file.display())).unwrap_or(&text).to_owned();
+                    failures.push((path, Failed { stage: Stage::Decode, reason }));
                 }
             }
         }

@@ -45,8 +45,8 @@ impl Index {
     pub(super) fn run(self, common: &Common) -> Result<()> {
         let started = Instant::now();
         let folders = readable(common, &self.folders)?;
-        let library = Library::open(&common.library_path())?;
-        let mut assembly = Assembly::new(Some(library), common.find_model()?);
+        let model = common.find_model()?;
+        let mut assembly = Assembly::new(Some(Library::open(&common.library_path())?), model);
         if let Some(jobs) = self.jobs {
             assembly.workers = usize::from(jobs);
         }
@@ -96,7 +96,9 @@ impl<'a> Following<'a> {
 
     fn look(&mut self, world: &mut World) {
         type Done = (With<Sample>, Or<((With<Embedding>, With<Descriptors>), With<Failed>)>);
-        for text in self.notices.read(world) {
+        self.failure = store_failure(world);
+        // What ends the program is said at its end.
+        for text in self.notices.read(world).filter(|text| Some(text) != self.failure.as_ref()) {
             self.bar.suspend(|| self.common.say(&text));
         }
         for listed in self.listed.read(world.resource::<Messages<FolderListed>>()) {
@@ -112,7 +114,6 @@ impl<'a> Following<'a> {
         for entity in stored {
             self.report_stored(world, entity);
         }
-        self.failure = store_failure(world);
         if self.bar.is_hidden() {
             return;
         }
@@ -148,7 +149,10 @@ pub(super) fn readable(common: &Common, folders: &[PathBuf]) -> Result<Vec<PathB
             Ok(path) if !found.contains(&path) => found.push(path),
             Ok(_) => {}
             Err(error) => {
-                problem = format!("folder cannot be read ({error}); check the name: {}", folder.display());
+                problem = format!(
+                    "folder cannot be read ({error}); check the name, or see `soundkin --help`: {}",
+                    folder.display()
+                );
                 if folders.len() > 1 {
                     common.say(&problem);
                 }

@@ -99,7 +99,7 @@ fn compare(a: &Line, b: &Line, key: &str) -> Ordering {
         value.unwrap_or(f64::NEG_INFINITY)
     };
     match key {
-        "path" => Ordering::Equal,
+        "path" => a.path.cmp(&b.path),
         "name" => a.path.file_name().cmp(&b.path.file_name()),
         _ => number(a).total_cmp(&number(b)),
     }

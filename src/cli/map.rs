@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use bevy::prelude::*;
 use clap::Args;
 use serde_json::{Value, json};
@@ -44,17 +44,26 @@ pub(super) fn write(world: &mut World, out: &Path) -> Result<usize> {
     if !matches!(ending.as_str(), "png" | "csv" | "json") {
         bail!("map can be written as .png, .csv or .json; choose one of these endings: {}", out.display());
     }
-    let file =
-        File::create(out).with_context(|| format!("file cannot be written; check the folder: {}", out.display()));
-    // One line for the user: what was to be done, then what the system said.
-    let mut file = BufWriter::new(file.map_err(|error| anyhow::anyhow!("{error:#}"))?);
     let value = positions(world);
-    match ending.as_str() {
-        "png" => write_png(&dots(world), &mut file)?,
-        "csv" => write_csv(&value, &mut file)?,
-        _ => writeln!(file, "{value}")?,
+    // Beside its place first, so that a full disk leaves what was there.
+    let mut part = out.as_os_str().to_owned();
+    part.push(".part");
+    let part = Path::new(&part);
+    let written = File::create(part).map_err(anyhow::Error::from).and_then(|file| {
+        let mut file = BufWriter::new(file);
+        match ending.as_str() {
+            "png" => write_png(&dots(world), &mut file)?,
+            "csv" => write_csv(&value, &mut file)?,
+            _ => writeln!(file, "{value}")?,
+        }
+        file.flush()?;
+        Ok(std::fs::rename(part, out)?)
+    });
+    if let Err(error) = written {
+        // It may never have been made.
+        let _ = std::fs::remove_file(part);
+        bail!("file cannot be written ({error}); check the folder and the space left: {}", out.display());
     }
-    file.flush()?;
     Ok(value["points"].as_array().map_or(0, Vec::len))
 }
 

@@ -43,8 +43,8 @@ pub struct Arguments {
 
 #[derive(Args, Debug, Clone)]
 struct Common {
-    /// Library file [default: library.db in the platform's data folder]
-    #[arg(long, global = true, value_name = "FILE", env = settings::LIBRARY_VARIABLE)]
+    /// Library file [default: $SOUNDKIN_LIBRARY, or library.db in the platform's data folder]
+    #[arg(long, global = true, value_name = "FILE")]
     library: Option<PathBuf>,
     /// Embedding model, see `soundkin models`
     #[arg(long, global = true, value_name = "ID")]
@@ -137,8 +137,9 @@ impl Common {
         let mut notices = Notices::default();
         let mut failure = None;
         run_until(app, None, |world| {
-            notices.read(world).for_each(|text| self.say(&text));
             failure = store_failure(world);
+            // What ends the program is said at its end.
+            notices.read(world).filter(|text| Some(text) != failure.as_ref()).for_each(|text| self.say(&text));
             failure.is_some() || is_idle(world)
         });
         failure.map_or(Ok(()), |reason| Err(anyhow!(reason)))

@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use bevy::prelude::*;
+use serde_json::json;
 
-use super::{Common, index, map, print, similar};
+use super::{Common, index, map, similar};
 use crate::decode::AudioInfo;
 use crate::embed::{ActiveModel, Embedding};
 use crate::sample::{Missing, Sample};
@@ -17,8 +18,8 @@ const PICTURE: &str = "soundkin-map.png";
 
 pub(super) fn run(common: &Common, folders: Vec<PathBuf>) -> Result<()> {
     let folders = if folders.is_empty() { folders } else { index::readable(common, &folders)? };
-    let library = Library::open(&common.library_path())?;
-    let assembly = Assembly::new(Some(library), common.find_model()?);
+    let model = common.find_model()?;
+    let assembly = Assembly::new(Some(Library::open(&common.library_path())?), model);
     #[cfg(feature = "desktop")]
     if crate::ui::has_display() {
         let mut app = crate::desktop(assembly);
@@ -38,17 +39,24 @@ fn without_window(common: &Common, assembly: Assembly, folders: Vec<PathBuf>) ->
     let tally = index::index(&mut app, common, &folders)?;
     let world = app.world_mut();
     let model = world.resource::<ActiveModel>().0.manifest.id.clone();
-    print(|out| writeln!(out, "{} files, {} new, model {model}", tally.files, tally.new))?;
-    if let Some((subject, path)) = middle_sample(world) {
-        let found = similar::neighbours(world, subject, 10, None)?;
-        print(|out| {
-            writeln!(out, "sounds like {path}:")?;
-            similar::write(out, world, &found, false)
-        })?;
-    }
+    let example = middle_sample(world);
+    let found = example.as_ref().map(|(subject, _)| similar::neighbours(world, *subject, 10, None)).transpose()?;
     let points = map::write(world, PICTURE.as_ref())?;
     let picture = std::path::absolute(PICTURE)?;
-    print(|out| writeln!(out, "map of {points} sounds: {}", picture.display()))
+    let value = json!({
+        "files": tally.files,
+        "new": tally.new,
+        "model": model,
+        "map": {"file": picture.to_string_lossy(), "points": points},
+    });
+    common.print(&value, |out| {
+        writeln!(out, "{} files, {} new, model {model}", tally.files, tally.new)?;
+        if let Some(((_, path), found)) = example.zip(found) {
+            writeln!(out, "sounds like {path}:")?;
+            similar::write(out, world, &found, false)?;
+        }
+        writeln!(out, "map of {points} sounds: {}", picture.display())
+    })
 }
 
 /// Picks one sample to show: the middle one by path of those that have a vector.

@@ -16,7 +16,7 @@ use crate::audio::AudioPlugin;
 use crate::decode::{AudioInfo, Features};
 use crate::embed::Embedding;
 use crate::record::{
-    Input, Keep, Level, Record, RecordPlugin, Recorder, RecordingFailed, RecordingFinished, RecordingSettings,
+    Input, Keep, LONGEST, Level, Record, RecordPlugin, Recorder, RecordingFailed, RecordingFinished, RecordingSettings,
     TakeOptions,
 };
 use crate::sample::{Failed, FileStamp, Guest, Sample};
@@ -28,12 +28,13 @@ use crate::{Assembly, headless, run_until};
 pub(super) struct Take {
     /// File to record into; without one, a file named by date and time in the recordings folder, which is kept in the
     /// library
+    #[arg(value_parser = wav)]
     out: Option<PathBuf>,
     /// End after so many seconds [default: Ctrl+C ends it]
     #[arg(long, value_name = "S", value_parser = seconds)]
     seconds: Option<f64>,
     /// Keep also the S seconds before the start, up to 60
-    #[arg(long, value_name = "S", value_parser = seconds, default_value_t = 0.0)]
+    #[arg(long, value_name = "S", value_parser = pre_roll, default_value_t = 0.0)]
     pre_roll: f64,
     /// Start once the input is as loud as DB (dBFS, such as -40)
     #[arg(long, value_name = "DB", allow_negative_numbers = true)]
@@ -180,6 +181,17 @@ pub(super) fn take(app: &mut App, common: &Common, options: TakeOptions) -> Resu
 
 /// Reads a number of seconds.
 pub(super) fn seconds(text: &str) -> Result<f64, &'static str> {
-    let seconds = text.parse::<f64>().ok().filter(|seconds| seconds.is_finite() && *seconds >= 0.0);
+    let seconds = text.parse::<f64>().ok().filter(|seconds| seconds.is_finite() && *seconds > 0.0);
     seconds.ok_or("give seconds, such as 2.5")
+}
+
+fn pre_roll(text: &str) -> Result<f64, &'static str> {
+    let seconds = text.parse::<f64>().ok().filter(|seconds| (0.0..=LONGEST).contains(seconds));
+    seconds.ok_or("give seconds up to 60, such as 2.5")
+}
+
+fn wav(text: &str) -> Result<PathBuf, &'static str> {
+    let path = PathBuf::from(text);
+    let is_wav = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("wav"));
+    is_wav.then_some(path).ok_or("a take is a WAV file; let its name end in .wav")
 }

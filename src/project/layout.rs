@@ -131,7 +131,10 @@ impl Spots {
         let members = found.iter().zip(space.points());
         let members: Vec<_> = members.filter_map(|(spot, point)| Some((usize::from((*spot)?.group), point))).collect();
         let groups = members.iter().map(|(group, _)| group + 1).max().unwrap_or(0);
-        Before { rows: found.iter().copied().zip(causes).map(stood).collect(), centres: Clusters::centres_of(&members, groups) }
+        Before {
+            rows: found.iter().copied().zip(causes).map(stood).collect(),
+            centres: Clusters::centres_of(&members, groups),
+        }
     }
 }
 

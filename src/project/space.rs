@@ -251,7 +251,8 @@ impl Space {
             let sum: f32 = close.iter().zip(&question.weights.groups).map(|(c, w)| c * w).sum();
             similarity = (similarity + sum) / (1.0 + question.groups);
         }
-        Neighbour { row, similarity }
+        // Sums of products of unit vectors may be a rounding error beyond it.
+        Neighbour { row, similarity: similarity.clamp(-1.0, 1.0) }
     }
 
     fn reduce(&self, parts: &[f32]) -> [f32; DIMS] {

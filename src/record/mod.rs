@@ -34,7 +34,7 @@ use crate::settings::Settings;
 use crate::watch::{AddFolder, CollectFacts};
 
 /// Longest pre-roll in seconds.
-const LONGEST: f64 = 60.0;
+pub const LONGEST: f64 = 60.0;
 /// Jobs that may wait at the actor.
 const MAILBOX: usize = 16;
 /// The name of a take without a file, which is never listed or stored.

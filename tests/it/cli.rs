@@ -140,6 +140,37 @@ fn errors_are_one_line_with_the_right_status() {
 }
 
 #[test]
+fn small_things_of_the_contract_hold() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = folder_of_sounds(root.path(), 4);
+    let library = root.path().join("library.db");
+    json(&library, &["index", folder.to_str().unwrap()]);
+    let paths = |sort: &str| -> Vec<String> {
+        let listed = json(&library, &["list", "--sort", sort]);
+        listed["samples"].as_array().unwrap().iter().map(|sample| sample["path"].to_string()).collect()
+    };
+    assert!(paths("path").iter().eq(paths("path:desc").iter().rev()));
+    let copy = root.path().join("copy.wav");
+    std::fs::copy(folder.join("sound 002.wav"), &copy).unwrap();
+    let similar = json(&library, &["similar", copy.to_str().unwrap()]);
+    let most = similar["neighbours"][0]["similarity"].as_f64().unwrap();
+    assert!((0.9999..=1.0).contains(&most), "{most}");
+    let usage = [&["record", "take.mp3"][..], &["record", "--pre-roll", "61"], &["record", "--seconds", "0"]];
+    for arguments in usage {
+        assert_eq!(soundkin(&library).args(arguments).output().unwrap().status.code(), Some(2), "{arguments:?}");
+    }
+    let output = soundkin(&library).args(["embed", "nowhere.wav"]).output().unwrap();
+    assert_eq!(error_line(&output).matches("nowhere.wav").count(), 1);
+    // A map that cannot be written leaves what was there, and nothing beside it.
+    std::fs::create_dir(root.path().join("map.csv")).unwrap();
+    let output = soundkin(&library).args(["map", "--out", "map.csv"]).output().unwrap();
+    assert!(error_line(&output).ends_with(": map.csv") && !root.path().join("map.csv.part").exists());
+    // Named by nothing, the library is the usual one: `models` needs none.
+    let mut models = soundkin(&library);
+    assert!(models.env("SOUNDKIN_LIBRARY", "").arg("models").output().unwrap().status.success());
+}
+
+#[test]
 fn files_that_fail_are_listed_and_do_not_change_the_status() {
     let root = tempfile::tempdir().unwrap();
     let folder = folder_of_sounds(root.path(), 2);
