@@ -13,6 +13,7 @@ use symphonia::core::codecs::audio::{AudioCodecParameters, AudioDecoder, AudioDe
 use symphonia::core::codecs::registry::CodecRegistry;
 use symphonia::core::errors::Error;
 use symphonia::core::formats::probe::Hint;
+use symphonia::core::formats::well_known::{FORMAT_ID_MP1, FORMAT_ID_MP2, FORMAT_ID_MP3};
 use symphonia::core::formats::{FormatOptions, FormatReader, SeekMode, SeekTo, TrackType};
 use symphonia::core::io::{MediaSource, MediaSourceStream, MediaSourceStreamOptions};
 use symphonia::core::meta::MetadataOptions;
@@ -106,6 +107,8 @@ pub struct Stream {
     wanted: i64,
     /// The format has jumped: the next packet's own time says where.
     jumped: bool,
+    /// In MPEG audio, where the frames end that its header counts or that are guessed from the first frames' bitrate.
+    counted: Option<i64>,
 }
 
 impl Stream {
@@ -145,6 +148,7 @@ impl Stream {
             .probe(&hint, stream, FormatOptions::default(), MetadataOptions::default())
             .map_err(unreadable)?;
         let (track, decoder) = decoder_for(format.as_ref(), decoders)?;
+        let counted = counted(format.as_ref());
         Ok(Self {
             format,
             decoder,
@@ -160,6 +164,7 @@ impl Stream {
             position: 0,
             wanted: 0,
             jumped: false,
+            counted,
         })
     }
 
@@ -213,6 +218,8 @@ impl Stream {
         };
         // Packets before the first frame have nothing to hear, but the decoder needs them.
         let time = if frame == 0 { first } else { origin.saturating_add(ticks) };
+        // Nothing beyond what is counted can be sought; from there on it is decoded.
+        let time = self.counted.map_or(time, |end| time.min(end));
         let to = SeekTo::Timestamp { ts: Timestamp::new(time), track_id: self.track };
         self.decoder.reset();
         self.jumped = self.format.seek(SeekMode::Accurate, to).is_ok();
@@ -260,7 +267,7 @@ impl Stream {
     /// The file could not be read, or is damaged beyond use.
     pub fn next_block(&mut self) -> Result<Option<Block<'_>>, DecodeError> {
         let (rate, channels, early) = loop {
-            let packet = match self.format.next_packet() {
+            let mut packet = match self.format.next_packet() {
                 Ok(Some(packet)) => packet,
                 Ok(None) => return self.end(),
                 Err(Error::IoError(error)) if error.kind() == std::io::ErrorKind::UnexpectedEof => return self.end(),
@@ -278,6 +285,10 @@ impl Stream {
             };
             if packet.track_id != self.track {
                 continue;
+            }
+            if self.counted.is_some_and(|end| packet.pts.get() >= end) {
+                // It would be cut off whole, but it is there.
+                packet.trim_end = Duration::ZERO;
             }
             self.first.get_or_insert(packet.pts.get());
             match self.decoder.decode(&packet) {
@@ -333,6 +344,13 @@ impl Stream {
         }
         Ok(None)
     }
+}
+
+/// The end of the frames that MPEG audio is said to have, its padding included, in the track's units.
+fn counted(format: &dyn FormatReader) -> Option<i64> {
+    let mpeg = [FORMAT_ID_MP1, FORMAT_ID_MP2, FORMAT_ID_MP3].contains(&format.format_info().format);
+    let track = format.default_track(TrackType::Audio).filter(|_| mpeg)?;
+    i64::try_from(track.num_frames?.saturating_add(u64::from(track.padding.unwrap_or(0)))).ok()
 }
 
 fn ticks(duration: Duration) -> i64 {
@@ -418,6 +436,30 @@ mod tests {
             }
             stream.seek(frames + 10).unwrap();
             assert!(rest(&mut stream).0.is_empty(), "{}", path.display());
+        }
+    }
+
+    #[test]
+    fn an_mp3_that_states_no_length_is_read_and_sought_to_its_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("vbr.mp3");
+        let sound = std::fs::read(file("tests/audio/mp3_no_xing.mp3")).unwrap();
+        let (tag, frames) = sound.split_at(20);
+        // Loud frames first, so that a guess from their size is too short; then silent ones at 32 kbit/s, then loud ones.
+        let mut silent = [0; 104];
+        silent[..4].copy_from_slice(&[frames[0], frames[1], 0x10, frames[3]]);
+        std::fs::write(&path, [tag, frames, frames, &silent.repeat(60), frames].concat()).unwrap();
+        let (all, _) = rest(&mut open(&path));
+        assert_eq!(all.len(), (3 * 13 + 60) * 1152);
+        let end = &all[(2 * 13 + 60) * 1152..];
+        assert!(end.iter().any(|s| s.abs() > 0.1));
+        let mut stream = open(&path);
+        for frame in [90 * 1152, 20 * 1152, 97 * 1152 + 5, 0] {
+            stream.seek(frame as u64).unwrap();
+            let (found, _) = rest(&mut stream);
+            assert_eq!(found.len(), all.len() - frame);
+            let error: f32 = all[frame..].iter().zip(&found).map(|(a, b)| (a - b).powi(2)).sum();
+            assert!(error < 1e-3, "{frame}: {error}");
         }
     }
 
