@@ -1,6 +1,6 @@
 //! Measures a stream as it is decoded: loudness, peak and brightness.
 
-use ebur128::{EbuR128, Mode};
+use ebur128::{Channel, EbuR128, Mode};
 use realfft::{RealFftPlanner, RealToComplex, num_complex::Complex};
 
 use super::Features;
@@ -9,15 +9,15 @@ use super::Features;
 const WINDOW: usize = 2048;
 /// Long sounds are looked at in every second window after this many: a mean over minutes needs no more.
 const EVERY_WINDOW: usize = 16;
-/// Loudness is weighted by channel position up to 7.1; a stream with more channels is measured on its mean.
-const WEIGHTED_CHANNELS: usize = 8;
-/// One gating block of BS.1770-4 in seconds; a shorter sound is followed by silence up to this length.
-const GATING_BLOCK: f64 = 0.4;
+/// Below it there is no loudness: the shelf of BS.1770-4's first filter lies at 1682 Hz, and a filter's frequency must be
+/// below half the rate, in Hz.
+const LOWEST_RATE: u32 = 2 * 1682;
 /// Lower limit of the peak, so that digital silence has a number, in dBFS.
 const PEAK_FLOOR: f32 = -120.0;
 
 /// Collects [`Features`] over a stream.
 pub struct Meter {
+    /// None for a rate or a number of channels (above 64) whose loudness cannot be measured.
     loudness: Option<EbuR128>,
     channels: usize,
     rate: u32,
@@ -29,17 +29,14 @@ pub struct Meter {
 impl Meter {
     /// Prepares for a stream of `channels` interleaved channels at `rate` Hz.
     pub fn new(rate: u32, channels: usize) -> Self {
-        let measured = if channels > WEIGHTED_CHANNELS { 1 } else { channels };
-        let loudness = u32::try_from(measured).ok().and_then(|n| EbuR128::new(n, rate, Mode::I).ok());
-        Self { loudness, channels, rate, frames: 0, peak: 0.0, spectrum: Spectrum::new() }
+        Self { loudness: meter(rate, channels), channels, rate, frames: 0, peak: 0.0, spectrum: Spectrum::new() }
     }
 
     /// Adds a block: the same frames interleaved and as their mean over channels.
     pub fn add(&mut self, interleaved: &[f32], mono: &[f32]) {
         self.frames += mono.len() as u64;
         self.peak = self.peak.max(largest(interleaved));
-        let measured = if self.channels > WEIGHTED_CHANNELS { mono } else { interleaved };
-        if self.loudness.as_mut().is_some_and(|meter| meter.add_frames_f32(measured).is_err()) {
+        if self.loudness.as_mut().is_some_and(|meter| meter.add_frames_f32(interleaved).is_err()) {
             self.loudness = None;
         }
         self.spectrum.add(mono);
@@ -55,17 +52,33 @@ impl Meter {
         }
     }
 
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a small positive count of samples")]
     fn integrated_loudness(&mut self) -> Option<f64> {
         let meter = self.loudness.as_mut()?;
-        let block = (GATING_BLOCK * f64::from(self.rate)).ceil() as u64;
-        if self.frames < block {
-            let channels = if self.channels > WEIGHTED_CHANNELS { 1 } else { self.channels };
-            let silence = vec![0.0; (block - self.frames) as usize * channels];
-            meter.add_frames_f32(&silence).ok()?;
+        // A gating block of 400 ms is four times what `ebur128` takes for 100 ms; a shorter sound is followed by silence
+        // up to its end.
+        let block = 4 * ((u64::from(self.rate) + 5) / 10);
+        if let Ok(missing) = usize::try_from(block.saturating_sub(self.frames)) {
+            meter.add_frames_f32(&vec![0.0; missing * self.channels]).ok()?;
         }
         meter.loudness_global().ok().filter(|l| l.is_finite())
     }
+}
+
+/// Prepares to measure loudness, with the weights of BS.1770-4 for the positions that so many channels commonly have.
+fn meter(rate: u32, channels: usize) -> Option<EbuR128> {
+    let mut meter = EbuR128::new(u32::try_from(channels).ok()?, rate, Mode::I).ok().filter(|_| rate > LOWEST_RATE)?;
+    let map: &[Channel] = match channels {
+        // 6.1 and 7.1, whose first four are those of 5.1.
+        7 => &[Channel::Mp180, Channel::Mp090, Channel::Mm090],
+        8 => &[Channel::Mp135, Channel::Mm135, Channel::Mp090, Channel::Mm090],
+        // Of more nobody knows the positions: all weigh the same.
+        9.. => &vec![Channel::Center; channels],
+        _ => &[],
+    };
+    for (channel, position) in (0..u32::try_from(channels).ok()?).rev().zip(map.iter().rev()) {
+        meter.set_channel(channel, *position).ok()?;
+    }
+    Some(meter)
 }
 
 /// Sums the spectral centroid over consecutive windows, each weighted by its magnitude.
@@ -198,6 +211,38 @@ mod tests {
     fn a_one_shot_shorter_than_a_gating_block_has_a_loudness() {
         let features = measured(44_100, 1, &sine(44_100, 200.0, 0.05, 0.9));
         assert!(features.lufs.is_some_and(|l| (-30.0..-5.0).contains(&l)), "{features:?}");
+    }
+
+    #[test]
+    fn a_short_sound_has_a_loudness_at_every_rate_at_which_there_is_one() {
+        let long = measured(48_000, 1, &sine(48_000, 300.0, 0.4, 0.9)).lufs.unwrap();
+        for rate in [3400, 4000, 8000, 11_025, 22_050, 22_505, 31_136, 44_101, 96_000] {
+            for seconds in [0.05, 0.3, 0.4] {
+                let features = measured(rate, 1, &sine(rate, 300.0, seconds, 0.9));
+                let expected = long + 10.0 * (seconds / 0.4).log10();
+                assert!(
+                    features.lufs.is_some_and(|l| (l - expected).abs() < 1.5),
+                    "{rate} Hz, {seconds} s: {features:?}"
+                );
+            }
+        }
+        for rate in [100, 1000, 2000, 3000, 3364] {
+            assert_eq!(measured(rate, 1, &sine(rate, 40.0, 2.0, 0.9)).lufs, None, "{rate} Hz");
+        }
+    }
+
+    #[test]
+    fn loudness_is_the_weighted_sum_of_all_channels() {
+        let tone = sine(48_000, 1000.0, 1.0, 0.1);
+        let one = measured(48_000, 1, &tone).lufs.unwrap();
+        // Subwoofers do not count, channels at the sides count 1.41 times.
+        for (channels, sum) in
+            [(2, 2.0), (3, 3.0), (6, 3.0 + 2.82), (7, 4.0 + 2.82), (8, 5.0 + 2.82), (9, 9.0), (64, 64.0)]
+        {
+            let all = measured(48_000, channels, &tone).lufs.unwrap();
+            assert!((all - one - 10.0 * f32::log10(sum)).abs() < 0.01, "{channels}: {one} and {all}");
+        }
+        assert_eq!(measured(48_000, 65, &tone).lufs, None);
     }
 
     #[test]
