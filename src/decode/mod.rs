@@ -8,7 +8,7 @@ pub mod descriptors;
 mod features;
 mod peaks;
 pub mod resample;
-mod rf64;
+mod riff;
 pub mod stream;
 pub mod waveform;
 
@@ -194,8 +194,8 @@ impl Source {
 
     fn into_media(self) -> std::io::Result<Box<dyn MediaSource>> {
         Ok(match self.bytes {
-            Bytes::Whole(bytes) => Box::new(rf64::as_riff(Cursor::new(bytes))?),
-            Bytes::Large(file) => Box::new(rf64::as_riff(file)?),
+            Bytes::Whole(bytes) => Box::new(riff::tidied(Cursor::new(bytes))?),
+            Bytes::Large(file) => Box::new(riff::tidied(file)?),
         })
     }
 }
@@ -427,7 +427,7 @@ fn ask_for_waveform(
 /// Decodes a file for its waveform; `None` when it cannot be decoded or another one is wanted by now.
 fn trace(look: &Look, newest: &AtomicU64, decoders: &mut Decoders) -> Option<Seen> {
     let trace = || {
-        let file = rf64::as_riff(File::open(&look.path)?)?;
+        let file = riff::tidied(File::open(&look.path)?)?;
         let mut stream = Stream::open(Box::new(file), look.path.extension(), decoders)?;
         let mut builder = None;
         while let Some(block) = stream.next_block()? {

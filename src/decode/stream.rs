@@ -20,7 +20,7 @@ use symphonia::core::meta::MetadataOptions;
 use symphonia::core::packet::Packet;
 use symphonia::core::units::{Duration, TimeBase, Timestamp};
 
-use super::{DecodeError, rf64};
+use super::{DecodeError, riff};
 
 /// Sample rates that a sound file can sensibly state, in Hz.
 const RATES: std::ops::RangeInclusive<u32> = 100..=6_144_000;
@@ -125,7 +125,7 @@ impl Stream {
         if metadata.len() == 0 {
             return Err(DecodeError::Empty);
         }
-        let source = Box::new(rf64::as_riff(File::open(path)?)?);
+        let source = Box::new(riff::tidied(File::open(path)?)?);
         let stream = Self::open(source, path.extension(), decoders)?;
         Ok(Self { path: Some(path.into()), ..stream })
     }
