@@ -1,5 +1,7 @@
 //! Measures a stream as it is decoded: loudness, peak and brightness.
 
+use std::sync::{Arc, LazyLock};
+
 use ebur128::{Channel, EbuR128, Mode};
 use realfft::{RealFftPlanner, RealToComplex, num_complex::Complex};
 
@@ -15,7 +17,7 @@ const LOWEST_RATE: u32 = 2 * 1682;
 /// Lower limit of the peak, so that digital silence has a number, in dBFS.
 const PEAK_FLOOR: f32 = -120.0;
 
-/// Collects [`Features`] over a stream.
+/// Collects [`Features`] over a stream, but for its brightness.
 pub struct Meter {
     /// None for a rate or a number of channels (above 64) whose loudness cannot be measured.
     loudness: Option<EbuR128>,
@@ -23,32 +25,30 @@ pub struct Meter {
     rate: u32,
     frames: u64,
     peak: f32,
-    spectrum: Spectrum,
 }
 
 impl Meter {
     /// Prepares for a stream of `channels` interleaved channels at `rate` Hz.
     pub fn new(rate: u32, channels: usize) -> Self {
-        Self { loudness: meter(rate, channels), channels, rate, frames: 0, peak: 0.0, spectrum: Spectrum::new() }
+        Self { loudness: meter(rate, channels), channels, rate, frames: 0, peak: 0.0 }
     }
 
-    /// Adds a block: the same frames interleaved and as their mean over channels.
-    pub fn add(&mut self, interleaved: &[f32], mono: &[f32]) {
-        self.frames += mono.len() as u64;
+    /// Adds interleaved frames.
+    pub fn add(&mut self, interleaved: &[f32]) {
+        self.frames += (interleaved.len() / self.channels.max(1)) as u64;
         self.peak = self.peak.max(largest(interleaved));
         if self.loudness.as_mut().is_some_and(|meter| meter.add_frames_f32(interleaved).is_err()) {
             self.loudness = None;
         }
-        self.spectrum.add(mono);
     }
 
     /// Ends the stream.
     #[expect(clippy::cast_possible_truncation, reason = "loudness in f32 keeps more digits than its standard asks")]
-    pub fn finish(mut self) -> Features {
+    pub fn finish(mut self, brightness_hz: f32) -> Features {
         Features {
             lufs: self.integrated_loudness().map(|l| l as f32),
             peak_db: (20.0 * self.peak.log10()).max(PEAK_FLOOR),
-            brightness_hz: self.spectrum.centroid(self.rate),
+            brightness_hz,
         }
     }
 
@@ -82,9 +82,8 @@ fn meter(rate: u32, channels: usize) -> Option<EbuR128> {
 }
 
 /// Sums the spectral centroid over consecutive windows, each weighted by its magnitude.
-struct Spectrum {
-    fft: std::sync::Arc<dyn RealToComplex<f32>>,
-    window: Vec<f32>,
+pub struct Spectrum {
+    fft: Arc<dyn RealToComplex<f32>>,
     waiting: Vec<f32>,
     windows: usize,
     input: Vec<f32>,
@@ -94,12 +93,17 @@ struct Spectrum {
     total: f64,
 }
 
+/// The transform and its window.
+static PLAN: LazyLock<(Arc<dyn RealToComplex<f32>>, Vec<f32>)> = LazyLock::new(|| {
+    let window = (0..WINDOW).map(|n| hann(n, WINDOW)).collect();
+    (RealFftPlanner::new().plan_fft_forward(WINDOW), window)
+});
+
 impl Spectrum {
-    fn new() -> Self {
-        let fft = plan();
-        let window = (0..WINDOW).map(|n| hann(n, WINDOW)).collect();
+    /// Begins a stream.
+    pub fn new() -> Self {
+        let fft = PLAN.0.clone();
         Self {
-            window,
             waiting: Vec::with_capacity(WINDOW),
             windows: 0,
             input: vec![0.0; WINDOW],
@@ -111,7 +115,8 @@ impl Spectrum {
         }
     }
 
-    fn add(&mut self, mut mono: &[f32]) {
+    /// Adds samples.
+    pub fn add(&mut self, mut mono: &[f32]) {
         while !mono.is_empty() {
             let (now, rest) = mono.split_at(mono.len().min(WINDOW - self.waiting.len()));
             self.waiting.extend_from_slice(now);
@@ -128,7 +133,7 @@ impl Spectrum {
 
     fn measure(&mut self) {
         self.waiting.resize(WINDOW, 0.0);
-        for ((out, sample), weight) in self.input.iter_mut().zip(&self.waiting).zip(&self.window) {
+        for ((out, sample), weight) in self.input.iter_mut().zip(&self.waiting).zip(&PLAN.1) {
             *out = sample * weight;
         }
         self.waiting.clear();
@@ -145,8 +150,9 @@ impl Spectrum {
         }
     }
 
+    /// Ends the stream; returns its centroid in Hz.
     #[expect(clippy::cast_possible_truncation, reason = "a frequency in Hz needs no more than f32")]
-    fn centroid(&mut self, rate: u32) -> f32 {
+    pub fn centroid(&mut self, rate: u32) -> f32 {
         if !self.waiting.is_empty() {
             self.measure();
         }
@@ -170,12 +176,6 @@ pub(super) fn largest(samples: &[f32]) -> f32 {
     lanes.into_iter().chain(rest.iter().map(|s| s.abs())).fold(0.0, f32::max)
 }
 
-fn plan() -> std::sync::Arc<dyn RealToComplex<f32>> {
-    static PLAN: std::sync::LazyLock<std::sync::Arc<dyn RealToComplex<f32>>> =
-        std::sync::LazyLock::new(|| RealFftPlanner::new().plan_fft_forward(WINDOW));
-    PLAN.clone()
-}
-
 fn hann(n: usize, length: usize) -> f32 {
     0.5 - 0.5 * (std::f32::consts::TAU * n as f32 / length as f32).cos()
 }
@@ -188,8 +188,10 @@ mod tests {
     fn measured(rate: u32, channels: usize, mono: &[f32]) -> Features {
         let mut meter = Meter::new(rate, channels);
         let interleaved: Vec<f32> = mono.iter().flat_map(|s| std::iter::repeat_n(*s, channels)).collect();
-        meter.add(&interleaved, mono);
-        meter.finish()
+        meter.add(&interleaved);
+        let mut spectrum = Spectrum::new();
+        spectrum.add(mono);
+        meter.finish(spectrum.centroid(rate))
     }
 
     fn sine(rate: u32, hz: f32, seconds: f32, level: f32) -> Vec<f32> {

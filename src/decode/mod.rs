@@ -22,7 +22,7 @@ use bevy::prelude::*;
 use symphonia::core::io::MediaSource;
 
 use self::descriptors::Descriptors;
-use self::features::Meter;
+use self::features::{Meter, Spectrum};
 use self::peaks::{Outline, Peaks};
 use self::stream::{Block, Decoders, Stream};
 use self::waveform::{Builder, Pyramid};
@@ -73,7 +73,8 @@ pub struct Features {
     pub brightness_hz: f32,
 }
 
-/// The mono audio that is analysed: mean of all channels at the file's own rate.
+/// The mono audio that is analysed: mean of all channels at the file's own rate, or the first channel alone where the
+/// mean is silent.
 #[derive(Clone, Debug)]
 pub struct Pcm {
     /// Sample rate in Hz.
@@ -230,14 +231,42 @@ pub struct Digest {
     rate: u32,
     channels: usize,
     meter: Meter,
-    peaks: Peaks,
     mono: Vec<f32>,
-    head: Vec<f32>,
-    head_start: u64,
-    head_peak: f32,
+    mean: Heard,
+    /// The first channel, for as long as the mean is silent: channels of opposite phase cancel each other out.
+    first: Option<Heard>,
+    silent: bool,
     /// Frames that are kept for the model.
     room: usize,
     frames: u64,
+}
+
+/// What is gathered of one channel, or of the mean of all.
+struct Heard {
+    peaks: Peaks,
+    spectrum: Spectrum,
+    head: Vec<f32>,
+    head_start: u64,
+    head_peak: f32,
+}
+
+impl Heard {
+    fn new() -> Self {
+        Self { peaks: Peaks::default(), spectrum: Spectrum::new(), head: Vec::new(), head_start: 0, head_peak: 0.0 }
+    }
+
+    /// Adds the samples from frame `at` on, of which `room` are kept.
+    fn add(&mut self, samples: &[f32], at: u64, room: usize) {
+        self.spectrum.add(samples);
+        self.peaks.add(samples);
+        if self.head.len() >= room && self.head_peak < SILENCE {
+            self.head.clear();
+            self.head_start = at;
+        }
+        let taken = &samples[..samples.len().min(room - self.head.len())];
+        self.head_peak = self.head_peak.max(features::largest(taken));
+        self.head.extend_from_slice(taken);
+    }
 }
 
 impl Digest {
@@ -248,11 +277,10 @@ impl Digest {
             rate,
             channels,
             meter: Meter::new(rate, channels),
-            peaks: Peaks::default(),
             mono: Vec::new(),
-            head: Vec::new(),
-            head_start: 0,
-            head_peak: 0.0,
+            mean: Heard::new(),
+            first: None,
+            silent: true,
             room: (keep * f64::from(rate)) as usize,
             frames: 0,
         }
@@ -261,15 +289,15 @@ impl Digest {
     /// Adds interleaved frames.
     pub fn add(&mut self, interleaved: &[f32]) {
         downmix(interleaved, self.channels, &mut self.mono);
-        self.meter.add(interleaved, &self.mono);
-        self.peaks.add(&self.mono);
-        if self.head.len() >= self.room && self.head_peak < SILENCE {
-            self.head.clear();
-            self.head_start = self.frames;
+        self.meter.add(interleaved);
+        self.mean.add(&self.mono, self.frames, self.room);
+        self.silent = self.silent && features::largest(&self.mono) < SILENCE;
+        if !self.silent {
+            self.first = None;
+        } else if self.channels > 1 {
+            let first: Vec<f32> = interleaved.iter().step_by(self.channels).copied().collect();
+            self.first.get_or_insert_with(Heard::new).add(&first, self.frames, self.room);
         }
-        let taken = &self.mono[..self.mono.len().min(self.room - self.head.len())];
-        self.head_peak = self.head_peak.max(features::largest(taken));
-        self.head.extend_from_slice(taken);
         self.frames += self.mono.len() as u64;
     }
 
@@ -291,11 +319,14 @@ impl Digest {
 
     /// Ends the sound.
     pub fn finish(self, codec: &str) -> Decoded {
+        let info = self.info(codec);
+        let first = self.first.filter(|first| first.head_peak >= SILENCE);
+        let mut heard = first.unwrap_or(self.mean);
         Decoded {
-            info: self.info(codec),
-            thumbnail: Thumbnail(Box::new(self.peaks.outline())),
-            features: self.meter.finish(),
-            pcm: Pcm { rate: self.rate, start: self.head_start as f64 / f64::from(self.rate), mono: self.head },
+            info,
+            thumbnail: Thumbnail(Box::new(heard.peaks.outline())),
+            features: self.meter.finish(heard.spectrum.centroid(self.rate)),
+            pcm: Pcm { rate: self.rate, start: heard.head_start as f64 / f64::from(self.rate), mono: heard.head },
             skipped: 0,
         }
     }
@@ -441,4 +472,34 @@ fn trace(look: &Look, newest: &AtomicU64, decoders: &mut Decoders) -> Option<See
     // A file that cannot be decoded has its reason from the analysis already.
     let wave = crate::actor::contained(trace).ok()?.ok()??;
     Some(Seen { entity: look.entity, serial: look.serial, wave })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn digested(channels: usize, interleaved: &[f32]) -> Decoded {
+        let mut digest = Digest::new(8000, channels, 0.5);
+        interleaved.chunks(channels * 1000).for_each(|block| digest.add(block));
+        digest.finish("")
+    }
+
+    #[test]
+    fn channels_that_cancel_each_other_out_are_heard_by_the_first() {
+        let silence = std::iter::repeat_n(0.0, 5000);
+        let tone: Vec<f32> = silence.chain((0..9000).map(|n| (n as f32 * 0.3).sin() * 0.5)).collect();
+        let alone = digested(1, &tone);
+        let stereo: Vec<f32> = tone.iter().flat_map(|s| [*s, -s]).collect();
+        let opposite = digested(2, &stereo);
+        assert_eq!(opposite.pcm.mono, alone.pcm.mono);
+        assert_eq!((opposite.pcm.start, opposite.info.frames), (0.5, 14_000));
+        assert_eq!(opposite.thumbnail, alone.thumbnail);
+        assert!((opposite.features.brightness_hz - alone.features.brightness_hz).abs() < f32::EPSILON);
+        // What is heard in the mean is the mean from the start, even if it begins with channels of opposite phase.
+        let then = [&stereo[..], &[0.4; 2000]].concat();
+        let mean: Vec<f32> = then.as_chunks::<2>().0.iter().map(|[l, r]| (l + r) * 0.5).collect();
+        assert_eq!(digested(2, &then).pcm.mono, digested(1, &mean).pcm.mono);
+        assert_eq!(digested(2, &then).thumbnail, digested(1, &mean).thumbnail);
+        assert!(digested(2, &vec![0.0; 9000]).pcm.mono.iter().all(|s| *s == 0.0));
+    }
 }
