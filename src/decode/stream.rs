@@ -20,7 +20,7 @@ use symphonia::core::meta::MetadataOptions;
 use symphonia::core::packet::Packet;
 use symphonia::core::units::{Duration, TimeBase, Timestamp};
 
-use super::{DecodeError, riff};
+use super::{DecodeError, downmix, riff};
 
 /// Sample rates that a sound file can sensibly state, in Hz.
 const RATES: std::ops::RangeInclusive<u32> = 100..=6_144_000;
@@ -261,7 +261,8 @@ impl Stream {
 
     /// Decodes the next block; `None` at the end.
     ///
-    /// A stream whose rate or channels change (chained Ogg) ends at the change.
+    /// In a stream whose channels change (chained Ogg), all of the first number are given the mean of the others; one
+    /// whose rate changes ends at the change.
     ///
     /// # Errors
     /// The file could not be read, or is damaged beyond use.
@@ -302,14 +303,21 @@ impl Stream {
                     if !RATES.contains(&spec.0) || spec.1 == 0 {
                         return Err(DecodeError::Damaged(format!("states {} Hz, {} channels", spec.0, spec.1)));
                     }
-                    if *self.spec.get_or_insert(spec) != spec {
+                    let (rate, channels) = *self.spec.get_or_insert(spec);
+                    if spec.0 != rate {
                         return self.end();
                     }
                     audio.copy_to_vec_interleaved(&mut self.block);
                     let frames = audio.frames();
+                    if spec.1 != channels {
+                        let mut mean = Vec::new();
+                        downmix(&self.block, spec.1, &mut mean);
+                        self.block.clear();
+                        self.block.extend(mean.iter().flat_map(|sample| std::iter::repeat_n(*sample, channels)));
+                    }
                     let early = self.place(&packet, frames);
                     if early < frames {
-                        break (spec.0, spec.1, early * spec.1);
+                        break (rate, channels, early * channels);
                     }
                 }
                 Err(Error::DecodeError(_) | Error::IoError(_) | Error::ResetRequired) => {
@@ -461,6 +469,18 @@ mod tests {
             let error: f32 = all[frame..].iter().zip(&found).map(|(a, b)| (a - b).powi(2)).sum();
             assert!(error < 1e-3, "{frame}: {error}");
         }
+    }
+
+    #[test]
+    fn a_chained_file_whose_channels_change_is_read_to_its_end() {
+        let (first, width) = rest(&mut open(&file("tests/audio/vorbis.ogg")));
+        let (all, _) = rest(&mut open(&file("tests/audio/chained_stereo.ogg")));
+        assert_eq!((width, all.len()), (1, 2 * first.len()));
+        assert_eq!(all[..first.len()], first);
+        // The second link has the same sound on two channels.
+        let error: f32 = all[first.len()..].iter().zip(&first).map(|(a, b)| (a - b).powi(2)).sum();
+        let power: f32 = first.iter().map(|a| a * a).sum();
+        assert!(error < 0.05 * power, "{error} of {power}");
     }
 
     #[test]
