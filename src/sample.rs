@@ -70,7 +70,9 @@ pub struct Arrived;
 /// The step at which a file failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
-    /// Reading or decoding the file.
+    /// Reading the file: says nothing of its content, so it is looked at again whenever it is listed.
+    Read,
+    /// Decoding its bytes.
     Decode,
     /// Turning its audio into a vector.
     Embed,
@@ -80,6 +82,7 @@ impl Stage {
     /// The name used in results and in the library file.
     pub fn name(self) -> &'static str {
         match self {
+            Stage::Read => "read",
             Stage::Decode => "decode",
             Stage::Embed => "embed",
         }
@@ -87,17 +90,24 @@ impl Stage {
 
     /// Reads a name written by [`Stage::name`].
     pub fn from_name(name: &str) -> Option<Self> {
-        [Stage::Decode, Stage::Embed].into_iter().find(|s| s.name() == name)
+        [Stage::Read, Stage::Decode, Stage::Embed].into_iter().find(|s| s.name() == name)
     }
 }
 
-/// The file could not be analysed; it is looked at again when its stamp changes.
+/// The file could not be analysed; one that was read is looked at again when its stamp changes.
 #[derive(Component, Clone, Debug, PartialEq, Eq)]
 pub struct Failed {
     /// Where it failed.
     pub stage: Stage,
     /// Why, as shown to the user.
     pub reason: String,
+}
+
+impl Failed {
+    /// Tells whether it lies in the bytes, so that every copy of them fails too.
+    pub fn is_of_content(&self) -> bool {
+        self.stage != Stage::Read
+    }
 }
 
 /// The user's own words for a sample; they follow the content when the file moves.

@@ -107,7 +107,6 @@ impl<'a> Following<'a> {
             sum.new += part.new;
             sum.changed += part.changed;
             sum.unchanged += part.unchanged;
-            sum.missing += part.missing;
         }
         let stored = self.stored.read(world.resource::<Messages<Stored>>()).filter(|stored| stored.done);
         let stored: Vec<Entity> = stored.map(|stored| stored.entity).collect();
@@ -168,6 +167,9 @@ pub(super) fn readable(common: &Common, folders: &[PathBuf]) -> Result<Vec<PathB
 fn report(world: &mut World, common: &Common, folders: &[PathBuf], tally: Tally, took: Duration) -> Result<()> {
     let members: HashSet<Entity> =
         folders.iter().flat_map(|folder| world.resource::<SampleIndex>().below(folder).collect::<Vec<_>>()).collect();
+    // Those that went while they were analysed are missing too.
+    let mut gone = world.query_filtered::<Entity, With<Missing>>();
+    let missing = gone.iter(world).filter(|entity| members.contains(entity)).count();
     let mut samples =
         world.query_filtered::<(Entity, &Sample, Option<&AudioInfo>, Option<&Failed>), Without<Missing>>();
     let (mut audio_seconds, mut failed) = (0.0, Vec::new());
@@ -184,7 +186,7 @@ fn report(world: &mut World, common: &Common, folders: &[PathBuf], tally: Tally,
         "new": tally.new,
         "changed": tally.changed,
         "unchanged": tally.unchanged,
-        "missing": tally.missing,
+        "missing": missing,
         "failed": failed.iter().map(|(path, failure)| failed_json(path, failure)).collect::<Vec<_>>(),
         "audio_seconds": audio_seconds,
         "seconds": seconds,
@@ -206,7 +208,7 @@ fn report(world: &mut World, common: &Common, folders: &[PathBuf], tally: Tally,
             tally.new,
             tally.changed,
             tally.unchanged,
-            tally.missing,
+            missing,
             failed.len(),
             audio_seconds,
         )

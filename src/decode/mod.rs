@@ -208,13 +208,18 @@ impl Source {
 /// # Errors
 /// See [`DecodeError`]; a panic of a decoder is one of them.
 pub fn decode(source: Source, path: &Path, keep: f64, decoders: &mut Decoders) -> Result<Decoded, DecodeError> {
+    let in_memory = matches!(source.bytes, Bytes::Whole(_));
     let decode = || {
         let mut stream = Stream::open(source.into_media()?, path.extension(), decoders)?;
         let decoded = decode_stream(&mut stream, keep)?;
         stream.close(decoders);
         Ok(decoded)
     };
-    crate::actor::contained(decode).unwrap_or_else(|panic| Err(DecodeError::Panicked(panic)))
+    crate::actor::contained(decode).unwrap_or_else(|panic| Err(DecodeError::Panicked(panic))).map_err(|e| match e {
+        // Bytes in memory can always be read; a reader that fails on them was led astray by them.
+        DecodeError::Read(error) if in_memory => DecodeError::Damaged(error.to_string()),
+        error => error,
+    })
 }
 
 fn decode_stream(stream: &mut Stream, keep: f64) -> Result<Decoded, DecodeError> {

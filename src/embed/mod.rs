@@ -11,6 +11,7 @@ pub mod head;
 pub mod manifest;
 pub mod session;
 
+use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,7 +25,9 @@ use crate::SoundkinSystems;
 use crate::actor::{Actor, Wake, contained};
 use crate::decode::descriptors::{Describer, Descriptors};
 use crate::decode::stream::Decoders;
-use crate::decode::{self, AudioInfo, Decoded, Digest, Features, Kept, Newest, Pcm, Source, Taken, Thumbnail};
+use crate::decode::{
+    self, AudioInfo, DecodeError, Decoded, Digest, Features, Kept, Newest, Pcm, Source, Taken, Thumbnail,
+};
 use crate::sample::{
     Arrived, ContentHash, Failed, FileStamp, Guest, Missing, Notice, Recording, Restored, Sample, SampleIndex, Stage,
 };
@@ -139,14 +142,29 @@ enum Outcome {
     Changed(FileStamp),
     /// Its content is known; these samples that have it too are no longer where they were.
     Known { gone: Vec<Entity> },
-    /// It could not be decoded.
-    Undecodable(String),
+    /// It is not there any more, for this reason.
+    Gone(String),
+    /// It could not be read or decoded.
+    Undecodable(Stage, String),
     /// It was decoded, or measured while it was recorded, and embedded unless the machine cannot.
     Decoded(Box<Decoded>, Result<Embedded, EmbedError>),
     /// It was decoded for its descriptors only.
     Described(Descriptors),
     /// A moment of a take was embedded; a silent one was not.
     Newest(Option<Embedded>),
+}
+
+impl From<DecodeError> for Outcome {
+    fn from(error: DecodeError) -> Self {
+        let reason = error.to_string();
+        match error {
+            DecodeError::Read(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+                Outcome::Gone(reason)
+            }
+            DecodeError::Read(_) => Outcome::Undecodable(Stage::Read, reason),
+            _ => Outcome::Undecodable(Stage::Decode, reason),
+        }
+    }
 }
 
 #[derive(Resource)]
@@ -215,6 +233,7 @@ fn collect_analyses(
     known: Query<Known>,
     embedded: Query<(), With<Embedding>>,
     recordings: Query<(), With<Recording>>,
+    guests: Query<(), With<Guest>>,
     mut notices: MessageWriter<Notice>,
     mut commands: Commands,
 ) {
@@ -241,8 +260,10 @@ fn collect_analyses(
             Outcome::Known { gone } => {
                 let twins = index.content_of_size(reply.stamp.size).iter().map(|(_, twin)| *twin);
                 let twins = twins.filter_map(|twin| known.get(twin).ok()).filter(|twin| Some(*twin.0) == reply.hash);
-                let twin =
-                    twins.max_by_key(|(.., embedding, descriptors, _)| (descriptors.is_some(), embedding.is_some()));
+                let lasting = |failed: Option<&Failed>| failed.is_some_and(Failed::is_of_content);
+                let twin = twins.max_by_key(|(.., embedding, descriptors, failed)| {
+                    (descriptors.is_some(), embedding.is_some(), lasting(*failed))
+                });
                 if let Some((hash, measured, embedding, descriptors, failed)) = twin {
                     analysis.recognised += 1;
                     entity.try_insert(*hash);
@@ -254,7 +275,7 @@ fn collect_analyses(
                     }
                     embedding.map(|e| entity.try_insert(e.clone()));
                     descriptors.map(|d| entity.try_insert(d.clone()));
-                    failed.map(|f| entity.try_insert(f.clone()));
+                    failed.filter(|f| f.is_of_content()).map(|f| entity.try_insert(f.clone()));
                 }
                 for old in gone {
                     if let Ok(mut old) = commands.get_entity(old) {
@@ -262,13 +283,21 @@ fn collect_analyses(
                     }
                 }
             }
-            Outcome::Undecodable(reason) if embedded.contains(reply.entity) => {
+            Outcome::Gone(reason) | Outcome::Undecodable(_, reason) if embedded.contains(reply.entity) => {
                 tracing::warn!("a sound is compared without descriptors: {reason}");
                 entity.try_insert(PassedOver);
             }
-            Outcome::Undecodable(reason) => {
-                reply.hash.map(|hash| entity.try_insert(hash));
-                entity.try_insert(Failed { stage: Stage::Decode, reason });
+            // It comes back when it is listed again; a guest never is.
+            Outcome::Gone(_) if !guests.contains(reply.entity) => {
+                entity.try_insert(Missing);
+            }
+            Outcome::Gone(reason) => {
+                entity.try_insert(Failed { stage: Stage::Read, reason });
+            }
+            Outcome::Undecodable(stage, reason) => {
+                let failed = Failed { stage, reason };
+                reply.hash.filter(|_| failed.is_of_content()).map(|hash| entity.try_insert(hash));
+                entity.try_insert(failed);
             }
             Outcome::Described(descriptors) => {
                 analysis.described += 1;
@@ -359,7 +388,7 @@ fn dispatch_analyses(
     guests: Query<Waiting, (With<Guest>, Without<Embedding>, Ready)>,
     members: Query<Waiting, (Without<Guest>, Without<Embedding>, Ready)>,
     undescribed: Query<Waiting, (Without<Guest>, Undescribed, Ready)>,
-    complete: Query<Has<Descriptors>, Or<(With<Embedding>, With<Failed>)>>,
+    complete: Query<(Has<Embedding>, Has<Descriptors>, Option<&Failed>)>,
     paths: Query<&Sample>,
     mut commands: Commands,
 ) {
@@ -379,7 +408,11 @@ fn dispatch_analyses(
         }
         // Any twin with a vector shows where a new file came from; only a described one helps a sample that has a vector,
         // or a guest, which nobody describes later.
-        let helps = |twin| complete.get(twin).is_ok_and(|described| described || !(embedded || guest));
+        let helps = |twin| {
+            complete.get(twin).is_ok_and(|(vector, described, failed)| {
+                (vector || failed.is_some_and(Failed::is_of_content)) && (described || !(embedded || guest))
+            })
+        };
         let twins = index.content_of_size(stamp.size).iter().filter(|(_, twin)| helps(*twin));
         let known =
             twins.filter_map(|(hash, twin)| Some((*hash, *twin, paths.get(*twin).ok()?.path.clone()))).collect();
@@ -450,7 +483,7 @@ impl Analyst {
     ) -> Outcome {
         let source = match Source::open(path) {
             Ok(source) => source,
-            Err(error) => return Outcome::Undecodable(error.to_string()),
+            Err(error) => return error.into(),
         };
         if source.stamp != stamp {
             return Outcome::Changed(source.stamp);
@@ -476,15 +509,15 @@ impl Analyst {
                 let describer = self.describer.get_or_insert_with(|| Describer::new(filter));
                 match contained(|| describer.describe(&decoded.pcm)) {
                     Ok(Some(descriptors)) => Outcome::Described(descriptors),
-                    Ok(None) => Outcome::Undecodable(EmbedError::Rate(decoded.pcm.rate).to_string()),
-                    Err(panic) => Outcome::Undecodable(EmbedError::Panicked(panic).to_string()),
+                    Ok(None) => Outcome::Undecodable(Stage::Decode, EmbedError::Rate(decoded.pcm.rate).to_string()),
+                    Err(panic) => Outcome::Undecodable(Stage::Decode, EmbedError::Panicked(panic).to_string()),
                 }
             }
             Ok(decoded) => {
                 let embedded = self.embed_contained(&decoded);
                 Outcome::Decoded(Box::new(decoded), embedded)
             }
-            Err(error) => Outcome::Undecodable(error.to_string()),
+            Err(error) => error.into(),
         }
     }
 
@@ -501,5 +534,19 @@ impl Analyst {
             None => self.embedder.insert(Embedder::new(&self.model)?),
         };
         embedder.embed(&decoded.pcm)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_lies_in_the_bytes_is_a_failure_to_decode() {
+        let outcome = |kind: ErrorKind| Outcome::from(DecodeError::Read(kind.into()));
+        assert!(matches!(outcome(ErrorKind::NotFound), Outcome::Gone(_)));
+        assert!(matches!(outcome(ErrorKind::NotADirectory), Outcome::Gone(_)));
+        assert!(matches!(outcome(ErrorKind::PermissionDenied), Outcome::Undecodable(Stage::Read, _)));
+        assert!(matches!(Outcome::from(DecodeError::Empty), Outcome::Undecodable(Stage::Decode, _)));
     }
 }

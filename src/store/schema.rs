@@ -15,7 +15,7 @@ const APPLICATION_ID: i64 = 0x534b_696e;
 ///
 /// A sample is a path with a stamp; what was heard in it hangs on the hash of its content, so that copies share it
 /// and moves keep it.
-const MIGRATIONS: [&str; 4] = [
+const MIGRATIONS: [&str; 5] = [
     "
     CREATE TABLE folder (
         path BLOB NOT NULL PRIMARY KEY,
@@ -66,6 +66,8 @@ const MIGRATIONS: [&str; 4] = [
 ",
     // Recordings that were only questions were stored once, under a name that is no path; the second is UTF-16.
     "DELETE FROM sample WHERE size = 0 AND path IN (CAST('recording' AS BLOB), x'7200650063006f007200640069006e006700')",
+    // A drive that was away once is no reason for ever.
+    "UPDATE sample SET failed_stage = 'read' WHERE failed_stage = 'decode' AND failed_reason LIKE 'cannot be read (%'",
 ];
 
 /// Why a library cannot be opened.

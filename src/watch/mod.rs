@@ -21,7 +21,7 @@ use self::walk::Found;
 use crate::SoundkinSystems;
 use crate::actor::{Actor, Closed, Outbox, Wake};
 use crate::sample::{
-    Arrived, ContentHash, FileStamp, Folders, Guest, Missing, Notice, Restored, Sample, SampleIndex, Tags,
+    Arrived, ContentHash, Failed, FileStamp, Folders, Guest, Missing, Notice, Restored, Sample, SampleIndex, Tags,
 };
 
 /// Files handed over together, so that a large folder costs few messages.
@@ -142,7 +142,7 @@ fn collect_facts(
     mut listing: ResMut<Listing>,
     folders: Res<Folders>,
     index: Res<SampleIndex>,
-    samples: Query<(&FileStamp, Has<Missing>), (With<Sample>, Without<Guest>)>,
+    samples: Query<(&FileStamp, Has<Missing>, Option<&Failed>), (With<Sample>, Without<Guest>)>,
     mut listed: MessageWriter<FolderListed>,
     mut notices: MessageWriter<Notice>,
     mut commands: Commands,
@@ -160,9 +160,13 @@ fn collect_facts(
                     }
                     let known = index.at(&path).or_else(|| fresh.get(&path).copied());
                     let entity = match known.map(|entity| (entity, samples.get(entity))) {
-                        Some((entity, Ok((known, missing)))) => {
+                        Some((entity, Ok((known, missing, failed)))) => {
                             if missing {
                                 commands.entity(entity).try_remove::<Missing>();
+                            }
+                            // What could not be read before may be readable now.
+                            if failed.is_some_and(|failed| !failed.is_of_content()) {
+                                commands.entity(entity).try_remove::<Failed>();
                             }
                             if *known == stamp {
                                 tally.unchanged += 1;
@@ -190,7 +194,7 @@ fn collect_facts(
                 }
             }
             Fact::Gone(path) => {
-                for entity in index.below(&path).filter(|e| samples.get(*e).is_ok_and(|(_, missing)| !missing)) {
+                for entity in index.below(&path).filter(|e| samples.get(*e).is_ok_and(|(_, missing, _)| !missing)) {
                     commands.entity(entity).try_insert(Missing);
                 }
             }
@@ -200,7 +204,7 @@ fn collect_facts(
                     if listing.seen.contains(&entity) || unknown.contains(&entity) {
                         continue;
                     }
-                    if let Ok((_, missing)) = samples.get(entity) {
+                    if let Ok((_, missing, _)) = samples.get(entity) {
                         listing.tally.missing += 1;
                         if !missing {
                             commands.entity(entity).try_insert(Missing);
@@ -503,7 +507,7 @@ impl Watching {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sample::SamplePlugin;
+    use crate::sample::{SamplePlugin, Stage};
 
     fn app() -> App {
         let mut app = App::new();
@@ -559,6 +563,23 @@ mod tests {
         }
         assert_eq!(tally, Some(Tally { files: 3, new: 1, changed: 1, unchanged: 1, missing: 1 }));
         assert_eq!(count::<With<Missing>>(app.world_mut()), 1);
+    }
+
+    #[test]
+    fn a_file_that_could_not_be_read_is_tried_again_when_it_is_listed_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut app = app();
+        for (name, stage) in [("away.wav", Stage::Read), ("damaged.wav", Stage::Decode)] {
+            let path = folder.path().join(name);
+            std::fs::write(&path, b"x").unwrap();
+            let stamp = FileStamp::of(&path.metadata().unwrap());
+            let failed = Failed { stage, reason: String::new() };
+            app.world_mut().spawn((Sample { path: path.as_path().into() }, stamp, failed));
+        }
+        add(&mut app, folder.path(), false);
+        let world = app.world_mut();
+        let failed: Vec<Stage> = world.query::<&Failed>().iter(world).map(|failed| failed.stage).collect();
+        assert_eq!(failed, [Stage::Decode]);
     }
 
     #[test]

@@ -185,6 +185,53 @@ fn bad_files_fail_with_a_reason_and_are_not_tried_again() {
     assert_eq!(failed(&mut engine).len(), 3);
 }
 
+#[test]
+fn files_that_are_away_while_they_are_analysed_are_missing_until_they_are_back() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = folder_of_sounds(root.path(), 6);
+    let library = root.path().join("library.db");
+    let mut engine = app(&library);
+    engine.world_mut().resource_mut::<Analysis>().paused = true;
+    engine.world_mut().write_message(soundkin::watch::AddFolder { path: folder.clone(), follow: false });
+    let listed = |world: &mut World| world.query::<&Sample>().iter(world).len() == 6;
+    assert!(run_until(&mut engine, Some(Duration::from_mins(1)), listed));
+    let away = folder.with_file_name("away");
+    std::fs::rename(&folder, &away).unwrap();
+    engine.world_mut().resource_mut::<Analysis>().paused = false;
+    assert!(run_until(&mut engine, Some(Duration::from_mins(1)), is_idle));
+    assert_eq!(failed(&mut engine), []);
+    let world = engine.world_mut();
+    assert_eq!(world.query_filtered::<(), With<Missing>>().iter(world).count(), 6);
+    drop(engine);
+    std::fs::rename(&away, &folder).unwrap();
+    let mut engine = app(&library);
+    index(&mut engine, &folder);
+    assert_eq!(vectors(&mut engine).len(), 6);
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "an older program's work can only be done behind this one's back")]
+fn a_failure_to_read_that_an_older_library_kept_is_tried_again() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = folder_of_sounds(root.path(), 3);
+    std::fs::write(folder.join("page.mp3"), "<html><body>not found</body></html>".repeat(40)).unwrap();
+    let library = root.path().join("library.db");
+    index(&mut app(&library), &folder);
+    rusqlite::Connection::open(&library)
+        .unwrap()
+        .execute_batch(
+            "DELETE FROM embedding; DELETE FROM content; UPDATE sample SET hash = NULL, failed_stage = 'decode',
+             failed_reason = 'cannot be read (Input/output error (os error 5)); check its permissions and the drive'
+             WHERE failed_stage IS NULL; PRAGMA user_version = 3",
+        )
+        .unwrap();
+    let mut engine = app(&library);
+    index(&mut engine, &folder);
+    let analysis = engine.world().resource::<Analysis>().clone();
+    assert_eq!((vectors(&mut engine).len(), analysis.decoded), (3, 3));
+    assert_eq!(failed(&mut engine).len(), 1, "what cannot be decoded is not tried again");
+}
+
 /// Turns a library into one of the version before descriptors.
 #[expect(clippy::disallowed_methods, reason = "an older program's work can only be done behind this one's back")]
 fn take_back_to_the_first_version(library: &std::path::Path) {
