@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use bevy::prelude::*;
-use crossbeam_channel::{Receiver, bounded, select};
+use crossbeam_channel::{Receiver, Sender, bounded, select};
 use notify::{RecursiveMode, Watcher};
 
 use self::debounce::Debounce;
@@ -320,6 +320,8 @@ struct Watching {
     watcher: Option<notify::RecommendedWatcher>,
     changes: Receiver<PathBuf>,
     overflow: Receiver<()>,
+    /// Held because a channel that nobody can send to is always ready, and there may be no watcher.
+    _senders: (Sender<PathBuf>, Sender<()>),
     followed: Vec<PathBuf>,
     /// Folders to be followed that are not there now, such as a drive that was pulled out.
     away: Vec<PathBuf>,
@@ -331,6 +333,7 @@ impl Watching {
     fn new(outbox: Outbox<Fact>) -> Self {
         let (change_sender, changes) = bounded(CHANGES);
         let (overflow_sender, overflow) = bounded(1);
+        let senders = (change_sender.clone(), overflow_sender.clone());
         let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
             let (paths, lost) = match event {
                 Ok(event) if event.kind.is_access() => return,
@@ -346,6 +349,7 @@ impl Watching {
             watcher: watcher.ok(),
             changes,
             overflow,
+            _senders: senders,
             followed: Vec::new(),
             away: Vec::new(),
             debounce: Debounce::default(),
@@ -636,6 +640,25 @@ mod tests {
         std::fs::create_dir(&folder).unwrap();
         std::fs::write(folder.join("a.wav"), b"x").unwrap();
         until(&mut app, "the file's return", |world| count::<With<Missing>>(world) == 0);
+    }
+
+    #[test]
+    fn without_file_notifications_the_thread_still_sleeps_and_looks_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().to_owned();
+        let body = move |inbox: Receiver<Job>, outbox| {
+            let mut watching = Watching { watcher: None, ..Watching::new(outbox) };
+            watching.debounce.push(path, Instant::now());
+            // One turn, which has nothing to do until the folder is due.
+            let _ = watching.turn(&inbox);
+        };
+        let actor = Actor::spawn("test", 1, &Wake::default(), body).unwrap();
+        let deadline = Instant::now() + Duration::from_secs(5);
+        let listed = || actor.replies().any(|fact| matches!(fact, Fact::Listed { .. }));
+        while !listed() {
+            assert!(Instant::now() < deadline, "the turn ended without looking");
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 
     #[cfg(unix)]
