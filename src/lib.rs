@@ -135,6 +135,8 @@ fn assemble(app: &mut App, assembly: Assembly) {
 pub(crate) fn configure_sets(app: &mut App) {
     use SoundkinSystems::{Collect, Derive, Dispatch, Respond};
     app.configure_sets(Update, (Collect, Respond, Derive, Dispatch).chain());
+    // What was heard under an old stamp must not arrive after a new one.
+    app.configure_sets(Update, embed::CollectAnalyses.after(watch::CollectFacts));
 }
 
 /// Runs a headless app frame by frame until `done`, sleeping while the actors work; `false` when time ran out.

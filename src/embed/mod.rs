@@ -170,6 +170,10 @@ impl From<DecodeError> for Outcome {
 #[derive(Resource)]
 struct Analysts(Actor<Job, Reply>);
 
+/// What the workers found becomes components, within [`SoundkinSystems::Collect`].
+#[derive(SystemSet, Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct CollectAnalyses;
+
 /// Files are handed to the workers, within [`SoundkinSystems::Dispatch`].
 #[derive(SystemSet, Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct DispatchAnalyses;
@@ -204,7 +208,7 @@ impl Plugin for EmbedPlugin {
                 return;
             }
         };
-        app.add_systems(Update, collect_analyses.in_set(SoundkinSystems::Collect)).add_systems(
+        app.add_systems(Update, collect_analyses.in_set(CollectAnalyses).in_set(SoundkinSystems::Collect)).add_systems(
             Update,
             (dispatch_takes, dispatch_analyses).chain().in_set(DispatchAnalyses).in_set(SoundkinSystems::Dispatch),
         );
@@ -539,7 +543,71 @@ impl Analyst {
 
 #[cfg(test)]
 mod tests {
+    use bevy::ecs::schedule::SingleThreadedExecutor;
+
     use super::*;
+    use crate::sample::SamplePlugin;
+    use crate::watch::CollectFacts;
+
+    /// Where nothing else is said, the order of systems follows from the order in which they were added.
+    fn app() -> App {
+        let mut app = App::new();
+        app.edit_schedule(Update, |schedule| {
+            schedule.set_executor(SingleThreadedExecutor::new());
+        });
+        crate::configure_sets(&mut app);
+        app.init_resource::<Wake>().add_plugins(SamplePlugin);
+        app.world_mut().resource_mut::<Restored>().0 = true;
+        app
+    }
+
+    /// Adds the plugin with a worker that answers every job with `outcome`.
+    fn add_plugin(app: &mut App, outcome: fn(&Job) -> Outcome) {
+        let model = Arc::new(Model::built_in().unwrap());
+        app.add_plugins(EmbedPlugin { model, workers: 1, guests_only: false });
+        let wake = app.world().resource::<Wake>().clone();
+        let serve = move |job: Job| Reply {
+            entity: job.entity,
+            stamp: job.stamp,
+            hash: None,
+            recorded: false,
+            outcome: outcome(&job),
+            session_time: Duration::ZERO,
+        };
+        app.insert_resource(Analysts(Actor::pool("test", 1, 8, &wake, move || serve).unwrap()));
+    }
+
+    #[test]
+    fn a_reply_of_the_frame_in_which_the_file_changed_is_dropped() {
+        let list_anew = |analysed: Query<Entity, With<Analysed>>, mut commands: Commands| {
+            for entity in &analysed {
+                commands.entity(entity).insert(FileStamp { size: 2, modified: 2 }).remove::<Analysed>();
+            }
+        };
+        for listed_first in [true, false] {
+            let mut app = app();
+            let list_anew = list_anew.in_set(CollectFacts).in_set(SoundkinSystems::Collect);
+            if listed_first {
+                app.add_systems(Update, list_anew);
+                add_plugin(&mut app, |_| Outcome::Undecodable(Stage::Decode, String::new()));
+            } else {
+                add_plugin(&mut app, |_| Outcome::Undecodable(Stage::Decode, String::new()));
+                app.add_systems(Update, list_anew);
+            }
+            let sample = Sample { path: Path::new("/a.wav").into() };
+            let entity = app.world_mut().spawn((sample, FileStamp { size: 1, modified: 1 })).id();
+            app.update();
+            let wake = app.world().resource::<Wake>().clone();
+            wake.wait(Duration::from_secs(10));
+            app.world_mut().entity_mut(entity).insert(Analysed);
+            app.update();
+            assert_eq!(app.world().get::<FileStamp>(entity), Some(&FileStamp { size: 2, modified: 2 }));
+            assert_eq!(app.world().get::<Failed>(entity), None, "nothing is known of the new content");
+        }
+    }
+
+    #[derive(Component)]
+    struct Analysed;
 
     #[test]
     fn only_what_lies_in_the_bytes_is_a_failure_to_decode() {
