@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use bevy::prelude::*;
 
@@ -141,9 +141,7 @@ pub struct Restored(pub bool);
 pub struct SampleIndex {
     // Ordered, so that everything below a folder is one range.
     by_path: BTreeMap<Arc<Path>, Entity>,
-    by_size: HashMap<u64, Vec<(ContentHash, Entity)>>,
-    // The size under which an entity's content is listed; its stamp may have changed since.
-    sizes: HashMap<Entity, u64>,
+    contents: Contents,
 }
 
 impl SampleIndex {
@@ -158,9 +156,9 @@ impl SampleIndex {
         self.by_path.range::<Path, _>(from).take_while(move |(p, _)| p.starts_with(folder)).map(|(_, e)| *e)
     }
 
-    /// Lists the known content of files that are `size` bytes long.
-    pub fn content_of_size(&self, size: u64) -> &[(ContentHash, Entity)] {
-        self.by_size.get(&size).map_or(&[], Vec::as_slice)
+    /// Which samples have which content.
+    pub fn contents(&self) -> &Contents {
+        &self.contents
     }
 
     /// Counts all samples, guests included.
@@ -171,6 +169,43 @@ impl SampleIndex {
     /// Tells whether there are no samples at all.
     pub fn is_empty(&self) -> bool {
         self.by_path.is_empty()
+    }
+}
+
+/// Which samples have which content, and where they are; guests are left out.
+///
+/// Clones show the same. A worker has one, because it is the first to learn a file's hash; nobody holds the lock for
+/// longer than one look.
+#[derive(Clone, Default, Debug)]
+pub struct Contents(Arc<RwLock<HashMap<ContentHash, Vec<(Entity, Arc<Path>)>>>>);
+
+impl Contents {
+    /// Lists the samples with this content.
+    pub fn samples(&self, hash: ContentHash) -> Vec<(Entity, Arc<Path>)> {
+        let contents = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        contents.get(&hash).cloned().unwrap_or_default()
+    }
+
+    /// Finds a sample with this content that is `wanted`.
+    pub fn find(&self, hash: ContentHash, mut wanted: impl FnMut(Entity) -> bool) -> Option<Entity> {
+        let contents = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        contents.get(&hash)?.iter().map(|(entity, _)| *entity).find(|entity| wanted(*entity))
+    }
+
+    fn insert(&self, hash: ContentHash, entity: Entity, path: Arc<Path>) {
+        let mut contents = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        // Most content is in one place only.
+        contents.entry(hash).or_insert_with(|| Vec::with_capacity(1)).push((entity, path));
+    }
+
+    fn remove(&self, hash: ContentHash, entity: Entity) {
+        let mut contents = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(samples) = contents.get_mut(&hash) {
+            samples.retain(|(known, _)| *known != entity);
+            if samples.is_empty() {
+                contents.remove(&hash);
+            }
+        }
     }
 }
 
@@ -187,8 +222,10 @@ impl Plugin for SamplePlugin {
             .allow_ambiguous_resource::<Messages<Notice>>()
             .add_observer(index_path)
             .add_observer(forget_path)
-            .add_observer(index_content)
-            .add_observer(forget_content)
+            .add_observer(index_content::<Sample>)
+            .add_observer(index_content::<ContentHash>)
+            .add_observer(forget_content::<Sample>)
+            .add_observer(forget_content::<ContentHash>)
             .add_observer(forget_outdated);
     }
 }
@@ -207,23 +244,21 @@ fn forget_path(discarded: On<Discard, Sample>, samples: Query<&Sample>, mut inde
     }
 }
 
-fn index_content(
-    inserted: On<Insert, ContentHash>,
-    samples: Query<(&ContentHash, &FileStamp), Without<Guest>>,
-    mut index: ResMut<SampleIndex>,
+fn index_content<C: Component>(
+    inserted: On<Insert, C>,
+    samples: Query<(&Sample, &ContentHash), Without<Guest>>,
+    index: Res<SampleIndex>,
 ) {
-    if let Ok((hash, stamp)) = samples.get(inserted.entity) {
-        index.sizes.insert(inserted.entity, stamp.size);
-        index.by_size.entry(stamp.size).or_default().push((*hash, inserted.entity));
+    if let Ok((sample, hash)) = samples.get(inserted.entity) {
+        // Whichever of the two came first, it is listed once.
+        index.contents.remove(*hash, inserted.entity);
+        index.contents.insert(*hash, inserted.entity, sample.path.clone());
     }
 }
 
-fn forget_content(discarded: On<Discard, ContentHash>, mut index: ResMut<SampleIndex>) {
-    let index = &mut *index;
-    if let Some(size) = index.sizes.remove(&discarded.entity)
-        && let Some(list) = index.by_size.get_mut(&size)
-    {
-        list.retain(|(_, e)| *e != discarded.entity);
+fn forget_content<C: Component>(discarded: On<Discard, C>, known: Query<&ContentHash>, index: Res<SampleIndex>) {
+    if let Ok(hash) = known.get(discarded.entity) {
+        index.contents.remove(*hash, discarded.entity);
     }
 }
 
@@ -269,10 +304,10 @@ mod tests {
         let mut app = app();
         let entity = spawn(&mut app, "/a.wav", 7);
         app.world_mut().entity_mut(entity).insert(ContentHash([1; 32]));
-        assert_eq!(app.world().resource::<SampleIndex>().content_of_size(7).len(), 1);
+        assert_eq!(app.world().resource::<SampleIndex>().contents().samples(ContentHash([1; 32])).len(), 1);
         app.world_mut().entity_mut(entity).insert(FileStamp { size: 8, modified: 2 });
         app.world_mut().flush();
-        assert!(app.world().resource::<SampleIndex>().content_of_size(7).is_empty());
+        assert!(app.world().resource::<SampleIndex>().contents().samples(ContentHash([1; 32])).is_empty());
         assert!(app.world().get::<ContentHash>(entity).is_none());
     }
 
@@ -280,7 +315,31 @@ mod tests {
     fn a_despawned_sample_is_no_longer_found() {
         let mut app = app();
         let entity = spawn(&mut app, "/a.wav", 7);
+        app.world_mut().entity_mut(entity).insert(ContentHash([1; 32]));
         app.world_mut().despawn(entity);
-        assert_eq!(app.world().resource::<SampleIndex>().at(Path::new("/a.wav")), None);
+        let index = app.world().resource::<SampleIndex>();
+        assert_eq!(index.at(Path::new("/a.wav")), None);
+        assert!(index.contents().samples(ContentHash([1; 32])).is_empty());
+    }
+
+    #[test]
+    fn content_is_listed_once_under_the_path_of_each_sample_that_has_it() {
+        let mut app = app();
+        let (hash, [a, b]) = (ContentHash([1; 32]), ["/a.wav", "/b.wav"].map(|path| spawn(&mut app, path, 7)));
+        for entity in [a, b, a] {
+            app.world_mut().entity_mut(entity).insert(hash);
+        }
+        app.world_mut().spawn((Guest, Sample { path: Path::new("/c.wav").into() }, hash));
+        let path_of = |app: &App, wanted: Entity| {
+            let mut samples = app.world().resource::<SampleIndex>().contents().samples(hash);
+            samples.retain(|(entity, _)| *entity == wanted);
+            samples.into_iter().map(|(_, path)| path.to_path_buf()).collect::<Vec<_>>()
+        };
+        assert_eq!([path_of(&app, a), path_of(&app, b)], [[PathBuf::from("/a.wav")], [PathBuf::from("/b.wav")]]);
+        app.world_mut().entity_mut(a).insert(Sample { path: Path::new("/d.wav").into() });
+        assert_eq!(path_of(&app, a), [PathBuf::from("/d.wav")]);
+        app.world_mut().entity_mut(a).remove::<Sample>();
+        assert!(path_of(&app, a).is_empty(), "what is no sample is nobody's twin");
+        assert_eq!(app.world().resource::<SampleIndex>().contents().samples(hash).len(), 1);
     }
 }

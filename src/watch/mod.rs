@@ -270,14 +270,13 @@ fn queue_folders(
 fn settle_moves(
     listing: Res<Listing>,
     index: Res<SampleIndex>,
-    arrived: Query<(Entity, &FileStamp, &ContentHash), With<Arrived>>,
+    arrived: Query<(Entity, &ContentHash), With<Arrived>>,
     gone: Query<Option<&Tags>, (With<Missing>, Without<Guest>)>,
     mut commands: Commands,
 ) {
     let mut claimed = HashSet::new();
-    for (entity, stamp, hash) in &arrived {
-        let twins = index.content_of_size(stamp.size).iter().filter(|(twin, _)| twin == hash);
-        let old = twins.map(|(_, old)| *old).find(|old| gone.contains(*old) && !claimed.contains(old));
+    for (entity, hash) in &arrived {
+        let old = index.contents().find(*hash, |old| gone.contains(old) && !claimed.contains(&old));
         if let Some(old) = old {
             claimed.insert(old);
             if let Ok(Some(tags)) = gone.get(old) {
