@@ -19,6 +19,7 @@ use std::process::Command;
 use std::time::Instant;
 
 use serde_json::Value;
+use soundkin::actor::Stop;
 use soundkin::decode::stream::Decoders;
 use soundkin::decode::{Source, decode};
 use soundkin::embed::manifest::{self, Model};
@@ -91,7 +92,9 @@ fn windows(model: &Model, folders: &[PathBuf]) -> anyhow::Result<Vec<ndarray::Ar
     let files = folders.iter().flat_map(|f| walkdir::WalkDir::new(f).follow_links(true).into_iter().flatten());
     for file in files.filter(|f| f.file_type().is_file()) {
         let keep = model.manifest.audio.max_seconds;
-        let sound = Source::open(file.path()).and_then(|source| decode(source, file.path(), keep, &mut decoders));
+        let stop = Stop::default();
+        let source = Source::open(file.path(), &stop);
+        let sound = source.and_then(|source| decode(source, file.path(), keep, &stop, &mut decoders));
         let Ok(sound) = sound else { continue };
         if sound.pcm.mono.iter().any(|s| s.abs() > 1e-4) {
             inputs.extend(embedder.inputs(&sound.pcm).unwrap_or_default());

@@ -52,10 +52,26 @@ impl Wake {
     }
 }
 
+/// Tells long work that nobody waits for it any more; clones tell the same.
+#[derive(Clone, Default, Debug)]
+pub struct Stop(Arc<AtomicBool>);
+
+impl Stop {
+    /// Asks the work to end.
+    pub fn set(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Tells whether the work should end; asked now and then.
+    pub fn is_set(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
 /// Where a worker puts its replies.
 pub struct Outbox<Reply> {
     replies: Sender<Reply>,
-    closed: Arc<AtomicBool>,
+    closed: Stop,
     wake: Wake,
 }
 
@@ -94,7 +110,7 @@ impl<Reply> Outbox<Reply> {
 
     /// Tells whether the actor is being dropped; long work asks now and then, so that nobody waits for it.
     pub fn is_closed(&self) -> bool {
-        self.closed.load(Ordering::Relaxed)
+        self.closed.is_set()
     }
 }
 
@@ -102,7 +118,7 @@ impl<Reply> Outbox<Reply> {
 pub struct Actor<Job, Reply> {
     jobs: Option<Sender<Job>>,
     replies: Option<Receiver<Reply>>,
-    closed: Arc<AtomicBool>,
+    closed: Stop,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -123,6 +139,9 @@ impl<Job: Send + 'static, Reply: Send + 'static> Actor<Job, Reply> {
 
     /// Starts `n` threads, each of which builds its own state with `make` and then serves the shared mailbox.
     ///
+    /// Work that may take long leaves off when the [`Stop`] is set, which is when the actor is being dropped: whatever it
+    /// replies then is not read.
+    ///
     /// # Errors
     /// The operating system refused a thread.
     pub fn pool<Worker>(
@@ -130,7 +149,7 @@ impl<Job: Send + 'static, Reply: Send + 'static> Actor<Job, Reply> {
         n: usize,
         mailbox: usize,
         wake: &Wake,
-        make: impl Fn() -> Worker + Clone + Send + 'static,
+        make: impl Fn(Stop) -> Worker + Clone + Send + 'static,
     ) -> std::io::Result<Self>
     where
         Worker: FnMut(Job) -> Reply,
@@ -138,7 +157,7 @@ impl<Job: Send + 'static, Reply: Send + 'static> Actor<Job, Reply> {
         Self::start(name, n, mailbox, wake, |_| {
             let make = make.clone();
             Some(move |inbox: Receiver<Job>, outbox: Outbox<Reply>| {
-                let mut worker = make();
+                let mut worker = make(outbox.closed.clone());
                 for job in inbox {
                     if outbox.send(worker(job)).is_err() {
                         return;
@@ -160,7 +179,7 @@ impl<Job: Send + 'static, Reply: Send + 'static> Actor<Job, Reply> {
     {
         let (job_sender, inbox) = bounded(mailbox);
         let (reply_sender, replies) = bounded(mailbox.max(n) * 2);
-        let closed = Arc::new(AtomicBool::new(false));
+        let closed = Stop::default();
         let threads = Vec::with_capacity(n);
         let mut actor = Self { jobs: Some(job_sender), replies: Some(replies), closed: closed.clone(), threads };
         for i in 0..n {
@@ -200,7 +219,7 @@ impl<Job: Send + 'static, Reply: Send + 'static> Actor<Job, Reply> {
 
 impl<Job, Reply> Drop for Actor<Job, Reply> {
     fn drop(&mut self) {
-        self.closed.store(true, Ordering::Relaxed);
+        self.closed.set();
         self.jobs = None;
         self.replies = None;
         for thread in self.threads.drain(..) {
@@ -261,7 +280,7 @@ mod tests {
 
     #[test]
     fn dropping_the_actor_frees_a_worker_that_waits_for_its_reply_to_be_read() {
-        let actor: Actor<u32, u32> = Actor::pool("test", 2, 4, &Wake::default(), || |n| n).unwrap();
+        let actor: Actor<u32, u32> = Actor::pool("test", 2, 4, &Wake::default(), |_| |n| n).unwrap();
         for n in 0..200 {
             if actor.try_send(n).is_err() {
                 break;
@@ -278,12 +297,23 @@ mod tests {
             }
         };
         drop(Actor::spawn("test", 1, &Wake::default(), body).unwrap());
+        let make = |stop: Stop| {
+            move |n: u32| {
+                while !stop.is_set() {
+                    std::thread::yield_now();
+                }
+                n
+            }
+        };
+        let pool: Actor<u32, u32> = Actor::pool("test", 2, 4, &Wake::default(), make).unwrap();
+        assert!((0..4).all(|n| pool.try_send(n).is_ok()));
+        drop(pool);
     }
 
     #[test]
     fn every_reply_rings_the_bell() {
         let wake = Wake::default();
-        let actor: Actor<u32, u32> = Actor::pool("test", 1, 4, &wake, || |n| n * 2).unwrap();
+        let actor: Actor<u32, u32> = Actor::pool("test", 1, 4, &wake, |_| |n| n * 2).unwrap();
         actor.try_send(21).unwrap();
         wake.wait(Duration::from_secs(5));
         assert_eq!(actor.replies().collect::<Vec<_>>(), vec![42]);

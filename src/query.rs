@@ -149,7 +149,7 @@ pub struct QueryPlugin;
 impl Plugin for QueryPlugin {
     fn build(&self, app: &mut App) {
         let wake = app.world().resource::<Wake>().clone();
-        match Actor::pool("compare", 1, 2, &wake, || compare) {
+        match Actor::pool("compare", 1, 2, &wake, |_| compare) {
             Ok(actor) => app.insert_resource(Comparer { actor, waiting: Vec::new() }),
             Err(error) => {
                 app.world_mut().write_message(Notice::new(format!("neighbours cannot be found: no thread ({error})")));

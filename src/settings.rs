@@ -180,7 +180,7 @@ pub struct SettingsPlugin;
 impl Plugin for SettingsPlugin {
     fn build(&self, app: &mut App) {
         let wake = app.world().resource::<Wake>().clone();
-        let write = || |(path, text): (PathBuf, String)| write(&path, &text).err().map(|e| unsaved(&path, &e));
+        let write = |_| |(path, text): (PathBuf, String)| write(&path, &text).err().map(|e| unsaved(&path, &e));
         // Each part of the app writes a table of its own, in any order.
         app.allow_ambiguous_resource::<Settings>();
         if let Ok(actor) = Actor::pool("settings", 1, 1, &wake, write) {

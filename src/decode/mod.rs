@@ -27,13 +27,15 @@ use self::peaks::{Outline, Peaks};
 use self::stream::{Block, Decoders, Stream};
 use self::waveform::{Builder, Pyramid};
 use crate::SoundkinSystems;
-use crate::actor::{Actor, Wake};
+use crate::actor::{Actor, Stop, Wake};
 use crate::sample::{ContentHash, FileStamp, Notice, Recording, Sample};
 
 pub use self::peaks::COLUMNS;
 
 /// Files up to this size are read into memory once, for hashing and decoding, in bytes.
 const READ_WHOLE: u64 = 16 << 20;
+/// A larger file is hashed in pieces of this size, in bytes.
+const PIECE: u64 = 4 << 20;
 /// Largest absolute sample of a sound that is as good as silent: -80 dBFS.
 pub const SILENCE: f32 = 1e-4;
 
@@ -147,6 +149,9 @@ pub enum DecodeError {
     /// The decoder itself failed.
     #[error("decoder failed ({0}); convert it to WAV or FLAC")]
     Panicked(String),
+    /// Nobody waits for it any more, which says nothing of the file.
+    #[error("was not read to its end")]
+    Stopped,
 }
 
 /// A file's bytes: all of them in memory, or the open file when it is large.
@@ -168,8 +173,8 @@ impl Source {
     /// Reads and hashes the file at `path`.
     ///
     /// # Errors
-    /// The file is empty or cannot be read.
-    pub fn open(path: &Path) -> Result<Self, DecodeError> {
+    /// The file is empty or cannot be read, or `stop` was set.
+    pub fn open(path: &Path, stop: &Stop) -> Result<Self, DecodeError> {
         let mut file = File::open(path)?;
         let metadata = file.metadata()?;
         if !metadata.is_file() {
@@ -186,7 +191,14 @@ impl Source {
             hasher.update(&bytes);
             Bytes::Whole(bytes)
         } else {
-            hasher.update_reader(&mut file)?;
+            let mut hashed = u64::MAX;
+            while hasher.count() != hashed {
+                hashed = hasher.count();
+                hasher.update_reader((&mut file).take(PIECE))?;
+                if stop.is_set() {
+                    return Err(DecodeError::Stopped);
+                }
+            }
             file.seek(SeekFrom::Start(0))?;
             Bytes::Large(file)
         };
@@ -206,12 +218,18 @@ impl Source {
 /// A file whose first `keep` seconds are silent is kept from a later multiple of `keep` seconds.
 ///
 /// # Errors
-/// See [`DecodeError`]; a panic of a decoder is one of them.
-pub fn decode(source: Source, path: &Path, keep: f64, decoders: &mut Decoders) -> Result<Decoded, DecodeError> {
+/// See [`DecodeError`]; a panic of a decoder is one of them, and so is that `stop` was set.
+pub fn decode(
+    source: Source,
+    path: &Path,
+    keep: f64,
+    stop: &Stop,
+    decoders: &mut Decoders,
+) -> Result<Decoded, DecodeError> {
     let in_memory = matches!(source.bytes, Bytes::Whole(_));
     let decode = || {
         let mut stream = Stream::open(source.into_media()?, path.extension(), decoders)?;
-        let decoded = decode_stream(&mut stream, keep)?;
+        let decoded = decode_stream(&mut stream, keep, stop)?;
         stream.close(decoders);
         Ok(decoded)
     };
@@ -222,10 +240,13 @@ pub fn decode(source: Source, path: &Path, keep: f64, decoders: &mut Decoders) -
     })
 }
 
-fn decode_stream(stream: &mut Stream, keep: f64) -> Result<Decoded, DecodeError> {
+fn decode_stream(stream: &mut Stream, keep: f64, stop: &Stop) -> Result<Decoded, DecodeError> {
     let mut digest = None;
     while let Some(Block { samples, rate, channels }) = stream.next_block()? {
         digest.get_or_insert_with(|| Digest::new(rate, channels, keep)).add(samples);
+        if stop.is_set() {
+            return Err(DecodeError::Stopped);
+        }
     }
     let digest = digest.ok_or(DecodeError::NoAudio { skipped: stream.skipped() })?;
     Ok(Decoded { skipped: stream.skipped(), ..digest.finish(stream.codec()) })
@@ -399,9 +420,11 @@ impl Plugin for DecodePlugin {
         let wake = app.world().resource::<Wake>().clone();
         let newest = Arc::new(AtomicU64::new(0));
         let current = newest.clone();
-        let make = move || {
+        let make = move |stop: Stop| {
             let (newest, mut decoders) = (current.clone(), Decoders::default());
-            move |look: Look| trace(&look, &newest, &mut decoders)
+            move |look: Look| {
+                trace(&look, || stop.is_set() || newest.load(Ordering::Relaxed) != look.serial, &mut decoders)
+            }
         };
         match Actor::pool("waveform", 1, 1, &wake, make) {
             Ok(actor) => app.insert_resource(Tracer { actor, newest, waiting: None, shown: None }),
@@ -460,15 +483,15 @@ fn ask_for_waveform(
     }
 }
 
-/// Decodes a file for its waveform; `None` when it cannot be decoded or another one is wanted by now.
-fn trace(look: &Look, newest: &AtomicU64, decoders: &mut Decoders) -> Option<Seen> {
+/// Decodes a file for its waveform; `None` when it cannot be decoded or is not wanted any more.
+fn trace(look: &Look, unwanted: impl Fn() -> bool, decoders: &mut Decoders) -> Option<Seen> {
     let trace = || {
         let file = riff::tidied(File::open(&look.path)?)?;
         let mut stream = Stream::open(Box::new(file), look.path.extension(), decoders)?;
         let mut builder = None;
         while let Some(block) = stream.next_block()? {
             builder.get_or_insert_with(|| Builder::new(block.channels, look.frames)).add(block.samples);
-            if newest.load(Ordering::Relaxed) != look.serial {
+            if unwanted() {
                 return Ok(None);
             }
         }
@@ -506,5 +529,28 @@ mod tests {
         assert_eq!(digested(2, &then).pcm.mono, digested(1, &mean).pcm.mono);
         assert_eq!(digested(2, &then).thumbnail, digested(1, &mean).thumbnail);
         assert!(digested(2, &vec![0.0; 9000]).pcm.mono.iter().all(|s| *s == 0.0));
+    }
+
+    #[test]
+    fn work_that_nobody_waits_for_is_left_and_is_no_failure_of_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let (go, stop) = (Stop::default(), Stop::default());
+        stop.set();
+        let large = folder.path().join("large.wav");
+        File::create(&large).unwrap().set_len(READ_WHOLE + 1).unwrap();
+        assert!(matches!(Source::open(&large, &stop), Err(DecodeError::Stopped)));
+        let hash = blake3::hash(&std::fs::read(&large).unwrap());
+        assert_eq!(Source::open(&large, &go).unwrap().hash, ContentHash(hash.into()), "in pieces as at once");
+        let sound = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/audio/wav_stereo.wav");
+        let decoded = |stop: &Stop| {
+            let source = Source::open(&sound, &go).unwrap();
+            decode(source, &sound, 10.0, stop, &mut Decoders::default())
+        };
+        assert!(matches!(decoded(&stop), Err(DecodeError::Stopped)));
+        decoded(&go).unwrap();
+        let entity = Entity::PLACEHOLDER;
+        let look = Look { entity, path: sound.as_path().into(), frames: 0, serial: 1 };
+        assert!(trace(&look, || true, &mut Decoders::default()).is_none());
+        assert!(trace(&look, || false, &mut Decoders::default()).is_some());
     }
 }

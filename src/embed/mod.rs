@@ -22,7 +22,7 @@ use half::f16;
 use self::manifest::Model;
 use self::session::{EmbedError, Embedded, Embedder};
 use crate::SoundkinSystems;
-use crate::actor::{Actor, Wake, contained};
+use crate::actor::{Actor, Stop, Wake, contained};
 use crate::decode::descriptors::{Describer, Descriptors};
 use crate::decode::stream::Decoders;
 use crate::decode::{
@@ -153,6 +153,8 @@ enum Outcome {
     Described(Descriptors),
     /// A moment of a take was embedded; a silent one was not.
     Newest(Option<Embedded>),
+    /// It was left before its end; nothing is known of it.
+    Stopped,
 }
 
 impl From<DecodeError> for Outcome {
@@ -162,6 +164,7 @@ impl From<DecodeError> for Outcome {
             DecodeError::Read(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
                 Outcome::Gone(reason)
             }
+            DecodeError::Stopped => Outcome::Stopped,
             DecodeError::Read(_) => Outcome::Undecodable(Stage::Read, reason),
             _ => Outcome::Undecodable(Stage::Decode, reason),
         }
@@ -193,9 +196,9 @@ impl Plugin for EmbedPlugin {
     fn build(&self, app: &mut App) {
         let wake = app.world().resource::<Wake>().clone();
         let model = self.model.clone();
-        let make = move || {
-            let mut analyst =
-                Analyst { model: model.clone(), embedder: None, describer: None, decoders: Decoders::default() };
+        let make = move |stop| {
+            let decoders = Decoders::default();
+            let mut analyst = Analyst { model: model.clone(), stop, embedder: None, describer: None, decoders };
             move |job| analyst.serve(job)
         };
         app.insert_resource(ActiveModel(self.model.clone()))
@@ -313,7 +316,7 @@ fn collect_analyses(
                 analysis.described += 1;
                 entity.try_insert(descriptors);
             }
-            Outcome::Newest(_) => {}
+            Outcome::Newest(_) | Outcome::Stopped => {}
             Outcome::Decoded(decoded, embedded) => {
                 if reply.recorded {
                     analysis.recorded += 1;
@@ -450,6 +453,7 @@ pub fn is_idle(world: &mut World) -> bool {
 /// One worker's state.
 struct Analyst {
     model: Arc<Model>,
+    stop: Stop,
     /// Made with the first job, so that an app with nothing to analyse loads no model.
     embedder: Option<Embedder>,
     /// For sounds that have their vector already.
@@ -490,7 +494,7 @@ impl Analyst {
         embedded: bool,
         hash: &mut Option<ContentHash>,
     ) -> Outcome {
-        let source = match Source::open(path) {
+        let source = match Source::open(path, &self.stop) {
             Ok(source) => source,
             Err(error) => return error.into(),
         };
@@ -505,7 +509,7 @@ impl Analyst {
             return Outcome::Known { hash: source.hash, gone };
         }
         let keep = self.model.manifest.audio.max_seconds;
-        let decoded = decode::decode(source, path, keep, &mut self.decoders);
+        let decoded = decode::decode(source, path, keep, &self.stop, &mut self.decoders);
         // A file that is still being written has another stamp by now; what was heard of it is not kept.
         if let Ok(metadata) = std::fs::metadata(path)
             && FileStamp::of(&metadata) != stamp
@@ -579,7 +583,7 @@ mod tests {
             outcome: outcome(&job),
             session_time: Duration::ZERO,
         };
-        app.insert_resource(Analysts(Actor::pool("test", 1, 8, &wake, move || serve).unwrap()));
+        app.insert_resource(Analysts(Actor::pool("test", 1, 8, &wake, move |_| serve).unwrap()));
     }
 
     #[test]
@@ -613,6 +617,32 @@ mod tests {
 
     #[derive(Component)]
     struct Analysed;
+
+    #[test]
+    fn closing_the_app_does_not_wait_for_a_long_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("hours.wav");
+        // 16-bit stereo at 44.1 kHz, 2 GB of silence that need no disk; to hash and decode them takes many seconds.
+        let size = 2_000_000_000_u32;
+        let mut header = b"RIFF\0\0\0\0WAVEfmt \x10\0\0\0\x01\0\x02\0".to_vec();
+        header[4..8].copy_from_slice(&(size + 36).to_le_bytes());
+        header.extend([44_100, 176_400].into_iter().flat_map(u32::to_le_bytes));
+        header.extend(b"\x04\0\x10\0data");
+        header.extend(size.to_le_bytes());
+        std::fs::write(&path, header).unwrap();
+        std::fs::File::options().write(true).open(&path).unwrap().set_len(u64::from(size) + 44).unwrap();
+        let mut app = app();
+        let model = Arc::new(Model::built_in().unwrap());
+        app.add_plugins(EmbedPlugin { model, workers: 1, guests_only: false });
+        let stamp = FileStamp::of(&path.metadata().unwrap());
+        app.world_mut().spawn((Sample { path: path.as_path().into() }, stamp));
+        app.update();
+        std::thread::sleep(Duration::from_millis(200));
+        assert_eq!(app.world().resource::<Analysis>().in_flight, 1);
+        let closed = std::time::Instant::now();
+        drop(app);
+        assert!(closed.elapsed() < Duration::from_secs(1), "{:?}", closed.elapsed());
+    }
 
     /// Time in which 200 files are handed over and come back while 20,000 are known, those of the sizes that `size` gives.
     fn time_to_hand_over(size: fn(u64) -> u64) -> Duration {

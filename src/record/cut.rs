@@ -86,7 +86,7 @@ pub(super) fn build(app: &mut App) {
         .add_message::<SlicesSaved>()
         .add_message::<AcceptTrim>();
     let wake = app.world().resource::<Wake>().clone();
-    match Actor::pool("cut", 1, MAILBOX, &wake, || serve) {
+    match Actor::pool("cut", 1, MAILBOX, &wake, |_| serve) {
         Ok(actor) => app.insert_resource(Cutter { actor, waiting: Vec::new() }),
         Err(error) => {
             app.world_mut().write_message(Notice::new(format!("sounds cannot be cut: no thread ({error})")));

@@ -472,18 +472,17 @@ impl Watching {
         let mut batch = Vec::with_capacity(BATCH);
         let mut problems = Vec::new();
         let outbox = self.outbox.clone();
-        let mut closed = false;
-        walk::walk(&path, &mut |found| {
+        walk::walk(&path, &|| !outbox.is_closed(), &mut |found| {
             match found {
                 Found::File(path, stamp) => batch.push((path, stamp)),
                 Found::Unreadable { path, reason } => problems.push((path, reason)),
             }
             if batch.len() >= BATCH {
-                closed = outbox.send(Fact::Files { files: std::mem::take(&mut batch), in_walk: true }).is_err();
+                // It fails only once the outbox is closed, which ends the walk.
+                let _ = outbox.send(Fact::Files { files: std::mem::take(&mut batch), in_walk: true });
             }
-            !closed
         });
-        if closed {
+        if outbox.is_closed() {
             return Err(Closed);
         }
         outbox.send(Fact::Files { files: batch, in_walk: true })?;

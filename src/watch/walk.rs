@@ -30,13 +30,16 @@ pub enum Found {
     },
 }
 
-/// Walks `root`, following links, and hands over each audio file; stops early when `hand_over` returns `false`.
+/// Walks `root`, following links, and hands over each audio file; stops early when it is not `wanted` any more, which is
+/// asked at every entry.
 ///
 /// A folder reached twice through links is listed once, and a link to one of its own parents is left out.
-pub fn walk(root: &Path, hand_over: &mut dyn FnMut(Found) -> bool) {
+pub fn walk(root: &Path, wanted: &dyn Fn() -> bool, hand_over: &mut dyn FnMut(Found)) {
     let mut seen_folders = HashSet::new();
     let mut entries = WalkDir::new(root).follow_links(true).into_iter();
-    while let Some(entry) = entries.next() {
+    while wanted()
+        && let Some(entry) = entries.next()
+    {
         let found = match entry {
             Ok(entry) if entry.file_type().is_dir() => {
                 if folder_identity(&entry).is_some_and(|id| !seen_folders.insert(id)) {
@@ -47,8 +50,8 @@ pub fn walk(root: &Path, hand_over: &mut dyn FnMut(Found) -> bool) {
             Ok(entry) => audio_file(&entry),
             Err(error) => Some(unreadable(root, &error)),
         };
-        if found.is_some_and(|found| !hand_over(found)) {
-            return;
+        if let Some(found) = found {
+            hand_over(found);
         }
     }
 }
@@ -129,14 +132,11 @@ mod tests {
     fn listed(root: &Path) -> (Vec<String>, Vec<String>) {
         let below = |path: &Path| path.strip_prefix(root).unwrap_or(path).display().to_string();
         let (mut files, mut problems) = (Vec::new(), Vec::new());
-        walk(root, &mut |found| {
-            match found {
-                Found::File(path, _) => files.push(below(&path)),
-                Found::Unreadable { path, reason } => {
-                    problems.push(format!("{}: {reason}", below(&path)));
-                }
+        walk(root, &|| true, &mut |found| match found {
+            Found::File(path, _) => files.push(below(&path)),
+            Found::Unreadable { path, reason } => {
+                problems.push(format!("{}: {reason}", below(&path)));
             }
-            true
         });
         files.sort();
         problems.sort();
@@ -157,6 +157,16 @@ mod tests {
             problems,
             ["gone.wav: link leads nowhere; left out", "kick.wav/up: link leads back to a folder it is in; left out"]
         );
+    }
+
+    #[test]
+    fn a_walk_that_is_not_wanted_any_more_ends_also_where_there_is_no_audio() {
+        let folder = tempfile::tempdir().unwrap();
+        (0..50).for_each(|n| std::fs::write(folder.path().join(format!("{n}.txt")), b"x").unwrap());
+        let asked = std::cell::Cell::new(0);
+        let wanted = || asked.replace(asked.get() + 1) < 9;
+        walk(folder.path(), &wanted, &mut |_| ());
+        assert_eq!(asked.get(), 10);
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use soundkin::actor::Stop;
 use soundkin::decode::stream::Decoders;
 use soundkin::decode::{DecodeError, Decoded, Source, decode};
 use soundkin::embed::manifest::Model;
@@ -12,7 +13,7 @@ use soundkin::embed::session::Embedder;
 use crate::support::{json, soundkin, write_wav};
 
 fn heard(path: &Path) -> Result<Decoded, DecodeError> {
-    decode(Source::open(path)?, path, 10.0, &mut Decoders::default())
+    decode(Source::open(path, &Stop::default())?, path, 10.0, &Stop::default(), &mut Decoders::default())
 }
 
 fn samples() -> Vec<PathBuf> {
@@ -63,9 +64,13 @@ fn a_decoder_kept_for_the_next_file_changes_nothing() {
     let files = samples();
     let find = |wanted: &str| files.iter().find(|f| name(f) == wanted).unwrap();
     let mut kept = Decoders::default();
-    let first = decode(Source::open(find("vorbis.ogg")).unwrap(), find("vorbis.ogg"), 10.0, &mut kept).unwrap();
+    let mut heard_by_one = |path: &Path| {
+        let stop = Stop::default();
+        decode(Source::open(path, &stop).unwrap(), path, 10.0, &stop, &mut kept).unwrap()
+    };
+    let first = heard_by_one(find("vorbis.ogg"));
     for wanted in ["vorbis.ogg", "vorbis.mka", "opus.opus", "vorbis.ogg", "chained.ogg", "vorbis.ogg"] {
-        let again = decode(Source::open(find(wanted)).unwrap(), find(wanted), 10.0, &mut kept).unwrap();
+        let again = heard_by_one(find(wanted));
         let fresh = heard(find(wanted)).unwrap();
         assert_eq!(again.pcm.mono, fresh.pcm.mono, "{wanted}");
     }
