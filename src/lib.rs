@@ -109,7 +109,7 @@ pub fn desktop(assembly: Assembly) -> App {
     let mut app = App::new();
     app.add_plugins(ui::WindowPlugin);
     assemble(&mut app, assembly);
-    app.add_plugins(ui::UiPlugin);
+    app.add_plugins((watch::FollowPlugin, ui::UiPlugin));
     app
 }
 

@@ -137,6 +137,18 @@ impl Plugin for WatchPlugin {
     }
 }
 
+/// Lists and follows the folders of earlier runs as soon as they are restored.
+///
+/// The window shows all of the library; the command line looks only at the folders that it is given.
+pub struct FollowPlugin;
+
+impl Plugin for FollowPlugin {
+    fn build(&self, app: &mut App) {
+        let follow = follow_restored.after(queue_folders).run_if(resource_exists::<Listing>);
+        app.add_systems(Update, follow.in_set(SoundkinSystems::Respond));
+    }
+}
+
 fn collect_facts(
     actor: Res<WatchActor>,
     mut listing: ResMut<Listing>,
@@ -262,6 +274,24 @@ fn queue_folders(
             folders.0.push(folder.path.clone());
         }
         listing.waiting.push(folder.clone());
+    }
+}
+
+/// Asks for each restored folder once. Nobody has added them now, so that nothing is said of it and nothing can be undone.
+fn follow_restored(
+    restored: Res<Restored>,
+    folders: Res<Folders>,
+    mut listing: ResMut<Listing>,
+    mut asked: Local<bool>,
+) {
+    if !restored.0 || std::mem::replace(&mut *asked, true) {
+        return;
+    }
+    for path in &folders.0 {
+        // One that was added since the start waits already.
+        if !listing.waiting.iter().any(|waiting| waiting.path == *path) {
+            listing.waiting.push(AddFolder { path: path.clone(), follow: true });
+        }
     }
 }
 
@@ -638,6 +668,34 @@ mod tests {
         std::fs::create_dir(&folder).unwrap();
         std::fs::write(folder.join("a.wav"), b"x").unwrap();
         until(&mut app, "the file's return", |world| count::<With<Missing>>(world) == 0);
+    }
+
+    #[test]
+    fn restored_folders_are_listed_and_followed_without_a_word() {
+        let parent = tempfile::tempdir().unwrap();
+        let [here, away] = ["here", "away"].map(|name| parent.path().join(name));
+        std::fs::create_dir(&here).unwrap();
+        std::fs::write(here.join("new.wav"), b"x").unwrap();
+        let mut app = app();
+        app.add_plugins(FollowPlugin);
+        app.world_mut().resource_mut::<Restored>().0 = false;
+        app.update();
+        // What a library would restore: a file that has gone since, and one on a drive that is not there.
+        app.world_mut().resource_mut::<Folders>().0 = vec![here.clone(), away.clone()];
+        for path in [here.join("gone.wav"), away.join("a.wav")] {
+            app.world_mut().spawn((Sample { path: path.as_path().into() }, FileStamp { size: 1, modified: 1 }));
+        }
+        app.world_mut().resource_mut::<Restored>().0 = true;
+        app.update();
+        assert!(app.world().resource::<Messages<AddFolder>>().is_empty(), "nobody has added a folder");
+        until(&mut app, "listing", |world| world.resource::<Listing>().is_idle());
+        let world = app.world_mut();
+        assert_eq!((count::<Without<Missing>>(world), count::<With<Missing>>(world)), (1, 2));
+        std::fs::create_dir(&away).unwrap();
+        std::fs::write(away.join("a.wav"), b"x").unwrap();
+        std::fs::write(here.join("newer.wav"), b"x").unwrap();
+        until(&mut app, "the drive and the new file", |world| count::<Without<Missing>>(world) == 3);
+        assert_eq!(app.world().resource::<Folders>().0, [here, away]);
     }
 
     #[test]
