@@ -43,7 +43,7 @@ pub struct Arguments {
 
 #[derive(Args, Debug, Clone)]
 struct Common {
-    /// Library file [default: $SOUNDKIN_LIBRARY, or library.db in the platform's data folder]
+    /// Library file [default: that of `SOUNDKIN_LIBRARY`, or library.db in the platform's data folder]
     #[arg(long, global = true, value_name = "FILE")]
     library: Option<PathBuf>,
     /// Embedding model, see `soundkin models`
