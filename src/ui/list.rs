@@ -48,6 +48,8 @@ const ROOMY: f32 = 220.0;
 /// Least width of the list at which a row shows how close it is in each part, and of each bar, in points.
 const WHY: f32 = 440.0;
 const BAR: f32 = 5.0;
+/// Width of a digit of a weight in points.
+const DIGIT: f32 = 7.0;
 /// What the head is called, which is a word of its makers.
 const LEARNED: &str = "learned";
 
@@ -237,10 +239,10 @@ fn weights(ui: &mut Ui, rect: Rect, view: &View, actions: &mut Vec<Action>) {
             actions.push(Action::Weigh(part, Some((asked * 100.0).round() / 100.0)));
         }
         let colour = if value > 0.0 || response.hovered() { theme.text } else { theme.muted };
-        controls::line(ui, text, Align2::LEFT_CENTER, name, theme::regular(11.0), colour);
+        let taken = controls::line(ui, text, Align2::LEFT_CENTER, name, theme::regular(11.0), colour);
         let number = format!("{:.0}", value * 100.0);
         // Where both do not fit, the name matters more; the place of the handle tells the value.
-        if controls::word_width(ui, name) + controls::word_width(ui, &number) < text.width() {
+        if taken + DIGIT * number.len() as f32 + 4.0 < text.width() {
             controls::line(ui, text, Align2::RIGHT_CENTER, &number, theme::regular(11.0), theme.muted);
         }
         response.on_hover_text(format!("{tip}; double-click for the usual"));
