@@ -119,6 +119,8 @@ enum Work {
         path: Arc<Path>,
         /// Where to look whether another sample has its content; none if no such sample could help.
         contents: Option<Contents>,
+        /// Its content before it got another stamp.
+        former: Option<ContentHash>,
         /// It has its vector already and lacks nothing but descriptors.
         embedded: bool,
     },
@@ -141,6 +143,8 @@ struct Reply {
 enum Outcome {
     /// The file is no longer the one that was listed.
     Changed(FileStamp),
+    /// Its content is what it was under another stamp.
+    Same,
     /// Other samples have its content; these of them are no longer where they were.
     Known { hash: ContentHash, gone: Vec<Entity> },
     /// It is not there any more, for this reason.
@@ -219,9 +223,35 @@ impl Plugin for EmbedPlugin {
     }
 }
 
-fn forget_outdated(replaced: On<Discard, FileStamp>, mut commands: Commands) {
-    if let Ok(mut sample) = commands.get_entity(replaced.entity) {
-        sample.try_remove::<(Embedding, PassedOver)>();
+/// What was known of a sample before its file got another stamp: it holds again if only the stamp is another, as after a
+/// backup or a `touch`.
+#[derive(Component)]
+struct Former {
+    hash: ContentHash,
+    known: Box<(AudioInfo, Thumbnail, Features, Embedding, Descriptors)>,
+}
+
+type WasKnown<'a> = (&'a ContentHash, &'a AudioInfo, &'a Thumbnail, &'a Features, &'a Embedding, &'a Descriptors);
+
+fn forget_outdated(
+    replaced: On<Discard, FileStamp>,
+    known: Query<WasKnown, (Without<Guest>, Without<Recording>)>,
+    mut commands: Commands,
+) {
+    let Ok(mut sample) = commands.get_entity(replaced.entity) else { return };
+    if let Ok((hash, info, thumbnail, features, embedding, descriptors)) = known.get(replaced.entity) {
+        let known = (info.clone(), thumbnail.clone(), *features, embedding.clone(), descriptors.clone());
+        sample.try_insert(Former { hash: *hash, known: Box::new(known) });
+    }
+    sample.try_remove::<(Embedding, PassedOver)>();
+}
+
+/// Takes up again what was known under another stamp.
+fn take_up(world: &mut World, entity: Entity) {
+    let Ok(mut sample) = world.get_entity_mut(entity) else { return };
+    if let Some(Former { hash, known }) = sample.take::<Former>() {
+        sample.insert((hash, *known));
+        world.resource_mut::<Analysis>().recognised += 1;
     }
 }
 
@@ -266,9 +296,16 @@ fn collect_analyses(
         if stamps.get(reply.entity) != Ok(&reply.stamp) {
             continue;
         }
+        if matches!(reply.outcome, Outcome::Known { .. } | Outcome::Decoded(..) | Outcome::Undecodable(..)) {
+            entity.try_remove::<Former>();
+        }
         match reply.outcome {
             Outcome::Changed(stamp) => {
                 entity.try_insert(stamp);
+            }
+            Outcome::Same => {
+                let sample = reply.entity;
+                commands.queue(move |world: &mut World| take_up(world, sample));
             }
             Outcome::Known { hash, gone } => {
                 // A twin that helps no more, or never did, has cost no more than the hash.
@@ -354,7 +391,8 @@ type Ready = (Without<InFlight>, Without<Taken>, Without<Failed>, Without<Missin
 /// Has its vector and may still get its descriptors.
 pub type Undescribed = (With<Embedding>, Without<Descriptors>, Without<PassedOver>);
 
-type Waiting<'a> = (Entity, &'a Sample, &'a FileStamp, Option<&'a ContentHash>, Has<AudioInfo>, Has<Embedding>);
+type Waiting<'a> =
+    (Entity, &'a Sample, &'a FileStamp, Option<&'a ContentHash>, Option<&'a Former>, Has<AudioInfo>, Has<Embedding>);
 
 /// Hands over what has been recorded and what is being recorded, before any file: somebody waits for it.
 fn dispatch_takes(
@@ -411,7 +449,7 @@ fn dispatch_analyses(
     let rest = analysis.guests_only || analysis.paused || !restored.0;
     let members = members.take(if rest { 0 } else { usize::MAX });
     let waiting = guests.iter().map(|guest| (guest, true)).chain(members.map(|member| (member, false)));
-    for ((entity, sample, stamp, hash, has_info, embedded), guest) in waiting {
+    for ((entity, sample, stamp, hash, former, has_info, embedded), guest) in waiting {
         if blocked && has_info && !embedded {
             continue;
         }
@@ -424,7 +462,8 @@ fn dispatch_analyses(
         // Of a file whose hash is known, so is whether a twin helps.
         let may_be_known = hash.is_none_or(|hash| index.contents().find(*hash, is_twin).is_some());
         let contents = may_be_known.then(|| index.contents().clone());
-        let work = Work::File { path: sample.path.clone(), contents, embedded };
+        let former = former.map(|former| former.hash);
+        let work = Work::File { path: sample.path.clone(), contents, former, embedded };
         if actor.0.try_send(Job { entity, stamp: *stamp, work }).is_err() {
             return;
         }
@@ -466,10 +505,10 @@ impl Analyst {
         let mut hash = None;
         let recorded = matches!(job.work, Work::Taken(..));
         let outcome = match job.work {
-            Work::File { path, contents, embedded } => {
+            Work::File { path, contents, former, embedded } => {
                 let twins = |hash| contents.map_or_else(Vec::new, |contents| contents.samples(hash));
                 let twins = |hash| twins(hash).into_iter().filter(|(twin, _)| *twin != job.entity).collect();
-                self.analyse(&path, job.stamp, twins, embedded, &mut hash)
+                self.analyse(&path, job.stamp, former, twins, embedded, &mut hash)
             }
             Work::Taken(decoded, of) => {
                 hash = of;
@@ -490,6 +529,7 @@ impl Analyst {
         &mut self,
         path: &Path,
         stamp: FileStamp,
+        former: Option<ContentHash>,
         twins: impl FnOnce(ContentHash) -> Vec<(Entity, Arc<Path>)>,
         embedded: bool,
         hash: &mut Option<ContentHash>,
@@ -502,6 +542,9 @@ impl Analyst {
             return Outcome::Changed(source.stamp);
         }
         *hash = Some(source.hash);
+        if *hash == former {
+            return Outcome::Same;
+        }
         let twins = twins(source.hash);
         if !twins.is_empty() {
             // A renamed folder is never listed again under its old name, so nobody else would notice.

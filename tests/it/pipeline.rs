@@ -426,3 +426,36 @@ fn the_map_is_the_next_time_as_it_was_left() {
     assert_eq!(left.len(), 40);
     assert_eq!(positions(&second), left);
 }
+
+#[test]
+fn a_file_that_was_only_touched_keeps_its_analysis_without_being_decoded() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = folder_of_sounds(root.path(), 6);
+    let library = root.path().join("library.db");
+    let mut first = app(&library);
+    index(&mut first, &folder);
+    let before = vectors(&mut first);
+    let touch = |path: &std::path::Path| {
+        let file = std::fs::OpenOptions::new().append(true).open(path).unwrap();
+        file.set_modified(std::time::SystemTime::now() + Duration::from_mins(5)).unwrap();
+    };
+    std::fs::read_dir(&folder).unwrap().for_each(|entry| touch(&entry.unwrap().path()));
+    index(&mut first, &folder);
+    let analysis = first.world().resource::<Analysis>();
+    assert_eq!((analysis.decoded, analysis.recognised), (6, 6));
+    assert_eq!(vectors(&mut first), before);
+    // One that is another sound by then is heard anew.
+    write_sound(&folder.join("sound 003.wav"), 33);
+    touch(&folder.join("sound 003.wav"));
+    index(&mut first, &folder);
+    assert_eq!(first.world().resource::<Analysis>().decoded, 7);
+    let after = vectors(&mut first);
+    let other = |path: &PathBuf| after[path] != before[path];
+    assert_eq!(before.keys().filter(|path| other(path)).count(), 1);
+    drop(first);
+    // And all of it is on the disk.
+    let mut second = app(&library);
+    index(&mut second, &folder);
+    assert_eq!(second.world().resource::<Analysis>().decoded, 0);
+    assert_eq!(vectors(&mut second), after);
+}
