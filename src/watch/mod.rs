@@ -352,8 +352,9 @@ struct Watching {
     /// Held because a channel that nobody can send to is always ready, and there may be no watcher.
     _senders: (Sender<PathBuf>, Sender<()>),
     followed: Vec<PathBuf>,
-    /// Folders to be followed that are not there now, such as a drive that was pulled out.
-    away: Vec<PathBuf>,
+    /// Folders to be followed that are not there now, such as a drive that was pulled out; one that is there but holds no
+    /// sound, such as the place of a drive that has not been mounted yet, with the device that it lies on.
+    away: Vec<(PathBuf, Option<u64>)>,
     debounce: Debounce,
     reported: HashSet<PathBuf>,
 }
@@ -422,7 +423,7 @@ impl Watching {
     }
 
     fn leave(&mut self, folder: &Path) -> Result<(), Closed> {
-        self.away.retain(|away| away != folder);
+        self.away.retain(|(away, _)| away != folder);
         self.reported.remove(folder);
         if self.followed.iter().any(|followed| followed == folder) {
             self.followed.retain(|followed| followed != folder);
@@ -446,7 +447,9 @@ impl Watching {
     fn add(&mut self, folder: AddFolder) -> Result<(), Closed> {
         if let Err(error) = std::fs::metadata(&folder.path) {
             self.report(&folder.path, &format!("folder cannot be read ({error}); reconnect it or remove it"))?;
-            self.away.extend(folder.follow.then(|| folder.path.clone()));
+            if folder.follow {
+                self.miss(folder.path.clone(), None);
+            }
         } else if folder.follow && !self.followed.contains(&folder.path) {
             // Follow first, so that a change during the walk is not missed.
             self.follow(&folder.path)?;
@@ -457,14 +460,24 @@ impl Watching {
     /// Lists and follows again the folders that have come back.
     fn welcome_back(&mut self) -> Result<(), Closed> {
         let away = std::mem::take(&mut self.away);
-        let (back, away): (Vec<PathBuf>, _) = away.into_iter().partition(|path| path.exists());
+        let is_back =
+            |(path, lay_on): &(PathBuf, Option<u64>)| path.exists() && (lay_on.is_none() || device(path) != *lay_on);
+        let (back, away): (Vec<_>, _) = away.into_iter().partition(is_back);
         self.away = away;
-        for path in back {
+        for (path, _) in back {
             self.reported.remove(&path);
+            self.followed.retain(|followed| *followed != path);
             self.follow(&path)?;
             self.list(path, false)?;
         }
         Ok(())
+    }
+
+    /// Notes that a folder is not there, or holds nothing as long as it lies on this device.
+    fn miss(&mut self, path: PathBuf, lies_on: Option<u64>) {
+        if !self.away.iter().any(|(away, _)| *away == path) {
+            self.away.push((path, lies_on));
+        }
     }
 
     fn follow(&mut self, path: &Path) -> Result<(), Closed> {
@@ -490,7 +503,8 @@ impl Watching {
             },
             Err(_) => {
                 if let Some(at) = self.followed.iter().position(|followed| *followed == path) {
-                    self.away.push(self.followed.swap_remove(at));
+                    let folder = self.followed.swap_remove(at);
+                    self.miss(folder, None);
                     self.report(&path, "folder has vanished; its sounds are kept as missing until it is back")?;
                 }
                 self.outbox.send(Fact::Gone(path))
@@ -501,10 +515,14 @@ impl Watching {
     fn list(&mut self, path: PathBuf, asked: bool) -> Result<(), Closed> {
         let mut batch = Vec::with_capacity(BATCH);
         let mut problems = Vec::new();
+        let mut is_empty = true;
         let outbox = self.outbox.clone();
         walk::walk(&path, &|| !outbox.is_closed(), &mut |found| {
             match found {
-                Found::File(path, stamp) => batch.push((path, stamp)),
+                Found::File(path, stamp) => {
+                    is_empty = false;
+                    batch.push((path, stamp));
+                }
                 Found::Unreadable { path, reason } => problems.push((path, reason)),
             }
             if batch.len() >= BATCH {
@@ -514,6 +532,13 @@ impl Watching {
         });
         if outbox.is_closed() {
             return Err(Closed);
+        }
+        // Whoever follows the place of a drive does not hear that one has been mounted there.
+        if is_empty
+            && self.followed.contains(&path)
+            && let Some(lies_on) = device(&path)
+        {
+            self.miss(path.clone(), Some(lies_on));
         }
         outbox.send(Fact::Files { files: batch, in_walk: true })?;
         let mut unknown = Vec::new();
@@ -534,6 +559,18 @@ impl Watching {
         }
         Ok(())
     }
+}
+
+/// The device that a folder lies on, where the system tells.
+#[cfg(unix)]
+fn device(path: &Path) -> Option<u64> {
+    use std::os::unix::fs::MetadataExt;
+    std::fs::metadata(path).ok().map(|metadata| metadata.dev())
+}
+
+#[cfg(not(unix))]
+fn device(_: &Path) -> Option<u64> {
+    None
 }
 
 #[cfg(test)]
@@ -668,6 +705,25 @@ mod tests {
         std::fs::create_dir(&folder).unwrap();
         std::fs::write(folder.join("a.wav"), b"x").unwrap();
         until(&mut app, "the file's return", |world| count::<With<Missing>>(world) == 0);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_drive_that_is_mounted_later_where_an_empty_folder_was_is_listed() {
+        // A link that leads to another device stands for the mount, of which nobody is notified either.
+        let (parent, drive) = (tempfile::tempdir().unwrap(), tempfile::tempdir_in("/dev/shm").unwrap());
+        let (empty, place) = (parent.path().join("empty"), parent.path().join("place"));
+        std::fs::create_dir(&empty).unwrap();
+        std::os::unix::fs::symlink(&empty, &place).unwrap();
+        assert_ne!(device(&empty), device(drive.path()));
+        let mut app = app();
+        add(&mut app, &place, true);
+        std::fs::write(drive.path().join("a.wav"), b"x").unwrap();
+        std::fs::remove_file(&place).unwrap();
+        std::os::unix::fs::symlink(drive.path(), &place).unwrap();
+        until(&mut app, "the file on the drive", |world| count::<Without<Missing>>(world) == 1);
+        std::fs::write(drive.path().join("b.wav"), b"x").unwrap();
+        until(&mut app, "another one", |world| count::<Without<Missing>>(world) == 2);
     }
 
     #[test]
