@@ -29,8 +29,8 @@ const ROUNDS: [usize; 2] = [500, 200];
 const LARGE: usize = 10_000;
 /// Step of a sound that is compared otherwise than before, such as under another weight; 1 is that of a new one.
 const OTHERWISE: f32 = 0.2;
-/// Sounds that are not there any more and keep their place, if there are fewer that are.
-const FEW: usize = 1000;
+/// Most sounds that are not there any more and keep their place: those of a large drive, at 46 bytes each.
+const ABSENT: usize = 500_000;
 /// Extent of the start, in the descent's own unit: 1 is where nearness has fallen to a half.
 const START: f32 = 10.0;
 /// Root mean square distance of the sounds from the middle of the map, so that the map is about two units wide.
@@ -197,7 +197,7 @@ impl Layout {
         };
         let mut spots: Vec<Spot> = causes.iter().zip(&self.raw).zip(&self.clusters.of).filter_map(spot).collect();
         let here: HashSet<ContentHash> = spots.iter().map(|spot| spot.cause.hash).collect();
-        let absent = last.0.iter().filter(|spot| !here.contains(&spot.cause.hash)).take(spots.len().max(FEW));
+        let absent = last.0.iter().filter(|spot| !here.contains(&spot.cause.hash)).take(ABSENT);
         spots.extend(absent);
         Spots(spots)
     }

@@ -31,6 +31,8 @@ pub use self::schema::{Library, StoreError};
 const BATCH_TIME: Duration = Duration::from_millis(250);
 /// Samples restored together.
 const BATCH: usize = 1000;
+/// While sounds keep coming, the map is kept this often.
+const KEEP_MAP: Duration = Duration::from_mins(1);
 /// After a failed commit, the next is tried no sooner.
 const RETRY: Duration = Duration::from_secs(2);
 
@@ -56,8 +58,9 @@ pub struct StoreState {
     /// The folders as they are on the disk, or on their way there; `None` while that is not known.
     saved_folders: Option<Vec<PathBuf>>,
     folders_dirty: bool,
-    /// The map as it is on the disk, or on its way there.
+    /// The map as it is on the disk, or on its way there, and since when.
     saved_spots: Arc<Spots>,
+    spots_saved: Option<Instant>,
     flushed: bool,
     retry_at: Option<Instant>,
     /// Why the last commit failed; `None` after one that worked.
@@ -294,14 +297,16 @@ fn hand_over(
         }
     }
     let at_rest = analysis.in_flight == 0 && listing.is_idle() && state.dirty.is_empty();
-    // A map that is about to grow is not worth keeping.
-    if let Some(LastSpots(spots)) = spots.as_deref().filter(|_| at_rest)
+    // A map that is about to grow is kept now and then only.
+    let due = at_rest || state.spots_saved.is_none_or(|at| at.elapsed() > KEEP_MAP);
+    if let Some(LastSpots(spots)) = spots.as_deref().filter(|_| due)
         && !Arc::ptr_eq(spots, &state.saved_spots)
     {
         if *spots == state.saved_spots {
             state.saved_spots = spots.clone();
         } else if store.actor.try_send(Job::Spots(spots.clone())).is_ok() {
             state.saved_spots = spots.clone();
+            state.spots_saved = Some(Instant::now());
             state.under_way += 1;
             state.flushed = false;
         }
