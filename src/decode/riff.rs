@@ -54,8 +54,10 @@ fn wav(source: &mut impl MediaSource, end: u64) -> Option<(Vec<u8>, Range<u64>)>
                 format = Some(bytes);
             }
             b"data" => {
-                if size == u64::from(u32::MAX) {
-                    size = long.unwrap_or(u64::MAX);
+                if let Some(long) = long {
+                    size = long;
+                } else if size == u64::from(u32::MAX) {
+                    size = u64::MAX;
                 }
                 // A recorder that did not come to its end has left the size at zero.
                 if size == 0 && chunk(source, start).is_none() {

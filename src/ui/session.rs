@@ -511,6 +511,9 @@ pub(super) fn follow(
             (None, _) => shown.show(&session.place.filter, session.sort(), None),
         }
     }
+    if session.met != session.place.selected {
+        session.met = None;
+    }
     if let Some(place) = session.met.and_then(|take| shown.place(take)) {
         session.met = None;
         session.jump(Jump::Row(place));
