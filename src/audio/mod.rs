@@ -445,8 +445,7 @@ mod tests {
         let opened = || device.reports.lock().unwrap().clone();
         let first = opened().remove(0);
         assert!(Loose::lose(&first));
-        notices(&mut app, 300);
-        assert_eq!(opened().len(), 2);
+        assert!(run_until(&mut app, Some(Duration::from_secs(10)), |_| opened().len() == 2));
         assert!(!Loose::lose(&first));
         notices(&mut app, 300);
         assert_eq!(opened().len(), 2);

@@ -684,7 +684,7 @@ mod tests {
         assert_eq!(app.world().resource::<Analysis>().in_flight, 1);
         let closed = std::time::Instant::now();
         drop(app);
-        assert!(closed.elapsed() < Duration::from_secs(1), "{:?}", closed.elapsed());
+        assert!(closed.elapsed() < Duration::from_secs(3), "{:?}", closed.elapsed());
     }
 
     /// Time in which 200 files are handed over and come back while 20,000 are known, those of the sizes that `size` gives.

@@ -24,7 +24,7 @@ fn nothing_reported_as_done_is_lost_by_a_kill() {
             .unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         while !library.exists() && child.try_wait().unwrap().is_none() {
-            std::thread::yield_now();
+            std::thread::sleep(std::time::Duration::from_micros(200));
         }
         let mut reported = 0;
         while reported < lines_before_kill {
