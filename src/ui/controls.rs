@@ -23,30 +23,24 @@ pub fn line(ui: &Ui, rect: Rect, align: Align2, text: &str, font: FontId, colour
 
 /// Draws a file name in one line; where it does not fit it is cut in the middle, because takes and series differ at
 /// their ends.
-pub fn name(ui: &Ui, rect: Rect, name: &str, font: FontId, colour: Color32) {
-    let fits = |text: &str| {
-        let galley = ui.painter().layout_no_wrap(text.to_owned(), font.clone(), colour);
-        galley.size().x <= rect.width()
-    };
-    if fits(name) {
-        line(ui, rect, Align2::LEFT_CENTER, name, font, colour);
-        return;
-    }
-    let letters: Vec<char> = name.chars().collect();
-    let cut = |kept: usize| -> String {
-        let tail = kept / 2;
-        letters[..kept - tail].iter().chain(&['…']).chain(&letters[letters.len() - tail..]).collect()
-    };
-    let (mut kept, mut too_many) = (2.min(letters.len()), letters.len());
-    while kept + 1 < too_many {
-        let middle = usize::midpoint(kept, too_many);
-        if fits(&cut(middle)) {
-            kept = middle;
-        } else {
-            too_many = middle;
+pub fn name(ui: &Ui, rect: Rect, name: &str, font: &FontId, colour: Color32) {
+    let lay_out = |text: String| ui.painter().layout_no_wrap(text, font.clone(), colour);
+    let mut galley = lay_out(name.to_owned());
+    let (room, whole) = (rect.width(), galley.size().x);
+    if whole > room {
+        let letters: Vec<char> = name.chars().collect();
+        // About as many as fit beside the ellipsis; then fewer, until they do.
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a number of letters")]
+        let mut kept = (letters.len() as f32 * (room / whole).clamp(0.0, 1.0)) as usize;
+        while galley.size().x > room && kept > 0 {
+            kept -= 1;
+            let tail = kept / 2;
+            galley =
+                lay_out(letters[..kept - tail].iter().chain(&['…']).chain(&letters[letters.len() - tail..]).collect());
         }
     }
-    line(ui, rect, Align2::LEFT_CENTER, &cut(kept), font, colour);
+    let at = pos2(rect.left(), rect.center().y - galley.size().y / 2.0);
+    ui.painter().galley(at, galley, colour);
 }
 
 /// Places controls along a heading, from the left or from the right.

@@ -494,7 +494,7 @@ fn row(ui: &Ui, line: Rect, place: usize, row: &Row, places: &Places, view: &Vie
             && let Some((.., last)) = places.others.last()
         {
             let (shown, _) = name.split_left_right_at_x(name.left() + (last.right() - name.left()) * 0.38);
-            controls::name(ui, shown, &row.name, font, name_colour);
+            controls::name(ui, shown, &row.name, &font, name_colour);
             let rest = Rect::from_min_max(pos2(shown.right() + GAP, line.top()), pos2(last.right(), line.bottom()));
             controls::line(ui, rest, Align2::LEFT_CENTER, why, theme::regular(12.0), theme.muted);
             response.clone().on_hover_text(why);
@@ -502,7 +502,7 @@ fn row(ui: &Ui, line: Rect, place: usize, row: &Row, places: &Places, view: &Vie
         }
         response.clone().on_hover_text(why);
     }
-    controls::name(ui, name, &row.name, font, name_colour);
+    controls::name(ui, name, &row.name, &font, name_colour);
     if let (Some(rect), Some(closeness)) = (places.why, view.shown.closeness(place)) {
         bars(ui, at(rect).shrink2(vec2(0.0, 7.0)), closeness, response, theme);
     }
