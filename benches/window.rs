@@ -9,14 +9,14 @@
 //! ```text
 //! opening                      first frame   all listed   (ms)
 //! an empty library                       9            9
-//! 100,000 samples                        8         2507
+//! 100,000 samples                       10         2967
 //!
 //! a frame among 100000 samples   median      99 %   worst   (ms)
-//! at rest                            0.88      1.33    4.88
-//! scrolling the list                 1.42      2.31    4.92
-//! dragging the map                   0.96      1.39    9.16
-//! pointing at the map's dots         0.68      1.20    1.52
-//! indexing, 8 sounds a frame         2.35      4.32    5.46
+//! at rest                            0.67      1.31    3.72
+//! scrolling the list                 1.11      1.60    4.67
+//! dragging the map                   0.67      1.34    3.35
+//! pointing at the map's dots         0.86      1.46    2.07
+//! indexing, 8 sounds a frame         3.03      5.27   20.07
 //! ```
 
 use std::path::Path;
