@@ -410,8 +410,8 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_device_that_goes_and_comes_is_told_once_each_and_the_sound_goes_on() {
+    /// A sample that plays over and over.
+    fn looping_on_a_loose_device() -> (App, Loose, Entity) {
         let device = Loose::default();
         let mut app = empty_app();
         build(&mut app, device.clone(), Box::new(SystemInputs));
@@ -419,6 +419,12 @@ mod tests {
         let sample = spawn(&mut app, &demo());
         play(&mut app, sample);
         assert!(until(&mut app, |playback| playback.sample == Some(sample) && playback.seconds > 0.1));
+        (app, device, sample)
+    }
+
+    #[test]
+    fn a_device_that_goes_and_comes_is_told_once_each_and_the_sound_goes_on() {
+        let (mut app, device, sample) = looping_on_a_loose_device();
         device.take_away();
         let gone = "sound output has gone; connect it or another, and playing goes on: simulated";
         assert_eq!(notices(&mut app, 1300), [gone]);
@@ -435,13 +441,7 @@ mod tests {
 
     #[test]
     fn a_late_report_of_an_output_that_is_closed_leaves_the_new_one_alone() {
-        let device = Loose::default();
-        let mut app = empty_app();
-        build(&mut app, device.clone(), Box::new(SystemInputs));
-        app.world_mut().resource_mut::<AuditionSettings>().looping = true;
-        let sample = spawn(&mut app, &demo());
-        play(&mut app, sample);
-        assert!(until(&mut app, |playback| playback.sample == Some(sample) && playback.seconds > 0.1));
+        let (mut app, device, _) = looping_on_a_loose_device();
         let opened = || device.reports.lock().unwrap().clone();
         let first = opened().remove(0);
         assert!(Loose::lose(&first));

@@ -127,7 +127,7 @@ pub enum DecodeError {
     Empty,
     /// The operating system would not give its bytes.
     #[error("cannot be read ({0}); check its permissions and the drive")]
-    Read(#[from] std::io::Error),
+    Read(std::io::Error),
     /// Known to be something that is not supported.
     #[error("format is not supported ({0}); convert it to WAV or FLAC")]
     Unsupported(&'static str),
@@ -152,6 +152,16 @@ pub enum DecodeError {
     /// Nobody waits for it any more, which says nothing of the file.
     #[error("was not read to its end")]
     Stopped,
+}
+
+impl From<std::io::Error> for DecodeError {
+    /// Bits that make no sense come as errors of reading too, but without a word of the system.
+    fn from(error: std::io::Error) -> Self {
+        match error.raw_os_error() {
+            Some(_) => Self::Read(error),
+            None => Self::Damaged(error.to_string()),
+        }
+    }
 }
 
 /// A file's bytes: all of them in memory, or the open file when it is large.
@@ -226,18 +236,13 @@ pub fn decode(
     stop: &Stop,
     decoders: &mut Decoders,
 ) -> Result<Decoded, DecodeError> {
-    let in_memory = matches!(source.bytes, Bytes::Whole(_));
     let decode = || {
         let mut stream = Stream::open(source.into_media()?, path.extension(), decoders)?;
         let decoded = decode_stream(&mut stream, keep, stop)?;
         stream.close(decoders);
         Ok(decoded)
     };
-    crate::actor::contained(decode).unwrap_or_else(|panic| Err(DecodeError::Panicked(panic))).map_err(|e| match e {
-        // Bytes in memory can always be read; a reader that fails on them was led astray by them.
-        DecodeError::Read(error) if in_memory => DecodeError::Damaged(error.to_string()),
-        error => error,
-    })
+    crate::actor::contained(decode).unwrap_or_else(|panic| Err(DecodeError::Panicked(panic)))
 }
 
 fn decode_stream(stream: &mut Stream, keep: f64, stop: &Stop) -> Result<Decoded, DecodeError> {

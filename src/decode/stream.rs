@@ -272,7 +272,7 @@ impl Stream {
                 Ok(Some(packet)) => packet,
                 Ok(None) => return self.end(),
                 Err(Error::IoError(error)) if error.kind() == std::io::ErrorKind::UnexpectedEof => return self.end(),
-                Err(Error::IoError(error)) => return Err(unread(error)),
+                Err(Error::IoError(error)) => return Err(error.into()),
                 Err(Error::ResetRequired) => {
                     (self.track, self.decoder) = decoder_for(self.format.as_ref(), &mut Decoders::default())?;
                     continue;
@@ -378,20 +378,12 @@ fn decoder_for(
     Ok((track.id, decoder))
 }
 
-/// Bits that make no sense come as errors of reading too, but without a word of the system.
-fn unread(error: std::io::Error) -> DecodeError {
-    match error.raw_os_error() {
-        Some(_) => DecodeError::Read(error),
-        None => DecodeError::Damaged(error.to_string()),
-    }
-}
-
 fn unreadable(error: Error) -> DecodeError {
     match error {
         Error::IoError(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
             DecodeError::Damaged("ends within its header".to_owned())
         }
-        Error::IoError(error) => unread(error),
+        Error::IoError(error) => error.into(),
         Error::Unsupported(what) if what.contains("no suitable format") => DecodeError::Unknown,
         Error::Unsupported(what) => DecodeError::Unsupported(what),
         other => DecodeError::Damaged(other.to_string()),

@@ -650,7 +650,9 @@ mod tests {
             let entity = app.world_mut().spawn((sample, FileStamp { size: 1, modified: 1 })).id();
             app.update();
             let wake = app.world().resource::<Wake>().clone();
+            let asked = std::time::Instant::now();
             wake.wait(Duration::from_secs(10));
+            assert!(asked.elapsed() < Duration::from_secs(10), "no reply came");
             app.world_mut().entity_mut(entity).insert(Analysed);
             app.update();
             assert_eq!(app.world().get::<FileStamp>(entity), Some(&FileStamp { size: 2, modified: 2 }));
@@ -705,6 +707,7 @@ mod tests {
         let wake = app.world().resource::<Wake>().clone();
         let started = std::time::Instant::now();
         while !is_idle(app.world_mut()) {
+            assert!(started.elapsed() < Duration::from_mins(1), "they are not handed over");
             app.update();
             wake.wait(Duration::from_millis(5));
         }
