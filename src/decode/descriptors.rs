@@ -45,12 +45,12 @@ pub const RATE: u32 = 44_100;
 /// Number of descriptors.
 pub const COUNT: usize = 47;
 
-/// Samples of a frame.
-const WINDOW: usize = 2048;
-/// Samples from one frame to the next.
-const HOP: usize = 1024;
+/// Samples of a frame, under a symmetric Hann window.
+pub const WINDOW: usize = 2048;
+/// Samples from one frame to the next; the first has as many zeros before the sound.
+pub const HOP: usize = 1024;
 /// Bins of a spectrum.
-const BINS: usize = WINDOW / 2 + 1;
+pub const BINS: usize = WINDOW / 2 + 1;
 /// Values of a frame.
 const FRAME: usize = 7;
 /// Added to every bin's power, for the logarithms.
@@ -203,15 +203,20 @@ impl Describer {
     }
 
     /// Describes a sound at [`RATE`].
-    #[expect(clippy::cast_possible_truncation, reason = "measured in double precision, kept in single")]
     pub fn measure(&mut self, sound: &[f32]) -> Descriptors {
+        self.measure_each(sound, |_| ())
+    }
+
+    /// Describes a sound at [`RATE`]; `each` is shown the power spectrum of every frame, of [`BINS`] bins, on the way.
+    #[expect(clippy::cast_possible_truncation, reason = "measured in double precision, kept in single")]
+    pub fn measure_each(&mut self, sound: &[f32], each: impl FnMut(&[f32])) -> Descriptors {
         let peak = largest(sound).max(1e-9);
         if peak > 1.0 {
             // As the network hears it, and as whatever plays it does.
             let clipped: Vec<f32> = sound.iter().map(|sample| sample.clamp(-1.0, 1.0)).collect();
-            return self.measure(&clipped);
+            return self.measure_each(&clipped, each);
         }
-        let (frames, bands) = self.spectral(sound, peak);
+        let (frames, bands) = self.spectral(sound, peak, each);
         let (envelope, level) = temporal(sound, f64::from(peak));
         let mut values = [0.0; COUNT];
         let all = frames.into_iter().chain(envelope).chain(bands).chain([level]);
@@ -222,13 +227,20 @@ impl Describer {
     }
 
     /// Values 0 to 29, and 36 to 45.
-    fn spectral(&mut self, sound: &[f32], peak: f32) -> ([f64; 4 * FRAME + 2], [f64; BANDS.len()]) {
+    fn spectral(
+        &mut self,
+        sound: &[f32],
+        peak: f32,
+        mut each: impl FnMut(&[f32]),
+    ) -> ([f64; 4 * FRAME + 2], [f64; BANDS.len()]) {
         let count = sound.len() / HOP + 2;
+        let changes: Vec<f64> = (0..count).map(|hop| changes(sound, hop)).collect();
         let mut frames: Vec<[f64; FRAME]> = Vec::with_capacity(count);
         let (mut energies, mut fluxes) = (Vec::with_capacity(count), Vec::with_capacity(count));
         let mut bands = [0.0; BANDS.len()];
         for frame in 0..count {
-            let crossings = self.transform(sound, frame, 1.0 / f64::from(peak));
+            self.transform(sound, frame, 1.0 / f64::from(peak));
+            each(&self.power);
             let shape = shape(&self.power);
             let hz = f64::from(RATE) / WINDOW as f64;
             let centroid = shape.first / shape.energy;
@@ -242,7 +254,7 @@ impl Describer {
                 half * hz,
                 (shape.logarithms / BINS as f64).exp() / mean * 1e3,
                 f64::from(shape.largest) / mean,
-                crossings + 1e-3,
+                crossings(sound, &changes, frame) / (WINDOW - 1) as f64 + 1e-3,
             ];
             frames.push(values.map(|value| value.max(1e-6).log10()));
             fluxes.push(if frame == 0 { 0.0 } else { rise(&self.power, &self.last) });
@@ -269,25 +281,33 @@ impl Describer {
         (values, bands.map(|sum| (1e-4 + sum / total).log10()))
     }
 
-    /// Writes the power spectrum of a frame, scaled; returns the share of samples at which the sign changes.
-    #[expect(clippy::cast_possible_truncation, reason = "seven digits of a power")]
-    fn transform(&mut self, sound: &[f32], frame: usize, scale: f64) -> f64 {
+    /// Writes the power spectrum of a frame, scaled.
+    fn transform(&mut self, sound: &[f32], frame: usize, scale: f64) {
         let start = (frame * HOP).cast_signed() - HOP.cast_signed();
         let before = usize::try_from(-start).unwrap_or(0);
         let from = usize::try_from(start).unwrap_or(0).min(sound.len());
         let inside = &sound[from..sound.len().min(from + WINDOW - before)];
         self.frame.fill(0.0);
         self.frame[before..before + inside.len()].copy_from_slice(inside);
-        for ((out, sample), weight) in self.input.iter_mut().zip(&self.frame).zip(WEIGHTS.iter()) {
-            *out = f64::from(*sample) * scale * weight;
-        }
+        weigh(&self.frame, scale, &mut self.input);
         // Lengths come from the plan, so the transform cannot fail.
         let _ = self.fft.process_with_scratch(&mut self.input, &mut self.output, &mut self.scratch);
-        self.power
-            .iter_mut()
-            .zip(&self.output)
-            .for_each(|(power, value)| *power = (value.norm_sqr() + POWER_FLOOR) as f32);
-        crossings(&self.frame) / (WINDOW - 1) as f64
+        powers(&self.output, &mut self.power);
+    }
+}
+
+#[multiversion::multiversion(targets("x86_64+avx512f", "x86_64+avx2+fma", "aarch64+neon"))]
+fn weigh(frame: &[f32], scale: f64, input: &mut [f64]) {
+    for ((out, sample), weight) in input.iter_mut().zip(frame).zip(WEIGHTS.iter()) {
+        *out = f64::from(*sample) * scale * weight;
+    }
+}
+
+#[multiversion::multiversion(targets("x86_64+avx512f", "x86_64+avx2+fma", "aarch64+neon"))]
+#[expect(clippy::cast_possible_truncation, reason = "seven digits of a power")]
+fn powers(spectrum: &[Complex<f64>], power: &mut [f32]) {
+    for (power, value) in power.iter_mut().zip(spectrum) {
+        *power = (value.norm_sqr() + POWER_FLOOR) as f32;
     }
 }
 
@@ -305,20 +325,40 @@ static BAND_BINS: LazyLock<Vec<std::ops::Range<usize>>> = LazyLock::new(|| {
     BANDS.iter().zip(ends).map(|(from, to)| bin(*from)..to).collect()
 });
 
+/// Neighbours of different sign among the samples of a frame, with zeros outside the sound, from those of every hop.
+fn crossings(sound: &[f32], changes: &[f64], frame: usize) -> f64 {
+    let at = |n: usize| sound.get(n).copied().unwrap_or(0.0);
+    // The pair of the frame's last sample and the one behind it counts in the hop, but not in the frame.
+    let end = sign_changes(&[at((frame + 1) * HOP - 1), at((frame + 1) * HOP)]);
+    let before = if frame == 0 { sign_changes(&[0.0, at(0)]) } else { changes[frame - 1] };
+    before + changes[frame] - end
+}
+
+/// Counts the samples of a hop that are followed by one of another sign.
+fn changes(sound: &[f32], hop: usize) -> f64 {
+    let inside = sound.get(hop * HOP..).unwrap_or_default();
+    let pairs = sign_changes(&inside[..inside.len().min(HOP + 1)]);
+    // After the last sample there is silence.
+    let last = inside.last().filter(|_| inside.len() <= HOP);
+    pairs + last.map_or(0.0, |last| sign_changes(&[*last, 0.0]))
+}
+
 /// Counts the neighbours of different sign, where that of zero is neither.
 #[multiversion::multiversion(targets("x86_64+avx512f", "x86_64+avx2+fma", "aarch64+neon"))]
-fn crossings(frame: &[f32]) -> f64 {
+fn sign_changes(samples: &[f32]) -> f64 {
+    const WIDE: usize = 16;
     // Ones are added as numbers with a fraction, which no check for overflow keeps from being added side by side.
-    let differ = |a: f32, b: f32| if (a > 0.0) != (b > 0.0) || (a < 0.0) != (b < 0.0) { 1.0 } else { 0.0 };
-    let (rows, rest) = frame[1..].as_chunks::<LANES>();
-    let mut lanes = [0.0_f32; LANES];
-    for (before, after) in frame.as_chunks::<LANES>().0.iter().zip(rows) {
-        for lane in 0..LANES {
+    let sign = |sample: f32| if sample > 0.0 { 1.0_f32 } else { 0.0 } - if sample < 0.0 { 1.0_f32 } else { 0.0 };
+    let differ = |a: f32, b: f32| (sign(a) - sign(b)).abs().min(1.0);
+    let (rows, rest) = samples.get(1..).unwrap_or_default().as_chunks::<WIDE>();
+    let mut lanes = [0.0_f32; WIDE];
+    for (before, after) in samples.as_chunks::<WIDE>().0.iter().zip(rows) {
+        for lane in 0..WIDE {
             lanes[lane] += differ(before[lane], after[lane]);
         }
     }
-    let tail = frame[frame.len() - rest.len() - 1..].windows(2).map(|pair| differ(pair[0], pair[1]));
-    lanes.into_iter().chain(tail).map(f64::from).sum()
+    let tail = samples[samples.len().saturating_sub(rest.len() + 1)..].windows(2).map(|pair| differ(pair[0], pair[1]));
+    f64::from(lanes.into_iter().sum::<f32>() + tail.sum::<f32>())
 }
 
 /// Sums over the bins of a power spectrum.
@@ -342,7 +382,7 @@ const FACTORS: usize = 16;
 fn shape(power: &[f32]) -> Shape {
     let mut sums = [[0.0_f64; LANES]; 3];
     let mut largest = [0.0_f32; LANES];
-    let mut logarithms = 0.0;
+    let mut logarithm = Logarithm::default();
     // The logarithm of a product costs less than a sum of logarithms.
     for (i, block) in power.chunks(LANES * FACTORS).enumerate() {
         let mut product = [1.0_f64; LANES];
@@ -366,10 +406,11 @@ fn shape(power: &[f32]) -> Shape {
             product[j] *= wide;
             largest[j] = largest[j].max(*value);
         }
-        logarithms += product.iter().map(|product| product.ln()).sum::<f64>();
+        logarithm.add(product);
     }
     let [energy, first, second] = sums.map(|lanes| lanes.iter().sum());
-    Shape { energy, first, second, logarithms, largest: largest.into_iter().fold(0.0, f32::max) }
+    let largest = largest.into_iter().fold(0.0, f32::max);
+    Shape { energy, first, second, logarithms: logarithm.natural(), largest }
 }
 
 /// A sum over values, several at a time.
@@ -381,7 +422,7 @@ fn sum(values: &[f32], of: impl Fn(f64) -> f64) -> f64 {
             *lane += of(f64::from(*value));
         }
     }
-    lanes.into_iter().chain(rest.iter().map(|value| of(f64::from(*value)))).sum()
+    lanes.into_iter().sum::<f64>() + rest.iter().map(|value| of(f64::from(*value))).sum::<f64>()
 }
 
 /// The first bins below and at which lies more than half, and more than 85 %, of the energy.
@@ -409,7 +450,7 @@ fn roll_offs(power: &[f32], energy: f64) -> [f64; 2] {
 /// Mean over bins of the rise of the logarithm to base 10.
 #[multiversion::multiversion(targets("x86_64+avx512f", "x86_64+avx2+fma", "aarch64+neon"))]
 fn rise(power: &[f32], last: &[f32]) -> f64 {
-    let mut sum = 0.0;
+    let mut logarithm = Logarithm::default();
     for (now, then) in power.chunks(LANES * FACTORS).zip(last.chunks(LANES * FACTORS)) {
         let mut product = [1.0_f64; LANES];
         for (now, then) in now.chunks(LANES).zip(then.chunks(LANES)) {
@@ -418,9 +459,40 @@ fn rise(power: &[f32], last: &[f32]) -> f64 {
                 *product *= if ratio > 1.0 { ratio } else { 1.0 };
             }
         }
-        sum += product.iter().map(|product| product.log10()).sum::<f64>();
+        logarithm.add(product);
     }
-    sum / power.len() as f64
+    logarithm.natural() / std::f64::consts::LN_10 / power.len() as f64
+}
+
+/// The logarithm of a product of many normal numbers, kept as mantissas from 1 to 2 and the sum of their exponents, so
+/// that one logarithm serves for all.
+struct Logarithm {
+    mantissas: [f64; LANES],
+    exponents: i64,
+}
+
+impl Default for Logarithm {
+    fn default() -> Self {
+        Self { mantissas: [1.0; LANES], exponents: 0 }
+    }
+}
+
+impl Logarithm {
+    /// Multiplies; of up to a thousand numbers in a lane the product of mantissas is finite.
+    fn add(&mut self, factors: [f64; LANES]) {
+        const FRACTION: u32 = f64::MANTISSA_DIGITS - 1;
+        const BIAS: i64 = 1023;
+        for (mantissa, factor) in self.mantissas.iter_mut().zip(factors) {
+            let bits = factor.to_bits();
+            self.exponents += (bits >> FRACTION).cast_signed() - BIAS;
+            *mantissa *= f64::from_bits(bits & ((1 << FRACTION) - 1) | BIAS.cast_unsigned() << FRACTION);
+        }
+    }
+
+    /// The natural logarithm of the product.
+    fn natural(&self) -> f64 {
+        self.mantissas.iter().product::<f64>().ln() + self.exponents as f64 * std::f64::consts::LN_2
+    }
 }
 
 /// Values 30 to 35, and 46.

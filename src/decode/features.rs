@@ -139,12 +139,7 @@ impl Spectrum {
         self.waiting.clear();
         // Lengths are fixed by the plan, so this cannot fail.
         if self.fft.process_with_scratch(&mut self.input, &mut self.output, &mut self.scratch).is_ok() {
-            let (mut weighted, mut total) = (0.0_f32, 0.0_f32);
-            for (bin, value) in self.output.iter().enumerate() {
-                let magnitude = value.norm_sqr().sqrt();
-                weighted += magnitude * bin as f32;
-                total += magnitude;
-            }
+            let [weighted, total] = moments(&self.output);
             self.weighted += f64::from(weighted);
             self.total += f64::from(total);
         }
@@ -161,6 +156,21 @@ impl Spectrum {
         }
         (self.weighted / self.total * f64::from(rate) / WINDOW as f64) as f32
     }
+}
+
+/// Sums of the magnitudes, weighted by their bin and as they are, several at a time.
+#[multiversion::multiversion(targets("x86_64+avx512f", "x86_64+avx2+fma", "aarch64+neon"))]
+fn moments(spectrum: &[Complex<f32>]) -> [f32; 2] {
+    const LANES: usize = 16;
+    let (mut weighted, mut total) = ([0.0_f32; LANES], [0.0_f32; LANES]);
+    for (block, values) in spectrum.chunks(LANES).enumerate() {
+        for (lane, value) in values.iter().enumerate() {
+            let magnitude = value.norm_sqr().sqrt();
+            weighted[lane] += magnitude * (block * LANES + lane) as f32;
+            total[lane] += magnitude;
+        }
+    }
+    [weighted, total].map(|lanes| lanes.into_iter().sum())
 }
 
 /// Largest absolute sample, several at a time.

@@ -85,8 +85,12 @@ fn extremes(samples: &[f32]) -> [f32; 2] {
             high[i] = if block[i] > high[i] { block[i] } else { high[i] };
         }
     }
-    let fold = |start: [f32; 8], pick: fn(f32, f32) -> f32| start.iter().chain(rest).copied().reduce(pick);
-    [fold(low, f32::min).unwrap_or(0.0), fold(high, f32::max).unwrap_or(0.0)]
+    let mut extremes = [f32::MAX, f32::MIN];
+    let lanes = if blocks.is_empty() { 0 } else { 8 };
+    for (low, high) in low[..lanes].iter().zip(&high).chain(rest.iter().zip(rest)) {
+        extremes = [extremes[0].min(*low), extremes[1].max(*high)];
+    }
+    extremes
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "clamped to the range of i8 first")]

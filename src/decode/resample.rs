@@ -6,6 +6,7 @@
 //! differ by -61 dB of their energy. With one stored filter for each phase of a rational ratio the nearest phase is
 //! the exact one, so an output sample costs one product of filter and signal.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use rubato::audioadapter_buffers::direct::InterleavedSlice;
@@ -72,16 +73,21 @@ impl Resampler {
     ///
     /// Returns `ceil(len * to / from) - 1` samples (at least one), as libsamplerate does; `None` for a ratio that
     /// rubato refuses.
-    pub fn convert(&mut self, mono: &[f32], from: u32) -> Option<Vec<f32>> {
+    pub fn convert<'a>(&mut self, mono: &'a [f32], from: u32) -> Option<Cow<'a, [f32]>> {
         if from == self.to || mono.is_empty() {
-            return Some(mono.to_vec());
+            return Some(Cow::Borrowed(mono));
         }
         // A library with hundreds of odd rates must not keep a filter for each.
         if self.by_rate.len() > 8 && !self.by_rate.contains_key(&from) {
             self.by_rate.clear();
         }
         let (to, filter) = (self.to, self.filter);
-        self.by_rate.entry(from).or_insert_with(|| Conversion::new(from, to, filter)).as_mut()?.run(mono)
+        self.by_rate
+            .entry(from)
+            .or_insert_with(|| Conversion::new(from, to, filter))
+            .as_mut()?
+            .run(mono)
+            .map(Cow::Owned)
     }
 }
 

@@ -14,6 +14,7 @@ use super::manifest::{
     Audio, Base, Framing, InputKind, Log, Manifest, Mel, MelNorm, MelScale, Norm, Short, SpectrumKind, Stft, Tail,
     Triangles, Window, WindowShape,
 };
+use crate::decode::descriptors;
 
 /// One input of the network.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,6 +34,7 @@ pub struct FrontEnd {
     window: Window,
     hop: usize,
     log_mel: Option<Precision>,
+    shared: bool,
 }
 
 /// A logarithm without an offset shows the rounding noise of a single-precision transform; one with an offset
@@ -40,6 +42,20 @@ pub struct FrontEnd {
 enum Precision {
     Single(LogMel<f32>),
     Double(LogMel<f64>),
+}
+
+impl Precision {
+    fn width(&self) -> usize {
+        match self {
+            Self::Single(log_mel) => log_mel.bands.len(),
+            Self::Double(log_mel) => log_mel.bands.len(),
+        }
+    }
+
+    fn fits_descriptors(&self) -> bool {
+        let Self::Single(log_mel) = self else { return false };
+        log_mel.bands.iter().all(|(first, weights)| first + weights.len() <= descriptors::BINS)
+    }
 }
 
 impl FrontEnd {
@@ -61,6 +77,7 @@ impl FrontEnd {
             kind: manifest.input.kind,
             window: manifest.window.clone(),
             hop: manifest.stft.as_ref().map_or(1, |stft| stft.hop),
+            shared: shares_spectra(manifest) && log_mel.as_ref().is_some_and(Precision::fits_descriptors),
             log_mel,
         }
     }
@@ -89,13 +106,42 @@ impl FrontEnd {
                 continue;
             }
             let bands = self.log_mel(&piece);
-            for (frame, input) in cut_frames(bands.view(), &self.window) {
-                let from = start + (frame * self.hop) as f64 / rate;
-                let to = from + (self.window.frames * self.hop) as f64 / rate;
-                seen.push(Seen { from: from.min(seconds), to: to.min(seconds), input });
-            }
+            seen.extend(self.cut(bands.view(), start, seconds));
         }
         seen
+    }
+
+    /// Tells whether it hears the very spectra on which the [`descriptors`] are measured, so that one transform serves
+    /// both.
+    pub fn shares_spectra(&self) -> bool {
+        self.shared
+    }
+
+    /// Adds the bands of the power spectrum of one shared frame to those of the frames before it.
+    pub fn add_bands(&self, power: &[f32], bands: &mut Vec<f32>) {
+        if let Some(Precision::Single(log_mel)) = &self.log_mel {
+            bands.extend(log_mel.bands_of(power));
+        }
+    }
+
+    /// Cuts the bands of a sound of `samples` samples into the network's inputs.
+    pub fn prepare_bands(&self, mut bands: Vec<f32>, samples: usize) -> Vec<Seen> {
+        let width = self.log_mel.as_ref().map_or(0, Precision::width);
+        // Descriptors are measured on one frame more where a hop ends with the sound.
+        let frames = (samples.div_ceil(self.hop) + 1).min(bands.len() / width.max(1));
+        bands.truncate(frames * width);
+        let bands = Array2::from_shape_vec((frames, width), bands).unwrap_or_default();
+        self.cut(bands.view(), 0.0, samples as f64 / f64::from(self.audio.sample_rate)).collect()
+    }
+
+    /// Cuts bands that begin `start` seconds into a sound of `seconds`.
+    fn cut(&self, bands: ArrayView2<f32>, start: f64, seconds: f64) -> impl Iterator<Item = Seen> {
+        let step = self.hop as f64 / f64::from(self.audio.sample_rate);
+        let length = self.window.frames as f64 * step;
+        cut_frames(bands, &self.window).into_iter().map(move |(frame, input)| {
+            let from = start + frame as f64 * step;
+            Seen { from: from.min(seconds), to: (from + length).min(seconds), input }
+        })
     }
 
     /// Computes the normalised log-mel spectrogram `[frames, bands]` of a sound at the model's rate.
@@ -106,6 +152,20 @@ impl FrontEnd {
             None => Array2::default((0, 0)),
         }
     }
+}
+
+/// See [`FrontEnd::shares_spectra`].
+fn shares_spectra(manifest: &Manifest) -> bool {
+    let audio = &manifest.audio;
+    manifest.input.kind == InputKind::LogMel
+        && manifest.window.samples.is_none()
+        && (audio.sample_rate, audio.clip, audio.peak_normalize) == (descriptors::RATE, Some(1.0), true)
+        && manifest.stft.as_ref().is_some_and(|stft| {
+            (stft.n_fft, stft.win_length, stft.hop) == (descriptors::WINDOW, descriptors::WINDOW, descriptors::HOP)
+                && stft.window == WindowShape::HannSymmetric
+                && stft.framing == Framing::CenteredZeroUntilEnd
+                && stft.spectrum == SpectrumKind::Power
+        })
 }
 
 /// Clips, then divides by the peak where the manifest asks for it.
@@ -191,7 +251,11 @@ impl<T: FftNum + num_traits::Float> LogMel<T> {
             .map(|weights| {
                 let first = weights.iter().position(|w| *w != 0.0).unwrap_or(0);
                 let end = weights.iter().rposition(|w| *w != 0.0).map_or(first, |last| last + 1);
-                (first, weights[first..end].iter().copied().map(convert).collect())
+                // Zeros before the band, or behind it, fill it up to whole lanes.
+                let lanes = (end - first).next_multiple_of(LANES);
+                let first = end.saturating_sub(lanes);
+                let weights = weights[first..].iter().copied().chain(std::iter::repeat(0.0));
+                (first, weights.take(lanes).map(convert).collect())
             })
             .collect();
         Self {
@@ -202,7 +266,7 @@ impl<T: FftNum + num_traits::Float> LogMel<T> {
             input: fft.make_input_vec(),
             output: fft.make_output_vec(),
             scratch: fft.make_scratch_vec(),
-            spectrum: vec![T::zero(); stft.n_fft / 2 + 1],
+            spectrum: vec![T::zero(); (stft.n_fft / 2 + 1).next_multiple_of(LANES)],
             fft,
         }
     }
@@ -219,13 +283,16 @@ impl<T: FftNum + num_traits::Float> LogMel<T> {
                 let squared = value.re * value.re + value.im * value.im;
                 *out = if power { squared } else { num_traits::Float::sqrt(squared) };
             }
-            for (cell, (first, weights)) in row.iter_mut().zip(&self.bands) {
-                let bins = &self.spectrum[*first..*first + weights.len()];
-                let sum = bins.iter().zip(weights).fold(T::zero(), |sum, (x, w)| sum + *x * *w);
-                *cell = self.compression.apply(sum);
-            }
+            row.iter_mut().zip(self.bands_of(&self.spectrum)).for_each(|(cell, band)| *cell = band);
         }
         result
+    }
+
+    /// The compressed bands of a spectrum.
+    fn bands_of(&self, spectrum: &[T]) -> impl Iterator<Item = f32> {
+        self.bands
+            .iter()
+            .map(|(first, weights)| self.compression.apply(dot(&spectrum[*first..*first + weights.len()], weights)))
     }
 
     /// Writes the windowed frame that starts `before` samples ahead of `start`.
@@ -252,6 +319,20 @@ impl<T: FftNum + num_traits::Float> LogMel<T> {
             *out = convert(sample) * *weight;
         }
     }
+}
+
+/// Numbers multiplied side by side.
+const LANES: usize = 8;
+
+/// The sum of products of whole lanes.
+fn dot<T: FftNum>(a: &[T], b: &[T]) -> T {
+    let mut lanes = [T::zero(); LANES];
+    for (a, b) in a.as_chunks::<LANES>().0.iter().zip(b.as_chunks::<LANES>().0) {
+        for lane in 0..LANES {
+            lanes[lane] = lanes[lane] + a[lane] * b[lane];
+        }
+    }
+    lanes.into_iter().fold(T::zero(), |sum, lane| sum + lane)
 }
 
 /// Number of frames, and samples that lie before the first sample of the sound.
@@ -366,6 +447,8 @@ fn mel_bands(mel: &Mel, n_fft: usize, rate: f64) -> Vec<Vec<f64>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::decode::descriptors::Describer;
+    use crate::decode::resample::Filter;
     use crate::embed::manifest::Model;
 
     fn front_end() -> FrontEnd {
@@ -411,6 +494,27 @@ mod tests {
         let (a, b) = (front_end().prepare(&mut loud.clone()), front_end().prepare(&mut soft.clone()));
         let far = a[0].input.iter().zip(&b[0].input).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
         assert!(far < 1e-5, "{far}");
+    }
+
+    #[test]
+    fn spectra_shared_with_the_descriptors_give_the_same_inputs() {
+        let mut front_end = front_end();
+        assert!(front_end.shares_spectra());
+        for (samples, level) in [(1, 0.5), (1023, 0.1), (1024, 1.0), (1025, 1.5), (102_400, 0.01), (264_600, 0.7)] {
+            let sound: Vec<f32> = (0..samples).map(|n| (n as f32 * 0.05).sin() * level + 0.01 * level).collect();
+            let mut bands = Vec::new();
+            Describer::new(Filter::AnyHighQuality).measure_each(&sound, |power| front_end.add_bands(power, &mut bands));
+            let shared = front_end.prepare_bands(bands, samples);
+            let alone = front_end.prepare(&mut sound.clone());
+            assert_eq!(shared.len(), alone.len(), "{samples}");
+            for (a, b) in shared.iter().zip(&alone) {
+                assert!((a.from - b.from).abs() < 1e-9 && (a.to - b.to).abs() < 1e-9, "{samples}");
+                assert_eq!(a.input.dim(), b.input.dim());
+                let far = a.input.iter().zip(&b.input).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+                // The tolerance of the golden spectrograms, as the network sees it.
+                assert!(far < 2e-4 / 9.458, "{samples} samples: {far}");
+            }
+        }
     }
 
     #[test]

@@ -171,15 +171,24 @@ impl Embedder {
         if pcm.mono.iter().all(|s| s.abs() < SILENCE) {
             return Err(EmbedError::Silent);
         }
-        let mut sound = self.resampler.convert(&pcm.mono, pcm.rate).ok_or(EmbedError::Rate(pcm.rate))?;
-        // Most models hear at the rate at which sounds are described, so that one conversion serves both.
-        let described = match self.manifest.audio.sample_rate {
-            descriptors::RATE => Some(self.describer.measure(&sound)),
-            _ => self.describer.describe(pcm),
+        let sound = self.resampler.convert(&pcm.mono, pcm.rate).ok_or(EmbedError::Rate(pcm.rate))?;
+        // Most models hear at the rate at which sounds are described, so that one conversion serves both, and some hear
+        // the same spectra.
+        let (described, heard) = if self.front_end.shares_spectra() {
+            let mut bands = Vec::new();
+            let each = |power: &[f32]| self.front_end.add_bands(power, &mut bands);
+            let described = self.describer.measure_each(&sound, each);
+            (Some(described), self.front_end.prepare_bands(bands, sound.len()))
+        } else {
+            let described = match self.manifest.audio.sample_rate {
+                descriptors::RATE => Some(self.describer.measure(&sound)),
+                _ => self.describer.describe(pcm),
+            };
+            (described, self.front_end.prepare(&mut sound.into_owned()))
         };
         let descriptors = described.ok_or(EmbedError::Rate(pcm.rate))?;
         let mut windows = Vec::new();
-        for seen in self.front_end.prepare(&mut sound) {
+        for seen in heard {
             let vector = self.run(seen.input.view())?;
             windows.push(WindowVector { from: pcm.start + seen.from, to: pcm.start + seen.to, vector });
         }
@@ -217,7 +226,7 @@ impl Embedder {
 
     /// Cuts a sound at the model's rate into the network's inputs, each `[frames, bands]` or `[1, samples]`.
     pub fn inputs(&mut self, pcm: &Pcm) -> Option<Vec<Array2<f32>>> {
-        let mut sound = self.resampler.convert(&pcm.mono, pcm.rate)?;
+        let mut sound = self.resampler.convert(&pcm.mono, pcm.rate)?.into_owned();
         Some(self.front_end.prepare(&mut sound).into_iter().map(|seen| seen.input).collect())
     }
 

@@ -220,7 +220,7 @@ fn sound_of(path: &Path) -> Vec<f32> {
         rate = block.rate;
         mono.extend(block.samples.chunks_exact(block.channels).map(|frame| frame.iter().sum::<f32>()));
     }
-    Resampler::new(SINK_RATE, Filter::AnyHighQuality).convert(&mono, rate).unwrap()
+    Resampler::new(SINK_RATE, Filter::AnyHighQuality).convert(&mono, rate).unwrap().into_owned()
 }
 
 /// How much of `heard` is `sound`, -1..=1: the largest normalised correlation around the place where both begin.
