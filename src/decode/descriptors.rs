@@ -452,14 +452,15 @@ fn roll_offs(power: &[f32], energy: f64) -> [f64; 2] {
 fn rise(power: &[f32], last: &[f32]) -> f64 {
     let mut logarithm = Logarithm::default();
     for (now, then) in power.chunks(LANES * FACTORS).zip(last.chunks(LANES * FACTORS)) {
-        let mut product = [1.0_f64; LANES];
+        let (mut higher, mut before) = ([1.0_f64; LANES], [1.0_f64; LANES]);
         for (now, then) in now.chunks(LANES).zip(then.chunks(LANES)) {
-            for (product, (now, then)) in product.iter_mut().zip(now.iter().zip(then)) {
-                let ratio = f64::from((now + FLUX_FLOOR) / (then + FLUX_FLOOR));
-                *product *= if ratio > 1.0 { ratio } else { 1.0 };
+            for (lane, (now, then)) in now.iter().zip(then).enumerate() {
+                // Nothing has risen where the higher of the two is the one before.
+                higher[lane] *= f64::from(if now > then { now } else { then } + FLUX_FLOOR);
+                before[lane] *= f64::from(then + FLUX_FLOOR);
             }
         }
-        logarithm.add(product);
+        logarithm.add(std::array::from_fn(|lane| higher[lane] / before[lane]));
     }
     logarithm.natural() / std::f64::consts::LN_10 / power.len() as f64
 }

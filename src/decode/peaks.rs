@@ -86,11 +86,16 @@ fn extremes(samples: &[f32]) -> [f32; 2] {
         }
     }
     let mut extremes = [f32::MAX, f32::MIN];
-    let lanes = if blocks.is_empty() { 0 } else { 8 };
-    for (low, high) in low[..lanes].iter().zip(&high).chain(rest.iter().zip(rest)) {
-        extremes = [extremes[0].min(*low), extremes[1].max(*high)];
+    if !blocks.is_empty() {
+        for half in [4, 2, 1] {
+            for i in 0..half {
+                low[i] = if low[i + half] < low[i] { low[i + half] } else { low[i] };
+                high[i] = if high[i + half] > high[i] { high[i + half] } else { high[i] };
+            }
+        }
+        extremes = [low[0], high[0]];
     }
-    extremes
+    rest.iter().fold(extremes, |[low, high], sample| [low.min(*sample), high.max(*sample)])
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "clamped to the range of i8 first")]
