@@ -8,6 +8,9 @@
 //! * `Python pool`: `export/python_pool.py`, without its start-up and model loading, decoding at most what the model
 //!   hears, measuring nothing else and keeping nothing.
 //!
+//! Both yardsticks are timed once their sessions are loaded, so each comparison is printed twice: start to end, and
+//! without our own start-up, which is what indexing a single file takes but for its time in the session.
+//!
 //! With `SOUNDKIN_BEFORE` (`make bench BEFORE=…`), another build of the program, such as one from before a change, indexes the
 //! same files in every round too, and the share of its files per second that is kept is printed.
 //!
@@ -48,9 +51,13 @@ fn compare(model: &Model, folders: &[PathBuf], cores: usize) -> anyhow::Result<(
     let (mut alone, mut ours, mut theirs, mut earlier) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let before = std::env::var_os("SOUNDKIN_BEFORE").filter(|program| !program.is_empty());
     let (mut files, mut session, mut python_files) = (0.0, Vec::new(), 0.0);
+    let mut start = Vec::new();
+    let single = single(folders)?;
     let inputs = windows(model, folders)?;
     for _ in 0..ROUNDS {
         alone.push(sessions_alone(model, &inputs, cores));
+        let first = index(env!("CARGO_BIN_EXE_soundkin").as_ref(), id, &[single.path().to_owned()])?;
+        start.push(number(&first, "seconds") - number(&first, "onnxruntime_seconds"));
         let indexed = index(env!("CARGO_BIN_EXE_soundkin").as_ref(), id, folders)?;
         files = number(&indexed, "decoded");
         ours.push(number(&indexed, "seconds"));
@@ -63,12 +70,16 @@ fn compare(model: &Model, folders: &[PathBuf], cores: usize) -> anyhow::Result<(
             python_files = number(&pool, "files");
         }
     }
-    let (alone, ours, session) = (median(alone), median(ours), median(session));
+    let (alone, ours, session, start) = (median(alone), median(ours), median(session), median(start));
+    let run = ours - start;
     println!("\n{id}: {files} files, {} windows", inputs.len());
     println!("  ONNX Runtime alone  {alone:6.2} s  {:7.1} files/s", files / alone);
-    println!("  soundkin index      {ours:6.2} s  {:7.1} files/s", files / ours);
-    println!("    of ONNX Runtime alone                      {:.3}", alone / ours);
-    println!("    time in its sessions over cores × wall     {:.3}", session / (cores as f64 * ours));
+    println!("  soundkin index      {ours:6.2} s  {:7.1} files/s, of which {start:.2} s to start", files / ours);
+    let both = |what: &str, ratio: &dyn Fn(f64) -> f64| {
+        println!("    {what:42} {:.3}, without start-up {:.3}", ratio(ours), ratio(run));
+    };
+    both("of ONNX Runtime alone", &|wall| alone / wall);
+    both("time in its sessions over cores × wall", &|wall| session / (cores as f64 * wall));
     if !earlier.is_empty() {
         let earlier = median(earlier);
         println!("  build before        {earlier:6.2} s  {:7.1} files/s", files / earlier);
@@ -79,7 +90,7 @@ fn compare(model: &Model, folders: &[PathBuf], cores: usize) -> anyhow::Result<(
     } else {
         let theirs = median(theirs);
         println!("  Python pool         {theirs:6.2} s  {:7.1} files/s", python_files / theirs);
-        println!("    soundkin over Python, files/s              {:.3}", (files / ours) / (python_files / theirs));
+        both("soundkin over Python, files/s", &|wall| (files / wall) / (python_files / theirs));
     }
     Ok(())
 }
@@ -120,6 +131,17 @@ fn sessions_alone(model: &Model, inputs: &[ndarray::Array2<f32>], cores: usize) 
         }
     });
     started.elapsed().as_secs_f64()
+}
+
+/// A folder with one of the files, to see what starting takes.
+fn single(folders: &[PathBuf]) -> anyhow::Result<tempfile::TempDir> {
+    let mut files = folders.iter().flat_map(|f| walkdir::WalkDir::new(f).follow_links(true).into_iter().flatten());
+    let sound =
+        |file: &walkdir::DirEntry| file.path().extension().is_some_and(|e| e == "wav" || e == "flac" || e == "ogg");
+    let file = files.find(sound).ok_or_else(|| anyhow::anyhow!("no sounds in {folders:?}"))?;
+    let folder = tempfile::tempdir()?;
+    std::fs::copy(file.path(), folder.path().join(file.file_name()))?;
+    Ok(folder)
 }
 
 fn index(program: &OsStr, id: &str, folders: &[PathBuf]) -> anyhow::Result<Value> {
