@@ -23,3 +23,5 @@ for model in aisfx-int8 aisfx-f16; do
     "$python" export/evaluate_models.py --labels "$labels" --model "models/$model.json" \
         --from-json "$work/$model.json" --reference "$work/$model.npz"
 done
+echo "== several sounds, and less of one"
+"$python" export/measure_blend.py --labels "$labels" --model models/aisfx-int8.json --from-json "$work/aisfx-int8.json"

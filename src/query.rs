@@ -20,11 +20,13 @@ use crate::sample::{Notice, Recording};
 /// Neighbours that are shown around a take.
 const AROUND: usize = 8;
 
-/// Asks for the neighbours of one sample, in the library or a guest.
-#[derive(Clone, Copy, Debug)]
+/// Asks for the neighbours of samples, in the library or guests.
+#[derive(Clone, Debug, Default)]
 pub struct SimilarTo {
-    /// The sample.
-    pub subject: Entity,
+    /// What neighbours should be like; several samples blend.
+    pub like: Vec<Entity>,
+    /// What they should be less like.
+    pub unlike: Vec<Entity>,
     /// How many neighbours.
     pub k: usize,
     /// Whether to wait for the exact answer, or take the tree's at once.
@@ -228,10 +230,10 @@ fn answer_asked(
             *answers.of(ask.purpose) = None;
             continue;
         };
-        let query = SimilarTo { subject, k: ask.k, exact: false };
+        let query = SimilarTo { like: vec![subject], k: ask.k, ..default() };
         let accept = |entity| acceptable(entity, subject, ask.within.as_deref());
         let found =
-            index.as_ref().and_then(|index| answer(query, index, &weights, &compared, accept)).unwrap_or_default();
+            index.as_ref().and_then(|index| answer(&query, index, &weights, &compared, accept)).unwrap_or_default();
         if let (false, Some(index), Ok(heard)) = (found.exact, &index, compared.get(subject)) {
             let job = Job {
                 purpose: ask.purpose,
@@ -252,18 +254,21 @@ fn answer_asked(
     }
 }
 
-/// Answers a query; `accept` restricts it. `None` when the subject has no vector.
+/// Answers a query; `accept` restricts it. `None` when one of its samples has no vector, or there is none to be like.
 pub fn answer(
-    query: SimilarTo,
+    query: &SimilarTo,
     index: &SpaceIndex,
     weights: &Weights,
     compared: &Query<Compared>,
     accept: impl Fn(Entity) -> bool,
 ) -> Option<SimilarSamples> {
-    let probe = index.space.probe(heard_of(compared.get(query.subject).ok()?));
+    let probes = |samples: &[Entity]| -> Option<Vec<Probe>> {
+        samples.iter().map(|sample| Some(index.space.probe(heard_of(compared.get(*sample).ok()?)))).collect()
+    };
+    let probe = Probe::blend(&probes(&query.like)?, &probes(&query.unlike)?)?;
     let wanted = |row: usize| {
         let entity = index.entities[row];
-        entity != query.subject && accept(entity)
+        !query.like.contains(&entity) && !query.unlike.contains(&entity) && accept(entity)
     };
     let found = if query.exact {
         index.space.exact(&probe, weights, query.k, wanted)

@@ -230,9 +230,12 @@ impl Plugin for SamplePlugin {
     }
 }
 
-fn index_path(inserted: On<Insert, Sample>, samples: Query<&Sample>, mut index: ResMut<SampleIndex>) {
-    if let Ok(sample) = samples.get(inserted.entity) {
-        index.by_path.insert(sample.path.clone(), inserted.entity);
+fn index_path(inserted: On<Insert, Sample>, samples: Query<(&Sample, Has<Guest>)>, mut index: ResMut<SampleIndex>) {
+    if let Ok((sample, guest)) = samples.get(inserted.entity) {
+        // A passage of a sample is asked about as a guest at the same path.
+        if !guest || !index.by_path.contains_key(&sample.path) {
+            index.by_path.insert(sample.path.clone(), inserted.entity);
+        }
     }
 }
 

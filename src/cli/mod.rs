@@ -23,8 +23,9 @@ use bevy::prelude::*;
 use clap::{Args, Parser, Subcommand};
 use serde_json::{Value, json};
 
+use crate::decode::Passage;
 use crate::embed::manifest::{self, Model};
-use crate::sample::{Guest, Notice, Sample};
+use crate::sample::{FileStamp, Guest, Notice, Sample};
 use crate::settings;
 use crate::store::{Library, StoreState};
 use crate::{Assembly, headless, is_idle, run_until};
@@ -195,14 +196,35 @@ fn sample_or_guest(world: &mut World, file: &Path) -> Result<Entity> {
     if let Some(entity) = index.at(&absolute).or_else(|| index.at(canonical.as_deref().ok()?)) {
         return Ok(entity);
     }
+    let (sample, stamp) = file_at(file)?;
+    Ok(world.spawn((Guest, sample, stamp)).id())
+}
+
+/// Adds a passage of a file as a guest.
+fn passage(world: &mut World, file: &Path, span: [f64; 2]) -> Result<Entity> {
+    let (sample, stamp) = file_at(file)?;
+    Ok(world.spawn((Guest, Passage(span), sample, stamp)).id())
+}
+
+/// What a file is as a sample.
+fn file_at(file: &Path) -> Result<(Sample, FileStamp)> {
+    let absolute = std::path::absolute(file)?;
     let metadata = match std::fs::metadata(&absolute) {
         Ok(metadata) if metadata.is_file() => metadata,
         Ok(_) => bail!("is no file; name a sound file: {}", file.display()),
         Err(error) => bail!("file cannot be read ({error}); check the name: {}", file.display()),
     };
-    let stamp = crate::sample::FileStamp::of(&metadata);
-    let path = canonical.unwrap_or(absolute).as_path().into();
-    Ok(world.spawn((Guest, Sample { path }, stamp)).id())
+    let path = absolute.canonicalize().unwrap_or(absolute).as_path().into();
+    Ok((Sample { path }, FileStamp::of(&metadata)))
+}
+
+/// Reads `FROM..TO` in seconds.
+fn region(text: &str) -> Result<[f64; 2], &'static str> {
+    let read = |part: &str| part.trim().parse::<f64>().ok().filter(|seconds| seconds.is_finite() && *seconds >= 0.0);
+    match text.split_once("..").map(|(from, to)| (read(from), read(to))) {
+        Some((Some(from), Some(to))) if from < to => Ok([from, to]),
+        _ => Err("give seconds as FROM..TO, such as 0.5..2"),
+    }
 }
 
 /// Writes a path into a JSON object: as text, and as its bytes in base64 where the text cannot say it all.
@@ -218,4 +240,15 @@ fn failed_json(path: &Path, failed: &crate::sample::Failed) -> Value {
     let mut object = json!({"stage": failed.stage.name(), "reason": failed.reason});
     put_path(&mut object, path);
     object
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_region_is_two_numbers_in_order() {
+        assert_eq!(region("0.5..2"), Ok([0.5, 2.0]));
+        assert!(["", "1", "2..1", "1..1", "a..b", "-1..2", "0..inf"].iter().all(|text| region(text).is_err()));
+    }
 }

@@ -9,6 +9,7 @@ use serde_json::json;
 use super::{Common, index, map, similar};
 use crate::decode::AudioInfo;
 use crate::embed::{ActiveModel, Embedding};
+use crate::query::SimilarTo;
 use crate::sample::{Missing, Sample};
 use crate::store::Library;
 use crate::{Assembly, headless};
@@ -40,7 +41,8 @@ fn without_window(common: &Common, assembly: Assembly, folders: Vec<PathBuf>) ->
     let world = app.world_mut();
     let model = world.resource::<ActiveModel>().0.manifest.id.clone();
     let example = middle_sample(world);
-    let found = example.as_ref().map(|(subject, _)| similar::neighbours(world, *subject, 10, None)).transpose()?;
+    let like = |subject| SimilarTo { like: vec![subject], k: 10, exact: true, ..default() };
+    let found = example.as_ref().map(|(subject, _)| similar::neighbours(world, like(*subject), None)).transpose()?;
     let points = map::write(world, PICTURE.as_ref())?;
     let picture = std::path::absolute(PICTURE)?;
     let value = json!({

@@ -7,7 +7,7 @@ use bevy::prelude::*;
 use clap::Args;
 use serde_json::json;
 
-use super::{Common, Notices, put_path, sample_or_guest};
+use super::{Common, Notices, put_path, region, sample_or_guest};
 use crate::actor::Wake;
 use crate::audio::{AudioPlugin, Audition, AuditionSettings, Playback};
 use crate::sample::{Sample, SamplePlugin};
@@ -64,25 +64,5 @@ impl Play {
             put_path(&mut value, &sample.path);
         }
         common.print(&value, |out| writeln!(out, "{seconds:.3} s on {}", device.as_deref().unwrap_or_default()))
-    }
-}
-
-/// Reads `FROM..TO` in seconds.
-fn region(text: &str) -> Result<[f64; 2], &'static str> {
-    let read = |part: &str| part.trim().parse::<f64>().ok().filter(|seconds| seconds.is_finite() && *seconds >= 0.0);
-    match text.split_once("..").map(|(from, to)| (read(from), read(to))) {
-        Some((Some(from), Some(to))) if from < to => Ok([from, to]),
-        _ => Err("give seconds as FROM..TO, such as 0.5..2"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_region_is_two_numbers_in_order() {
-        assert_eq!(region("0.5..2"), Ok([0.5, 2.0]));
-        assert!(["", "1", "2..1", "1..1", "a..b", "-1..2", "0..inf"].iter().all(|text| region(text).is_err()));
     }
 }

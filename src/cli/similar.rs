@@ -10,21 +10,27 @@ use bevy::prelude::*;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::{Common, list, put_path, record, sample_or_guest};
+use super::{Common, list, passage, put_path, record, region, sample_or_guest};
 use crate::embed::{ActiveModel, Analysis, Embedding};
 use crate::project::SpaceIndex;
 use crate::project::closeness::Weights;
 use crate::query::{Compared, SimilarSamples, SimilarTo, answer};
 use crate::record::{Keep, TakeOptions};
-use crate::sample::{Failed, Sample, Tags};
+use crate::sample::{Failed, Sample, SampleIndex, Tags};
 
 #[derive(Args, Debug)]
 pub(super) struct Similar {
-    /// A sound file, in the library or not
+    /// Sound files, in the library or not; several blend into what lies between them
     #[arg(required_unless_present = "mic")]
-    query: Option<PathBuf>,
+    query: Vec<PathBuf>,
+    /// Ask with these seconds of the first QUERY only
+    #[arg(long, value_name = "FROM..TO", value_parser = region, requires = "query")]
+    region: Option<[f64; 2]>,
+    /// Less of this sound file, in the library or not; may be given again
+    #[arg(long, value_name = "FILE")]
+    minus: Vec<PathBuf>,
     /// Record so many seconds from the sound input and ask with that; nothing of it is kept
-    #[arg(long, value_name = "SECONDS", value_parser = record::seconds, conflicts_with = "query")]
+    #[arg(long, value_name = "SECONDS", value_parser = record::seconds)]
     mic: Option<f64>,
     /// How many neighbours
     #[arg(short, default_value_t = 10)]
@@ -57,21 +63,30 @@ impl Similar {
         if self.head.is_some() && model.statistics.head.is_none() {
             bail!("model {} has no learned head; leave out --head or choose another model", model.manifest.id);
         }
-        let (subject, query) = if let Some(query) = &self.query {
-            let subject = sample_or_guest(app.world_mut(), query)?;
-            common.wait(&mut app)?;
-            (subject, std::path::absolute(query)?.to_string_lossy().into_owned())
-        } else {
+        let mut names = self.query.iter().map(|file| name(file)).collect::<Result<Vec<String>>>()?;
+        let mut query = SimilarTo { k: self.k, exact: true, ..default() };
+        for (i, file) in self.query.iter().enumerate() {
+            query.like.push(match self.region.filter(|_| i == 0) {
+                Some(span) => passage(app.world_mut(), file, span)?,
+                None => sample_or_guest(app.world_mut(), file)?,
+            });
+        }
+        for file in &self.minus {
+            query.unlike.push(sample_or_guest(app.world_mut(), file)?);
+        }
+        common.wait(&mut app)?;
+        if self.mic.is_some() {
             record::prepare(&mut app);
             let options = TakeOptions { keep: Keep::Nothing, seconds: self.mic, ..TakeOptions::default() };
             let taken = record::take(&mut app, common, options)?;
-            (taken.finished.entity, taken.input.map_or_else(|| "microphone".to_owned(), |input| input.name))
-        };
-        let found = neighbours(app.world_mut(), subject, self.k, self.filter)?;
+            query.like.push(taken.finished.entity);
+            names.push(taken.input.map_or_else(|| "microphone".to_owned(), |input| input.name));
+        }
+        let found = neighbours(app.world_mut(), query, self.filter)?;
         let seconds = started.elapsed().as_secs_f64();
         let world = app.world();
-        let value = json!({
-            "query": [query],
+        let mut value = json!({
+            "query": names,
             "model": model.manifest.id,
             "head": model.statistics.head.as_ref().map(|_| world.resource::<Weights>().head),
             "k": self.k,
@@ -86,8 +101,18 @@ impl Similar {
                 object
             }).collect::<Vec<Value>>(),
         });
+        if let Some(region) = self.region {
+            value["region"] = json!(region);
+        }
+        if !self.minus.is_empty() {
+            value["minus"] = json!(self.minus.iter().map(|file| name(file)).collect::<Result<Vec<String>>>()?);
+        }
         common.print(&value, |out| write(out, world, &found, self.why))
     }
+}
+
+fn name(file: &Path) -> Result<String> {
+    Ok(std::path::absolute(file)?.to_string_lossy().into_owned())
 }
 
 /// Writes neighbours for people, one a line.
@@ -118,30 +143,31 @@ fn bar(share: f32) -> String {
     (0..CELLS).map(cell).collect()
 }
 
-/// Finds the exact neighbours of a sample that has been analysed.
-pub(super) fn neighbours(
-    world: &mut World,
-    subject: Entity,
-    k: usize,
-    filter: Option<String>,
-) -> Result<SimilarSamples> {
-    let path = path_of(world, subject).to_owned();
-    if let Some(failed) = world.get::<Failed>(subject) {
-        bail!("{}: {}", failed.reason, path.display());
-    }
-    if world.get::<Embedding>(subject).is_none() {
-        let why = world.resource::<Analysis>().blocked.clone();
-        bail!(why.unwrap_or_else(|| format!("has not been analysed; index its folder: {}", path.display())));
+/// Finds the exact neighbours of samples that have been analysed.
+pub(super) fn neighbours(world: &mut World, query: SimilarTo, filter: Option<String>) -> Result<SimilarSamples> {
+    for subject in query.like.iter().chain(&query.unlike) {
+        let path = path_of(world, *subject).display();
+        if let Some(failed) = world.get::<Failed>(*subject) {
+            bail!("{}: {path}", failed.reason);
+        }
+        if world.get::<Embedding>(*subject).is_none() {
+            let why = world.resource::<Analysis>().blocked.clone();
+            bail!(why.unwrap_or_else(|| format!("has not been analysed; index its folder: {path}")));
+        }
     }
     if world.get_resource::<SpaceIndex>().is_none_or(|index| index.space.is_empty()) {
         bail!("library holds no analysed sounds for this model yet; run `soundkin index FOLDER`");
     }
-    let query = SimilarTo { subject, k, exact: true };
+    // A passage is no answer to itself, and neither is the sound it is from.
+    let asked = query.like.iter().chain(&query.unlike);
+    let index = world.resource::<SampleIndex>();
+    let sources: Vec<Entity> = asked.filter_map(|entity| index.at(path_of(world, *entity))).collect();
     let search = move |index: Res<SpaceIndex>,
                        weights: Res<Weights>,
                        compared: Query<Compared>,
                        samples: Query<(&Sample, Option<&Tags>)>| {
-        answer(query, &index, &weights, &compared, |entity| match (&filter, samples.get(entity)) {
+        answer(&query, &index, &weights, &compared, |entity| match (&filter, samples.get(entity)) {
+            _ if sources.contains(&entity) => false,
             (None, _) => true,
             (Some(text), Ok((sample, tags))) => {
                 list::matches(&sample.path, tags.map_or(&[], |tags| tags.0.as_slice()), text)
@@ -150,7 +176,7 @@ pub(super) fn neighbours(
         })
     };
     let found = world.run_system_once(search).map_err(|error| anyhow!("search failed: {error}"))?;
-    found.ok_or_else(|| anyhow!("has no vector: {}", path.display()))
+    found.ok_or_else(|| anyhow!("nothing to compare with; name a sound"))
 }
 
 fn path_of(world: &World, entity: Entity) -> &Path {

@@ -119,6 +119,10 @@ pub struct Taken {
 #[derive(Resource, Clone, Copy, Debug)]
 pub struct Kept(pub f64);
 
+/// On a guest: only from this second to that of its file are asked about.
+#[derive(Component, Clone, Copy, Debug, PartialEq)]
+pub struct Passage(pub [f64; 2]);
+
 /// Why a file could not be decoded.
 #[derive(Debug, thiserror::Error)]
 pub enum DecodeError {
@@ -149,6 +153,9 @@ pub enum DecodeError {
     /// The decoder itself failed.
     #[error("decoder failed ({0}); convert it to WAV or FLAC")]
     Panicked(String),
+    /// It is shorter than the passage that was asked for.
+    #[error("ends after {0:.2} s, before that passage begins; choose an earlier one")]
+    Shorter(f64),
     /// Nobody waits for it any more, which says nothing of the file.
     #[error("was not read to its end")]
     Stopped,
@@ -255,6 +262,49 @@ fn decode_stream(stream: &mut Stream, keep: f64, stop: &Stop) -> Result<Decoded,
     }
     let digest = digest.ok_or(DecodeError::NoAudio { skipped: stream.skipped() })?;
     Ok(Decoded { skipped: stream.skipped(), ..digest.finish(stream.codec()) })
+}
+
+/// Decodes a passage of a file and keeps its first `keep` seconds for the model; nothing else of the file is measured.
+///
+/// # Errors
+/// As for [`decode`]; also if the passage begins behind the end.
+pub fn decode_passage(
+    path: &Path,
+    Passage([from, to]): Passage,
+    keep: f64,
+    stop: &Stop,
+    decoders: &mut Decoders,
+) -> Result<Decoded, DecodeError> {
+    let decode = || {
+        let mut stream = Stream::open_path(path, decoders)?;
+        let Some(Block { rate, channels, .. }) = stream.next_block()? else {
+            return Err(DecodeError::NoAudio { skipped: stream.skipped() });
+        };
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "seconds times rate, both positive"
+        )]
+        let [first, end] = [from, to].map(|seconds| (seconds * f64::from(rate)).round() as u64);
+        stream.seek(first)?;
+        let mut digest = Digest::new(rate, channels, keep);
+        let mut at = stream.position();
+        while let Some(block) = stream.next_block()?.filter(|_| at < end) {
+            let room = usize::try_from(end - at).unwrap_or(usize::MAX).saturating_mul(channels);
+            digest.add(&block.samples[..block.samples.len().min(room)]);
+            if stop.is_set() {
+                return Err(DecodeError::Stopped);
+            }
+            at = stream.position();
+        }
+        if digest.frames() == 0 {
+            return Err(DecodeError::Shorter(at.min(first) as f64 / f64::from(rate)));
+        }
+        let mut decoded = digest.finish(stream.codec());
+        decoded.pcm.start += from;
+        Ok(decoded)
+    };
+    crate::actor::contained(decode).unwrap_or_else(|panic| Err(DecodeError::Panicked(panic)))
 }
 
 /// Gathers what one pass over a sound yields, block by block, from a file or while it is being recorded.

@@ -26,7 +26,7 @@ use crate::actor::{Actor, Stop, Wake, contained};
 use crate::decode::descriptors::{Describer, Descriptors};
 use crate::decode::stream::Decoders;
 use crate::decode::{
-    self, AudioInfo, DecodeError, Decoded, Digest, Features, Kept, Newest, Pcm, Source, Taken, Thumbnail,
+    self, AudioInfo, DecodeError, Decoded, Digest, Features, Kept, Newest, Passage, Pcm, Source, Taken, Thumbnail,
 };
 use crate::sample::{
     Arrived, ContentHash, Contents, Failed, FileStamp, Guest, Missing, Notice, Recording, Restored, Sample,
@@ -124,6 +124,8 @@ enum Work {
         /// It has its vector already and lacks nothing but descriptors.
         embedded: bool,
     },
+    /// A passage of a file.
+    Passage(Arc<Path>, Passage),
     /// A take that has ended.
     Taken(Box<Decoded>, Option<ContentHash>),
     /// What a take sounds like now.
@@ -391,8 +393,16 @@ type Ready = (Without<InFlight>, Without<Taken>, Without<Failed>, Without<Missin
 /// Has its vector and may still get its descriptors.
 pub type Undescribed = (With<Embedding>, Without<Descriptors>, Without<PassedOver>);
 
-type Waiting<'a> =
-    (Entity, &'a Sample, &'a FileStamp, Option<&'a ContentHash>, Option<&'a Former>, Has<AudioInfo>, Has<Embedding>);
+type Waiting<'a> = (
+    Entity,
+    &'a Sample,
+    &'a FileStamp,
+    Option<&'a Passage>,
+    Option<&'a ContentHash>,
+    Option<&'a Former>,
+    Has<AudioInfo>,
+    Has<Embedding>,
+);
 
 /// Hands over what has been recorded and what is being recorded, before any file: somebody waits for it.
 fn dispatch_takes(
@@ -449,7 +459,7 @@ fn dispatch_analyses(
     let rest = analysis.guests_only || analysis.paused || !restored.0;
     let members = members.take(if rest { 0 } else { usize::MAX });
     let waiting = guests.iter().map(|guest| (guest, true)).chain(members.map(|member| (member, false)));
-    for ((entity, sample, stamp, hash, former, has_info, embedded), guest) in waiting {
+    for ((entity, sample, stamp, passage, hash, former, has_info, embedded), guest) in waiting {
         if blocked && has_info && !embedded {
             continue;
         }
@@ -463,7 +473,11 @@ fn dispatch_analyses(
         let may_be_known = hash.is_none_or(|hash| index.contents().find(*hash, is_twin).is_some());
         let contents = may_be_known.then(|| index.contents().clone());
         let former = former.map(|former| former.hash);
-        let work = Work::File { path: sample.path.clone(), contents, former, embedded };
+        let path = sample.path.clone();
+        let work = match passage {
+            Some(passage) => Work::Passage(path, *passage),
+            None => Work::File { path, contents, former, embedded },
+        };
         if actor.0.try_send(Job { entity, stamp: *stamp, work }).is_err() {
             return;
         }
@@ -509,6 +523,16 @@ impl Analyst {
                 let twins = |hash| contents.map_or_else(Vec::new, |contents| contents.samples(hash));
                 let twins = |hash| twins(hash).into_iter().filter(|(twin, _)| *twin != job.entity).collect();
                 self.analyse(&path, job.stamp, former, twins, embedded, &mut hash)
+            }
+            Work::Passage(path, passage) => {
+                let keep = self.model.manifest.audio.max_seconds;
+                match decode::decode_passage(&path, passage, keep, &self.stop, &mut self.decoders) {
+                    Ok(decoded) => {
+                        let embedded = self.embed_contained(&decoded);
+                        Outcome::Decoded(Box::new(decoded), embedded)
+                    }
+                    Err(error) => error.into(),
+                }
             }
             Work::Taken(decoded, of) => {
                 hash = of;

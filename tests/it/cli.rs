@@ -96,6 +96,62 @@ fn a_query_from_outside_finds_its_copy_first_and_is_not_kept() {
 }
 
 #[test]
+fn a_passage_is_asked_about_alone() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = folder_of_sounds(root.path(), 24);
+    // Two of the sounds, one after the other: the whole is like neither.
+    let both = folder.join("both.wav");
+    let silence = vec![0.0; 44_100 - sound(4).len()];
+    write_wav(&both, 44_100, 1, &[sound(4), silence, sound(13)].concat());
+    let library = root.path().join("library.db");
+    json(&library, &["index", folder.to_str().unwrap()]);
+    for (region, expected) in [([0.0, 0.41], "sound 004.wav"), ([1.0, 9.0], "sound 013.wav")] {
+        let region_text = format!("{}..{}", region[0], region[1]);
+        let found = json(&library, &["similar", both.to_str().unwrap(), "--region", &region_text, "-k", "30"]);
+        assert_eq!(found["region"], serde_json::json!(region));
+        let neighbours = found["neighbours"].as_array().unwrap();
+        assert!(neighbours[0]["path"].as_str().unwrap().ends_with(expected), "{region_text}: {}", neighbours[0]);
+        assert!(neighbours[0]["similarity"].as_f64().unwrap() > 0.99, "{}", neighbours[0]);
+        assert!(neighbours.iter().all(|n| n["path"] != both.to_str().unwrap()), "the sound it is from is not listed");
+    }
+    let late = soundkin(&library).args(["similar", "--region", "60..61"]).arg(&both).output().unwrap();
+    assert_eq!(late.status.code(), Some(1));
+    assert!(error_line(&late).contains("before that passage begins"), "{}", error_line(&late));
+}
+
+#[test]
+fn several_sounds_blend_and_one_can_be_less_wanted() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = folder_of_sounds(root.path(), 40);
+    let library = root.path().join("library.db");
+    json(&library, &["index", folder.to_str().unwrap()]);
+    let path = |n: u32| folder.join(format!("sound {n:03}.wav")).to_str().unwrap().to_owned();
+    let ranked = |arguments: &[&str]| -> Vec<String> {
+        let found = json(&library, &[&["similar", "-k", "40"], arguments].concat());
+        found["neighbours"].as_array().unwrap().iter().map(|n| n["path"].as_str().unwrap().to_owned()).collect()
+    };
+    let (low, high) = (path(3), path(30));
+    let blend = ranked(&[&low, &high]);
+    assert_eq!(blend.len(), 38, "neither of them is listed");
+    assert!(!blend.contains(&low) && !blend.contains(&high));
+    assert_eq!(blend, ranked(&[&high, &low]), "in any order");
+    assert_ne!(blend[..5], ranked(&[&low])[..5]);
+
+    let near = ranked(&[&low]);
+    let less = ranked(&[&low, "--minus", &near[0]]);
+    assert!(!less.contains(&near[0]), "what is less wanted is not listed");
+    let twin = ranked(&[&near[0]]).into_iter().find(|path| *path != low).unwrap();
+    let rank = |list: &[String]| list.iter().position(|path| *path == twin).unwrap();
+    assert!(rank(&less) > rank(&near), "what is like it comes later: {} and {}", rank(&less), rank(&near));
+
+    let unknown = soundkin(&library).args(["similar", &low, "--minus", "nowhere.wav"]).output().unwrap();
+    assert_eq!(unknown.status.code(), Some(1));
+    assert!(error_line(&unknown).ends_with("nowhere.wav"), "{}", error_line(&unknown));
+    let alone = soundkin(&library).args(["similar", "--minus", &low]).output().unwrap();
+    assert_eq!(alone.status.code(), Some(2));
+}
+
+#[test]
 fn embed_prints_unit_vectors_and_stores_nothing() {
     let root = tempfile::tempdir().unwrap();
     let file = root.path().join("a.wav");

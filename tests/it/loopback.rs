@@ -158,9 +158,9 @@ pub fn record_while_playing(app: &mut App, folder: &Path, sound: &Path) -> Outco
     let inside = folder.to_owned();
     let found = world.run_system_once(
         move |index: Res<SpaceIndex>, weights: Res<Weights>, vectors: Query<Compared>, samples: Query<&Sample>| {
-            let query = SimilarTo { subject: take, k: 1, exact: true };
+            let query = SimilarTo { like: vec![take], k: 1, exact: true, ..Default::default() };
             let accept = |entity| samples.get(entity).is_ok_and(|sample| sample.path.starts_with(&inside));
-            let found = answer(query, &index, &weights, &vectors, accept)?;
+            let found = answer(&query, &index, &weights, &vectors, accept)?;
             Some(samples.get(found.neighbours.first()?.entity).ok()?.path.to_path_buf())
         },
     );

@@ -243,7 +243,13 @@ fn take_back_to_the_first_version(library: &std::path::Path) {
 
 fn similar(app: &mut App, subject: Entity) -> SimilarSamples {
     let search = move |index: Res<SpaceIndex>, weights: Res<Weights>, compared: Query<Compared>| {
-        answer(SimilarTo { subject, k: 5, exact: true }, &index, &weights, &compared, |_| true)
+        answer(
+            &SimilarTo { like: vec![subject], k: 5, exact: true, ..Default::default() },
+            &index,
+            &weights,
+            &compared,
+            |_| true,
+        )
     };
     app.world_mut().run_system_once(search).unwrap().unwrap()
 }
