@@ -3,6 +3,7 @@
 
 mod doctor;
 mod embed;
+mod export;
 mod index;
 mod list;
 mod map;
@@ -11,11 +12,13 @@ mod open;
 mod play;
 mod record;
 mod similar;
+mod watch;
 
 use std::fmt::Display;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Result, anyhow, bail};
 use base64::Engine as _;
@@ -23,6 +26,7 @@ use bevy::prelude::*;
 use clap::{Args, Parser, Subcommand};
 use serde_json::{Value, json};
 
+use crate::actor::Wake;
 use crate::decode::Passage;
 use crate::embed::manifest::{self, Model};
 use crate::sample::{FileStamp, Guest, Notice, Sample};
@@ -65,6 +69,8 @@ struct Common {
 enum Verb {
     /// Scan, decode, embed, store and project folders; returns when all is done
     Index(index::Index),
+    /// Follow the library's folders and print one line for each change until Ctrl+C
+    Watch,
     /// List the samples of the library
     List(list::List),
     /// Find the sounds most like a given one
@@ -77,6 +83,8 @@ enum Verb {
     Play(play::Play),
     /// Record the sound input
     Record(record::Take),
+    /// Copy sounds, or a region of them, into a folder
+    Export(export::Export),
     /// Show the installed models
     Models,
     /// Show what this machine offers
@@ -92,12 +100,14 @@ pub fn run(arguments: Arguments) -> Result<()> {
     match arguments.verb {
         None => open::run(&common, arguments.folders),
         Some(Verb::Index(verb)) => verb.run(&common),
+        Some(Verb::Watch) => watch::run(&common),
         Some(Verb::List(verb)) => verb.run(&common),
         Some(Verb::Similar(verb)) => verb.run(&common),
         Some(Verb::Embed(verb)) => verb.run(&common),
         Some(Verb::Map(verb)) => verb.run(&common),
         Some(Verb::Play(verb)) => verb.run(&common),
         Some(Verb::Record(verb)) => verb.run(&common),
+        Some(Verb::Export(verb)) => verb.run(&common),
         Some(Verb::Models) => models::run(&common),
         Some(Verb::Doctor) => doctor::run(&common),
     }
@@ -186,6 +196,18 @@ impl Notices {
 
 fn store_failure(world: &World) -> Option<String> {
     world.get_resource::<StoreState>().and_then(|state| state.failure.clone())
+}
+
+/// Becomes true when Ctrl+C is pressed, which then ends nothing by itself.
+fn interrupted(wake: &Wake) -> Result<Arc<AtomicBool>> {
+    let interrupted = Arc::new(AtomicBool::new(false));
+    let (flag, wake) = (interrupted.clone(), wake.clone());
+    let handler = move || {
+        flag.store(true, Ordering::Relaxed);
+        wake.ring();
+    };
+    ctrlc::set_handler(handler).map_err(|error| anyhow!("Ctrl+C cannot be watched for ({error})"))?;
+    Ok(interrupted)
 }
 
 /// Finds the sample of a file in the library, or adds the file as a guest.

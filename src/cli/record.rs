@@ -1,16 +1,15 @@
 //! `soundkin record [OUT.wav]`, and the recording that `similar --mic` asks with.
 
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Result, bail};
 use bevy::ecs::message::MessageCursor;
 use bevy::prelude::*;
 use clap::Args;
 use serde_json::json;
 
-use super::{Common, Notices, put_path};
+use super::{Common, Notices, interrupted, put_path};
 use crate::actor::Wake;
 use crate::audio::AudioPlugin;
 use crate::decode::{AudioInfo, Features};
@@ -107,13 +106,7 @@ pub(super) fn prepare(app: &mut App) {
 /// Records until the time is over, Ctrl+C is pressed or the input is gone, and waits until the take is analysed and
 /// stored.
 pub(super) fn take(app: &mut App, common: &Common, options: TakeOptions) -> Result<Taken> {
-    let interrupted = Arc::new(AtomicBool::new(false));
-    let (flag, wake) = (interrupted.clone(), app.world().resource::<Wake>().clone());
-    let handler = move || {
-        flag.store(true, Ordering::Relaxed);
-        wake.ring();
-    };
-    ctrlc::set_handler(handler).map_err(|error| anyhow!("Ctrl+C cannot be watched for ({error})"))?;
+    let interrupted = interrupted(app.world().resource::<Wake>())?;
     let keeps = options.keep != Keep::Nothing;
     // Without a threshold the start follows at once, so what lies before it has to be waited for first.
     let waits = options.threshold_db.is_none() && options.pre_roll > 0.0;

@@ -3,6 +3,7 @@
 //! A file is written under another name first and never over one that is there; only a take whose trim is accepted is
 //! replaced, in one step, once its shorter self is complete.
 
+use std::ffi::OsStr;
 use std::fs::OpenOptions;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -13,9 +14,9 @@ use bevy::prelude::*;
 use super::onset::{Onsets, slices};
 use super::wav::{Format, Spec, Writer};
 use crate::SoundkinSystems;
-use crate::actor::{Actor, Wake, contained};
+use crate::actor::{Actor, Stop, Wake, contained};
 use crate::decode::stream::{Decoders, Stream};
-use crate::decode::{DecodeError, Digest};
+use crate::decode::{DecodeError, Digest, Source};
 use crate::sample::{FileStamp, Folders, Guest, Notice, Recording, Sample, SampleIndex};
 
 /// Jobs that may wait at the actor.
@@ -185,11 +186,14 @@ fn collect_cuts(
 
 /// Why a sound could not be cut.
 #[derive(Debug, thiserror::Error)]
-enum CutError {
+pub enum CutError {
+    /// It cannot be read.
     #[error("{0}")]
     Decode(#[from] DecodeError),
+    /// The new file cannot be written.
     #[error("cannot be written ({0}); make room or check permissions")]
     Write(#[from] io::Error),
+    /// It is not the file whose times are known.
     #[error("has changed since it was looked at; look again before it is cut")]
     Changed,
 }
@@ -246,23 +250,97 @@ fn propose(path: &Path) -> Result<Vec<[f64; 2]>, CutError> {
 
 /// Writes a slice under the sound's name and a number; `None` if nothing of the sound lies in it.
 fn slice_next_to(path: &Path, span: [f64; 2]) -> Result<Option<(Arc<Path>, FileStamp)>, CutError> {
-    let stem = path.file_stem().unwrap_or_default().to_os_string();
-    for number in 1..10_000 {
-        let mut name = stem.clone();
-        name.push(format!(" {number:02}.wav"));
-        let slice = path.with_file_name(name);
-        let part = part(&slice);
-        match OpenOptions::new().write(true).create_new(true).open(&slice) {
+    under_new_name(path.parent().unwrap_or(path), path, "wav".as_ref(), 1, |part| write_part(path, span, part))
+}
+
+/// What became of a sound that was to be copied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Copied {
+    /// It is in this new file.
+    To(Arc<Path>),
+    /// This file was there and has the same bytes.
+    There(Arc<Path>),
+    /// Nothing of the sound lies in the span.
+    Nothing,
+}
+
+/// Copies a sound into a folder, or `span` of it in seconds as a WAV file, under its own name or, where that is taken,
+/// with a number. The folder is made if need be; no file is ever written over.
+///
+/// # Errors
+/// The sound cannot be read, or the folder cannot be written.
+pub fn copy_to(path: &Path, span: Option<[f64; 2]>, folder: &Path) -> Result<Copied, CutError> {
+    let metadata = std::fs::metadata(path).map_err(DecodeError::from)?;
+    if !metadata.is_file() {
+        return Err(DecodeError::Damaged("not a regular file".to_owned()).into());
+    }
+    std::fs::create_dir_all(folder)?;
+    let Some(span) = span else {
+        let there = folder.join(path.file_name().unwrap_or_default());
+        if same_bytes(path, &there) {
+            return Ok(Copied::There(there.as_path().into()));
+        }
+        let ending = path.extension().unwrap_or_default();
+        let copied = under_new_name(folder, path, ending, 0, |part| copy(path, part).map(Some))?;
+        return Ok(copied.map_or(Copied::Nothing, |(file, _)| Copied::To(file)));
+    };
+    let written = under_new_name(folder, path, "wav".as_ref(), 1, |part| write_part(path, span, part))?;
+    Ok(written.map_or(Copied::Nothing, |(file, _)| Copied::To(file)))
+}
+
+fn copy(path: &Path, part: &Path) -> Result<FileStamp, CutError> {
+    let mut from = std::fs::File::open(path).map_err(DecodeError::from)?;
+    let mut to = std::fs::File::create(part)?;
+    io::copy(&mut from, &mut to)?;
+    if let Ok(modified) = from.metadata().and_then(|metadata| metadata.modified()) {
+        // A copy is as old as what it is of; a drive that cannot say so is no reason to go without.
+        let _ = to.set_modified(modified);
+    }
+    to.sync_all()?;
+    Ok(FileStamp::of(&to.metadata()?))
+}
+
+fn same_bytes(a: &Path, b: &Path) -> bool {
+    let size = |path: &Path| std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file).map(|m| m.len());
+    let hash = |path: &Path| Source::open(path, &Stop::default()).ok().map(|source| source.hash);
+    size(a).is_some() && size(a) == size(b) && hash(a).is_some() && hash(a) == hash(b)
+}
+
+/// Writes a file into `folder` under the name of `path` and the first free number from `first` on, none for zero; `None` if
+/// there is nothing to write.
+fn under_new_name(
+    folder: &Path,
+    path: &Path,
+    ending: &OsStr,
+    first: u32,
+    write: impl Fn(&Path) -> Result<Option<FileStamp>, CutError>,
+) -> Result<Option<(Arc<Path>, FileStamp)>, CutError> {
+    let stem = path.file_stem().unwrap_or_default();
+    for number in first..10_000 {
+        let mut name = stem.to_os_string();
+        if number > 0 {
+            name.push(format!(" {number:02}"));
+        }
+        if !ending.is_empty() {
+            name.push(".");
+            name.push(ending);
+        }
+        let file = folder.join(name);
+        let part = part(&file);
+        if part.exists() {
+            continue;
+        }
+        match OpenOptions::new().write(true).create_new(true).open(&file) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(error) => return Err(error.into()),
             Ok(_) => {
-                let written = write_part(path, span, &part)
-                    .and_then(|stamp| stamp.map(|stamp| Ok((std::fs::rename(&part, &slice)?, stamp))).transpose());
+                let written = write(&part)
+                    .and_then(|stamp| stamp.map(|stamp| Ok((std::fs::rename(&part, &file)?, stamp))).transpose());
                 if !matches!(written, Ok(Some(_))) {
                     // Neither of them holds anything that anybody would miss.
-                    let _ = (std::fs::remove_file(&part), std::fs::remove_file(&slice));
+                    let _ = (std::fs::remove_file(&part), std::fs::remove_file(&file));
                 }
-                return written.map(|written| written.map(|((), stamp)| (slice.as_path().into(), stamp)));
+                return written.map(|written| written.map(|((), stamp)| (file.as_path().into(), stamp)));
             }
         }
     }
@@ -353,6 +431,30 @@ mod tests {
         assert!(slice_next_to(&path, [5.0, 6.0]).unwrap().is_none());
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 3, "nothing else is left behind");
         assert_eq!(std::fs::read(folder.path().join("take 01.wav")).unwrap(), b"mine");
+    }
+
+    #[test]
+    fn a_sound_is_copied_once_and_never_over_another() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = take(folder.path());
+        let to = folder.path().join("a/b");
+        let copied = copy_to(&path, None, &to).unwrap();
+        assert_eq!(copied, Copied::To(to.join("take.wav").as_path().into()));
+        let metadata = |path: &Path| path.metadata().unwrap().modified().unwrap();
+        assert_eq!(metadata(&to.join("take.wav")), metadata(&path));
+        assert_eq!(copy_to(&path, None, &to).unwrap(), Copied::There(to.join("take.wav").as_path().into()));
+        std::fs::write(to.join("take.wav"), b"mine").unwrap();
+        std::fs::write(to.join("take 01.wav.part"), b"mine too").unwrap();
+        assert_eq!(copy_to(&path, None, &to).unwrap(), Copied::To(to.join("take 02.wav").as_path().into()));
+        assert_eq!(std::fs::read(to.join("take 02.wav")).unwrap(), std::fs::read(&path).unwrap());
+        assert_eq!(std::fs::read(to.join("take.wav")).unwrap(), b"mine");
+        assert_eq!(std::fs::read(to.join("take 01.wav.part")).unwrap(), b"mine too");
+        let Copied::To(part) = copy_to(&path, Some([0.5, 0.75]), &to).unwrap() else { panic!() };
+        assert_eq!(samples(&part), samples(&path)[1000..1500]);
+        assert_eq!(copy_to(&path, Some([7.0, 8.0]), &to).unwrap(), Copied::Nothing);
+        assert!(copy_to(&folder.path().join("none.wav"), None, &to).is_err());
+        assert!(copy_to(&to, None, &to).is_err());
+        assert_eq!(std::fs::read_dir(&to).unwrap().count(), 4, "nothing else is left behind");
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! The command line's contract: JSON, exit status, one line an error.
 
+use std::io::{BufRead, BufReader};
 use std::path::Path;
+use std::process::{Command, Stdio};
 
 use base64::Engine as _;
 use serde_json::Value;
@@ -367,4 +369,67 @@ fn whoever_reads_the_output_may_stop_or_be_unable_to_take_it() {
         assert_eq!(output.status.code(), Some(1));
         assert!(error_line(&output).contains("result cannot be written"), "{output:?}");
     }
+}
+
+#[test]
+fn sounds_are_exported_beside_what_is_there() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = folder_of_sounds(root.path(), 3);
+    let library = root.path().join("library.db");
+    let to = root.path().join("out");
+    let sounds: Vec<String> =
+        (0..3).map(|n| folder.join(format!("sound {n:03}.wav")).to_str().unwrap().to_owned()).collect();
+    let target = to.to_str().unwrap();
+    let first = json(&library, &["export", &sounds[0], &sounds[1], "nowhere.wav", "--to", target]);
+    let exported = first["exported"].as_array().unwrap();
+    assert_eq!(
+        (exported.len(), &exported[0]["path"], &exported[0]["new"]),
+        (2, &sounds[0].as_str().into(), &true.into())
+    );
+    assert!(first["failed"][0]["path"].as_str().unwrap().ends_with("nowhere.wav"), "{first}");
+    assert_eq!(std::fs::read(exported[1]["to"].as_str().unwrap()).unwrap(), std::fs::read(&sounds[1]).unwrap());
+    assert_eq!(json(&library, &["export", &sounds[0], "--to", target])["exported"][0]["new"], false);
+    let part = json(&library, &["export", &sounds[2], "--to", target, "--region", "0.01..0.02"]);
+    let part = hound::WavReader::open(part["exported"][0]["to"].as_str().unwrap()).unwrap();
+    assert_eq!(part.duration(), 441);
+    assert_eq!(std::fs::read_dir(&to).unwrap().count(), 3);
+    assert!(!library.exists(), "no library is needed");
+
+    let nothing = soundkin(&library).args(["export", &sounds[2], "--to", target, "--region", "7..8"]).output().unwrap();
+    assert_eq!(nothing.status.code(), Some(1));
+    assert!(error_line(&nothing).ends_with("sound 002.wav"), "{}", error_line(&nothing));
+    assert_eq!(soundkin(&library).args(["export", &sounds[2]]).output().unwrap().status.code(), Some(2));
+}
+
+#[test]
+fn a_followed_library_tells_of_each_change_on_a_line() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = folder_of_sounds(root.path(), 3);
+    let library = root.path().join("library.db");
+    let empty = soundkin(&library).arg("watch").output().unwrap();
+    assert!(empty.status.code() == Some(1) && error_line(&empty).contains("no folders"), "{}", error_line(&empty));
+    json(&library, &["index", folder.to_str().unwrap()]);
+    let mut watching =
+        soundkin(&library).args(["watch", "--json"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut said = BufReader::new(watching.stderr.take().unwrap()).lines();
+    assert!(said.next().unwrap().unwrap().contains("following 3 sounds in 1 folders"));
+    let mut lines = BufReader::new(watching.stdout.take().unwrap()).lines();
+    let mut next = || -> Value { serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap() };
+    let path = |name: &str| folder.join(name).to_str().unwrap().to_owned();
+
+    write_sound(Path::new(&path("new.wav")), 17);
+    assert_eq!(next(), serde_json::json!({"event": "added", "path": path("new.wav")}));
+    std::fs::rename(path("new.wav"), path("moved.wav")).unwrap();
+    let moved = serde_json::json!({"event": "moved", "path": path("moved.wav"), "from": path("new.wav")});
+    assert_eq!(next(), moved);
+    write_sound(Path::new(&path("moved.wav")), 18);
+    assert_eq!(next(), serde_json::json!({"event": "changed", "path": path("moved.wav")}));
+    std::fs::remove_file(path("moved.wav")).unwrap();
+    assert_eq!(next(), serde_json::json!({"event": "missing", "path": path("moved.wav")}));
+    std::fs::write(path("text.wav"), "no sound").unwrap();
+    let failed = next();
+    assert_eq!((&failed["event"], &failed["stage"]), (&"failed".into(), &"decode".into()), "{failed}");
+
+    let interrupted = Command::new("kill").args(["-INT", &watching.id().to_string()]).status().unwrap();
+    assert!(interrupted.success() && watching.wait().unwrap().success());
 }

@@ -1,0 +1,77 @@
+//! `soundkin export FILE… --to FOLDER`
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Result, bail};
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::{Common, put_path, region};
+use crate::record::{Copied, copy_to};
+
+#[derive(Args, Debug)]
+pub(super) struct Export {
+    /// Sound files
+    #[arg(required = true)]
+    files: Vec<PathBuf>,
+    /// Folder to copy into; made if need be, and nothing in it is written over
+    #[arg(long, value_name = "FOLDER")]
+    to: PathBuf,
+    /// Copy only these seconds, as WAV
+    #[arg(long, value_name = "FROM..TO", value_parser = region)]
+    region: Option<[f64; 2]>,
+}
+
+/// A file that is where it was wanted: from where, to where, and whether it is new there.
+struct Exported {
+    from: PathBuf,
+    to: Arc<Path>,
+    new: bool,
+}
+
+impl Export {
+    pub(super) fn run(self, common: &Common) -> Result<()> {
+        let folder = std::path::absolute(&self.to)?;
+        let mut exported: Vec<Exported> = Vec::new();
+        let mut failed: Vec<(PathBuf, String)> = Vec::new();
+        for file in &self.files {
+            let from = std::path::absolute(file)?;
+            match copy_to(&from, self.region, &folder) {
+                Ok(Copied::To(to)) => exported.push(Exported { from, to, new: true }),
+                Ok(Copied::There(to)) => exported.push(Exported { from, to, new: false }),
+                Ok(Copied::Nothing) => failed.push((from, "nothing of it lies in that region; choose another".into())),
+                Err(error) => failed.push((from, error.to_string())),
+            }
+        }
+        if let ([], [(path, reason)]) = (exported.as_slice(), failed.as_slice()) {
+            bail!("{reason}: {}", path.display());
+        }
+        for (path, reason) in &failed {
+            common.say(&format!("{reason}: {}", path.display()));
+        }
+        let value = json!({
+            "to": folder.to_string_lossy(),
+            "exported": exported.iter().map(|one| {
+                let mut object = json!({"to": one.to.to_string_lossy(), "new": one.new});
+                put_path(&mut object, &one.from);
+                object
+            }).collect::<Vec<Value>>(),
+            "failed": failed.iter().map(|(path, reason)| {
+                let mut object = json!({"stage": "export", "reason": reason});
+                put_path(&mut object, path);
+                object
+            }).collect::<Vec<Value>>(),
+        });
+        common.print(&value, |out| {
+            exported.iter().try_for_each(|one| {
+                let what = if one.new { "" } else { "was there: " };
+                writeln!(out, "{what}{}", one.to.display())
+            })
+        })?;
+        if exported.is_empty() {
+            bail!("none of the files could be exported");
+        }
+        Ok(())
+    }
+}
