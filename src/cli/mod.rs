@@ -2,6 +2,7 @@
 //! exactly one object. Every verb runs the headless app.
 
 mod doctor;
+mod dupes;
 mod embed;
 mod export;
 mod index;
@@ -75,6 +76,8 @@ enum Verb {
     List(list::List),
     /// Find the sounds most like a given one
     Similar(similar::Similar),
+    /// Find identical and near-identical sounds
+    Dupes(dupes::Dupes),
     /// Print the vectors of files without storing them
     Embed(embed::Embed),
     /// Write the map as .png, .csv or .json
@@ -103,6 +106,7 @@ pub fn run(arguments: Arguments) -> Result<()> {
         Some(Verb::Watch) => watch::run(&common),
         Some(Verb::List(verb)) => verb.run(&common),
         Some(Verb::Similar(verb)) => verb.run(&common),
+        Some(Verb::Dupes(verb)) => verb.run(&common),
         Some(Verb::Embed(verb)) => verb.run(&common),
         Some(Verb::Map(verb)) => verb.run(&common),
         Some(Verb::Play(verb)) => verb.run(&common),

@@ -11,6 +11,7 @@ pub mod layout;
 pub mod pca;
 mod random;
 pub mod space;
+pub mod twins;
 pub mod umap;
 
 use std::collections::HashMap;

@@ -58,7 +58,7 @@ pub struct Probe {
 impl Probe {
     /// What lies between sounds, and away from those it should be less like; `None` where there is none to be like.
     ///
-    /// Each part is the mean of theirs, minus [`LESS`] times the mean of the others', and of unit length again: Rocchio's
+    /// Each part is the mean of theirs, minus 0.4 times the mean of the others', and of unit length again: Rocchio's
     /// feedback ("Relevance feedback in information retrieval", 1971). Descriptors are the mean of those it should be
     /// like.
     pub fn blend(like: &[Self], unlike: &[Self]) -> Option<Self> {

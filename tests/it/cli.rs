@@ -433,3 +433,36 @@ fn a_followed_library_tells_of_each_change_on_a_line() {
     let interrupted = Command::new("kill").args(["-INT", &watching.id().to_string()]).status().unwrap();
     assert!(interrupted.success() && watching.wait().unwrap().success());
 }
+
+#[test]
+fn identical_and_near_identical_sounds_are_grouped() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = folder_of_sounds(root.path(), 12);
+    let library = root.path().join("library.db");
+    let path = |name: &str| folder.join(name).to_str().unwrap().to_owned();
+    std::fs::copy(path("sound 002.wav"), path("copy.wav")).unwrap();
+    // The same sound softer, in two channels and with a little silence behind it.
+    let softer: Vec<f32> = sound(7).iter().map(|s| s * 0.3).chain([0.0; 2000]).collect();
+    write_wav(Path::new(&path("softer.wav")), 44_100, 2, &softer);
+    // And three times over, which is another sound.
+    write_wav(Path::new(&path("thrice.wav")), 44_100, 1, &sound(7).repeat(3));
+    json(&library, &["index", folder.to_str().unwrap()]);
+    let found = json(&library, &["dupes"]);
+    let groups = found["groups"].as_array().unwrap();
+    let paths = |group: &Value| -> Vec<String> {
+        group["paths"].as_array().unwrap().iter().map(|path| path.as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(groups.len(), 2, "{found}");
+    assert_eq!((&groups[0]["kind"], &groups[0]["similarity"]), (&"identical".into(), &1.0.into()));
+    assert_eq!(paths(&groups[0]), [path("copy.wav"), path("sound 002.wav")]);
+    assert_eq!(
+        (&groups[1]["kind"], paths(&groups[1])),
+        (&"near".into(), vec![path("softer.wav"), path("sound 007.wav")])
+    );
+    assert!(groups[1]["similarity"].as_f64().unwrap() >= 0.99);
+    assert_eq!(json(&library, &["dupes", "--threshold", "1"])["groups"].as_array().unwrap().len(), 1);
+    std::fs::remove_file(path("copy.wav")).unwrap();
+    json(&library, &["index", folder.to_str().unwrap()]);
+    assert_eq!(json(&library, &["dupes"])["groups"].as_array().unwrap().len(), 1, "what is missing is no copy");
+    assert_eq!(soundkin(&library).args(["dupes", "--threshold", "2"]).output().unwrap().status.code(), Some(2));
+}
