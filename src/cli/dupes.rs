@@ -19,10 +19,10 @@ use crate::sample::{ContentHash, Guest, Missing, Sample};
 pub(super) struct Dupes {
     /// How alike near-identical sounds are at least, 0 to 1; 1 asks for identical files only
     #[arg(long, value_name = "S", default_value_t = 0.99, value_parser = threshold)]
-    threshold: f32,
+    threshold: f64,
 }
 
-fn threshold(text: &str) -> Result<f32, &'static str> {
+fn threshold(text: &str) -> Result<f64, &'static str> {
     let threshold = text.parse().ok().filter(|threshold| (0.0..=1.0).contains(threshold));
     threshold.ok_or("threshold must be a number from 0 to 1")
 }
@@ -81,7 +81,7 @@ fn contents(world: &mut World) -> Vec<Content> {
 }
 
 /// Identical files first, then sounds that are near-identical, the most alike first.
-fn groups(contents: &[Content], index: Option<&SpaceIndex>, threshold: f32) -> Vec<Group> {
+fn groups(contents: &[Content], index: Option<&SpaceIndex>, threshold: f64) -> Vec<Group> {
     let identical = contents.iter().filter(|content| content.paths.len() > 1);
     let mut groups: Vec<Group> =
         identical.map(|content| Group { kind: "identical", paths: content.paths.clone(), similarity: 1.0 }).collect();

@@ -24,14 +24,14 @@ pub struct Twins {
 /// Finds the twins among `rows` of a space, of which each is `seconds` long; groups come with the most alike first.
 ///
 /// None when `stop` said so.
-pub fn twins(space: &Space, rows: &[usize], seconds: &[f64], threshold: f32, stop: impl Fn() -> bool) -> Vec<Twins> {
+pub fn twins(space: &Space, rows: &[usize], seconds: &[f64], threshold: f64, stop: impl Fn() -> bool) -> Vec<Twins> {
     let nearest = space.nearest(rows, rows, AROUND, stop);
     let found = nearest.rows.iter().zip(&nearest.distances).enumerate();
     let links = found.filter_map(|(i, (other, distance))| {
         let (place, other) = (i / nearest.k, usize::try_from(*other).ok()?);
         let similarity = 1.0 - distance;
         let [short, long] = [seconds[place].min(seconds[other]), seconds[place].max(seconds[other])];
-        let alike = similarity >= threshold && long - short <= SECONDS.max(PART * long);
+        let alike = f64::from(similarity) >= threshold && long - short <= SECONDS.max(PART * long);
         (alike && place != other).then_some((place, other, similarity))
     });
     let mut leaders: Vec<usize> = (0..rows.len()).collect();
