@@ -15,7 +15,7 @@ use crate::embed::{Embedding, Windows};
 use crate::project::SpaceIndex;
 use crate::project::closeness::{Closeness, Weights};
 use crate::project::space::{Answer, Heard, Probe, Space};
-use crate::sample::{Notice, Recording};
+use crate::sample::{Notice, Recording, Sample, SampleIndex};
 
 /// Neighbours that are shown around a take.
 const AROUND: usize = 8;
@@ -32,6 +32,10 @@ pub struct SimilarTo {
     /// Whether to wait for the exact answer, or take the tree's at once.
     pub exact: bool,
 }
+
+/// A question that is no single sound: what lies between these samples. It can be the subject of an [`Ask`].
+#[derive(Component, Clone, Debug, PartialEq, Eq)]
+pub struct Blend(pub Vec<Entity>);
 
 /// A neighbour of the subject.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -71,7 +75,7 @@ pub enum Purpose {
 pub struct Ask {
     /// What for.
     pub purpose: Purpose,
-    /// The sample, or none to take the question back.
+    /// The sample, its [`Passage`](crate::decode::Passage) as a guest or a [`Blend`]; none to take the question back.
     pub subject: Option<Entity>,
     /// How many neighbours.
     pub k: usize,
@@ -121,7 +125,7 @@ struct Job {
     index: SpaceIndex,
     probe: Probe,
     weights: Weights,
-    subject: Entity,
+    without: Vec<Entity>,
     k: usize,
     within: Option<Arc<HashSet<Entity>>>,
 }
@@ -169,14 +173,14 @@ impl Plugin for QueryPlugin {
 }
 
 fn compare(job: Job) -> Reply {
-    let Job { purpose, serial, index, probe, weights, subject, k, within } = job;
-    let accept = |row: usize| acceptable(index.entities[row], subject, within.as_deref());
+    let Job { purpose, serial, index, probe, weights, without, k, within } = job;
+    let accept = |row: usize| acceptable(index.entities[row], &without, within.as_deref());
     let answer = index.space.exact(&probe, &weights, k, accept);
     Reply { purpose, serial, index, probe, answer }
 }
 
-fn acceptable(entity: Entity, subject: Entity, within: Option<&HashSet<Entity>>) -> bool {
-    entity != subject && within.is_none_or(|within| within.contains(&entity))
+fn acceptable(entity: Entity, without: &[Entity], within: Option<&HashSet<Entity>>) -> bool {
+    !without.contains(&entity) && within.is_none_or(|within| within.contains(&entity))
 }
 
 fn collect_exact(mut comparer: ResMut<Comparer>, mut answers: ResMut<Answers>, compared: Query<Compared>) {
@@ -222,6 +226,8 @@ fn answer_asked(
     mut comparer: ResMut<Comparer>,
     weights: Res<Weights>,
     compared: Query<Compared>,
+    blends: Query<&Blend>,
+    samples: (Query<&Sample>, Res<SampleIndex>),
 ) {
     for ask in asks.read() {
         answers.serial += 1;
@@ -230,18 +236,21 @@ fn answer_asked(
             *answers.of(ask.purpose) = None;
             continue;
         };
-        let query = SimilarTo { like: vec![subject], k: ask.k, ..default() };
-        let accept = |entity| acceptable(entity, subject, ask.within.as_deref());
+        let like = blends.get(subject).map_or_else(|_| vec![subject], |blend| blend.0.clone());
+        let query = SimilarTo { like, k: ask.k, ..default() };
+        let without = asked_about(&query, &samples.0, &samples.1);
+        let accept = |entity| acceptable(entity, &without, ask.within.as_deref());
         let found =
             index.as_ref().and_then(|index| answer(&query, index, &weights, &compared, accept)).unwrap_or_default();
-        if let (false, Some(index), Ok(heard)) = (found.exact, &index, compared.get(subject)) {
+        let probe = index.as_ref().and_then(|index| probe(&query, index, &compared));
+        if let (false, Some(index), Some(probe)) = (found.exact, &index, probe) {
             let job = Job {
                 purpose: ask.purpose,
                 serial,
                 index: (**index).clone(),
-                probe: index.space.probe(heard_of(heard)),
+                probe,
                 weights: *weights,
-                subject,
+                without,
                 k: ask.k,
                 within: ask.within.clone(),
             };
@@ -254,6 +263,20 @@ fn answer_asked(
     }
 }
 
+/// The samples that a query is about, which are no answers to it: a passage is not, and neither is the sound it is from.
+pub fn asked_about(query: &SimilarTo, samples: &Query<&Sample>, index: &SampleIndex) -> Vec<Entity> {
+    let asked = query.like.iter().chain(&query.unlike);
+    let of = |entity: &Entity| [Some(*entity), samples.get(*entity).ok().and_then(|sample| index.at(&sample.path))];
+    asked.flat_map(of).flatten().collect()
+}
+
+fn probe(query: &SimilarTo, index: &SpaceIndex, compared: &Query<Compared>) -> Option<Probe> {
+    let probes = |samples: &[Entity]| -> Option<Vec<Probe>> {
+        samples.iter().map(|sample| Some(index.space.probe(heard_of(compared.get(*sample).ok()?)))).collect()
+    };
+    Probe::blend(&probes(&query.like)?, &probes(&query.unlike)?)
+}
+
 /// Answers a query; `accept` restricts it. `None` when one of its samples has no vector, or there is none to be like.
 pub fn answer(
     query: &SimilarTo,
@@ -262,14 +285,9 @@ pub fn answer(
     compared: &Query<Compared>,
     accept: impl Fn(Entity) -> bool,
 ) -> Option<SimilarSamples> {
-    let probes = |samples: &[Entity]| -> Option<Vec<Probe>> {
-        samples.iter().map(|sample| Some(index.space.probe(heard_of(compared.get(*sample).ok()?)))).collect()
-    };
-    let probe = Probe::blend(&probes(&query.like)?, &probes(&query.unlike)?)?;
-    let wanted = |row: usize| {
-        let entity = index.entities[row];
-        !query.like.contains(&entity) && !query.unlike.contains(&entity) && accept(entity)
-    };
+    let probe = probe(query, index, compared)?;
+    let asked = |entity: &Entity| query.like.contains(entity) || query.unlike.contains(entity);
+    let wanted = |row: usize| Some(index.entities[row]).filter(|entity| !asked(entity)).is_some_and(&accept);
     let found = if query.exact {
         index.space.exact(&probe, weights, query.k, wanted)
     } else {

@@ -14,7 +14,7 @@ use super::{Common, list, passage, put_path, record, region, sample_or_guest};
 use crate::embed::{ActiveModel, Analysis, Embedding};
 use crate::project::SpaceIndex;
 use crate::project::closeness::Weights;
-use crate::query::{Compared, SimilarSamples, SimilarTo, answer};
+use crate::query::{Compared, SimilarSamples, SimilarTo, answer, asked_about};
 use crate::record::{Keep, TakeOptions};
 use crate::sample::{Failed, Sample, SampleIndex, Tags};
 
@@ -158,16 +158,15 @@ pub(super) fn neighbours(world: &mut World, query: SimilarTo, filter: Option<Str
     if world.get_resource::<SpaceIndex>().is_none_or(|index| index.space.is_empty()) {
         bail!("library holds no analysed sounds for this model yet; run `soundkin index FOLDER`");
     }
-    // A passage is no answer to itself, and neither is the sound it is from.
-    let asked = query.like.iter().chain(&query.unlike);
-    let index = world.resource::<SampleIndex>();
-    let sources: Vec<Entity> = asked.filter_map(|entity| index.at(path_of(world, *entity))).collect();
     let search = move |index: Res<SpaceIndex>,
+                       known: Res<SampleIndex>,
+                       paths: Query<&Sample>,
                        weights: Res<Weights>,
                        compared: Query<Compared>,
                        samples: Query<(&Sample, Option<&Tags>)>| {
+        let without = asked_about(&query, &paths, &known);
         answer(&query, &index, &weights, &compared, |entity| match (&filter, samples.get(entity)) {
-            _ if sources.contains(&entity) => false,
+            _ if without.contains(&entity) => false,
             (None, _) => true,
             (Some(text), Ok((sample, tags))) => {
                 list::matches(&sample.path, tags.map_or(&[], |tags| tags.0.as_slice()), text)

@@ -222,7 +222,7 @@ const TABLE: &[(&str, &str, &str, &str, Action)] = &[
     ("keep", "Choose", "Enter", "Keep this sound, or no longer", Action::Keep),
     ("copy", "Choose", "Ctrl+C", "Copy the selected files", Action::CopyFiles),
     ("reveal", "Choose", "Ctrl+R", "Show in the file manager", Action::RevealSelected),
-    ("neighbours", "Find", "N", "Sounds like this one", Action::Neighbours),
+    ("neighbours", "Find", "N", "Sounds like this one, its region, or all marked", Action::Neighbours),
     ("search", "Find", "Ctrl+F", "Search name or path", Action::FocusSearch),
     ("back", "Find", "Alt+Left", "Back to the query before", Action::Back),
     ("forward", "Find", "Alt+Right", "Forward again", Action::Forward),

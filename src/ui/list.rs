@@ -112,7 +112,7 @@ fn heading(ui: &mut Ui, rect: Rect, view: &View, actions: &mut Vec<Action>) {
     search(ui, strip.right(strip.rest().width().clamp(60.0, 190.0).min(strip.rest().width() * 0.5)), view, actions);
     strip.right(GAP);
     let place = &view.session.place;
-    if let Some(name) = place.like.map(|like| view.shown.of(like).map_or("what was recorded", |row| &row.name)) {
+    if let Some(name) = place.like.map(|like| called(view, like)) {
         let wanted = controls::word_width(ui, &format!("like {name}")) + 24.0;
         let chip = strip.left(wanted.min(strip.rest().width() * 0.8)).shrink2(vec2(0.0, 5.0));
         let response = ui.interact(chip, ui.id().with("Clear query"), Sense::click());
@@ -131,6 +131,12 @@ fn heading(ui: &mut Ui, rect: Rect, view: &View, actions: &mut Vec<Action>) {
     }
     let rest = strip.rest();
     controls::line(ui, rest, Align2::LEFT_CENTER, &scope(view), theme::regular(12.0), theme.muted);
+}
+
+/// What a question is called.
+fn called<'a>(view: &'a View, like: Entity) -> &'a str {
+    let question = view.session.questions.get(&like).map(String::as_str);
+    question.unwrap_or_else(|| view.shown.of(like).map_or("what was recorded", |row| &row.name))
 }
 
 /// A hint with the key that does the same.

@@ -4,7 +4,7 @@
 //! place to another; the places before and after are kept, so that coming back is exact: order, selection and the
 //! point scrolled to.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -15,9 +15,9 @@ use super::action::{Action, Choose};
 use super::shown::{Column, Filter, KEPT, Shown, Sort};
 use super::{Preferences, theme};
 use crate::audio::{Audition, AuditionSettings, Playback};
-use crate::decode::{AudioInfo, ShowWaveform};
-use crate::query::{Answers, Ask, Purpose};
-use crate::sample::{FileStamp, Notice, Sample, Tags};
+use crate::decode::{AudioInfo, Passage, ShowWaveform};
+use crate::query::{Answers, Ask, Blend, Purpose};
+use crate::sample::{Failed, FileStamp, Guest, Notice, Sample, Tags};
 
 /// Neighbours that a query lists.
 const NEIGHBOURS: usize = 200;
@@ -33,7 +33,7 @@ const UNDOABLE: usize = 100;
 /// What the list shows, and where in it the user is.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Place {
-    /// The sample whose neighbours are listed.
+    /// The sample whose neighbours are listed, a passage of one, or a [`Blend`].
     pub like: Option<Entity>,
     /// Which samples.
     pub filter: Filter,
@@ -77,6 +77,8 @@ pub struct Session {
     pub marked: HashSet<Entity>,
     /// The sample the pointer is on, on the map.
     pub pointed: Option<Entity>,
+    /// What questions are called that are no samples of the list.
+    pub questions: HashMap<Entity, String>,
     /// The chosen part of the selected sample in seconds.
     pub region: Option<[f64; 2]>,
     /// The part of the waveform that is shown in seconds; `None` for all.
@@ -205,7 +207,7 @@ pub(super) fn respond(
     mut preferences: ResMut<Preferences>,
     mut settings: ResMut<AuditionSettings>,
     playback: Res<Playback>,
-    samples: Query<(&Sample, Option<&Tags>, Option<&AudioInfo>)>,
+    samples: Query<(&Sample, Option<&Tags>, Option<&AudioInfo>, Option<&FileStamp>)>,
     mut auditions: MessageWriter<Audition>,
     mut redo: MessageWriter<crate::watch::AddFolder>,
     mut notices: MessageWriter<Notice>,
@@ -292,7 +294,9 @@ pub(super) fn respond(
             Action::ToggleHoverPlay => preferences.hover_play = !preferences.hover_play,
             Action::ToggleMono => preferences.mono = !preferences.mono,
             Action::Neighbours => {
-                if let Some(subject) = session.place.selected.filter(|s| session.place.like != Some(*s)) {
+                if let Some(subject) = question(session, &samples, &mut commands)
+                    && session.place.like != Some(subject)
+                {
                     let place = Place { like: Some(subject), scroll: 0.0, ..session.place.clone() };
                     session.go(place);
                 }
@@ -345,7 +349,7 @@ pub(super) fn respond(
             Action::Keep => {
                 let chosen = session.chosen();
                 let kept = |sample: &Entity| {
-                    samples.get(*sample).is_ok_and(|(_, tags, _)| tags.is_some_and(|t| t.0.iter().any(|t| t == KEPT)))
+                    samples.get(*sample).is_ok_and(|(_, tags, ..)| tags.is_some_and(|t| t.0.iter().any(|t| t == KEPT)))
                 };
                 let keep = !chosen.iter().all(kept);
                 let changed: Vec<Entity> = chosen.into_iter().filter(|sample| kept(sample) != keep).collect();
@@ -413,13 +417,36 @@ pub(super) fn respond(
     }
 }
 
+/// What neighbours are asked of: the marked sounds together, the region of the selected one, or all of it.
+fn question(
+    session: &mut Session,
+    samples: &Query<(&Sample, Option<&Tags>, Option<&AudioInfo>, Option<&FileStamp>)>,
+    commands: &mut Commands,
+) -> Option<Entity> {
+    let chosen = session.chosen();
+    if chosen.len() > 1 {
+        let name = format!("{} sounds", chosen.len());
+        let blend = commands.spawn(Blend(chosen)).id();
+        session.questions.insert(blend, name);
+        return Some(blend);
+    }
+    let selected = session.place.selected?;
+    let Some([from, to]) = session.region else { return Some(selected) };
+    let (sample, _, _, stamp) = samples.get(selected).ok()?;
+    let name = sample.path.file_stem().unwrap_or_default().to_string_lossy();
+    let name = format!("{name} {from:.2}–{to:.2} s");
+    let passage = commands.spawn((Guest, Passage([from, to]), sample.clone(), *stamp?)).id();
+    session.questions.insert(passage, name);
+    Some(passage)
+}
+
 fn set_kept(
     sample: Entity,
     keep: bool,
-    samples: &Query<(&Sample, Option<&Tags>, Option<&AudioInfo>)>,
+    samples: &Query<(&Sample, Option<&Tags>, Option<&AudioInfo>, Option<&FileStamp>)>,
     commands: &mut Commands,
 ) {
-    let Ok((_, tags, _)) = samples.get(sample) else { return };
+    let Ok((_, tags, ..)) = samples.get(sample) else { return };
     let mut tags = tags.cloned().unwrap_or_default();
     tags.0.retain(|tag| tag != KEPT);
     if keep {
@@ -473,10 +500,11 @@ pub(super) fn follow(
     mut session: ResMut<Session>,
     mut shown: ResMut<Shown>,
     answers: Res<Answers>,
-    alive: Query<Option<&FileStamp>, With<Sample>>,
+    alive: Query<Option<&FileStamp>, Or<(With<Sample>, With<Blend>)>>,
     mut asks: MessageWriter<Ask>,
     mut waveforms: MessageWriter<ShowWaveform>,
     mut heard: MessageReader<Notice>,
+    failed: Query<&Failed, (Added<Failed>, With<Passage>)>,
     mut asked: Local<Option<(Entity, Filter)>>,
     mut traced: Local<Option<(Entity, Option<FileStamp>)>>,
     mut glanced: Local<Option<Entity>>,
@@ -537,9 +565,11 @@ pub(super) fn follow(
             (session.region, session.span) = (None, None);
         }
     }
-    for notice in heard.read() {
-        if session.notices.back() != Some(&notice.text) {
-            session.notices.push_back(notice.text.clone());
+    // A region that cannot be compared with has no row to say so.
+    let unheard = session.place.like.and_then(|like| Some(format!("that region {}", failed.get(like).ok()?.reason)));
+    for text in heard.read().map(|notice| &notice.text).chain(&unheard) {
+        if session.notices.back() != Some(text) {
+            session.notices.push_back(text.clone());
         }
         if session.notices.len() > NOTICES {
             session.notices.pop_front();

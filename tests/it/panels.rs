@@ -377,6 +377,47 @@ fn a_region_that_is_drawn_is_played_over_and_over() {
 }
 
 #[test]
+fn neighbours_of_a_region_and_of_all_that_is_marked_can_be_asked_for() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = folder_of_sounds(root.path(), 24);
+    // Two of the sounds, one after the other.
+    let pause = vec![0.0; 44_100 - sound(4).len()];
+    write_wav(&folder.join("both.wav"), 44_100, 1, &[sound(4), pause, sound(13)].concat());
+    let mut panels = Panels::over(root, &folder);
+    panels.click_row("both.wav");
+    let wave = panels.harness.get_by_label("Waveform").rect();
+    let both = panels.sample("both.wav");
+    let seconds = panels.harness.state().world().get::<AudioInfo>(both).unwrap().seconds();
+    let at = |at: f64| wave.left_center() + egui::vec2(wave.width() * (at / seconds) as f32, 20.0);
+    panels.pointer(at(0.99), true);
+    panels.harness.hover_at(at(1.2));
+    panels.harness.step();
+    panels.pointer(at(seconds - 0.01), false);
+    panels.press(Key::N);
+    panels.until("the sound in the region comes first", |panels| {
+        panels.rows().first().is_some_and(|row| is_row(row, "sound 013.wav"))
+    });
+    panels.harness.get_by(|node| node.label().is_some_and(|label| label.starts_with("Neighbours of both 0.9")));
+    assert!(!panels.rows().iter().any(|row| is_row(row, "both.wav")), "a sound is no neighbour of its own region");
+    for _ in 0..4 {
+        panels.press(Key::Escape);
+    }
+    panels.until("the query is cleared", |panels| panels.rows().iter().any(|row| is_row(row, "both.wav")));
+
+    panels.click_row("sound 003.wav");
+    let other = panels.harness.get_by(|node| node.label().is_some_and(|label| is_row(&label, "sound 005.wav")));
+    other.click_modifiers(Modifiers::COMMAND);
+    panels.settle();
+    panels.press(Key::N);
+    panels.until("neighbours of both", |panels| {
+        panels.harness.query_by_label("Neighbours of 2 sounds, clear").is_some()
+            && panels.rows().first().is_some_and(|row| row.contains(", 0."))
+    });
+    let rows = panels.rows();
+    assert!(!rows.iter().any(|row| is_row(row, "sound 003.wav") || is_row(row, "sound 005.wav")), "{rows:?}");
+}
+
+#[test]
 fn a_lasso_selects_what_lies_in_it() {
     let mut panels = Panels::open(6);
     let map = panels.harness.get_by_label("Similarity map").rect();
