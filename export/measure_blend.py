@@ -22,34 +22,34 @@ from manifest import load_manifest
 STRENGTHS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0)
 
 
-def nearest(vectors, weights, question, without, count):
-    """Returns the rows nearest to a question whose parts are scaled to unit length first."""
-    parts = [part / np.linalg.norm(part) for part in np.split(question, [np.count_nonzero(weights == weights[0])])]
+def nearest(vectors, weights, head, question, without, count):
+    """Returns the rows nearest to a question whose parts, the first `head` numbers and the rest, are scaled to unit length."""
+    parts = [part / np.linalg.norm(part) for part in np.split(question, [head])]
     scores = (vectors * weights) @ np.concatenate(parts)
     scores[without] = -np.inf
     return np.argsort(-scores)[:count]
 
 
-def less(vectors, weights, labels, strength):
+def less(vectors, weights, head, labels, strength):
     """Returns the mean shares of the asking and of the unwanted class among the ten nearest."""
     choice, own, unwanted = random.Random(1), [], []
     for row, vector in enumerate(vectors):
-        others = [n for n in nearest(vectors, weights, vector, [row], 10) if labels[n] != labels[row]]
+        others = [n for n in nearest(vectors, weights, head, vector, [row], 10) if labels[n] != labels[row]]
         if others:
             other = choice.choice(others)
-            found = labels[nearest(vectors, weights, vector - strength * vectors[other], [row, other], 10)]
+            found = labels[nearest(vectors, weights, head, vector - strength * vectors[other], [row, other], 10)]
             own.append(np.mean(found == labels[row]))
             unwanted.append(np.mean(found == labels[other]))
     return len(own), np.mean(own), np.mean(unwanted)
 
 
-def several(vectors, weights, labels, count):
+def several(vectors, weights, head, labels, count):
     """Returns the mean share of a class among the five nearest to the mean of `count` of its sounds."""
     choice, shares = random.Random(1), []
     classes = sorted(label for label, members in Counter(labels).items() if members >= 9)
     for label in classes * 50:
         asked = choice.sample(list(np.flatnonzero(labels == label)), 4)
-        found = nearest(vectors, weights, vectors[asked[:count]].mean(axis=0), asked, 5)
+        found = nearest(vectors, weights, head, vectors[asked[:count]].mean(axis=0), asked, 5)
         shares.append(np.mean(labels[found] == label))
     return np.mean(shares)
 
@@ -69,10 +69,10 @@ def main():
     share, head = load_manifest(arguments.model)["head"]["weight"], len(embeddings[0]["head"])
     weights = np.repeat([share, 1 - share], [head, vectors.shape[1] - head])
     for strength in STRENGTHS:
-        asked, own, unwanted = less(vectors, weights, labels, strength)
+        asked, own, unwanted = less(vectors, weights, head, labels, strength)
         print(f"less of a neighbour, {strength:.1f} of it: own class {own:.3f}, its class {unwanted:.3f} ({asked} questions)")
     for count in (1, 2, 4):
-        print(f"{count} of a class: P@5 {several(vectors, weights, labels, count):.3f}")
+        print(f"{count} of a class: P@5 {several(vectors, weights, head, labels, count):.3f}")
 
 
 if __name__ == "__main__":

@@ -75,7 +75,7 @@ pub enum Purpose {
 pub struct Ask {
     /// What for.
     pub purpose: Purpose,
-    /// The sample, its [`Passage`](crate::decode::Passage) as a guest or a [`Blend`]; none to take the question back.
+    /// The sample, its [`Passage`](crate::sample::Passage) as a guest or a [`Blend`]; none to take the question back.
     pub subject: Option<Entity>,
     /// How many neighbours.
     pub k: usize,

@@ -58,6 +58,10 @@ pub struct Missing;
 #[derive(Component, Clone, Copy, Debug, Default)]
 pub struct Guest;
 
+/// A guest that stands for a part of its file: from this second to that. It is not found by its path.
+#[derive(Component, Clone, Copy, Debug, PartialEq)]
+pub struct Passage(pub [f64; 2]);
+
 /// It is being recorded: it has no [`FileStamp`] until it is finished, so that nobody takes the growing file for one that
 /// has to be looked at.
 #[derive(Component, Clone, Copy, Debug, Default)]
@@ -161,7 +165,7 @@ impl SampleIndex {
         &self.contents
     }
 
-    /// Counts all samples, guests included.
+    /// Counts all samples, guests included, but for passages.
     pub fn len(&self) -> usize {
         self.by_path.len()
     }
@@ -230,12 +234,9 @@ impl Plugin for SamplePlugin {
     }
 }
 
-fn index_path(inserted: On<Insert, Sample>, samples: Query<(&Sample, Has<Guest>)>, mut index: ResMut<SampleIndex>) {
-    if let Ok((sample, guest)) = samples.get(inserted.entity) {
-        // A passage of a sample is asked about as a guest at the same path.
-        if !guest || !index.by_path.contains_key(&sample.path) {
-            index.by_path.insert(sample.path.clone(), inserted.entity);
-        }
+fn index_path(inserted: On<Insert, Sample>, samples: Query<&Sample, Without<Passage>>, mut index: ResMut<SampleIndex>) {
+    if let Ok(sample) = samples.get(inserted.entity) {
+        index.by_path.insert(sample.path.clone(), inserted.entity);
     }
 }
 

@@ -1,15 +1,15 @@
 //! `soundkin dupes`
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use bevy::prelude::*;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::Common;
+use super::{Common, base64_of};
 use crate::decode::AudioInfo;
 use crate::project::SpaceIndex;
 use crate::project::twins::twins;
@@ -17,7 +17,7 @@ use crate::sample::{ContentHash, Guest, Missing, Sample};
 
 #[derive(Args, Debug)]
 pub(super) struct Dupes {
-    /// How alike near-identical sounds are at least, 0 to 1; 1 asks for identical files only
+    /// How alike near-identical sounds of about one length are at least, 0 to 1; 1 asks for identical files only
     #[arg(long, value_name = "S", default_value_t = 0.99, value_parser = threshold)]
     threshold: f64,
 }
@@ -45,9 +45,6 @@ impl Dupes {
     pub(super) fn run(self, common: &Common) -> Result<()> {
         let mut app = common.restored_app()?;
         let contents = contents(app.world_mut());
-        if contents.is_empty() {
-            bail!("library holds no sounds yet; run `soundkin index FOLDER`");
-        }
         let groups = groups(&contents, app.world().get_resource::<SpaceIndex>(), self.threshold);
         let value =
             json!({"threshold": self.threshold, "groups": groups.iter().map(group_json).collect::<Vec<Value>>()});
@@ -89,17 +86,32 @@ fn groups(contents: &[Content], index: Option<&SpaceIndex>, threshold: f64) -> V
     if let Some(index) = index.filter(|_| threshold < 1.0) {
         let rows: Vec<usize> = placed.iter().filter_map(|content| content.row).collect();
         let seconds: Vec<f64> = placed.iter().map(|content| content.seconds).collect();
-        for twins in twins(&index.space, &rows, &seconds, threshold, || false) {
+        for twins in twins(&index.space, &rows, &seconds, threshold) {
             let mut paths: Vec<Arc<Path>> =
                 twins.places.iter().flat_map(|place| placed[*place].paths.clone()).collect();
             paths.sort();
             groups.push(Group { kind: "near", paths, similarity: twins.similarity });
         }
     }
+    groups.iter_mut().for_each(|group| group.paths = files(std::mem::take(&mut group.paths)));
+    groups.retain(|group| group.paths.len() > 1);
     groups
+}
+
+/// Leaves out what is gone, and of a file with several names all but one: nobody wins anything by removing another.
+fn files(mut paths: Vec<Arc<Path>>) -> Vec<Arc<Path>> {
+    let mut files = HashSet::new();
+    paths.sort_by_cached_key(|path| (path.is_symlink(), path.clone()));
+    paths.retain(|path| same_file::Handle::from_path(path).is_ok_and(|file| files.insert(file)));
+    paths.sort();
+    paths
 }
 
 fn group_json(group: &Group) -> Value {
     let paths: Vec<_> = group.paths.iter().map(|path| path.to_string_lossy()).collect();
-    json!({"kind": group.kind, "paths": paths, "similarity": group.similarity})
+    let mut object = json!({"kind": group.kind, "paths": paths, "similarity": group.similarity});
+    if group.paths.iter().any(|path| path.to_str().is_none()) {
+        object["paths_bytes"] = group.paths.iter().map(|path| base64_of(path)).collect();
+    }
+    object
 }

@@ -7,7 +7,7 @@ use bevy::prelude::*;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::{Common, failed_json, put_path, sample_or_guest};
+use super::{Common, failed_json, put_path, sample_or_guest, without_path};
 use crate::decode::descriptors::Descriptors;
 use crate::embed::{ActiveModel, Analysis, Embedding};
 use crate::sample::{Failed, Sample, Stage};
@@ -30,9 +30,7 @@ impl Embed {
                 Ok(entity) => asked.push(entity),
                 Err(error) => {
                     let path = std::path::absolute(file).unwrap_or_else(|_| file.clone());
-                    // The path stands beside it.
-                    let text = error.to_string();
-                    let reason = text.strip_suffix(&format!(": {}", file.display())).unwrap_or(&text).to_owned();
+                    let reason = without_path(&error, file);
                     failures.push((path, Failed { stage: Stage::Decode, reason }));
                 }
             }

@@ -7,8 +7,8 @@ use anyhow::{Result, bail};
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::{Common, put_path, region};
-use crate::record::{Copied, copy_to};
+use super::{Common, file_at, put_path, put_path_as, region, without_path};
+use crate::record::{Copied, CutError, copy_to};
 
 #[derive(Args, Debug)]
 pub(super) struct Export {
@@ -33,19 +33,30 @@ struct Exported {
 impl Export {
     pub(super) fn run(self, common: &Common) -> Result<()> {
         let folder = std::path::absolute(&self.to)?;
+        if folder.exists() && !folder.is_dir() {
+            bail!("is no folder; name another for --to: {}", folder.display());
+        }
         let mut exported: Vec<Exported> = Vec::new();
         let mut failed: Vec<(PathBuf, String)> = Vec::new();
         for file in &self.files {
             let from = std::path::absolute(file)?;
+            if let Err(error) = file_at(file) {
+                failed.push((from, without_path(&error, file)));
+                continue;
+            }
             match copy_to(&from, self.region, &folder) {
                 Ok(Copied::To(to)) => exported.push(Exported { from, to, new: true }),
                 Ok(Copied::There(to)) => exported.push(Exported { from, to, new: false }),
                 Ok(Copied::Nothing) => failed.push((from, "nothing of it lies in that region; choose another".into())),
+                Err(error @ CutError::Write(_)) => failed.push((folder.clone(), error.to_string())),
                 Err(error) => failed.push((from, error.to_string())),
             }
         }
         if let ([], [(path, reason)]) = (exported.as_slice(), failed.as_slice()) {
             bail!("{reason}: {}", path.display());
+        }
+        for one in exported.iter().filter(|one| !one.new) {
+            common.say(&format!("is there already: {}", one.to.display()));
         }
         for (path, reason) in &failed {
             common.say(&format!("{reason}: {}", path.display()));
@@ -53,7 +64,8 @@ impl Export {
         let value = json!({
             "to": folder.to_string_lossy(),
             "exported": exported.iter().map(|one| {
-                let mut object = json!({"to": one.to.to_string_lossy(), "new": one.new});
+                let mut object = json!({"new": one.new});
+                put_path_as("to", &mut object, &one.to);
                 put_path(&mut object, &one.from);
                 object
             }).collect::<Vec<Value>>(),
@@ -63,12 +75,7 @@ impl Export {
                 object
             }).collect::<Vec<Value>>(),
         });
-        common.print(&value, |out| {
-            exported.iter().try_for_each(|one| {
-                let what = if one.new { "" } else { "was there: " };
-                writeln!(out, "{what}{}", one.to.display())
-            })
-        })?;
+        common.print(&value, |out| exported.iter().try_for_each(|one| writeln!(out, "{}", one.to.display())))?;
         if exported.is_empty() {
             bail!("none of the files could be exported");
         }

@@ -28,9 +28,8 @@ use clap::{Args, Parser, Subcommand};
 use serde_json::{Value, json};
 
 use crate::actor::Wake;
-use crate::decode::Passage;
 use crate::embed::manifest::{self, Model};
-use crate::sample::{FileStamp, Guest, Notice, Sample};
+use crate::sample::{FileStamp, Guest, Notice, Passage, Sample, SampleIndex};
 use crate::settings;
 use crate::store::{Library, StoreState};
 use crate::{Assembly, headless, is_idle, run_until};
@@ -216,10 +215,7 @@ fn interrupted(wake: &Wake) -> Result<Arc<AtomicBool>> {
 
 /// Finds the sample of a file in the library, or adds the file as a guest.
 fn sample_or_guest(world: &mut World, file: &Path) -> Result<Entity> {
-    let absolute = std::path::absolute(file)?;
-    let index = world.resource::<crate::sample::SampleIndex>();
-    let canonical = absolute.canonicalize();
-    if let Some(entity) = index.at(&absolute).or_else(|| index.at(canonical.as_deref().ok()?)) {
+    if let Some(entity) = known(world, file)? {
         return Ok(entity);
     }
     let (sample, stamp) = file_at(file)?;
@@ -228,8 +224,19 @@ fn sample_or_guest(world: &mut World, file: &Path) -> Result<Entity> {
 
 /// Adds a passage of a file as a guest.
 fn passage(world: &mut World, file: &Path, span: [f64; 2]) -> Result<Entity> {
-    let (sample, stamp) = file_at(file)?;
+    let (mut sample, stamp) = file_at(file)?;
+    // Under the path of the sample that it is from, which is no answer to it.
+    if let Some(member) = known(world, file)?.and_then(|entity| world.get::<Sample>(entity)) {
+        sample = member.clone();
+    }
     Ok(world.spawn((Guest, Passage(span), sample, stamp)).id())
+}
+
+/// The sample at a path, or where that leads.
+fn known(world: &World, file: &Path) -> Result<Option<Entity>> {
+    let absolute = std::path::absolute(file)?;
+    let index = world.resource::<SampleIndex>();
+    Ok(index.at(&absolute).or_else(|| index.at(&absolute.canonicalize().ok()?)))
 }
 
 /// What a file is as a sample.
@@ -244,22 +251,36 @@ fn file_at(file: &Path) -> Result<(Sample, FileStamp)> {
     Ok((Sample { path }, FileStamp::of(&metadata)))
 }
 
+/// The text of an error without the path at its end, where that stands beside it.
+fn without_path(error: &anyhow::Error, file: &Path) -> String {
+    let text = error.to_string();
+    text.strip_suffix(&format!(": {}", file.display())).unwrap_or(&text).to_owned()
+}
+
 /// Reads `FROM..TO` in seconds.
 fn region(text: &str) -> Result<[f64; 2], &'static str> {
     let read = |part: &str| part.trim().parse::<f64>().ok().filter(|seconds| seconds.is_finite() && *seconds >= 0.0);
     match text.split_once("..").map(|(from, to)| (read(from), read(to))) {
         Some((Some(from), Some(to))) if from < to => Ok([from, to]),
-        _ => Err("give seconds as FROM..TO, such as 0.5..2"),
+        _ => Err("give seconds as FROM..TO, the smaller first, such as 0.5..2"),
     }
 }
 
 /// Writes a path into a JSON object: as text, and as its bytes in base64 where the text cannot say it all.
 fn put_path(object: &mut Value, path: &Path) {
-    object["path"] = path.to_string_lossy().into();
+    put_path_as("path", object, path);
+}
+
+/// The same under another name.
+fn put_path_as(name: &str, object: &mut Value, path: &Path) {
+    object[name] = path.to_string_lossy().into();
     if path.to_str().is_none() {
-        let bytes = path.as_os_str().as_encoded_bytes();
-        object["path_bytes"] = base64::engine::general_purpose::STANDARD.encode(bytes).into();
+        object[format!("{name}_bytes")] = base64_of(path).into();
     }
+}
+
+fn base64_of(path: &Path) -> String {
+    base64::engine::general_purpose::STANDARD.encode(path.as_os_str().as_encoded_bytes())
 }
 
 fn failed_json(path: &Path, failed: &crate::sample::Failed) -> Value {

@@ -74,6 +74,10 @@ impl Similar {
         for file in &self.minus {
             query.unlike.push(sample_or_guest(app.world_mut(), file)?);
         }
+        if let Some(both) = query.unlike.iter().find(|entity| query.like.contains(entity)) {
+            let path = path_of(app.world(), *both).display();
+            bail!("nothing is left of a question less itself; name another sound for --minus: {path}");
+        }
         common.wait(&mut app)?;
         if self.mic.is_some() {
             record::prepare(&mut app);
@@ -106,6 +110,9 @@ impl Similar {
         }
         if !self.minus.is_empty() {
             value["minus"] = json!(self.minus.iter().map(|file| name(file)).collect::<Result<Vec<String>>>()?);
+        }
+        if found.neighbours.is_empty() {
+            common.say("nothing matches; widen --filter or index more folders");
         }
         common.print(&value, |out| write(out, world, &found, self.why))
     }
@@ -152,11 +159,15 @@ pub(super) fn neighbours(world: &mut World, query: SimilarTo, filter: Option<Str
         }
         if world.get::<Embedding>(*subject).is_none() {
             let why = world.resource::<Analysis>().blocked.clone();
-            bail!(why.unwrap_or_else(|| format!("has not been analysed; index its folder: {path}")));
+            let model = &world.resource::<ActiveModel>().0.manifest.id;
+            bail!(
+                why.unwrap_or_else(|| format!("has not been analysed; index its folder with --model {model}: {path}"))
+            );
         }
     }
     if world.get_resource::<SpaceIndex>().is_none_or(|index| index.space.is_empty()) {
-        bail!("library holds no analysed sounds for this model yet; run `soundkin index FOLDER`");
+        let model = &world.resource::<ActiveModel>().0.manifest.id;
+        bail!("library holds no sounds analysed by this model yet; run `soundkin index FOLDER --model {model}`");
     }
     let search = move |index: Res<SpaceIndex>,
                        known: Res<SampleIndex>,

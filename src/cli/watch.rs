@@ -12,10 +12,11 @@ use bevy::ecs::message::MessageCursor;
 use bevy::prelude::*;
 use serde_json::json;
 
-use super::{Common, Notices, interrupted, put_path, store_failure};
+use super::{Common, Notices, interrupted, put_path, put_path_as, store_failure};
 use crate::actor::Wake;
-use crate::sample::{ContentHash, Failed, FileStamp, Folders, Guest, Missing, Restored, Sample};
-use crate::store::{Library, Stored};
+use crate::embed::is_idle;
+use crate::sample::{ContentHash, Failed, Folders, Guest, Missing, Restored, Sample};
+use crate::store::{Library, StoreState, Stored};
 use crate::watch::{FollowPlugin, Listing};
 use crate::{Assembly, headless};
 
@@ -25,7 +26,7 @@ const SLEEP: Duration = Duration::from_millis(200);
 /// What is known of a sample on the disk.
 #[derive(Clone, PartialEq)]
 struct State {
-    stamp: FileStamp,
+    content: Option<ContentHash>,
     missing: bool,
     failed: bool,
 }
@@ -33,6 +34,14 @@ struct State {
 /// Samples that are no more: the old names of moved files.
 #[derive(Resource, Default)]
 struct Left(Vec<(Entity, Arc<Path>, Option<ContentHash>)>);
+
+/// What has been told so far.
+struct Following {
+    stored: MessageCursor<Stored>,
+    known: HashMap<Entity, State>,
+    /// Gone, or moved: their content may yet be found elsewhere.
+    away: Vec<Entity>,
+}
 
 /// One change, once it is on the disk.
 struct Change {
@@ -43,14 +52,16 @@ struct Change {
 }
 
 pub(super) fn run(common: &Common) -> Result<()> {
-    let library = Library::open(&common.library_path())?;
+    let path = common.library_path();
+    // One that is not there is none to follow.
+    drop(Library::read(&path)?);
+    let library = Library::open(&path)?;
     let mut app = headless(Assembly::new(Some(library), common.find_model()?));
     app.add_plugins(FollowPlugin).init_resource::<Left>().add_observer(leave);
     let wake = app.world().resource::<Wake>().clone();
     let interrupted = interrupted(&wake)?;
     let mut notices = Notices::default();
-    let mut stored = MessageCursor::<Stored>::default();
-    let mut known: Option<HashMap<Entity, State>> = None;
+    let mut following: Option<Following> = None;
     let mut said = false;
     loop {
         app.update();
@@ -61,11 +72,15 @@ pub(super) fn run(common: &Common) -> Result<()> {
             bail!(reason);
         }
         if world.resource::<Restored>().0 {
-            let known = known.get_or_insert_with(|| states(world));
+            let following = following.get_or_insert_with(|| Following {
+                stored: MessageCursor::default(),
+                known: states(world),
+                away: Vec::new(),
+            });
             if world.resource::<Folders>().0.is_empty() {
                 bail!("library has no folders to follow; run `soundkin index FOLDER`");
             }
-            for change in changes(world, &mut stored, known) {
+            for change in following.changes(world) {
                 if print(common, &change)?.is_break() {
                     return Ok(());
                 }
@@ -73,7 +88,10 @@ pub(super) fn run(common: &Common) -> Result<()> {
             if !said && world.resource::<Listing>().is_idle() {
                 said = true;
                 let folders = world.resource::<Folders>().0.len();
-                common.say(&format!("following {} sounds in {folders} folders; Ctrl+C ends it", known.len()));
+                common.say(&format!(
+                    "following {} sounds in the library's {folders} folders; Ctrl+C ends it",
+                    following.known.len()
+                ));
             }
         }
         if interrupted.load(Ordering::Relaxed) {
@@ -93,58 +111,67 @@ fn leave(
     }
 }
 
-type Columns<'a> = (Entity, &'a FileStamp, Has<Missing>, Has<Failed>);
+type Columns<'a> = (Entity, Option<&'a ContentHash>, Has<Missing>, Has<Failed>);
 
 fn states(world: &mut World) -> HashMap<Entity, State> {
     let mut samples = world.query_filtered::<Columns, (With<Sample>, Without<Guest>)>();
     samples.iter(world).map(state).collect()
 }
 
-fn state((entity, stamp, missing, failed): (Entity, &FileStamp, bool, bool)) -> (Entity, State) {
-    (entity, State { stamp: *stamp, missing, failed })
+fn state((entity, content, missing, failed): (Entity, Option<&ContentHash>, bool, bool)) -> (Entity, State) {
+    (entity, State { content: content.copied(), missing, failed })
 }
 
-/// What has been committed since the last look and differs from what was known.
-fn changes(world: &mut World, stored: &mut MessageCursor<Stored>, known: &mut HashMap<Entity, State>) -> Vec<Change> {
-    let stored: Vec<Stored> = stored.read(world.resource::<Messages<Stored>>()).copied().collect();
-    let mut samples =
-        world.query_filtered::<(&Sample, Option<&ContentHash>, Option<&Failed>, Columns), Without<Guest>>();
-    let mut found = Vec::new();
-    let mut left = std::mem::take(&mut world.resource_mut::<Left>().0);
-    for Stored { entity, done } in stored {
-        let Ok((sample, hash, failed, columns)) = samples.get(world, entity) else { continue };
-        let (entity, now) = state(columns);
-        let before = known.get(&entity);
-        // One that has only been listed is told of once it has been analysed.
-        if !done && before.is_none_or(|before| before.missing == now.missing) {
-            continue;
+impl Following {
+    /// What has been committed since the last look and differs from what was known.
+    fn changes(&mut self, world: &mut World) -> Vec<Change> {
+        let stored = self.stored.read(world.resource::<Messages<Stored>>());
+        let mut asked: Vec<(Entity, bool)> = stored.map(|stored| (stored.entity, stored.done)).collect();
+        let at_rest =
+            world.resource::<StoreState>().is_idle() && world.resource::<Listing>().is_idle() && is_idle(world);
+        if at_rest {
+            asked.extend(self.away.drain(..).map(|entity| (entity, true)));
         }
-        let before = known.insert(entity, now.clone());
-        let old = left.iter().position(|(_, _, old)| old.is_some() && *old == hash.copied());
-        let from = if before.is_none() { old.map(|old| left.swap_remove(old)) } else { None };
-        let event = match &before {
-            Some(before) if *before == now => continue,
-            Some(before) if now.missing != before.missing => {
-                if now.missing {
-                    "missing"
-                } else {
-                    "back"
-                }
+        let mut samples = world.query_filtered::<(&Sample, Option<&Failed>, Columns), Without<Guest>>();
+        let mut found = Vec::new();
+        let mut left = std::mem::take(&mut world.resource_mut::<Left>().0);
+        for (entity, done) in asked {
+            let Ok((sample, failed, columns)) = samples.get(world, entity) else { continue };
+            let (entity, now) = state(columns);
+            let before = self.known.get(&entity);
+            let goes = now.missing && before.is_none_or(|before| !before.missing);
+            let comes = !now.missing && before.is_some_and(|before| before.missing);
+            // One that has only been listed is told of once it has been analysed, and one that has gone once it is clear
+            // that it has not moved.
+            if goes && !at_rest {
+                self.away.push(entity);
             }
-            _ if now.failed => "failed",
-            Some(_) => "changed",
-            None if from.is_some() => "moved",
-            None => "added",
-        };
-        if let Some((old, ..)) = &from {
-            known.remove(old);
+            if before == Some(&now) || (goes && !at_rest) || !(done || goes || comes) {
+                continue;
+            }
+            let old = left.iter().position(|(_, _, old)| old.is_some() && *old == now.content && !now.missing);
+            let from = old.map(|old| left.swap_remove(old));
+            let event = match before {
+                _ if from.is_some() => "moved",
+                _ if goes => "missing",
+                _ if comes => "back",
+                _ if now.failed => "failed",
+                Some(_) => "changed",
+                None => "added",
+            };
+            self.known.insert(entity, now);
+            let from = from.map(|(old, path, _)| {
+                self.known.remove(&old);
+                path
+            });
+            found.push(Change { event, path: sample.path.clone(), from, failed: failed.cloned() });
         }
-        let from = from.map(|(_, path, _)| path);
-        found.push(Change { event, path: sample.path.clone(), from, failed: failed.cloned() });
+        // One whose new name is not on the disk yet waits for it.
+        if !at_rest {
+            world.resource_mut::<Left>().0.append(&mut left);
+        }
+        found
     }
-    // One whose new name is not on the disk yet waits for it.
-    world.resource_mut::<Left>().0.append(&mut left);
-    found
 }
 
 /// Prints one line; breaks off when nobody reads any more.
@@ -152,9 +179,9 @@ fn print(common: &Common, change: &Change) -> Result<std::ops::ControlFlow<()>> 
     let mut object = json!({"event": change.event});
     put_path(&mut object, &change.path);
     if let Some(from) = &change.from {
-        object["from"] = from.to_string_lossy().into();
+        put_path_as("from", &mut object, from);
     }
-    if let Some(failed) = &change.failed {
+    if let Some(failed) = change.failed.as_ref().filter(|_| change.event == "failed") {
         object["stage"] = failed.stage.name().into();
         object["reason"] = failed.reason.clone().into();
     }
@@ -163,7 +190,11 @@ fn print(common: &Common, change: &Change) -> Result<std::ops::ControlFlow<()>> 
         writeln!(out, "{object}")
     } else {
         let from = change.from.as_ref().map_or(String::new(), |from| format!("{} → ", from.display()));
-        let why = change.failed.as_ref().map_or(String::new(), |failed| format!("  ({})", failed.reason));
+        let why = change
+            .failed
+            .as_ref()
+            .filter(|_| change.event == "failed")
+            .map_or(String::new(), |failed| format!("  ({})", failed.reason));
         writeln!(out, "{:8} {from}{}{why}", change.event, change.path.display())
     };
     match written.and_then(|()| out.flush()) {

@@ -479,7 +479,7 @@ impl Default for Logarithm {
 }
 
 impl Logarithm {
-    /// Multiplies; of up to a thousand numbers in a lane the product of mantissas is finite.
+    /// Multiplies; of up to a hundred numbers in a lane the product of all mantissas is finite.
     fn add(&mut self, factors: [f64; LANES]) {
         const FRACTION: u32 = f64::MANTISSA_DIGITS - 1;
         const BIAS: i64 = 1023;

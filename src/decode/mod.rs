@@ -28,7 +28,7 @@ use self::stream::{Block, Decoders, Stream};
 use self::waveform::{Builder, Pyramid};
 use crate::SoundkinSystems;
 use crate::actor::{Actor, Stop, Wake};
-use crate::sample::{ContentHash, FileStamp, Notice, Recording, Sample};
+use crate::sample::{ContentHash, FileStamp, Notice, Passage, Recording, Sample};
 
 pub use self::peaks::COLUMNS;
 
@@ -119,10 +119,6 @@ pub struct Taken {
 #[derive(Resource, Clone, Copy, Debug)]
 pub struct Kept(pub f64);
 
-/// On a guest: only from this second to that of its file are asked about.
-#[derive(Component, Clone, Copy, Debug, PartialEq)]
-pub struct Passage(pub [f64; 2]);
-
 /// Why a file could not be decoded.
 #[derive(Debug, thiserror::Error)]
 pub enum DecodeError {
@@ -154,8 +150,8 @@ pub enum DecodeError {
     #[error("decoder failed ({0}); convert it to WAV or FLAC")]
     Panicked(String),
     /// It is shorter than the passage that was asked for.
-    #[error("ends after {0:.2} s, before that passage begins; choose an earlier one")]
-    Shorter(f64),
+    #[error("ends before that passage begins; choose an earlier one")]
+    Shorter,
     /// Nobody waits for it any more, which says nothing of the file.
     #[error("was not read to its end")]
     Stopped,
@@ -286,6 +282,8 @@ pub fn decode_passage(
             reason = "seconds times rate, both positive"
         )]
         let [first, end] = [from, to].map(|seconds| (seconds * f64::from(rate)).round() as u64);
+        // However short it is, it is one frame.
+        let end = end.max(first.saturating_add(1));
         stream.seek(first)?;
         let mut digest = Digest::new(rate, channels, keep);
         let mut at = stream.position();
@@ -298,7 +296,7 @@ pub fn decode_passage(
             at = stream.position();
         }
         if digest.frames() == 0 {
-            return Err(DecodeError::Shorter(at.min(first) as f64 / f64::from(rate)));
+            return Err(DecodeError::Shorter);
         }
         let mut decoded = digest.finish(stream.codec());
         decoded.pcm.start += from;

@@ -26,10 +26,10 @@ use crate::actor::{Actor, Stop, Wake, contained};
 use crate::decode::descriptors::{Describer, Descriptors};
 use crate::decode::stream::Decoders;
 use crate::decode::{
-    self, AudioInfo, DecodeError, Decoded, Digest, Features, Kept, Newest, Passage, Pcm, Source, Taken, Thumbnail,
+    self, AudioInfo, DecodeError, Decoded, Digest, Features, Kept, Newest, Pcm, Source, Taken, Thumbnail,
 };
 use crate::sample::{
-    Arrived, ContentHash, Contents, Failed, FileStamp, Guest, Missing, Notice, Recording, Restored, Sample,
+    Arrived, ContentHash, Contents, Failed, FileStamp, Guest, Missing, Notice, Passage, Recording, Restored, Sample,
     SampleIndex, Stage,
 };
 

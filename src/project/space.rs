@@ -245,11 +245,14 @@ impl Space {
 
     /// Finds the `k` nearest of `others` for each of `queries`, itself left out; distances are 1 - cosine.
     ///
-    /// The main components propose, the full vectors decide, as in [`quick`](Self::quick). Rows of the answer are places
+    /// The main components propose those at the smallest distance, the full vectors decide, as in [`quick`](Self::quick). Rows of the answer are places
     /// in `others`. It has fewer than `k` where there are fewer others, and none when `stop` said so.
     pub fn nearest(&self, queries: &[usize], others: &[usize], k: usize, stop: impl Fn() -> bool) -> Nearest {
         let points = |rows: &[usize]| Array2::from_shape_fn((rows.len(), DIMS), |(i, j)| self.points[rows[i]][j]);
         let pool = points(others);
+        // Of two at one angle the nearer is the one of like length: what is left of a unit vector along the main directions
+        // has any length up to one.
+        let halves = pool.outer_iter().map(|point| 0.5 * point.dot(&point)).collect::<Vec<f32>>();
         let mut found = Nearest { k: k.min(others.len().saturating_sub(1)), ..Nearest::default() };
         for block in queries.chunks(BLOCK) {
             if stop() || found.k == 0 {
@@ -257,7 +260,8 @@ impl Space {
             }
             let scores: Array2<f32> = points(block).dot(&ArrayView2::from(&pool).t());
             for (query, scores) in block.iter().zip(scores.outer_iter()) {
-                let scored = scores.iter().enumerate().map(|(row, score)| Neighbour { row, similarity: *score });
+                let near = |(row, (score, half)): (usize, (&f32, &f32))| Neighbour { row, similarity: score - half };
+                let scored = scores.iter().zip(&halves).enumerate().map(near);
                 let proposed = best(scored.filter(|neighbour| others[neighbour.row] != *query), 3 * found.k);
                 let mut vector = self.sounds.parts.row(*query).to_vec();
                 weigh(&mut vector, self.sounds.head, [self.weight, 1.0 - self.weight]);
@@ -272,6 +276,43 @@ impl Space {
             }
         }
         found
+    }
+
+    /// Finds every pair of `rows` whose joined similarity, under the weight of the head that the space is made for, is at
+    /// least `threshold`: places in `rows`, the smaller first, and the similarity.
+    ///
+    /// What two unit vectors are apart along some directions is never more than they are apart, so the main components rule
+    /// out all but a few pairs, and along the first of them the rows are sorted.
+    pub fn pairs(&self, rows: &[usize], threshold: f64) -> Vec<(usize, usize, f32)> {
+        /// Rounding of a shipped basis, whose directions are of unit length within this.
+        const SLACK: f64 = 1e-3;
+        #[expect(clippy::cast_possible_truncation, reason = "between 0 and 2")]
+        let apart = (2.0 - 2.0 * threshold + SLACK) as f32;
+        let mut order: Vec<usize> = (0..rows.len()).collect();
+        order.sort_by(|a, b| self.points[rows[*a]][0].total_cmp(&self.points[rows[*b]][0]));
+        let mut pairs = Vec::new();
+        for (i, first) in order.iter().enumerate() {
+            let point = &self.points[rows[*first]];
+            let mut weighted = None;
+            let beyond = point[0] + apart.sqrt();
+            for second in order[i + 1..].iter().take_while(|place| self.points[rows[**place]][0] <= beyond) {
+                let other = &self.points[rows[*second]];
+                let distance: f32 = point.iter().zip(other).map(|(a, b)| (a - b) * (a - b)).sum();
+                if distance > apart {
+                    continue;
+                }
+                let weighted = weighted.get_or_insert_with(|| {
+                    let mut parts = self.sounds.parts.row(rows[*first]).to_vec();
+                    weigh(&mut parts, self.sounds.head, [self.weight, 1.0 - self.weight]);
+                    parts
+                });
+                let similarity = self.sounds.joined(rows[*second], weighted);
+                if f64::from(similarity) >= threshold {
+                    pairs.push((*first.min(second), *first.max(second), similarity.min(1.0)));
+                }
+            }
+        }
+        pairs
     }
 
     fn measure(&self, row: usize, question: &Question) -> Neighbour {
@@ -445,6 +486,22 @@ mod tests {
         }
         assert_eq!(Probe::blend(from_ref(&a), &[]).unwrap().parts, a.parts);
         assert!(Probe::blend(&[], from_ref(&c)).is_none());
+    }
+
+    #[test]
+    fn pairs_are_all_that_are_alike_enough_and_no_others() {
+        let vectors = vectors(300, 70);
+        let space = space(&vectors);
+        let rows: Vec<usize> = (0..300).filter(|row| row % 3 > 0).collect();
+        let probes: Vec<Probe> = rows.iter().map(|row| space.probe(heard(&vectors[*row]))).collect();
+        for threshold in [0.7, 0.85, 0.95] {
+            let mut found: Vec<_> = space.pairs(&rows, threshold).into_iter().map(|(a, b, _)| (a, b)).collect();
+            found.sort_unstable();
+            let all = (0..rows.len()).flat_map(|a| (a + 1..rows.len()).map(move |b| (a, b)));
+            let alike = |(a, b): &(usize, usize)| f64::from(dot(&probes[*a].parts, &probes[*b].parts)) >= threshold;
+            assert_eq!(found, all.filter(alike).collect::<Vec<_>>(), "{threshold}");
+        }
+        assert!(!space.pairs(&rows, 0.7).is_empty());
     }
 
     #[test]

@@ -5,8 +5,6 @@
 
 use super::space::Space;
 
-/// Nearest sounds that are looked at around each; more twins than that find each other through one another.
-const AROUND: usize = 16;
 /// Twins differ in length by this many seconds at most, or by [`PART`] of the longer one: codecs pad, and tails are cut.
 const SECONDS: f64 = 0.1;
 /// See [`SECONDS`].
@@ -22,17 +20,10 @@ pub struct Twins {
 }
 
 /// Finds the twins among `rows` of a space, of which each is `seconds` long; groups come with the most alike first.
-///
-/// None when `stop` said so.
-pub fn twins(space: &Space, rows: &[usize], seconds: &[f64], threshold: f64, stop: impl Fn() -> bool) -> Vec<Twins> {
-    let nearest = space.nearest(rows, rows, AROUND, stop);
-    let found = nearest.rows.iter().zip(&nearest.distances).enumerate();
-    let links = found.filter_map(|(i, (other, distance))| {
-        let (place, other) = (i / nearest.k, usize::try_from(*other).ok()?);
-        let similarity = 1.0 - distance;
-        let [short, long] = [seconds[place].min(seconds[other]), seconds[place].max(seconds[other])];
-        let alike = f64::from(similarity) >= threshold && long - short <= SECONDS.max(PART * long);
-        (alike && place != other).then_some((place, other, similarity))
+pub fn twins(space: &Space, rows: &[usize], seconds: &[f64], threshold: f64) -> Vec<Twins> {
+    let links = space.pairs(rows, threshold).into_iter().filter(|(a, b, _)| {
+        let [short, long] = [seconds[*a].min(seconds[*b]), seconds[*a].max(seconds[*b])];
+        long - short <= SECONDS.max(PART * long)
     });
     let mut leaders: Vec<usize> = (0..rows.len()).collect();
     let mut least = vec![f32::INFINITY; rows.len()];
@@ -85,13 +76,12 @@ mod tests {
         let heard: Vec<Heard> = vectors.iter().map(|pooled| Heard { pooled, descriptors: None }).collect();
         let space = Space::build(&heard, &Arc::default(), 0.0);
         let rows: Vec<usize> = (0..vectors.len()).collect();
-        let found = |seconds: &[f64]| twins(&space, &rows, seconds, 0.99, || false);
+        let found = |seconds: &[f64]| twins(&space, &rows, seconds, 0.99);
         let groups = found(&[2.0, 0.3, 2.1, 2.0, 0.35, 1.0, 9.0]);
         let places: Vec<&[usize]> = groups.iter().map(|twins| twins.places.as_slice()).collect();
         assert_eq!(places, [&[1, 4][..], &[0, 2, 3]], "the last sounds like the third, but is far longer");
         assert!((groups[0].similarity - 0.9994).abs() < 1e-3 && (groups[1].similarity - 0.9962).abs() < 1e-3);
         assert!(found(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0]).is_empty());
-        assert!(twins(&space, &rows, &[1.0; 7], 0.99, || true).is_empty());
-        assert!(twins(&space, &[], &[], 0.99, || false).is_empty());
+        assert!(twins(&space, &[], &[], 0.99).is_empty());
     }
 }

@@ -3,7 +3,7 @@
 //! A file is written under another name first and never over one that is there; only a take whose trim is accepted is
 //! replaced, in one step, once its shorter self is complete.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs::OpenOptions;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -276,11 +276,11 @@ pub fn copy_to(path: &Path, span: Option<[f64; 2]>, folder: &Path) -> Result<Cop
     }
     std::fs::create_dir_all(folder)?;
     let Some(span) = span else {
-        let there = folder.join(path.file_name().unwrap_or_default());
-        if same_bytes(path, &there) {
+        let ending = path.extension().unwrap_or_default();
+        let names = (0..).map(|number| folder.join(numbered(path, ending, number)));
+        if let Some(there) = names.take_while(|name| name.exists()).find(|name| same_bytes(path, name)) {
             return Ok(Copied::There(there.as_path().into()));
         }
-        let ending = path.extension().unwrap_or_default();
         let copied = under_new_name(folder, path, ending, 0, |part| copy(path, part).map(Some))?;
         return Ok(copied.map_or(Copied::Nothing, |(file, _)| Copied::To(file)));
     };
@@ -315,36 +315,52 @@ fn under_new_name(
     first: u32,
     write: impl Fn(&Path) -> Result<Option<FileStamp>, CutError>,
 ) -> Result<Option<(Arc<Path>, FileStamp)>, CutError> {
-    let stem = path.file_stem().unwrap_or_default();
-    for number in first..10_000 {
-        let mut name = stem.to_os_string();
-        if number > 0 {
-            name.push(format!(" {number:02}"));
-        }
-        if !ending.is_empty() {
-            name.push(".");
-            name.push(ending);
-        }
-        let file = folder.join(name);
-        let part = part(&file);
-        if part.exists() {
-            continue;
-        }
-        match OpenOptions::new().write(true).create_new(true).open(&file) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(error.into()),
-            Ok(_) => {
-                let written = write(&part)
-                    .and_then(|stamp| stamp.map(|stamp| Ok((std::fs::rename(&part, &file)?, stamp))).transpose());
-                if !matches!(written, Ok(Some(_))) {
-                    // Neither of them holds anything that anybody would miss.
-                    let _ = (std::fs::remove_file(&part), std::fs::remove_file(&file));
+    let new = |path: &Path| OpenOptions::new().write(true).create_new(true).open(path);
+    let taken = |error: &io::Error| error.kind() == io::ErrorKind::AlreadyExists;
+    // Complete before it has its name, so that nobody finds half of it.
+    let part = (0..).map(|number: u32| folder.join(format!(".soundkin {} {number}.part", std::process::id())));
+    let part = part.map(|part| (new(&part), part)).find(|(made, _)| !made.as_ref().is_err_and(taken));
+    let Some((made, part)) = part else { return Ok(None) };
+    made?;
+    let name = || {
+        let Some(stamp) = write(&part)? else { return Ok(None) };
+        for number in first..10_000 {
+            let file = folder.join(numbered(path, ending, number));
+            match new(&file) {
+                Err(error) if taken(&error) => {}
+                Err(error) => return Err(error.into()),
+                Ok(_) => {
+                    return match std::fs::rename(&part, &file) {
+                        Ok(()) => Ok(Some((file.as_path().into(), stamp))),
+                        Err(error) => {
+                            let _ = std::fs::remove_file(&file);
+                            Err(error.into())
+                        }
+                    };
                 }
-                return written.map(|written| written.map(|((), stamp)| (file.as_path().into(), stamp)));
             }
         }
+        Err(io::Error::from(io::ErrorKind::AlreadyExists).into())
+    };
+    let named = name();
+    if !matches!(named, Ok(Some(_))) {
+        // It holds nothing that anybody would miss.
+        let _ = std::fs::remove_file(&part);
     }
-    Err(io::Error::from(io::ErrorKind::AlreadyExists).into())
+    named
+}
+
+/// The name of `path` with another ending and a number, none for zero.
+fn numbered(path: &Path, ending: &OsStr, number: u32) -> OsString {
+    let mut name = path.file_stem().unwrap_or_default().to_os_string();
+    if number > 0 {
+        name.push(format!(" {number:02}"));
+    }
+    if !ending.is_empty() {
+        name.push(".");
+        name.push(ending);
+    }
+    name
 }
 
 fn trim(path: &Path, span: [f64; 2]) -> Result<FileStamp, CutError> {
@@ -444,17 +460,16 @@ mod tests {
         assert_eq!(metadata(&to.join("take.wav")), metadata(&path));
         assert_eq!(copy_to(&path, None, &to).unwrap(), Copied::There(to.join("take.wav").as_path().into()));
         std::fs::write(to.join("take.wav"), b"mine").unwrap();
-        std::fs::write(to.join("take 01.wav.part"), b"mine too").unwrap();
-        assert_eq!(copy_to(&path, None, &to).unwrap(), Copied::To(to.join("take 02.wav").as_path().into()));
-        assert_eq!(std::fs::read(to.join("take 02.wav")).unwrap(), std::fs::read(&path).unwrap());
+        assert_eq!(copy_to(&path, None, &to).unwrap(), Copied::To(to.join("take 01.wav").as_path().into()));
+        assert_eq!(copy_to(&path, None, &to).unwrap(), Copied::There(to.join("take 01.wav").as_path().into()));
+        assert_eq!(std::fs::read(to.join("take 01.wav")).unwrap(), std::fs::read(&path).unwrap());
         assert_eq!(std::fs::read(to.join("take.wav")).unwrap(), b"mine");
-        assert_eq!(std::fs::read(to.join("take 01.wav.part")).unwrap(), b"mine too");
         let Copied::To(part) = copy_to(&path, Some([0.5, 0.75]), &to).unwrap() else { panic!() };
         assert_eq!(samples(&part), samples(&path)[1000..1500]);
         assert_eq!(copy_to(&path, Some([7.0, 8.0]), &to).unwrap(), Copied::Nothing);
         assert!(copy_to(&folder.path().join("none.wav"), None, &to).is_err());
         assert!(copy_to(&to, None, &to).is_err());
-        assert_eq!(std::fs::read_dir(&to).unwrap().count(), 4, "nothing else is left behind");
+        assert_eq!(std::fs::read_dir(&to).unwrap().count(), 3, "nothing else is left behind");
     }
 
     #[test]

@@ -20,7 +20,7 @@ use bevy::prelude::*;
 use crossbeam_channel::{Sender, bounded};
 use serde::{Deserialize, Serialize};
 
-pub use self::cut::{AcceptTrim, Copied, ProposeSlices, SaveSlices, Slices, SlicesSaved, Trim, copy_to};
+pub use self::cut::{AcceptTrim, Copied, CutError, ProposeSlices, SaveSlices, Slices, SlicesSaved, Trim, copy_to};
 pub use self::level::Level;
 use self::taker::{Job, Place, Reply, Start};
 pub use self::wav::Format;

@@ -15,9 +15,9 @@ use super::action::{Action, Choose};
 use super::shown::{Column, Filter, KEPT, Shown, Sort};
 use super::{Preferences, theme};
 use crate::audio::{Audition, AuditionSettings, Playback};
-use crate::decode::{AudioInfo, Passage, ShowWaveform};
+use crate::decode::{AudioInfo, ShowWaveform};
 use crate::query::{Answers, Ask, Blend, Purpose};
-use crate::sample::{Failed, FileStamp, Guest, Notice, Sample, Tags};
+use crate::sample::{Failed, FileStamp, Guest, Notice, Passage, Sample, Tags};
 
 /// Neighbours that a query lists.
 const NEIGHBOURS: usize = 200;

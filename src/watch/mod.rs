@@ -21,7 +21,8 @@ use self::walk::Found;
 use crate::SoundkinSystems;
 use crate::actor::{Actor, Closed, Outbox, Wake};
 use crate::sample::{
-    Arrived, ContentHash, Failed, FileStamp, Folders, Guest, Missing, Notice, Restored, Sample, SampleIndex, Tags,
+    Arrived, ContentHash, Failed, FileStamp, Folders, Guest, Missing, Notice, Recording, Restored, Sample, SampleIndex,
+    Tags,
 };
 
 /// Files handed over together, so that a large folder costs few messages.
@@ -155,6 +156,7 @@ fn collect_facts(
     folders: Res<Folders>,
     index: Res<SampleIndex>,
     samples: Query<(&FileStamp, Has<Missing>, Option<&Failed>), (With<Sample>, Without<Guest>)>,
+    guests: Query<(), (With<Guest>, Without<Recording>)>,
     mut listed: MessageWriter<FolderListed>,
     mut notices: MessageWriter<Notice>,
     mut commands: Commands,
@@ -171,6 +173,8 @@ fn collect_facts(
                         continue;
                     }
                     let known = index.at(&path).or_else(|| fresh.get(&path).copied());
+                    // A guest that was there before its folder gives way to a sample of its own.
+                    let known = known.filter(|entity| !guests.contains(*entity));
                     let entity = match known.map(|entity| (entity, samples.get(entity))) {
                         Some((entity, Ok((known, missing, failed)))) => {
                             if missing {
@@ -300,21 +304,24 @@ fn follow_restored(
 fn settle_moves(
     listing: Res<Listing>,
     index: Res<SampleIndex>,
-    arrived: Query<(Entity, &ContentHash), With<Arrived>>,
-    gone: Query<Option<&Tags>, (With<Missing>, Without<Guest>)>,
+    arrived: Query<(Entity, &ContentHash, &Sample), With<Arrived>>,
+    gone: Query<(Option<&Tags>, &Sample), (With<Missing>, Without<Guest>)>,
     mut commands: Commands,
 ) {
     let mut claimed = HashSet::new();
-    for (entity, hash) in &arrived {
-        let old = index.contents().find(*hash, |old| gone.contains(old) && !claimed.contains(&old));
-        if let Some(old) = old {
+    for (entity, hash, new) in &arrived {
+        let free = |old: &Entity| gone.contains(*old) && !claimed.contains(old);
+        // Of several with one content, the one that kept its name has moved.
+        let namesake = |old: &Entity| gone.get(*old).is_ok_and(|(_, old)| old.path.file_name() == new.path.file_name());
+        let find = |wanted: &dyn Fn(&Entity) -> bool| index.contents().find(*hash, |old| free(&old) && wanted(&old));
+        if let Some(old) = find(&namesake).or_else(|| find(&|_| true)) {
             claimed.insert(old);
-            if let Ok(Some(tags)) = gone.get(old) {
+            if let Ok((Some(tags), _)) = gone.get(old) {
                 commands.entity(entity).try_insert(tags.clone());
             }
             commands.entity(old).try_despawn();
-        }
-        if old.is_some() || listing.is_idle() {
+            commands.entity(entity).try_remove::<Arrived>();
+        } else if listing.is_idle() {
             commands.entity(entity).try_remove::<Arrived>();
         }
     }
@@ -496,7 +503,11 @@ impl Watching {
 
     fn look_again(&mut self, path: PathBuf) -> Result<(), Closed> {
         match std::fs::metadata(&path) {
-            Ok(metadata) if metadata.is_dir() => self.list(path, false),
+            Ok(metadata) if metadata.is_dir() => {
+                // Only a walk from the top tells whether a link leads where everything is listed already.
+                let top = self.followed.iter().find(|followed| path.starts_with(followed) && path.is_symlink());
+                self.list(top.cloned().unwrap_or(path), false)
+            }
             Ok(metadata) => match walk::stamp_if_audio(&path, &metadata) {
                 Some(stamp) => self.outbox.send(Fact::Files { files: vec![(path, stamp)], in_walk: false }),
                 None => Ok(()),
@@ -514,7 +525,7 @@ impl Watching {
 
     fn list(&mut self, path: PathBuf, asked: bool) -> Result<(), Closed> {
         let mut batch = Vec::with_capacity(BATCH);
-        let mut problems = Vec::new();
+        let (mut problems, mut loops) = (Vec::new(), Vec::new());
         let mut is_empty = true;
         let outbox = self.outbox.clone();
         walk::walk(&path, &|| !outbox.is_closed(), &mut |found| {
@@ -524,6 +535,7 @@ impl Watching {
                     batch.push((path, stamp));
                 }
                 Found::Unreadable { path, reason } => problems.push((path, reason)),
+                Found::Loop(path) => loops.push(path),
             }
             if batch.len() >= BATCH {
                 // It fails only once the outbox is closed, which ends the walk.
@@ -541,6 +553,9 @@ impl Watching {
             self.miss(path.clone(), Some(lies_on));
         }
         outbox.send(Fact::Files { files: batch, in_walk: true })?;
+        for link in loops {
+            self.report(&link, "link leads back to a folder it is in; left out")?;
+        }
         let mut unknown = Vec::new();
         for (problem, reason) in problems {
             // A root that is not there has been reported by whoever asked for it, and its sounds are missing.

@@ -28,6 +28,8 @@ pub enum Found {
         /// Why, as shown to the user.
         reason: String,
     },
+    /// A link to a folder that it is in: whatever is below it is listed elsewhere.
+    Loop(PathBuf),
 }
 
 /// Walks `root`, following links, and hands over each audio file; stops early when it is not `wanted` any more, which is
@@ -74,9 +76,10 @@ fn audio_file(entry: &DirEntry) -> Option<Found> {
 
 fn unreadable(root: &Path, error: &walkdir::Error) -> Found {
     let path = error.path().unwrap_or(root).to_owned();
-    let reason = if error.loop_ancestor().is_some() {
-        "link leads back to a folder it is in; left out".to_owned()
-    } else if path.is_symlink() && !path.exists() {
+    if error.loop_ancestor().is_some() {
+        return Found::Loop(path);
+    }
+    let reason = if path.is_symlink() && !path.exists() {
         "link leads nowhere; left out".to_owned()
     } else {
         match error.io_error() {
@@ -134,9 +137,8 @@ mod tests {
         let (mut files, mut problems) = (Vec::new(), Vec::new());
         walk(root, &|| true, &mut |found| match found {
             Found::File(path, _) => files.push(below(&path)),
-            Found::Unreadable { path, reason } => {
-                problems.push(format!("{}: {reason}", below(&path)));
-            }
+            Found::Unreadable { path, reason } => problems.push(format!("{}: {reason}", below(&path))),
+            Found::Loop(path) => problems.push(format!("{}: leads back", below(&path))),
         });
         files.sort();
         problems.sort();
@@ -153,10 +155,7 @@ mod tests {
         symlink(root.join("nowhere"), root.join("gone.wav")).unwrap();
         let (files, problems) = listed(root);
         assert_eq!(files, ["kick.wav/a.WAV"]);
-        assert_eq!(
-            problems,
-            ["gone.wav: link leads nowhere; left out", "kick.wav/up: link leads back to a folder it is in; left out"]
-        );
+        assert_eq!(problems, ["gone.wav: link leads nowhere; left out", "kick.wav/up: leads back"]);
     }
 
     #[test]

@@ -1,10 +1,12 @@
 //! The command line's contract: JSON, exit status, one line an error.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use base64::Engine as _;
+use crossbeam_channel::{Receiver, bounded};
 use serde_json::Value;
 
 use crate::support::{error_line, folder_of_sounds, json, sound, soundkin, write_sound, write_wav};
@@ -146,6 +148,8 @@ fn several_sounds_blend_and_one_can_be_less_wanted() {
     let rank = |list: &[String]| list.iter().position(|path| *path == twin).unwrap();
     assert!(rank(&less) > rank(&near), "what is like it comes later: {} and {}", rank(&less), rank(&near));
 
+    let against = soundkin(&library).args(["similar", &low, "--minus", &low]).output().unwrap();
+    assert!(error_line(&against).contains("nothing is left"), "{}", error_line(&against));
     let unknown = soundkin(&library).args(["similar", &low, "--minus", "nowhere.wav"]).output().unwrap();
     assert_eq!(unknown.status.code(), Some(1));
     assert!(error_line(&unknown).ends_with("nowhere.wav"), "{}", error_line(&unknown));
@@ -407,14 +411,16 @@ fn a_followed_library_tells_of_each_change_on_a_line() {
     let folder = folder_of_sounds(root.path(), 3);
     let library = root.path().join("library.db");
     let empty = soundkin(&library).arg("watch").output().unwrap();
-    assert!(empty.status.code() == Some(1) && error_line(&empty).contains("no folders"), "{}", error_line(&empty));
+    assert!(empty.status.code() == Some(1) && error_line(&empty).contains("no library yet"), "{}", error_line(&empty));
     json(&library, &["index", folder.to_str().unwrap()]);
-    let mut watching =
-        soundkin(&library).args(["watch", "--json"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let mut said = BufReader::new(watching.stderr.take().unwrap()).lines();
-    assert!(said.next().unwrap().unwrap().contains("following 3 sounds in 1 folders"));
-    let mut lines = BufReader::new(watching.stdout.take().unwrap()).lines();
-    let mut next = || -> Value { serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap() };
+    let mut command = soundkin(&library);
+    command.args(["watch", "--json"]).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut watching = Ended(command.spawn().unwrap());
+    let said = lines_of(watching.0.stderr.take().unwrap());
+    let lines = lines_of(watching.0.stdout.take().unwrap());
+    let patience = Duration::from_mins(1);
+    assert!(said.recv_timeout(patience).unwrap().contains("following 3 sounds"));
+    let next = || -> Value { serde_json::from_str(&lines.recv_timeout(patience).unwrap()).unwrap() };
     let path = |name: &str| folder.join(name).to_str().unwrap().to_owned();
 
     write_sound(Path::new(&path("new.wav")), 17);
@@ -430,8 +436,40 @@ fn a_followed_library_tells_of_each_change_on_a_line() {
     let failed = next();
     assert_eq!((&failed["event"], &failed["stage"]), (&"failed".into(), &"decode".into()), "{failed}");
 
-    let interrupted = Command::new("kill").args(["-INT", &watching.id().to_string()]).status().unwrap();
-    assert!(interrupted.success() && watching.wait().unwrap().success());
+    // A name that was taken changes its sound; a new stamp on the same bytes is no change.
+    write_sound(Path::new(&path("text.wav")), 21);
+    assert_eq!(next(), serde_json::json!({"event": "changed", "path": path("text.wav")}));
+    std::fs::rename(path("sound 000.wav"), path("sound 001.wav")).unwrap();
+    let over = serde_json::json!({"event": "moved", "path": path("sound 001.wav"), "from": path("sound 000.wav")});
+    assert_eq!(next(), over);
+    // A link back to the folder shows nothing new.
+    std::os::unix::fs::symlink(&folder, folder.join("again")).unwrap();
+    assert!(said.recv_timeout(patience).unwrap().contains("link leads back"));
+    std::fs::File::open(path("sound 002.wav")).unwrap().set_modified(std::time::UNIX_EPOCH).unwrap();
+    std::fs::copy(path("sound 001.wav"), path("copy.wav")).unwrap();
+    assert_eq!(next(), serde_json::json!({"event": "added", "path": path("copy.wav")}));
+
+    let interrupted = Command::new("kill").args(["-INT", &watching.0.id().to_string()]).status().unwrap();
+    assert!(interrupted.success() && watching.0.wait().unwrap().success());
+}
+
+/// A process that ends with the test, however that ends.
+struct Ended(Child);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        let _ = (self.0.kill(), self.0.wait());
+    }
+}
+
+/// What a process says, as it says it.
+#[expect(clippy::disallowed_methods, reason = "a test may not wait for ever for a line")]
+fn lines_of(output: impl Read + Send + 'static) -> Receiver<String> {
+    let (send, lines) = bounded(64);
+    std::thread::spawn(move || {
+        BufReader::new(output).lines().map_while(Result::ok).try_for_each(|line| send.send(line))
+    });
+    lines
 }
 
 #[test]
@@ -461,8 +499,11 @@ fn identical_and_near_identical_sounds_are_grouped() {
     );
     assert!(groups[1]["similarity"].as_f64().unwrap() >= 0.99);
     assert_eq!(json(&library, &["dupes", "--threshold", "1"])["groups"].as_array().unwrap().len(), 1);
-    std::fs::remove_file(path("copy.wav")).unwrap();
+    std::fs::hard_link(path("sound 003.wav"), path("link.wav")).unwrap();
+    std::os::unix::fs::symlink(path("sound 004.wav"), path("other link.wav")).unwrap();
     json(&library, &["index", folder.to_str().unwrap()]);
-    assert_eq!(json(&library, &["dupes"])["groups"].as_array().unwrap().len(), 1, "what is missing is no copy");
+    assert_eq!(json(&library, &["dupes"])["groups"].as_array().unwrap().len(), 2, "one file with two names is no copy");
+    std::fs::remove_file(path("copy.wav")).unwrap();
+    assert_eq!(json(&library, &["dupes"])["groups"].as_array().unwrap().len(), 1, "what is gone is no copy");
     assert_eq!(soundkin(&library).args(["dupes", "--threshold", "2"]).output().unwrap().status.code(), Some(2));
 }
