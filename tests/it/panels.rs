@@ -257,6 +257,9 @@ fn a_query_from_far_down_the_list_comes_back_to_that_place() {
     let mut panels = Panels::open(60);
     panels.press(Key::End);
     assert_eq!(panels.selected().as_deref(), Some("sound 059.wav"));
+    let last = panels.sample("sound 059.wav");
+    // Escape would stop a sound first, even one that begins late.
+    panels.until("it plays", |panels| panels.playing() == Some(last));
     let before = panels.rows();
     assert!(!before.contains(&"extra 0.wav".to_owned()));
     panels.press(Key::N);
