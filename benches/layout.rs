@@ -10,16 +10,16 @@
 //!
 //! ```text
 //!                         demo    packages
-//! two main components     0.547      0.197
-//! cloud                   0.784      0.611
-//! grid                    0.563      0.389
-//! cloud, grown in 8 parts 0.800      0.611
+//! two main components     0.545      0.195
+//! cloud                   0.792      0.601
+//! grid                    0.529      0.410
+//! cloud, grown in 8 parts 0.791      0.609
 //!
 //!             laid out   again   moved by
 //!     503        0.1 s
-//!   5,000        1.1 s   0.7 s     0.014
-//!  20,000        3.7 s   2.8 s     0.008
-//! 100,000        8.9 s   8.2 s     0.008
+//!   5,000        1.1 s   0.7 s     0.015
+//!  20,000        3.5 s   2.7 s     0.008
+//! 100,000        8.2 s   7.6 s     0.008
 //! ```
 
 use std::path::{Path, PathBuf};
