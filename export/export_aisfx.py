@@ -21,6 +21,9 @@ import shutil
 import tempfile
 from pathlib import Path
 
+# First, since it forbids ONNX Runtime to report to its maker.
+from manifest import load_template, open_session, write_model  # isort: skip
+
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
@@ -29,7 +32,6 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 
 import aisfx_wheel
 import calibration
-from manifest import load_template, open_session, write_model
 
 OPSET, IR_VERSION = 17, 8
 BN_EPSILON = 1e-5  # torch.nn.BatchNorm2d's default, which the network uses

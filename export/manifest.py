@@ -10,9 +10,12 @@ import os
 import tempfile
 from pathlib import Path
 
-import numpy as np
-import onnx
-import onnxruntime as ort
+# Read when ONNX Runtime is imported, which would otherwise report to its maker.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+
+import numpy as np  # noqa: E402
+import onnx  # noqa: E402
+import onnxruntime as ort  # noqa: E402
 
 METADATA_KEY = "audio_embedding_contract"
 TEMPLATES = Path(__file__).resolve().parent / "manifests"

@@ -11,6 +11,7 @@ use tracing_subscriber::EnvFilter;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    forbid_telemetry();
     let arguments = Arguments::parse();
     // What a decoder thinks of a bad file reaches the user as that file's reason, once.
     let level = if arguments.verbosity() > 1 { "warn,soundkin=debug" } else { "warn,symphonia=off" };
@@ -23,4 +24,12 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Keeps ONNX Runtime from telling its maker who runs what: from 1.29 on it would, on every system, before any of its
+/// functions could forbid it (github.com/microsoft/onnxruntime/pull/27379).
+#[expect(unsafe_code, reason = "the environment is changed before a second thread could read it")]
+fn forbid_telemetry() {
+    // SAFETY: `main` calls it first, while there is one thread.
+    unsafe { std::env::set_var("ORT_DISABLE_TELEMETRY", "1") };
 }

@@ -277,18 +277,32 @@ fn a_name_that_is_not_utf8_is_printed_with_its_bytes() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn nothing_is_sent_to_the_network() {
+fn nothing_is_sent_to_the_network_or_kept_for_it() {
     let root = tempfile::tempdir().unwrap();
     let folder = folder_of_sounds(root.path(), 3);
+    // Looked up before the home folder is another one.
+    let runtime = soundkin::settings::onnxruntime_library().expect("`make test` installs ONNX Runtime");
+    let home = root.path().join("home");
+    std::fs::create_dir(&home).unwrap();
     let trace = root.path().join("trace");
     let program = env!("CARGO_BIN_EXE_soundkin");
     let mut strace = std::process::Command::new("strace");
     strace.args(["-f", "-e", "trace=connect,sendto,sendmsg", "-o"]).arg(&trace).arg(program);
     strace.arg("--library").arg(root.path().join("library.db")).arg("index").arg(&folder);
+    strace.env("HOME", &home).env("ORT_DYLIB_PATH", runtime);
+    // In all of these ONNX Runtime keeps still by itself.
+    for variable in ["CI", "GITHUB_ACTIONS", "ORT_DISABLE_TELEMETRY", "ORT_RUNNING_UNIT_TESTS"] {
+        strace.env_remove(variable);
+    }
+    for variable in ["XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME"] {
+        strace.env_remove(variable);
+    }
     assert!(strace.output().expect("`make test` installs strace").status.success());
     let trace = std::fs::read_to_string(trace).unwrap();
     assert!(trace.contains("exited with 0"), "strace saw the program");
     assert!(!trace.contains("AF_INET"), "{trace}");
+    let kept: Vec<_> = std::fs::read_dir(&home).unwrap().flatten().map(|entry| entry.path()).collect();
+    assert!(kept.is_empty(), "{kept:?}");
 }
 
 #[test]
