@@ -88,9 +88,7 @@ impl Assembly {
 /// Assembles the app without a window: what the command line and the tests run.
 pub fn headless(assembly: Assembly) -> App {
     let mut app = App::new();
-    // Systems are glue of a few microseconds; threads for them would only take time from the workers.
     app.edit_schedule(Update, |schedule| {
-        schedule.set_executor(SingleThreadedExecutor::new());
         if cfg!(debug_assertions) {
             // An unordered conflict between two systems is an error, not a surprise one day.
             schedule.set_build_settings(ScheduleBuildSettings {
@@ -100,6 +98,10 @@ pub fn headless(assembly: Assembly) -> App {
         }
     });
     assemble(&mut app, assembly);
+    // Systems are glue of a few microseconds; threads for them would only take time from the workers.
+    for (_, schedule) in app.world_mut().resource_mut::<Schedules>().iter_mut() {
+        schedule.set_executor(SingleThreadedExecutor::new());
+    }
     app
 }
 
