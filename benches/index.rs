@@ -98,14 +98,14 @@ fn compare(model: &Model, folders: &[PathBuf], cores: usize) -> anyhow::Result<(
 /// Decodes every file once and returns what the network would see.
 fn windows(model: &Model, folders: &[PathBuf]) -> anyhow::Result<Vec<ndarray::Array2<f32>>> {
     let mut embedder = Embedder::new(model)?;
-    let mut decoders = Decoders::default();
+    let decoders = Decoders::default();
     let mut inputs = Vec::new();
     let files = folders.iter().flat_map(|f| walkdir::WalkDir::new(f).follow_links(true).into_iter().flatten());
     for file in files.filter(|f| f.file_type().is_file()) {
         let keep = model.manifest.audio.max_seconds;
         let stop = Stop::default();
         let source = Source::open(file.path(), &stop);
-        let sound = source.and_then(|source| decode(source, file.path(), keep, &stop, &mut decoders));
+        let sound = source.and_then(|source| decode(source, file.path(), keep, &stop, &decoders));
         let Ok(sound) = sound else { continue };
         if sound.pcm.mono.iter().any(|s| s.abs() > 1e-4) {
             inputs.extend(embedder.inputs(&sound.pcm).unwrap_or_default());

@@ -357,7 +357,7 @@ impl Deck {
     fn reader(&mut self, cue: &Cue) -> Result<Reader, DecodeError> {
         match self.ready.iter().position(|(known, _)| known.is_same_file(cue)) {
             Some(i) => Ok(self.ready.remove(i).1),
-            None => Reader::open(&cue.path, &mut self.decoders),
+            None => Reader::open(&cue.path, &self.decoders),
         }
     }
 

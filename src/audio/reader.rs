@@ -49,7 +49,7 @@ impl Reader {
     /// # Errors
     /// It cannot be read or decoded.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a quarter of a second")]
-    pub fn open(path: &Path, decoders: &mut Decoders) -> Result<Self, DecodeError> {
+    pub fn open(path: &Path, decoders: &Decoders) -> Result<Self, DecodeError> {
         let open = || {
             let mut stream = Stream::open_path(path, decoders)?;
             let mut block = Span::default();
@@ -170,7 +170,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("ramp.wav");
         wav(&path, 20_000);
-        let mut reader = Reader::open(&path, &mut Decoders::default()).unwrap();
+        let mut reader = Reader::open(&path, &Decoders::default()).unwrap();
         reader.warm().unwrap();
         reader.mark(9000);
         for at in [0, 1999, 2000, 9000, 9001, 10_999, 11_000, 19_999, 5, 9000, 12_345] {
@@ -185,7 +185,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("ramp.wav");
         wav(&path, 20_000);
-        let mut reader = Reader::open(&path, &mut Decoders::default()).unwrap();
+        let mut reader = Reader::open(&path, &Decoders::default()).unwrap();
         reader.mark(9000);
         for start in [0, 9000] {
             let mut at = start;

@@ -237,7 +237,7 @@ pub fn decode(
     path: &Path,
     keep: f64,
     stop: &Stop,
-    decoders: &mut Decoders,
+    decoders: &Decoders,
 ) -> Result<Decoded, DecodeError> {
     let decode = || {
         let mut stream = Stream::open(source.into_media()?, path.extension(), decoders)?;
@@ -269,7 +269,7 @@ pub fn decode_passage(
     Passage([from, to]): Passage,
     keep: f64,
     stop: &Stop,
-    decoders: &mut Decoders,
+    decoders: &Decoders,
 ) -> Result<Decoded, DecodeError> {
     let decode = || {
         let mut stream = Stream::open_path(path, decoders)?;
@@ -474,10 +474,8 @@ impl Plugin for DecodePlugin {
         let newest = Arc::new(AtomicU64::new(0));
         let current = newest.clone();
         let make = move |stop: Stop| {
-            let (newest, mut decoders) = (current.clone(), Decoders::default());
-            move |look: Look| {
-                trace(&look, || stop.is_set() || newest.load(Ordering::Relaxed) != look.serial, &mut decoders)
-            }
+            let (newest, decoders) = (current.clone(), Decoders::default());
+            move |look: Look| trace(&look, || stop.is_set() || newest.load(Ordering::Relaxed) != look.serial, &decoders)
         };
         match Actor::pool("waveform", 1, 1, &wake, make) {
             Ok(actor) => app.insert_resource(Tracer { actor, newest, waiting: None, shown: None }),
@@ -537,7 +535,7 @@ fn ask_for_waveform(
 }
 
 /// Decodes a file for its waveform; `None` when it cannot be decoded or is not wanted any more.
-fn trace(look: &Look, unwanted: impl Fn() -> bool, decoders: &mut Decoders) -> Option<Seen> {
+fn trace(look: &Look, unwanted: impl Fn() -> bool, decoders: &Decoders) -> Option<Seen> {
     let trace = || {
         let file = riff::tidied(File::open(&look.path)?)?;
         let mut stream = Stream::open(Box::new(file), look.path.extension(), decoders)?;
@@ -597,13 +595,13 @@ mod tests {
         let sound = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/audio/wav_stereo.wav");
         let decoded = |stop: &Stop| {
             let source = Source::open(&sound, &go).unwrap();
-            decode(source, &sound, 10.0, stop, &mut Decoders::default())
+            decode(source, &sound, 10.0, stop, &Decoders::default())
         };
         assert!(matches!(decoded(&stop), Err(DecodeError::Stopped)));
         decoded(&go).unwrap();
         let entity = Entity::PLACEHOLDER;
         let look = Look { entity, path: sound.as_path().into(), frames: 0, serial: 1 };
-        assert!(trace(&look, || true, &mut Decoders::default()).is_none());
-        assert!(trace(&look, || false, &mut Decoders::default()).is_some());
+        assert!(trace(&look, || true, &Decoders::default()).is_none());
+        assert!(trace(&look, || false, &Decoders::default()).is_some());
     }
 }

@@ -5,7 +5,7 @@
 use std::ffi::OsStr;
 use std::fs::File;
 use std::path::Path;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock, Mutex};
 
 use symphonia::core::codecs::CodecParameters;
 use symphonia::core::codecs::audio::well_known::CODEC_ID_VORBIS;
@@ -41,31 +41,40 @@ static CODECS: LazyLock<CodecRegistry> = LazyLock::new(|| {
     registry
 });
 
-/// Keeps a decoder from one file to the next.
+/// Decoders whose code books wait for the next file that has the same.
+const KEPT: usize = 16;
+
+/// Keeps decoders from one file to the next; clones keep them together.
 ///
 /// A Vorbis file carries its code books, and building them costs as much as decoding a second of sound. Files of one
-/// collection mostly come from one encoder at one setting and carry the same, so the next file can use what was built
-/// for the last.
-#[derive(Default)]
-pub struct Decoders {
-    kept: Option<(Box<[u8]>, Box<dyn AudioDecoder>)>,
-}
+/// collection mostly come from few encoders at few settings and carry the same, so that later files can use what was
+/// built for earlier ones, by whichever worker.
+#[derive(Clone, Default)]
+pub struct Decoders(Arc<Mutex<Vec<Kept>>>);
+
+type Kept = (Box<[u8]>, Box<dyn AudioDecoder>);
 
 impl Decoders {
-    fn make(&mut self, parameters: &AudioCodecParameters) -> Result<Box<dyn AudioDecoder>, Error> {
-        if let (Some(books), Some((kept, _))) = (books(parameters), &self.kept)
-            && books == &**kept
-            && let Some((_, mut decoder)) = self.kept.take()
-        {
+    fn make(&self, parameters: &AudioCodecParameters) -> Result<Box<dyn AudioDecoder>, Error> {
+        if let Some(mut decoder) = books(parameters).and_then(|books| self.take(books)) {
             decoder.reset();
             return Ok(decoder);
         }
         CODECS.make_audio_decoder(parameters, &AudioDecoderOptions::default())
     }
 
-    fn keep(&mut self, decoder: Box<dyn AudioDecoder>) {
-        if let Some(books) = books(decoder.codec_params()) {
-            self.kept = Some((books.into(), decoder));
+    fn take(&self, books: &[u8]) -> Option<Box<dyn AudioDecoder>> {
+        let mut kept = self.0.lock().ok()?;
+        let place = kept.iter().rposition(|(known, _)| **known == *books)?;
+        Some(kept.remove(place).1)
+    }
+
+    /// The one that has waited longest makes room.
+    fn keep(&self, decoder: Box<dyn AudioDecoder>) {
+        if let (Some(books), Ok(mut kept)) = (books(decoder.codec_params()), self.0.lock()) {
+            let full = kept.len().saturating_sub(KEPT - 1);
+            kept.drain(..full);
+            kept.push((books.into(), decoder));
         }
     }
 }
@@ -116,7 +125,7 @@ impl Stream {
     ///
     /// # Errors
     /// The file cannot be read, or as for [`Stream::open`].
-    pub fn open_path(path: &Path, decoders: &mut Decoders) -> Result<Self, DecodeError> {
+    pub fn open_path(path: &Path, decoders: &Decoders) -> Result<Self, DecodeError> {
         // A named pipe must not even be opened.
         let metadata = std::fs::metadata(path)?;
         if !metadata.is_file() {
@@ -137,7 +146,7 @@ impl Stream {
     pub fn open(
         source: Box<dyn MediaSource>,
         ending: Option<&OsStr>,
-        decoders: &mut Decoders,
+        decoders: &Decoders,
     ) -> Result<Self, DecodeError> {
         let mut hint = Hint::new();
         if let Some(ending) = ending.and_then(OsStr::to_str) {
@@ -179,7 +188,7 @@ impl Stream {
     }
 
     /// Hands the decoder over for the next file.
-    pub fn close(self, decoders: &mut Decoders) {
+    pub fn close(self, decoders: &Decoders) {
         decoders.keep(self.decoder);
     }
 
@@ -205,7 +214,7 @@ impl Stream {
         let near = (self.position..self.position.saturating_add(PRE_ROLL)).contains(&wanted);
         if (self.jumped || !near) && !self.jump((wanted - PRE_ROLL).max(0)) {
             let path = self.path.take().ok_or(DecodeError::Unsupported("seeking"))?;
-            *self = Self::open_path(&path, &mut Decoders::default())?;
+            *self = Self::open_path(&path, &Decoders::default())?;
         }
         self.wanted = wanted;
         Ok(())
@@ -274,7 +283,7 @@ impl Stream {
                 Err(Error::IoError(error)) if error.kind() == std::io::ErrorKind::UnexpectedEof => return self.end(),
                 Err(Error::IoError(error)) => return Err(error.into()),
                 Err(Error::ResetRequired) => {
-                    (self.track, self.decoder) = decoder_for(self.format.as_ref(), &mut Decoders::default())?;
+                    (self.track, self.decoder) = decoder_for(self.format.as_ref(), &Decoders::default())?;
                     continue;
                 }
                 Err(_) => {
@@ -366,10 +375,7 @@ fn ticks(duration: Duration) -> i64 {
     u32::try_from(duration.get()).map_or(0, i64::from)
 }
 
-fn decoder_for(
-    format: &dyn FormatReader,
-    decoders: &mut Decoders,
-) -> Result<(u32, Box<dyn AudioDecoder>), DecodeError> {
+fn decoder_for(format: &dyn FormatReader, decoders: &Decoders) -> Result<(u32, Box<dyn AudioDecoder>), DecodeError> {
     let track = format.default_track(TrackType::Audio).ok_or(DecodeError::NoTrack)?;
     let Some(CodecParameters::Audio(parameters)) = &track.codec_params else {
         return Err(DecodeError::NoTrack);
@@ -412,7 +418,7 @@ mod tests {
     }
 
     fn open(path: &Path) -> Stream {
-        Stream::open_path(path, &mut Decoders::default()).unwrap()
+        Stream::open_path(path, &Decoders::default()).unwrap()
     }
 
     #[test]

@@ -202,9 +202,10 @@ impl Plugin for EmbedPlugin {
     fn build(&self, app: &mut App) {
         let wake = app.world().resource::<Wake>().clone();
         let model = self.model.clone();
+        let decoders = Decoders::default();
         let make = move |stop| {
-            let decoders = Decoders::default();
-            let mut analyst = Analyst { model: model.clone(), stop, embedder: None, describer: None, decoders };
+            let (model, decoders) = (model.clone(), decoders.clone());
+            let mut analyst = Analyst { model, stop, embedder: None, describer: None, decoders };
             move |job| analyst.serve(job)
         };
         app.insert_resource(ActiveModel(self.model.clone()))
@@ -526,7 +527,7 @@ impl Analyst {
             }
             Work::Passage(path, passage) => {
                 let keep = self.model.manifest.audio.max_seconds;
-                match decode::decode_passage(&path, passage, keep, &self.stop, &mut self.decoders) {
+                match decode::decode_passage(&path, passage, keep, &self.stop, &self.decoders) {
                     Ok(decoded) => {
                         let embedded = self.embed_contained(&decoded);
                         Outcome::Decoded(Box::new(decoded), embedded)
@@ -576,7 +577,7 @@ impl Analyst {
             return Outcome::Known { hash: source.hash, gone };
         }
         let keep = self.model.manifest.audio.max_seconds;
-        let decoded = decode::decode(source, path, keep, &self.stop, &mut self.decoders);
+        let decoded = decode::decode(source, path, keep, &self.stop, &self.decoders);
         // A file that is still being written has another stamp by now; what was heard of it is not kept.
         if let Ok(metadata) = std::fs::metadata(path)
             && FileStamp::of(&metadata) != stamp

@@ -237,7 +237,7 @@ fn serve(job: Job) -> Reply {
 }
 
 fn propose(path: &Path) -> Result<Vec<[f64; 2]>, CutError> {
-    let mut stream = Stream::open_path(path, &mut Decoders::default())?;
+    let mut stream = Stream::open_path(path, &Decoders::default())?;
     let mut heard = None;
     while let Some(block) = stream.next_block()? {
         let (digest, onsets) =
@@ -391,7 +391,7 @@ fn part(path: &Path) -> PathBuf {
     reason = "seconds times rate, clamped to be positive"
 )]
 fn write_part(path: &Path, span: [f64; 2], to: &Path) -> Result<Option<FileStamp>, CutError> {
-    let mut stream = Stream::open_path(path, &mut Decoders::default())?;
+    let mut stream = Stream::open_path(path, &Decoders::default())?;
     // Whole numbers of 24 bits come back as they are, and so does anything narrower; all else is kept as it was decoded.
     let format = if stream.codec().starts_with("pcm_s") { Format::Int24 } else { Format::Float32 };
     let Some(first) = stream.next_block()? else { return Ok(None) };

@@ -13,7 +13,7 @@ use soundkin::embed::session::Embedder;
 use crate::support::{json, soundkin, write_wav};
 
 fn heard(path: &Path) -> Result<Decoded, DecodeError> {
-    decode(Source::open(path, &Stop::default())?, path, 10.0, &Stop::default(), &mut Decoders::default())
+    decode(Source::open(path, &Stop::default())?, path, 10.0, &Stop::default(), &Decoders::default())
 }
 
 fn samples() -> Vec<PathBuf> {
@@ -63,10 +63,10 @@ fn every_format_gives_the_same_sound() {
 fn a_decoder_kept_for_the_next_file_changes_nothing() {
     let files = samples();
     let find = |wanted: &str| files.iter().find(|f| name(f) == wanted).unwrap();
-    let mut kept = Decoders::default();
-    let mut heard_by_one = |path: &Path| {
+    let kept = Decoders::default();
+    let heard_by_one = |path: &Path| {
         let stop = Stop::default();
-        decode(Source::open(path, &stop).unwrap(), path, 10.0, &stop, &mut kept).unwrap()
+        decode(Source::open(path, &stop).unwrap(), path, 10.0, &stop, &kept).unwrap()
     };
     let first = heard_by_one(find("vorbis.ogg"));
     for wanted in ["vorbis.ogg", "vorbis.mka", "opus.opus", "vorbis.ogg", "chained.ogg", "vorbis.ogg"] {

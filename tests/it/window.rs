@@ -214,7 +214,7 @@ fn heard(file: &Path) -> Vec<f32> {
 
 /// A file's sound at the sink's rate, mono.
 fn sound_of(path: &Path) -> Vec<f32> {
-    let mut stream = Stream::open_path(path, &mut Decoders::default()).unwrap();
+    let mut stream = Stream::open_path(path, &Decoders::default()).unwrap();
     let (mut mono, mut rate) = (Vec::new(), 0);
     while let Some(block) = stream.next_block().unwrap() {
         rate = block.rate;
