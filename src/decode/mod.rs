@@ -6,6 +6,7 @@
 
 pub mod descriptors;
 mod features;
+mod loudness;
 mod peaks;
 pub mod resample;
 mod riff;
