@@ -37,6 +37,8 @@ pub use self::peaks::COLUMNS;
 const READ_WHOLE: u64 = 16 << 20;
 /// A larger file is hashed in pieces of this size, in bytes.
 const PIECE: u64 = 4 << 20;
+/// Frames for which room is made because a file says that it has them.
+const MOST_EXPECTED: usize = 1 << 19;
 /// Largest absolute sample of a sound that is as good as silent: -80 dBFS.
 pub const SILENCE: f32 = 1e-4;
 
@@ -250,9 +252,9 @@ pub fn decode(
 }
 
 fn decode_stream(stream: &mut Stream, keep: f64, stop: &Stop) -> Result<Decoded, DecodeError> {
-    let mut digest = None;
+    let (mut digest, stated) = (None, stream.stated().unwrap_or(0));
     while let Some(Block { samples, rate, channels }) = stream.next_block()? {
-        digest.get_or_insert_with(|| Digest::new(rate, channels, keep)).add(samples);
+        digest.get_or_insert_with(|| Digest::new(rate, channels, keep).expecting(stated)).add(samples);
         if stop.is_set() {
             return Err(DecodeError::Stopped);
         }
@@ -327,6 +329,7 @@ struct Heard {
     spectrum: Spectrum,
     head: Vec<f32>,
     head_start: u64,
+    /// Its largest sample, or one that is enough to be heard.
     head_peak: f32,
 }
 
@@ -344,7 +347,9 @@ impl Heard {
             self.head_start = at;
         }
         let taken = &samples[..samples.len().min(room - self.head.len())];
-        self.head_peak = self.head_peak.max(features::largest(taken));
+        if self.head_peak < SILENCE {
+            self.head_peak = self.head_peak.max(features::largest(taken));
+        }
         self.head.extend_from_slice(taken);
     }
 }
@@ -364,6 +369,13 @@ impl Digest {
             room: (keep * f64::from(rate)) as usize,
             frames: 0,
         }
+    }
+
+    /// Makes room at once for what is kept of so many frames.
+    fn expecting(mut self, frames: u64) -> Self {
+        let kept = usize::try_from(frames).unwrap_or(usize::MAX).min(self.room).min(MOST_EXPECTED);
+        self.mean.head.reserve_exact(kept);
+        self
     }
 
     /// Adds interleaved frames.

@@ -187,6 +187,11 @@ impl Stream {
         self.spec
     }
 
+    /// Frames that the file says it has, right or wrong.
+    pub fn stated(&self) -> Option<u64> {
+        self.format.tracks().iter().find(|track| track.id == self.track)?.num_frames
+    }
+
     /// Hands the decoder over for the next file.
     pub fn close(self, decoders: &Decoders) {
         decoders.keep(self.decoder);
@@ -341,9 +346,7 @@ impl Stream {
         let samples = &mut self.block[early..];
         // Float files can hold anything; one NaN, or what overflows when squared, would spoil every sum it meets.
         for sample in &mut *samples {
-            if !(-LOUDEST..=LOUDEST).contains(sample) {
-                *sample = 0.0;
-            }
+            *sample = if (-LOUDEST..=LOUDEST).contains(sample) { *sample } else { 0.0 };
         }
         Ok(Some(Block { samples, rate, channels }))
     }
