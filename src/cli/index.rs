@@ -11,7 +11,7 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
-use super::{Common, Notices, failed_json, store_failure, tell};
+use super::{Common, Notices, failed_json, keep_only, store_failure, tell};
 use crate::decode::AudioInfo;
 use crate::decode::descriptors::Descriptors;
 use crate::embed::{ActiveModel, Analysis, Embedding};
@@ -51,6 +51,7 @@ impl Index {
             assembly.workers = usize::from(jobs);
         }
         let mut app = headless(assembly);
+        keep_only(app.world_mut());
         let tally = index(&mut app, common, &folders)?;
         report(app.world_mut(), common, &folders, tally, started.elapsed())?;
         if app.world().resource::<Analysis>().blocked.is_some() {

@@ -10,7 +10,7 @@ use bevy::prelude::*;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::{Common, put_path};
+use super::{Common, keep_only, put_path};
 use crate::decode::{AudioInfo, Features};
 use crate::sample::{Failed, Guest, Missing, Sample, Tags};
 
@@ -52,7 +52,7 @@ struct Line {
 
 impl List {
     pub(super) fn run(self, common: &Common) -> Result<()> {
-        let mut app = common.restored_app()?;
+        let mut app = common.prepared_app(keep_only)?;
         let mut lines = lines(app.world_mut(), self.filter.as_deref());
         lines.sort_by(|a, b| {
             let order = compare(a, b, &self.sort.key);

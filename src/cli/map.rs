@@ -14,7 +14,7 @@ use crate::decode::Features;
 use crate::embed::ActiveModel;
 use crate::map::picture::{Dot, write_png};
 use crate::project::layout::Layout;
-use crate::project::{Projection, SpaceIndex};
+use crate::project::{Need, Projection, SpaceIndex};
 use crate::sample::Sample;
 
 #[derive(Args, Debug)]
@@ -69,7 +69,7 @@ pub(super) fn write(world: &mut World, out: &Path) -> Result<usize> {
 
 /// Says that a map is wanted; before the app runs.
 pub(super) fn lay_out(world: &mut World) {
-    world.resource_mut::<Projection>().lays_out = true;
+    world.resource_mut::<Projection>().need = Need::Mapping;
 }
 
 fn layout(world: &World) -> Option<(&[Entity], &Layout)> {

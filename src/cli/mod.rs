@@ -29,6 +29,7 @@ use serde_json::{Value, json};
 
 use crate::actor::Wake;
 use crate::embed::manifest::{self, Model};
+use crate::project::{Need, Projection};
 use crate::sample::{FileStamp, Guest, Notice, Passage, Sample, SampleIndex};
 use crate::settings;
 use crate::store::{Library, StoreState};
@@ -195,6 +196,11 @@ impl Notices {
         let Some(messages) = world.get_resource::<Messages<Notice>>() else { return Vec::new().into_iter() };
         self.0.read(messages).map(|notice| notice.text.clone()).collect::<Vec<_>>().into_iter()
     }
+}
+
+/// Says that nobody asks what sounds alike; before the app runs.
+fn keep_only(world: &mut World) {
+    world.resource_mut::<Projection>().need = Need::Keeping;
 }
 
 fn store_failure(world: &World) -> Option<String> {

@@ -12,7 +12,7 @@ use bevy::ecs::message::MessageCursor;
 use bevy::prelude::*;
 use serde_json::json;
 
-use super::{Common, Notices, interrupted, put_path, put_path_as, store_failure};
+use super::{Common, Notices, interrupted, keep_only, put_path, put_path_as, store_failure};
 use crate::actor::Wake;
 use crate::embed::is_idle;
 use crate::sample::{ContentHash, Failed, Folders, Guest, Missing, Restored, Sample};
@@ -57,6 +57,7 @@ pub(super) fn run(common: &Common) -> Result<()> {
     drop(Library::read(&path)?);
     let library = Library::open(&path)?;
     let mut app = headless(Assembly::new(Some(library), common.find_model()?));
+    keep_only(app.world_mut());
     app.add_plugins(FollowPlugin).init_resource::<Left>().add_observer(leave);
     let wake = app.world().resource::<Wake>().clone();
     let interrupted = interrupted(&wake)?;

@@ -21,7 +21,7 @@ use self::colour::{BRIGHTNESS, DURATION, LOUDNESS, Painted};
 use self::view::{Bounds, between};
 use crate::decode::{AudioInfo, Features};
 use crate::project::layout::Layout;
-use crate::project::{Newcomer, Projection, SpaceIndex};
+use crate::project::{Need, Newcomer, Projection, SpaceIndex};
 use crate::sample::{Folders, Sample};
 
 pub use self::colour::{ColourBy, Legend, LegendEntry, Palette};
@@ -295,7 +295,7 @@ impl Plugin for MapPlugin {
             .init_resource::<Legend>()
             .add_systems(PostUpdate, (arrange, paint, follow).chain().in_set(MapSystems));
         if let Some(mut projection) = app.world_mut().get_resource_mut::<Projection>() {
-            projection.lays_out = true;
+            projection.need = Need::Mapping;
         }
         #[cfg(feature = "desktop")]
         if app.is_plugin_added::<bevy::render::RenderPlugin>() {

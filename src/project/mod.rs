@@ -50,7 +50,7 @@ pub struct SpaceIndex {
     pub entities: Arc<Vec<Entity>>,
     /// The row of each sample.
     pub rows: Arc<HashMap<Entity, usize>>,
-    /// The map of these rows; it follows some time after the space, if [`Projection::lays_out`].
+    /// The map of these rows; it follows some time after the space, if the [`Need`] is to see it.
     pub layout: Option<Arc<Layout>>,
 }
 
@@ -65,11 +65,23 @@ pub struct Newcomer {
 #[derive(Resource, Clone, Debug, Default)]
 pub struct LastSpots(pub Arc<Spots>);
 
+/// What the vectors are for; each needs what the one before needs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Need {
+    /// To be kept: nothing is built of them.
+    Keeping,
+    /// To be compared: the space is built.
+    #[default]
+    Comparing,
+    /// To be seen: the space is laid out too.
+    Mapping,
+}
+
 /// Whether the space shows what there is.
 #[derive(Resource, Default, Debug)]
 pub struct Projection {
-    /// Whether somebody wants a map; similarity alone needs none.
-    pub lays_out: bool,
+    /// What is wanted.
+    pub need: Need,
     stale: bool,
     /// The head's weight that is wanted.
     weight: f32,
@@ -83,9 +95,10 @@ pub struct Projection {
 }
 
 impl Projection {
-    /// Tells whether the space, and the map if one is wanted, is up to date.
+    /// Tells whether what is wanted is up to date.
     pub fn is_idle(&self) -> bool {
-        !self.stale && !self.building && !self.is_reweighted()
+        let current = !self.stale && !self.building && !self.is_reweighted();
+        current || self.need == Need::Keeping
     }
 
     fn is_reweighted(&self) -> bool {
@@ -296,6 +309,9 @@ fn dispatch_projection(
     spots: Res<LastSpots>,
     mut statistics: Local<Option<Arc<Statistics>>>,
 ) {
+    if projection.need == Need::Keeping {
+        return;
+    }
     let statistics = statistics.get_or_insert_with(|| Arc::new(model.0.statistics.clone()));
     if statistics.head.is_some() && (weights.head - projection.weight).abs() > f32::EPSILON {
         projection.weight = weights.head;
@@ -323,7 +339,7 @@ fn dispatch_projection(
         samples: due.then(|| samples.collect()),
         statistics: statistics.clone(),
         weight: projection.weight,
-        lay_out: projection.lays_out,
+        lay_out: projection.need == Need::Mapping,
         spots: spots.0.clone(),
         serial: projection.wanted,
     };

@@ -15,7 +15,7 @@ use soundkin::decode::{Taken, Waveform};
 use soundkin::embed::manifest::Model;
 use soundkin::embed::{Analysis, Embedding};
 use soundkin::project::closeness::Weights;
-use soundkin::project::{Newcomer, Projection, SpaceIndex};
+use soundkin::project::{Need, Newcomer, Projection, SpaceIndex};
 use soundkin::query::{Answers, Compared, QueryPlugin, SimilarTo, answer};
 use soundkin::record::{Keep, Level, Record, RecordPlugin, Recorder, RecordingSettings, TakeOptions};
 use soundkin::sample::{FileStamp, Recording, Sample, SampleIndex};
@@ -104,7 +104,7 @@ pub fn studio(root: &Path, folder: &Path) -> App {
     app.insert_resource(settings)
         .insert_resource(AuditionSettings { volume_db: 0.0, ..AuditionSettings::default() })
         .add_plugins((AudioPlugin, RecordPlugin, QueryPlugin));
-    app.world_mut().resource_mut::<Projection>().lays_out = true;
+    app.world_mut().resource_mut::<Projection>().need = Need::Mapping;
     app.world_mut().write_message(AddFolder { path: folder.to_owned(), follow: false });
     app.update();
     assert!(run_until(&mut app, Some(Duration::from_mins(2)), is_idle), "indexing did not end");

@@ -10,7 +10,7 @@ use soundkin::decode::AudioInfo;
 use soundkin::decode::descriptors::Descriptors;
 use soundkin::embed::{Analysis, Embedding};
 use soundkin::project::closeness::Weights;
-use soundkin::project::{Projection, SpaceIndex};
+use soundkin::project::{Need, Projection, SpaceIndex};
 use soundkin::query::{Answers, Ask, Compared, Purpose, QueryPlugin, SimilarSamples, SimilarTo, answer};
 use soundkin::sample::{Failed, Missing, Sample, Stage, Tags};
 use soundkin::{is_idle, run_until};
@@ -49,6 +49,18 @@ fn a_second_run_restores_everything_and_decodes_nothing() {
     assert_eq!(second.world().resource::<Analysis>().decoded, 0);
     assert_eq!(vectors(&mut second), before);
     assert_eq!(second.world().resource::<SpaceIndex>().space.len(), 12);
+}
+
+#[test]
+fn vectors_that_are_only_kept_make_no_space_until_somebody_compares() {
+    let root = tempfile::tempdir().unwrap();
+    let mut engine = app(&root.path().join("library.db"));
+    engine.world_mut().resource_mut::<Projection>().need = Need::Keeping;
+    index(&mut engine, &folder_of_sounds(root.path(), 3));
+    assert!(engine.world().get_resource::<SpaceIndex>().is_none());
+    engine.world_mut().resource_mut::<Projection>().need = Need::Comparing;
+    assert!(run_until(&mut engine, Some(Duration::from_mins(1)), is_idle));
+    assert_eq!(engine.world().resource::<SpaceIndex>().rows.len(), 3);
 }
 
 #[test]
@@ -417,7 +429,7 @@ fn the_map_is_the_next_time_as_it_was_left() {
     };
     let open = || {
         let mut app = app(&library);
-        app.world_mut().resource_mut::<Projection>().lays_out = true;
+        app.world_mut().resource_mut::<Projection>().need = Need::Mapping;
         app
     };
     // A map that grew is not the one that the same sounds give at once.
