@@ -450,15 +450,23 @@ fn roll_offs(power: &[f32], energy: f64) -> [f64; 2] {
 /// Mean over bins of the rise of the logarithm to base 10.
 #[multiversion::multiversion(targets("x86_64+avx512f", "x86_64+avx2+fma", "aarch64+neon"))]
 fn rise(power: &[f32], last: &[f32]) -> f64 {
+    // Nothing has risen where the higher of the two is the one before.
+    let factors = |now: f32, then: f32| [if now > then { now } else { then }, then].map(|p| f64::from(p + FLUX_FLOOR));
     let mut logarithm = Logarithm::default();
     for (now, then) in power.chunks(LANES * FACTORS).zip(last.chunks(LANES * FACTORS)) {
         let (mut higher, mut before) = ([1.0_f64; LANES], [1.0_f64; LANES]);
-        for (now, then) in now.chunks(LANES).zip(then.chunks(LANES)) {
-            for (lane, (now, then)) in now.iter().zip(then).enumerate() {
-                // Nothing has risen where the higher of the two is the one before.
-                higher[lane] *= f64::from(if now > then { now } else { then } + FLUX_FLOOR);
-                before[lane] *= f64::from(then + FLUX_FLOOR);
+        let ((rows, rest), (rows_before, rest_before)) = (now.as_chunks::<LANES>(), then.as_chunks::<LANES>());
+        for (now, then) in rows.iter().zip(rows_before) {
+            for lane in 0..LANES {
+                let [up, from] = factors(now[lane], then[lane]);
+                higher[lane] *= up;
+                before[lane] *= from;
             }
+        }
+        for (lane, (now, then)) in rest.iter().zip(rest_before).enumerate() {
+            let [up, from] = factors(*now, *then);
+            higher[lane] *= up;
+            before[lane] *= from;
         }
         logarithm.add(std::array::from_fn(|lane| higher[lane] / before[lane]));
     }

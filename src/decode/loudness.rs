@@ -77,18 +77,23 @@ impl Loudness {
     }
 
     fn weighted_squares(&mut self, interleaved: &[f32]) -> f64 {
-        let Self { filter, memories, weights, channel, .. } = self;
-        if let Ok(both) = <&mut [Memory; 2]>::try_from(&mut memories[..]) {
-            let sums = filter.squares(both, interleaved.as_chunks().0);
-            return sums.iter().zip(weights).map(|(sum, weight)| *weight * sum).sum();
-        }
-        let count = memories.len();
-        let one = |(n, (memory, weight)): (usize, (&mut Memory, &f64))| {
-            channel.clear();
-            channel.extend(interleaved.iter().skip(n).step_by(count).map(|sample| [*sample]));
-            weight * filter.squares(std::array::from_mut(memory), channel)[0]
-        };
-        memories.iter_mut().zip(weights.iter()).enumerate().map(one).sum()
+        self.side_by_side::<1>(interleaved).or_else(|| self.side_by_side::<2>(interleaved)).unwrap_or_else(|| {
+            let Self { filter, memories, weights, channel, .. } = self;
+            let mut sum = 0.0;
+            for (n, (memory, weight)) in memories.iter_mut().zip(weights.iter()).enumerate() {
+                channel.clear();
+                channel.extend(interleaved.chunks_exact(weights.len()).map(|frame| [frame[n]]));
+                sum += weight * filter.squares(std::array::from_mut(memory), channel)[0];
+            }
+            sum
+        })
+    }
+
+    /// All channels at once, if there are `N`.
+    fn side_by_side<const N: usize>(&mut self, interleaved: &[f32]) -> Option<f64> {
+        let memories = <&mut [Memory; N]>::try_from(&mut self.memories[..]).ok()?;
+        let sums = self.filter.squares(memories, interleaved.as_chunks().0);
+        Some(sums.iter().zip(&self.weights).map(|(sum, weight)| weight * sum).sum())
     }
 
     /// Ends the stream; a sound shorter than one block counts as if silence followed. None if nothing passes the gates.
