@@ -16,7 +16,7 @@ const PEAK_FLOOR: f32 = -120.0;
 
 /// Collects [`Features`] over a stream, but for its brightness.
 pub struct Meter {
-    /// None for a rate at which there is no loudness.
+    /// None where it cannot be measured.
     loudness: Option<Loudness>,
     peak: f32,
 }

@@ -25,6 +25,8 @@ const SURROUND: f64 = 1.41;
 const BLOCK: usize = 4;
 /// What a filter remembers below this is nothing; left alone, it would fade into numbers that are slow to compute with.
 const FADED: f64 = 1e-100;
+/// Nothing that is heard has more samples a second over all its channels; a damaged header may say anything.
+const MOST_SAMPLES: u64 = 64 * 2_822_400;
 
 /// Gathers the loudness of a stream.
 pub struct Loudness {
@@ -44,9 +46,11 @@ pub struct Loudness {
 }
 
 impl Loudness {
-    /// Prepares for `channels` interleaved channels at `rate` Hz; none where the shelf's corner is above half the rate.
+    /// Prepares for `channels` interleaved channels at `rate` Hz; none where the shelf's corner is above half the rate, or
+    /// there are more than 180 million samples a second.
     pub fn new(rate: u32, channels: usize) -> Option<Self> {
-        let filter = Filter::new(f64::from(rate)).filter(|_| channels > 0)?;
+        let samples = u64::from(rate).saturating_mul(channels as u64);
+        let filter = Filter::new(f64::from(rate)).filter(|_| (1..=MOST_SAMPLES).contains(&samples))?;
         Some(Self {
             filter,
             memories: vec![Memory::default(); channels],
@@ -98,8 +102,11 @@ impl Loudness {
 
     /// Ends the stream; a sound shorter than one block counts as if silence followed. None if nothing passes the gates.
     pub fn integrated(mut self) -> Option<f64> {
-        if let Some(missing) = (BLOCK * self.tenth).checked_sub(self.powers.len() * self.tenth + self.frames) {
-            self.add(&vec![0.0; missing * self.memories.len()]);
+        let channels = self.memories.len();
+        let silence = vec![0.0; channels * 65_536_usize.div_ceil(channels)];
+        while self.powers.len() < BLOCK {
+            let missing = (self.tenth - self.frames) * channels;
+            self.add(&silence[..missing.min(silence.len())]);
         }
         let blocks: Vec<f64> = self.powers.windows(BLOCK).map(|four| four.iter().sum::<f64>() / BLOCK as f64).collect();
         let floor = 10_f64.powf((ABSOLUTE_GATE - OFFSET) / 10.0);
@@ -248,6 +255,15 @@ mod tests {
         let expected = [-1.690_659_293_182_41, 0.732_480_774_215_85, -1.990_047_454_833_98, 0.990_072_250_366_21];
         let found = [filter.shelf_a, filter.pass_a].concat();
         assert!(found.iter().zip(expected).all(|(a, e)| (a - e).abs() < 1e-12), "{found:?}");
+    }
+
+    #[test]
+    fn a_header_that_says_anything_costs_nothing() {
+        assert!(Loudness::new(6_144_000, 65_535).is_none());
+        // The most that is measured: two frames of it are followed by 400 ms of silence.
+        let mut loudness = Loudness::new(44_100, 4_096).unwrap();
+        loudness.add(&noise(2 * 4_096));
+        assert!(loudness.integrated().is_some());
     }
 
     #[test]
