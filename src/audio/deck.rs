@@ -368,7 +368,7 @@ impl Deck {
 
     fn keep(&mut self, cue: Cue, reader: Reader) {
         if self.ready.len() >= READY {
-            self.ready.remove(0);
+            self.ready.remove(0).1.close(&self.decoders);
         }
         self.ready.push((cue, reader));
     }

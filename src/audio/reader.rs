@@ -66,6 +66,11 @@ impl Reader {
         Ok(reader)
     }
 
+    /// Hands the decoder over for another file.
+    pub fn close(self, decoders: &Decoders) {
+        self.stream.close(decoders);
+    }
+
     /// Sample rate in Hz.
     pub fn rate(&self) -> u32 {
         self.rate

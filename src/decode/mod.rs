@@ -303,6 +303,7 @@ pub fn decode_passage(
         }
         let mut decoded = digest.finish(stream.codec());
         decoded.pcm.start += from;
+        stream.close(decoders);
         Ok(decoded)
     };
     crate::actor::contained(decode).unwrap_or_else(|panic| Err(DecodeError::Panicked(panic)))
@@ -559,6 +560,7 @@ fn trace(look: &Look, unwanted: impl Fn() -> bool, decoders: &Decoders) -> Optio
                 return Ok(None);
             }
         }
+        stream.close(decoders);
         Ok::<_, DecodeError>(builder.map(Builder::finish))
     };
     // A file that cannot be decoded has its reason from the analysis already.

@@ -425,6 +425,25 @@ mod tests {
     }
 
     #[test]
+    fn clones_share_the_decoders_they_keep_and_those_that_waited_longest_make_room() {
+        let (one, other) = (Decoders::default(), Decoders::default());
+        let again = one.clone();
+        let open = |decoders: &Decoders| Stream::open_path(&file("tests/audio/vorbis.ogg"), decoders).unwrap();
+        let kept = |decoders: &Decoders| decoders.0.lock().unwrap().len();
+        open(&one).close(&one);
+        assert_eq!((kept(&one), kept(&again), kept(&other)), (1, 1, 0));
+        let taken = open(&again);
+        assert_eq!(kept(&one), 0);
+        taken.close(&again);
+        // As if it were another encoder's.
+        one.0.lock().unwrap()[0].0 = b"the first".as_slice().into();
+        let more: Vec<Stream> = (0..KEPT).map(|_| open(&again)).collect();
+        more.into_iter().for_each(|stream| stream.close(&again));
+        assert_eq!(kept(&one), KEPT);
+        assert!(one.take(b"the first").is_none());
+    }
+
+    #[test]
     fn after_a_seek_lossless_files_give_exactly_the_frames_of_a_straight_decode() {
         let folder = tempfile::tempdir().unwrap();
         let long = folder.path().join("long.wav");
