@@ -157,11 +157,12 @@ pub fn run_until(app: &mut App, limit: Option<Duration>, mut done: impl FnMut(&m
     }
 }
 
-/// Tells whether every actor has done what there is to do: folders listed, sounds analysed, stored and projected.
+/// Tells whether every actor has done what there is to do: folders listed, sounds analysed and stored, and
+/// as much of the space made as is needed.
 pub fn is_idle(world: &mut World) -> bool {
     world.resource::<Restored>().0
         && world.resource::<watch::Listing>().is_idle()
         && embed::is_idle(world)
         && world.get_resource::<store::StoreState>().is_none_or(store::StoreState::is_idle)
-        && world.resource::<project::Projection>().is_idle()
+        && world.get_resource::<project::Projection>().is_none_or(project::Projection::is_idle)
 }

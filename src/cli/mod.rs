@@ -68,7 +68,7 @@ struct Common {
 
 #[derive(Subcommand, Debug)]
 enum Verb {
-    /// Scan, decode, embed, store and project folders; returns when all is done
+    /// Scan, decode, embed and store folders; returns when all is done
     Index(index::Index),
     /// Follow the library's folders and print one line for each change until Ctrl+C
     Watch,
@@ -200,7 +200,9 @@ impl Notices {
 
 /// Says that nobody asks what sounds alike; before the app runs.
 fn keep_only(world: &mut World) {
-    world.resource_mut::<Projection>().need = Need::Keeping;
+    if let Some(mut projection) = world.get_resource_mut::<Projection>() {
+        projection.need = Need::Keeping;
+    }
 }
 
 fn store_failure(world: &World) -> Option<String> {

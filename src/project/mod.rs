@@ -1,5 +1,6 @@
-//! Embeddings → [`Space`]: built on its own thread from all vectors there are, again whenever they change. Where a map
-//! is wanted, the same thread then lays it out, so that similarity never waits for the [`Layout`].
+//! Embeddings → [`Space`]: built on its own thread from all vectors there are, again whenever they change, where
+//! somebody has [`Need`] of it. Where a map is wanted, the same thread then lays it out, so that similarity never
+//! waits for the [`Layout`].
 //!
 //! Another weight of the head needs no vector anew: main components, tree and layout follow from those in the space. A
 //! layout under a weight that is no longer wanted is left.
@@ -155,7 +156,7 @@ struct Drafts {
     built: Option<(SpaceIndex, Arc<[Row]>)>,
 }
 
-/// Keeps [`SpaceIndex`] up to date.
+/// Keeps [`SpaceIndex`] up to date, as far as [`Projection::need`] says.
 pub struct ProjectPlugin;
 
 impl Plugin for ProjectPlugin {
