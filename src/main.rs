@@ -26,8 +26,8 @@ fn main() -> ExitCode {
     }
 }
 
-/// Keeps ONNX Runtime from telling its maker who runs what: from 1.29 on it would, on every system, before any of its
-/// functions could forbid it (github.com/microsoft/onnxruntime/pull/27379).
+/// Keeps ONNX Runtime from telling its maker who runs what: from 1.29 on it would, on every system but Windows, before
+/// any of its functions could forbid it (github.com/microsoft/onnxruntime/pull/27379).
 #[expect(unsafe_code, reason = "the environment is changed before a second thread could read it")]
 fn forbid_telemetry() {
     // SAFETY: `main` calls it first, while there is one thread.
