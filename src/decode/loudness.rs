@@ -235,16 +235,19 @@ mod tests {
     fn it_is_that_of_ebur128_at_every_rate_and_on_every_common_layout() {
         for rate in [3_400, 8_000, 11_025, 22_505, 31_136, 44_100, 44_101, 48_000, 96_000, 384_000] {
             for channels in 1..=6 {
-                // Loud, then below the relative gate, then below the absolute one, then loud again on one channel.
-                let mut sound = noise(rate as usize * channels * 3);
-                let part = rate as usize * channels;
-                sound[part..part * 3 / 2].iter_mut().for_each(|s| *s *= 0.02);
-                sound[part * 3 / 2..part * 2].iter_mut().for_each(|s| *s *= 1e-5);
-                sound[part * 2..].iter_mut().enumerate().for_each(|(n, s)| *s *= f32::from(n % channels == 0));
+                // Loud; below the relative gate, but above what it would be if the absolute one let the near silence that
+                // follows through; loud again on one channel.
+                let second = rate as usize * channels;
+                let mut sound = noise(second * 5);
+                sound[second..second * 2].iter_mut().for_each(|s| *s *= 0.211);
+                sound[second * 2..second * 4].iter_mut().for_each(|s| *s *= 1e-5);
+                sound[second * 4..].iter_mut().enumerate().for_each(|(n, s)| *s *= f32::from(n % channels == 0));
                 let (found, expected) = (ours(rate, channels, &sound).unwrap(), reference(rate, channels, &sound));
                 assert!((found - expected).abs() < 1e-6, "{rate} Hz, {channels}: {found} and {expected}");
             }
         }
+        let faint: Vec<f32> = noise(44_100).iter().map(|sample| sample * 1e-4).collect();
+        assert_eq!(ours(44_100, 1, &faint), None);
     }
 
     #[test]
