@@ -43,7 +43,7 @@ struct Group {
 
 impl Dupes {
     pub(super) fn run(self, common: &Common) -> Result<()> {
-        let mut app = common.restored_app()?;
+        let mut app = common.prepared_app(|_| ())?;
         let contents = contents(app.world_mut());
         let groups = groups(&contents, app.world().get_resource::<SpaceIndex>(), self.threshold);
         let value =

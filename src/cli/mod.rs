@@ -133,12 +133,7 @@ impl Common {
         Ok(Arc::new(manifest::find(self.model.as_deref(), &settings::model_folders())?))
     }
 
-    /// Assembles the app over the library, for reading, and restores it.
-    fn restored_app(&self) -> Result<App> {
-        self.prepared_app(|_| ())
-    }
-
-    /// The same, after `prepare` has said what else is wanted.
+    /// Assembles the app over the library, for reading, and restores it after `prepare` has said what else is wanted.
     fn prepared_app(&self, prepare: impl FnOnce(&mut World)) -> Result<App> {
         let library = Library::read(&self.library_path())?;
         let mut app = headless(Assembly::new(Some(library), self.find_model()?));

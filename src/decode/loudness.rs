@@ -103,10 +103,9 @@ impl Loudness {
     /// Ends the stream; a sound shorter than one block counts as if silence followed. None if nothing passes the gates.
     pub fn integrated(mut self) -> Option<f64> {
         let channels = self.memories.len();
-        let silence = vec![0.0; channels * 65_536_usize.div_ceil(channels)];
         while self.powers.len() < BLOCK {
             let missing = (self.tenth - self.frames) * channels;
-            self.add(&silence[..missing.min(silence.len())]);
+            self.add(&vec![0.0; missing.min(65_536_usize.next_multiple_of(channels))]);
         }
         let blocks: Vec<f64> = self.powers.windows(BLOCK).map(|four| four.iter().sum::<f64>() / BLOCK as f64).collect();
         let floor = 10_f64.powf((ABSOLUTE_GATE - OFFSET) / 10.0);
