@@ -3,10 +3,11 @@
 //! `make bench` or `SOUNDKIN_PYTHON=python cargo bench --profile dev --bench index -- FOLDER…` (the Python needs
 //! `export/requirements.txt`). For each model it prints
 //!
-//! * `ONNX Runtime alone`: all windows of the files in memory, one session a core, nothing else;
+//! * `ONNX Runtime alone`: all windows of the files in memory, whole, one session a core, nothing else; then the same with
+//!   each row of a repeated sound given once, for a network that repeats it itself (`window.network_repeats`);
 //! * `soundkin index`: the real program with a new library, start to end, and how its wall time compares;
 //! * `Python pool`: `export/python_pool.py`, without its start-up and model loading, decoding at most what the model
-//!   hears, measuring nothing else and keeping nothing.
+//!   hears, measuring nothing else and keeping nothing; with whole windows, then with each row once.
 //!
 //! Both yardsticks are timed once their sessions are loaded, so each comparison is printed twice: start to end, and
 //! without our own start-up, which is what indexing a single file takes but for its time in the session.
@@ -48,14 +49,21 @@ fn main() -> anyhow::Result<()> {
 
 fn compare(model: &Model, folders: &[PathBuf], cores: usize) -> anyhow::Result<()> {
     let id = &model.manifest.id;
-    let (mut alone, mut ours, mut theirs, mut earlier) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let (mut ours, mut earlier, mut session, mut start) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let before = std::env::var_os("SOUNDKIN_BEFORE").filter(|program| !program.is_empty());
-    let (mut files, mut session, mut python_files) = (0.0, Vec::new(), 0.0);
-    let mut start = Vec::new();
+    let mut files = 0.0;
     let single = single(folders)?;
-    let inputs = windows(model, folders)?;
+    let mut ways: Vec<Way> = WAYS.into_iter().map(Way::new).collect();
+    if !model.manifest.window.network_repeats {
+        ways.truncate(1);
+    }
+    for way in &mut ways {
+        way.inputs = windows(model, folders, way.once)?;
+    }
     for _ in 0..ROUNDS {
-        alone.push(sessions_alone(model, &inputs, cores));
+        for way in &mut ways {
+            way.alone.push(sessions_alone(model, &way.inputs, cores));
+        }
         let first = index(env!("CARGO_BIN_EXE_soundkin").as_ref(), id, &[single.path().to_owned()])?;
         start.push(number(&first, "seconds") - number(&first, "onnxruntime_seconds"));
         let indexed = index(env!("CARGO_BIN_EXE_soundkin").as_ref(), id, folders)?;
@@ -65,39 +73,63 @@ fn compare(model: &Model, folders: &[PathBuf], cores: usize) -> anyhow::Result<(
         if let Some(program) = &before {
             earlier.push(number(&index(program, id, folders)?, "seconds"));
         }
-        if let Some(pool) = python(model, folders) {
-            theirs.push(number(&pool, "seconds"));
-            python_files = number(&pool, "files");
+        for way in &mut ways {
+            let pool = python(model, folders, way.once);
+            way.pool.extend(pool.map(|pool| number(&pool, "seconds") / number(&pool, "files")));
         }
     }
-    let (alone, ours, session, start) = (median(alone), median(ours), median(session), median(start));
+    let (ours, session, start) = (median(ours), median(session), median(start));
     let run = ours - start;
-    println!("\n{id}: {files} files, {} windows", inputs.len());
-    println!("  ONNX Runtime alone  {alone:6.2} s  {:7.1} files/s", files / alone);
+    println!("\n{id}: {files} files, {} windows", ways[0].inputs.len());
     println!("  soundkin index      {ours:6.2} s  {:7.1} files/s, of which {start:.2} s to start", files / ours);
     let both = |what: &str, ratio: &dyn Fn(f64) -> f64| {
         println!("    {what:42} {:.3}, without start-up {:.3}", ratio(ours), ratio(run));
     };
-    both("of ONNX Runtime alone", &|wall| alone / wall);
     both("time in its sessions over cores × wall", &|wall| session / (cores as f64 * wall));
     if !earlier.is_empty() {
         let earlier = median(earlier);
         println!("  build before        {earlier:6.2} s  {:7.1} files/s", files / earlier);
         println!("    share of its files/s that is kept          {:.3}", earlier / ours);
     }
-    if theirs.is_empty() {
-        println!("  Python pool         not run: set SOUNDKIN_PYTHON (make bench does)");
-    } else {
-        let theirs = median(theirs);
-        println!("  Python pool         {theirs:6.2} s  {:7.1} files/s", python_files / theirs);
-        both("soundkin over Python, files/s", &|wall| (files / wall) / (python_files / theirs));
+    for way in ways {
+        println!("  {}", way.name);
+        let alone = median(way.alone);
+        println!("    ONNX Runtime alone{alone:6.2} s  {:7.1} files/s", files / alone);
+        both("  soundkin over it, files/s", &|wall| alone / wall);
+        if way.pool.is_empty() {
+            println!("    Python pool       not run: set SOUNDKIN_PYTHON (make bench does)");
+            continue;
+        }
+        let pool = files * median(way.pool);
+        println!("    Python pool       {pool:6.2} s  {:7.1} files/s", files / pool);
+        both("  soundkin over it, files/s", &|wall| pool / wall);
     }
     Ok(())
 }
 
+/// What the yardsticks give the network of a sound shorter than a window: a whole window, as any network takes it, or each
+/// row once, for one that repeats them itself.
+const WAYS: [(&str, bool); 2] = [("short sounds repeated to whole windows", false), ("short sounds as they are", true)];
+
+struct Way {
+    name: &'static str,
+    once: bool,
+    inputs: Vec<ndarray::Array2<f32>>,
+    alone: Vec<f64>,
+    pool: Vec<f64>,
+}
+
+impl Way {
+    fn new((name, once): (&'static str, bool)) -> Self {
+        Self { name, once, inputs: Vec::new(), alone: Vec::new(), pool: Vec::new() }
+    }
+}
+
 /// Decodes every file once and returns what the network would see.
-fn windows(model: &Model, folders: &[PathBuf]) -> anyhow::Result<Vec<ndarray::Array2<f32>>> {
-    let mut embedder = Embedder::new(model)?;
+fn windows(model: &Model, folders: &[PathBuf], once: bool) -> anyhow::Result<Vec<ndarray::Array2<f32>>> {
+    let mut model = model.clone();
+    model.manifest.window.network_repeats = once;
+    let mut embedder = Embedder::new(&model)?;
     let decoders = Decoders::default();
     let mut inputs = Vec::new();
     let files = folders.iter().flat_map(|f| walkdir::WalkDir::new(f).follow_links(true).into_iter().flatten());
@@ -152,7 +184,7 @@ fn index(program: &OsStr, id: &str, folders: &[PathBuf]) -> anyhow::Result<Value
     Ok(serde_json::from_slice(&command.output()?.stdout)?)
 }
 
-fn python(model: &Model, folders: &[PathBuf]) -> Option<Value> {
+fn python(model: &Model, folders: &[PathBuf], once: bool) -> Option<Value> {
     let python = std::env::var_os("SOUNDKIN_PYTHON")?;
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let sidecar = root.join("models").join(format!("{}.json", model.manifest.id));
@@ -160,6 +192,7 @@ fn python(model: &Model, folders: &[PathBuf]) -> Option<Value> {
         .arg(root.join("export/python_pool.py"))
         .arg("--model")
         .arg(sidecar)
+        .args(once.then_some("--once"))
         .args(folders)
         // Some machines pin an old OpenBLAS kernel, which would slow the rival down.
         .env_remove("OPENBLAS_CORETYPE")

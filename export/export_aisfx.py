@@ -11,6 +11,9 @@ Writes, with a sidecar each:
 The first convolution (576 weights on one input channel) stays fp32 in both: it costs nothing, and
 rounding it or its input is the largest single error (min cosine 0.9962 -> 0.9978, and no slower).
 
+All repeat an input shorter than a window themselves and compute equal rows once (`repeat.py`), which is
+checked to give the same bits as a repeated input.
+
 `--work` also keeps the fp32 graph and a full 8-bit variant for comparison. The graph is built
 directly from the checkpoint, BatchNorm folded in f64, so equal inputs give equal bytes.
 """
@@ -32,6 +35,7 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 
 import aisfx_wheel
 import calibration
+import repeat
 
 OPSET, IR_VERSION = 17, 8
 BN_EPSILON = 1e-5  # torch.nn.BatchNorm2d's default, which the network uses
@@ -158,6 +162,20 @@ def check_shapes(model, network):
         require(difference < MAX_ABS_F32, f"the fp32 graph differs from torch by {difference:.2e}")
 
 
+def check_repeats(name, plain, sharing, frames):
+    """Checks that a model which repeats short inputs itself gives the same bits as the plain one."""
+    before, after = (open_session(model.SerializeToString()) for model in (plain, sharing))
+    random, differing = np.random.default_rng(0), []
+    for rows in (*range(1, frames + 2), 137, 401):
+        block = random.random((2, rows, 96), np.float32)
+        repeated = np.take(block, np.arange(max(rows, frames)) % rows, axis=1)
+        expected = before.run(None, {"log_mel": repeated})[0]
+        if any(not np.array_equal(after.run(None, {"log_mel": x})[0], expected) for x in (block, repeated)):
+            differing.append(rows)
+    print(f"{name:15s} repeating by itself: {len(differing)} lengths differ")
+    require(not differing, f"{name} differs from its plain graph at {differing} rows")
+
+
 def require(condition, message):
     """Ends the program with one line unless a check holds; nothing has been written by then."""
     if not condition:
@@ -212,6 +230,10 @@ def main():
     print(f"largest weight: aisfx-int8 {widest_weight(int8)}, aisfx-int8-full {widest_weight(full)}")
     require(compare("aisfx-int8", int8, fresh, expected)[1] > MIN_COSINE_INT8, "int8 differs from torch")
     compare("aisfx-int8-full", full, fresh, expected)
+    frames = template["window"]["frames"]
+    for name, model in (("aisfx-f32", f32), ("aisfx-f16", f16), ("aisfx-int8", int8), ("aisfx-int8-full", full)):
+        plain = copy.deepcopy(model)
+        check_repeats(name, plain, repeat.share_repeats(model, frames), frames)
 
     results = [
         (f16, describe(template, "aisfx-f16", "fp16 storage", "weights stored as fp16"), arguments.out),

@@ -7,7 +7,9 @@ to one thread, since the processes already fill the cores.
 
 Prints one JSON line: files (decoded), failed, silent, seconds (wall; without starting processes,
 importing and loading the model), files_per_second, ort_seconds (summed over processes), windows,
-cores. `--ort-only` first puts every window's input into memory and times the sessions alone.
+cores. `--ort-only` first puts every window's input into memory and times the sessions alone. Sounds
+shorter than a window are repeated to a whole one; with `--once` a network that repeats them itself
+(`window.network_repeats`) is given their rows alone.
 """
 
 import argparse
@@ -27,7 +29,7 @@ CHUNK = 8  # files handed to a process at a time
 class Pipeline:
     """What one process keeps: manifest, filter bank, window and session."""
 
-    def __init__(self, manifest_path):
+    def __init__(self, manifest_path, once=False):
         import librosa
         import numpy as np
         import soundfile
@@ -38,6 +40,7 @@ class Pipeline:
 
         self.np, self.librosa, self.soundfile, self.soxr, self.frontend = np, librosa, soundfile, soxr, frontend
         self.manifest = load_manifest(manifest_path)
+        self.once = once and self.manifest["window"].get("network_repeats", False)
         self.session = open_session(model_path(self.manifest))
         self.input = self.session.get_inputs()[0].name
         if self.manifest["input"]["kind"] == "log_mel":
@@ -100,7 +103,11 @@ class Pipeline:
         pieces = self.frontend.audio_windows(samples, window)
         if self.manifest["input"]["kind"] == "waveform":
             return self.np.stack(pieces)
-        batch = self.np.concatenate([self.frontend.blocks(self.log_mel(piece), window) for piece in pieces])
+        rows = [self.log_mel(piece) for piece in pieces]
+        if self.once and len(rows[0]) < window["frames"]:
+            batch = rows[0][None]
+        else:
+            batch = self.np.concatenate([self.frontend.blocks(each, window) for each in rows])
         return batch[:, None] if self.manifest["input"]["layout"] == "NCTF" else batch
 
     def run(self, batch):
@@ -113,10 +120,10 @@ class Pipeline:
 PIPELINE = None
 
 
-def start_process(manifest_path, ready):
+def start_process(manifest_path, once, ready):
     """Loads everything in a new process, then waits until all others have too."""
     global PIPELINE
-    PIPELINE = Pipeline(manifest_path)
+    PIPELINE = Pipeline(manifest_path, once)
     PIPELINE.warm_up()
     ready.wait()
 
@@ -167,10 +174,10 @@ def collect_paths(arguments):
     return paths
 
 
-def open_pool(context, cores, manifest_path):
+def open_pool(context, cores, manifest_path, once=False):
     """Starts the pool and returns it once every process has loaded."""
     ready = context.Barrier(cores + 1)
-    pool = context.Pool(cores, start_process, (manifest_path, ready))
+    pool = context.Pool(cores, start_process, (manifest_path, once, ready))
     ready.wait()
     return pool
 
@@ -190,9 +197,10 @@ def summary(cores, statuses, seconds, ort_seconds, windows):
     }
 
 
-def time_everything(context, cores, manifest_path, paths, vectors_path):
+def time_everything(context, arguments, paths):
     """Times the whole pipeline; optionally saves the vectors afterwards."""
-    with open_pool(context, cores, manifest_path) as pool:
+    cores, vectors_path = arguments.cores, arguments.vectors
+    with open_pool(context, cores, arguments.model, arguments.once) as pool:
         start = time.perf_counter()
         results = list(pool.imap_unordered(embed_path, paths, CHUNK))
         seconds = time.perf_counter() - start
@@ -234,7 +242,8 @@ def parse_arguments():
     parser.add_argument("paths", nargs="+", help="folders, audio files, or text files with one path a line")
     parser.add_argument("--model", required=True, help="manifest (JSON) of the model")
     parser.add_argument("--cores", type=int, default=len(os.sched_getaffinity(0)), help="processes")
-    parser.add_argument("--ort-only", action="store_true", help="time the sessions alone")
+    parser.add_argument("--ort-only", action="store_true", help="time the sessions alone, on whole windows")
+    parser.add_argument("--once", action="store_true", help="let a network that can repeat short sounds itself")
     parser.add_argument("--vectors", help="write paths and vectors to this .npz (not with --ort-only)")
     return parser.parse_args()
 
@@ -247,7 +256,7 @@ def main():
     if arguments.ort_only:
         figures = time_sessions(context, arguments.cores, arguments.model, paths)
     else:
-        figures = time_everything(context, arguments.cores, arguments.model, paths, arguments.vectors)
+        figures = time_everything(context, arguments, paths)
     print(json.dumps(figures))
 
 

@@ -23,7 +23,7 @@ pub struct Seen {
     pub from: f64,
     /// Where it ends, in seconds; never beyond the sound.
     pub to: f64,
-    /// `[frames, bands]`, or `[1, samples]` for a waveform model.
+    /// `[frames, bands]`, of fewer frames if the network repeats them, or `[1, samples]` for a waveform model.
     pub input: Array2<f32>,
 }
 
@@ -205,6 +205,7 @@ fn cut_frames(bands: ArrayView2<f32>, window: &Window) -> Vec<(usize, Array2<f32
     let (total, width) = bands.dim();
     if total < window.frames {
         let length = match window.short {
+            Short::RepeatFrames if window.network_repeats => total,
             Short::Native => total.max(window.min_frames),
             _ => window.frames,
         };
@@ -452,7 +453,9 @@ mod tests {
     use crate::embed::manifest::Model;
 
     fn front_end() -> FrontEnd {
-        FrontEnd::new(&Model::built_in().unwrap().manifest)
+        let mut manifest = Model::built_in().unwrap().manifest;
+        manifest.window.network_repeats = false;
+        FrontEnd::new(&manifest)
     }
 
     fn windows(samples: usize) -> Vec<Seen> {
@@ -477,6 +480,21 @@ mod tests {
         let input = &seen[0].input;
         assert_eq!(input.row(0), input.row(frames));
         assert_eq!(input.row(3), input.row(3 + 2 * frames));
+    }
+
+    #[test]
+    fn a_network_that_repeats_is_given_each_frame_once() {
+        let mut repeating = FrontEnd::new(&Model::built_in().unwrap().manifest);
+        for samples in [1_usize, 1024, 10_000, 101_376, 101_377, 264_600] {
+            let sound: Vec<f32> = (0..samples).map(|n| (n as f32 * 0.05).sin() * 0.5).collect();
+            let (given, all) = (repeating.prepare(&mut sound.clone()), front_end().prepare(&mut sound.clone()));
+            let rows = (samples.div_ceil(1024) + 1).min(100);
+            assert_eq!(given.len(), all.len());
+            for (given, all) in given.iter().zip(&all) {
+                assert_eq!((given.from, given.to), (all.from, all.to));
+                assert_eq!(given.input, all.input.slice(s![..rows, ..]), "{samples}");
+            }
+        }
     }
 
     #[test]

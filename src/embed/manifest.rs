@@ -290,6 +290,10 @@ pub struct Window {
     pub min_samples: usize,
     /// What is done with a sound shorter than one window.
     pub short: Short,
+    /// With `repeat_frames`: the network itself repeats an input of fewer than `frames` rows, and computes rows that
+    /// are equal once, so that it is given those rows alone. It gives the same vector, bit by bit, either way.
+    #[serde(default)]
+    pub network_repeats: bool,
     /// What is done with a rest shorter than one window.
     pub tail: Tail,
     /// Value of padding frames, after normalisation.
@@ -641,7 +645,9 @@ fn check(m: &Manifest) -> Result<(), &'static str> {
             require((1..=1024).contains(&mel.bands) && mel.fmin < mel.fmax, "mel bands are out of range")?;
             require(m.norm.is_some_and(|n| n.std != 0.0), "norm.std must not be 0")?;
             require(m.window.frames > 0 && m.window.hop_frames > 0, "window.frames and hop_frames must not be 0")?;
-            require(m.window.min_frames <= m.window.frames, "min_frames exceeds frames")
+            require(m.window.min_frames <= m.window.frames, "min_frames exceeds frames")?;
+            let repeated = m.window.short == Short::RepeatFrames && m.window.samples.is_none();
+            require(repeated || !m.window.network_repeats, "network_repeats needs short = repeat_frames")
         }
     }
 }
@@ -715,6 +721,7 @@ mod tests {
             ("/schema", 7.into(), "schema"),
             ("/log/base", "two".into(), "base"),
             ("/window/short", "stretch".into(), "stretch"),
+            ("/window/short", "native".into(), "network_repeats"),
             ("/head/inputs/pooled", 100.into(), "head.inputs.pooled"),
             ("/head/weight", 1.5.into(), "head.weight"),
         ] {

@@ -105,6 +105,25 @@ fn aisfx_f16_vectors_agree_with_the_reference() {
     assert!(mean >= 0.999, "resampled: mean {mean:.6} of {resampled:?}");
 }
 
+/// The network is given `rows` of noise, then the same repeated to a window by hand.
+#[test]
+fn a_network_that_repeats_short_sounds_gives_what_it_gives_for_repeated_ones() {
+    for sidecar in ["models/aisfx-int8.json", "models/aisfx-f16.json"] {
+        let model = model(sidecar);
+        let frames = model.manifest.window.frames;
+        assert!(model.manifest.window.network_repeats);
+        let mut embedder = Embedder::new(&model).unwrap();
+        for rows in 1..=frames {
+            let noise = |row: usize, band: usize| ((row * 96 + band) as f32 * 12.9898).sin().abs();
+            let short = Array2::from_shape_fn((rows, 96), |(row, band)| noise(row, band));
+            let repeated = Array2::from_shape_fn((frames, 96), |(row, band)| short[(row % rows, band)]);
+            let (short, repeated) = (embedder.run(short.view()).unwrap(), embedder.run(repeated.view()).unwrap());
+            assert!(short == repeated, "{sidecar}: {rows} rows");
+            assert!(short.iter().any(|v| *v > 0.1));
+        }
+    }
+}
+
 #[test]
 fn the_quantised_default_stays_close_to_the_reference() {
     // The bar is what quantising costs on the golden sounds (0.9976 at least, 0.9994 on average), with little to spare.
