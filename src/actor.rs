@@ -206,6 +206,23 @@ impl<Job: Send + 'static, Reply: Send + 'static> Actor<Job, Reply> {
         }
     }
 
+    /// Hands over all jobs and waits for a reply to each, for who has nothing else to do; `wake` is the one it was made with.
+    pub fn work_off(&self, wake: &Wake, jobs: impl IntoIterator<Item = Job>, mut take: impl FnMut(Reply)) {
+        let (mut jobs, mut waiting) = (jobs.into_iter().peekable(), 0_usize);
+        while jobs.peek().is_some() || waiting > 0 {
+            while self.has_room()
+                && let Some(job) = jobs.next()
+            {
+                waiting += usize::from(self.try_send(job).is_ok());
+            }
+            wake.wait(Duration::from_millis(100));
+            for reply in self.replies() {
+                waiting -= 1;
+                take(reply);
+            }
+        }
+    }
+
     /// Tells whether the mailbox would take another job now.
     pub fn has_room(&self) -> bool {
         self.jobs.as_ref().is_some_and(|jobs| !jobs.is_full())

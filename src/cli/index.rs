@@ -8,7 +8,7 @@ use anyhow::{Result, anyhow, bail};
 use bevy::ecs::message::MessageCursor;
 use bevy::prelude::*;
 use clap::Args;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 use serde_json::json;
 
 use super::{Common, Notices, failed_json, keep_only, store_failure, tell};
@@ -79,14 +79,9 @@ pub(super) fn index(app: &mut App, common: &Common, folders: &[PathBuf]) -> Resu
 
 impl<'a> Following<'a> {
     fn new(common: &'a Common) -> Self {
-        // Drawn only where stderr is a terminal.
-        let bar = if common.quiet || common.json { ProgressBar::hidden() } else { ProgressBar::new(0) };
-        if let Ok(style) = ProgressStyle::with_template("{bar:32} {pos} of {len} · {per_sec} · {eta} left · {msg}") {
-            bar.set_style(style.progress_chars("━━─"));
-        }
         Self {
             common,
-            bar,
+            bar: common.bar(0),
             notices: Notices::default(),
             stored: MessageCursor::default(),
             listed: MessageCursor::default(),

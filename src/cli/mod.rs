@@ -25,6 +25,7 @@ use anyhow::{Result, anyhow, bail};
 use base64::Engine as _;
 use bevy::prelude::*;
 use clap::{Args, Parser, Subcommand};
+use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
 use crate::actor::Wake;
@@ -160,6 +161,15 @@ impl Common {
         if !self.quiet {
             tell(format_args!("soundkin: {text}"));
         }
+    }
+
+    /// A bar for so many steps, drawn only where stderr is a terminal.
+    fn bar(&self, steps: usize) -> ProgressBar {
+        let bar = if self.quiet || self.json { ProgressBar::hidden() } else { ProgressBar::new(steps as u64) };
+        if let Ok(style) = ProgressStyle::with_template("{bar:32} {pos} of {len} · {per_sec} · {eta} left · {msg}") {
+            bar.set_style(style.progress_chars("━━─"));
+        }
+        bar
     }
 
     /// Prints the result: one JSON object, or what `people` makes of it.

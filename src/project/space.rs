@@ -278,43 +278,6 @@ impl Space {
         found
     }
 
-    /// Finds every pair of `rows` whose joined similarity, under the weight of the head that the space is made for, is at
-    /// least `threshold`: places in `rows`, the smaller first, and the similarity.
-    ///
-    /// What two unit vectors are apart along some directions is never more than they are apart, so the main components rule
-    /// out all but a few pairs, and along the first of them the rows are sorted.
-    pub fn pairs(&self, rows: &[usize], threshold: f64) -> Vec<(usize, usize, f32)> {
-        /// Rounding of a shipped basis, whose directions are of unit length within this.
-        const SLACK: f64 = 1e-3;
-        #[expect(clippy::cast_possible_truncation, reason = "between 0 and 2")]
-        let apart = (2.0 - 2.0 * threshold + SLACK) as f32;
-        let mut order: Vec<usize> = (0..rows.len()).collect();
-        order.sort_by(|a, b| self.points[rows[*a]][0].total_cmp(&self.points[rows[*b]][0]));
-        let mut pairs = Vec::new();
-        for (i, first) in order.iter().enumerate() {
-            let point = &self.points[rows[*first]];
-            let mut weighted = None;
-            let beyond = point[0] + apart.sqrt();
-            for second in order[i + 1..].iter().take_while(|place| self.points[rows[**place]][0] <= beyond) {
-                let other = &self.points[rows[*second]];
-                let distance: f32 = point.iter().zip(other).map(|(a, b)| (a - b) * (a - b)).sum();
-                if distance > apart {
-                    continue;
-                }
-                let weighted = weighted.get_or_insert_with(|| {
-                    let mut parts = self.sounds.parts.row(rows[*first]).to_vec();
-                    weigh(&mut parts, self.sounds.head, [self.weight, 1.0 - self.weight]);
-                    parts
-                });
-                let similarity = self.sounds.joined(rows[*second], weighted);
-                if f64::from(similarity) >= threshold {
-                    pairs.push((*first.min(second), *first.max(second), similarity.min(1.0)));
-                }
-            }
-        }
-        pairs
-    }
-
     fn measure(&self, row: usize, question: &Question) -> Neighbour {
         let mut similarity = self.sounds.joined(row, &question.parts);
         if question.groups > 0.0 {
@@ -486,22 +449,6 @@ mod tests {
         }
         assert_eq!(Probe::blend(from_ref(&a), &[]).unwrap().parts, a.parts);
         assert!(Probe::blend(&[], from_ref(&c)).is_none());
-    }
-
-    #[test]
-    fn pairs_are_all_that_are_alike_enough_and_no_others() {
-        let vectors = vectors(300, 70);
-        let space = space(&vectors);
-        let rows: Vec<usize> = (0..300).filter(|row| row % 3 > 0).collect();
-        let probes: Vec<Probe> = rows.iter().map(|row| space.probe(heard(&vectors[*row]))).collect();
-        for threshold in [0.7, 0.85, 0.95] {
-            let mut found: Vec<_> = space.pairs(&rows, threshold).into_iter().map(|(a, b, _)| (a, b)).collect();
-            found.sort_unstable();
-            let all = (0..rows.len()).flat_map(|a| (a + 1..rows.len()).map(move |b| (a, b)));
-            let alike = |(a, b): &(usize, usize)| f64::from(dot(&probes[*a].parts, &probes[*b].parts)) >= threshold;
-            assert_eq!(found, all.filter(alike).collect::<Vec<_>>(), "{threshold}");
-        }
-        assert!(!space.pairs(&rows, 0.7).is_empty());
     }
 
     #[test]

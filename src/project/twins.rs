@@ -1,39 +1,177 @@
-//! Which sounds are one and the same to the ear: the same recording at another level, rate or codec, or with another tail.
+//! Which sounds are one and the same recording, at another level, polarity, rate or codec, or with more silence around it.
 //!
-//! Two sounds are twins if their joined similarity reaches a threshold and they are about as long as each other. Groups
-//! are what twins join (single linkage), so a group's first and last may be a little further apart.
+//! What sounds alike may well be another recording, and a codec moves a vector further than another take of the same drum
+//! does, so the waveforms themselves are compared: their correlation at the best shift, below [`TOP`] Hz. It follows from
+//! spectra over a common period, whose bins lie at the same frequencies for every sample rate.
+//!
+//! No shift can raise a correlation above the product of the magnitudes, nor above that of the magnitudes gathered in bands
+//! (Cauchy and Schwarz). A [`Print`] holds these bands, and rules out all but a few pairs by one product of 157 numbers.
 
-use super::space::Space;
+use std::f32::consts::FRAC_PI_2;
 
-/// Twins differ in length by this many seconds at most, or by [`PART`] of the longer one: codecs pad, and tails are cut.
-const SECONDS: f64 = 0.1;
-/// See [`SECONDS`].
-const PART: f64 = 0.1;
+use realfft::RealFftPlanner;
+use realfft::num_complex::Complex;
 
-/// Sounds that are the same to the ear.
+use crate::decode::{Pcm, SILENCE};
+
+/// Seconds of a sound that are compared, from its start.
+pub const HEARD: f64 = 20.0;
+/// Frequencies that are compared, in Hz: below them lie offsets, above them codecs and low rates leave little.
+pub const BOTTOM: usize = 20;
+/// See [`BOTTOM`].
+pub const TOP: usize = 10_000;
+/// Longest shift in seconds: silence before the sound, or a codec's delay.
+const SHIFT: f64 = 0.25;
+/// Bands of a [`Print`] for an octave, none narrower than [`NARROWEST`].
+const PER_OCTAVE: f64 = 24.0;
+/// In Hz.
+const NARROWEST: f64 = 8.0;
+/// The bands of two periods are not quite the same.
+const SLACK: f32 = 0.02;
+/// Bands between [`BOTTOM`] and [`TOP`].
+const BANDS: usize = 157;
+/// Multiplied side by side.
+const LANES: usize = 8;
+
+/// The share of each band in a sound, as the square root of its energy: a unit vector, and zeros up to whole lanes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Print([f32; BANDS.next_multiple_of(LANES)]);
+
+impl Print {
+    /// Tells whether two sounds may reach a correlation.
+    pub fn may_reach(&self, other: &Self, correlation: f32) -> bool {
+        let mut lanes = [0.0; LANES];
+        for (a, b) in self.0.as_chunks::<LANES>().0.iter().zip(other.0.as_chunks::<LANES>().0) {
+            for lane in 0..LANES {
+                lanes[lane] += a[lane] * b[lane];
+            }
+        }
+        lanes.into_iter().sum::<f32>() >= correlation - SLACK
+    }
+}
+
+/// A sound's bins up to [`TOP`] Hz over a period of whole seconds, as a unit vector.
+#[derive(Clone, Debug)]
+pub struct Spectrum {
+    period: usize,
+    bins: Vec<Complex<f32>>,
+}
+
+/// Returns the period in seconds within which a sound can be shifted against another that is no longer.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a few seconds, positive")]
+pub fn period(pcm: &Pcm) -> usize {
+    let seconds = pcm.mono.len() as f64 / f64::from(pcm.rate);
+    ((seconds + SHIFT).ceil() as usize).next_power_of_two()
+}
+
+/// Compares waveforms; keeps the tables of its transforms.
+pub struct Comparer {
+    planner: RealFftPlanner<f32>,
+    edges: Vec<f64>,
+}
+
+impl Default for Comparer {
+    fn default() -> Self {
+        let ratio = (1.0 / PER_OCTAVE).exp2();
+        let next = |edge: &f64| Some((edge * ratio).max(edge + NARROWEST));
+        let edges = std::iter::successors(Some(BOTTOM as f64), next).take_while(|edge| *edge < TOP as f64).collect();
+        Self { planner: RealFftPlanner::new(), edges }
+    }
+}
+
+impl Comparer {
+    /// Analyses a sound over a period of at least its own; none if there is nothing between [`BOTTOM`] and [`TOP`].
+    pub fn spectrum(&mut self, pcm: &Pcm, period: usize) -> Option<Spectrum> {
+        let length = usize::try_from(pcm.rate).ok()? * period;
+        let transform = self.planner.plan_fft_forward(length);
+        let mut sound = pcm.mono.clone();
+        sound.resize(length, 0.0);
+        let mut bins = transform.make_output_vec();
+        transform.process(&mut sound, &mut bins).ok()?;
+        bins.truncate(TOP * period);
+        let audible = bins.len().min(BOTTOM * period);
+        bins[..audible].fill(Complex::default());
+        let energy: f64 = bins.iter().map(|bin| f64::from(bin.norm_sqr())).sum();
+        // The energy of a bin grows with the square of the sounding samples at least.
+        if !energy.is_finite() || energy < f64::from(SILENCE).powi(2) {
+            return None;
+        }
+        #[expect(clippy::cast_possible_truncation, reason = "not zero, not infinite")]
+        let scale = (1.0 / energy.sqrt()) as f32;
+        bins.iter_mut().for_each(|bin| *bin *= scale);
+        Some(Spectrum { period, bins })
+    }
+
+    /// Gathers a spectrum in bands.
+    pub fn print(&self, spectrum: &Spectrum) -> Print {
+        let mut bands = [0.0; BANDS.next_multiple_of(LANES)];
+        let mut band = 0;
+        for (k, bin) in spectrum.bins.iter().enumerate() {
+            let frequency = k as f64 / spectrum.period as f64;
+            while self.edges.get(band + 1).is_some_and(|edge| *edge <= frequency) {
+                band += 1;
+            }
+            bands[band] += bin.norm_sqr();
+        }
+        Print(bands.map(f32::sqrt))
+    }
+
+    /// Returns the correlation of two sounds, of either polarity, at the best shift: 0..=1. Their periods must be the same.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "fewer samples than the period has")]
+    pub fn correlation(&mut self, a: &Spectrum, b: &Spectrum) -> f32 {
+        // Three samples at least for the shortest wave, so that a parabola meets its top.
+        let length = (2 * TOP * a.period + 1).next_power_of_two() * 2;
+        let transform = self.planner.plan_fft_inverse(length);
+        let mut product = transform.make_input_vec();
+        for (out, (a, b)) in product.iter_mut().zip(a.bins.iter().zip(&b.bins)) {
+            *out = a * b.conj();
+        }
+        let mut shifted = transform.make_output_vec();
+        if transform.process(&mut product, &mut shifted).is_err() {
+            return 0.0;
+        }
+        let furthest = (SHIFT * length as f64 / a.period as f64) as usize;
+        let at = |place: usize| shifted[place % length].abs();
+        let places = (0..=furthest).chain(length - furthest..length);
+        let best = places.max_by(|x, y| at(*x).total_cmp(&at(*y))).unwrap_or_default();
+        let [before, top, after] = [best + length - 1, best, best + 1].map(at);
+        let bend = before - 2.0 * top + after;
+        let peak = if bend < 0.0 { top - (before - after).powi(2) / (8.0 * bend) } else { top };
+        // The inverse transform counts each bin twice, the unit vectors each once.
+        (peak / 2.0).clamp(0.0, 1.0)
+    }
+}
+
+/// How alike two recordings are by their correlation: the correlation of either with the mean of both, 0..=1.
+pub fn similarity(correlation: f32) -> f32 {
+    (correlation.clamp(0.0, 1.0).acos().min(FRAC_PI_2) / 2.0).cos()
+}
+
+/// The correlation behind a [`similarity`].
+pub fn correlation(similarity: f64) -> f64 {
+    2.0 * similarity * similarity - 1.0
+}
+
+/// Sounds that are one recording.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Twins {
-    /// Their places in the rows asked about, in order.
+    /// Their places among the sounds asked about, in order.
     pub places: Vec<usize>,
-    /// Similarity of the two that are least alike among those that joined the group, in -1..=1.
+    /// Similarity of the two that are least alike among those that joined the group, in 0..=1.
     pub similarity: f32,
 }
 
-/// Finds the twins among `rows` of a space, of which each is `seconds` long; groups come with the most alike first.
-pub fn twins(space: &Space, rows: &[usize], seconds: &[f64], threshold: f64) -> Vec<Twins> {
-    let links = space.pairs(rows, threshold).into_iter().filter(|(a, b, _)| {
-        let [short, long] = [seconds[*a].min(seconds[*b]), seconds[*a].max(seconds[*b])];
-        long - short <= SECONDS.max(PART * long)
-    });
-    let mut leaders: Vec<usize> = (0..rows.len()).collect();
-    let mut least = vec![f32::INFINITY; rows.len()];
+/// Groups `count` sounds by what links them (single linkage): two places and their similarity. The most alike come first.
+pub fn twins(count: usize, links: &[(usize, usize, f32)]) -> Vec<Twins> {
+    let mut leaders: Vec<usize> = (0..count).collect();
+    let mut least = vec![f32::INFINITY; count];
     for (a, b, similarity) in links {
-        let (a, b) = (leader(&mut leaders, a), leader(&mut leaders, b));
-        least[a] = least[a].min(least[b]).min(similarity);
+        let (a, b) = (leader(&mut leaders, *a), leader(&mut leaders, *b));
+        least[a] = least[a].min(least[b]).min(*similarity);
         leaders[b] = a;
     }
-    let mut groups: Vec<Vec<usize>> = vec![Vec::new(); rows.len()];
-    for place in 0..rows.len() {
+    let mut groups: Vec<Vec<usize>> = vec![Vec::new(); count];
+    for place in 0..count {
         groups[leader(&mut leaders, place)].push(place);
     }
     let groups = groups.into_iter().zip(least).filter(|(places, _)| places.len() > 1);
@@ -53,35 +191,101 @@ fn leader(leaders: &mut [usize], mut place: usize) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
-    use half::f16;
-
     use super::*;
-    use crate::project::space::Heard;
+    use crate::decode::resample::{Filter, Resampler};
 
-    /// A direction in the plane of two of eight axes, in degrees.
-    fn direction(axis: usize, degrees: f32) -> Vec<f16> {
-        let mut vector = vec![f16::ZERO; 8];
-        vector[axis] = f16::from_f32(degrees.to_radians().cos());
-        vector[axis + 1] = f16::from_f32(degrees.to_radians().sin());
-        vector
+    const RATE: u32 = 44_100;
+
+    /// A struck sound: partials that fade, and a burst of noise.
+    fn struck(pitch: f32, seed: u32) -> Vec<f32> {
+        let mut state = seed;
+        (0..RATE / 2)
+            .map(|n| {
+                let t = n as f32 / RATE as f32;
+                let tone = |partial: f32| {
+                    (-4.0 * partial * t).exp() * (std::f32::consts::TAU * pitch * partial * t).sin() / partial
+                };
+                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                let noise = state as f32 / u32::MAX as f32 - 0.5;
+                0.3 * (tone(1.0) + tone(2.3) + tone(4.1)) + 0.3 * (-30.0 * t).exp() * noise
+            })
+            .collect()
+    }
+
+    fn pcm(mono: Vec<f32>, rate: u32) -> Pcm {
+        Pcm { rate, start: 0.0, mono }
+    }
+
+    /// Compares two sounds, and checks that the prints promise no less.
+    fn compare(a: &Pcm, b: &Pcm) -> f32 {
+        let mut comparer = Comparer::default();
+        let common = period(a).max(period(b));
+        let [x, y] = [a, b].map(|sound| comparer.spectrum(sound, common).unwrap());
+        let correlation = comparer.correlation(&x, &y);
+        let [x, y] = [a, b].map(|sound| comparer.spectrum(sound, period(sound)).unwrap());
+        assert!(comparer.print(&x).may_reach(&comparer.print(&y), correlation));
+        correlation
     }
 
     #[test]
-    fn what_is_alike_and_as_long_is_one_group_and_chains_join() {
-        // 5 degrees apart is a cosine of 0.996, 10 is one of 0.985.
-        let vectors =
-            [(0, 0.0), (4, 0.0), (0, 5.0), (0, 10.0), (4, 2.0), (2, 40.0), (0, 5.0)].map(|(a, d)| direction(a, d));
-        let heard: Vec<Heard> = vectors.iter().map(|pooled| Heard { pooled, descriptors: None }).collect();
-        let space = Space::build(&heard, &Arc::default(), 0.0);
-        let rows: Vec<usize> = (0..vectors.len()).collect();
-        let found = |seconds: &[f64]| twins(&space, &rows, seconds, 0.99);
-        let groups = found(&[2.0, 0.3, 2.1, 2.0, 0.35, 1.0, 9.0]);
+    fn one_recording_is_known_at_any_level_polarity_rate_and_place() {
+        let sound = pcm(struck(220.0, 1), RATE);
+        let turned = pcm(sound.mono.iter().map(|s| s * -0.01).collect(), RATE);
+        let later = pcm([vec![0.0; 9_001], sound.mono.clone()].concat(), RATE);
+        let longer = pcm([sound.mono.clone(), vec![0.0; 3 * RATE as usize]].concat(), RATE);
+        assert!([&sound, &turned, &later, &longer].map(|other| compare(&sound, other)).into_iter().all(|c| c > 0.999));
+        for rate in [22_050, 32_000, 48_000, 96_000] {
+            let other = Resampler::new(rate, Filter::AnyHighQuality).convert(&sound.mono, RATE).unwrap().into_owned();
+            // Half a sample late, as a codec may be, and with its band ending where this one's rate says.
+            let other = other.windows(2).map(|pair| pair[0].midpoint(pair[1])).collect();
+            assert!(compare(&sound, &pcm(other, rate)) > 0.98, "{rate}");
+        }
+    }
+
+    #[test]
+    fn another_pitch_tempo_or_take_is_another_recording() {
+        let sound = pcm(struck(220.0, 1), RATE);
+        // A third of a semitone.
+        assert!(compare(&sound, &pcm(struck(224.0, 1), RATE)) < 0.9);
+        let noise = |seed| pcm(struck(0.0, seed), RATE);
+        assert!(compare(&noise(1), &noise(2)) < 0.3);
+        let hits = |every: usize| {
+            let mut loop_of_hits = vec![0.0; 2 * RATE as usize];
+            for (n, hit) in
+                (0..5).flat_map(|hit| struck(220.0, hit).into_iter().enumerate().map(move |(n, s)| (n, (hit, s))))
+            {
+                if let Some(place) = loop_of_hits.get_mut(n + hit.0 as usize * every) {
+                    *place += hit.1;
+                }
+            }
+            pcm(loop_of_hits, RATE)
+        };
+        // 120 and 121 beats a minute.
+        assert!(compare(&hits(11_025), &hits(10_934)) < 0.9);
+    }
+
+    #[test]
+    fn silence_and_what_cannot_be_heard_have_no_spectrum() {
+        let mut comparer = Comparer::default();
+        let mut none = |mono: Vec<f32>| comparer.spectrum(&pcm(mono, RATE), 1).is_none();
+        assert!(none(vec![]) && none(vec![0.0; 1000]) && none(vec![1e-9; 1000]) && none(vec![f32::NAN; 1000]));
+        assert_eq!(comparer.edges.len(), BANDS);
+    }
+
+    #[test]
+    fn similarity_is_the_correlation_with_the_mean_and_back() {
+        assert!((similarity(1.0) - 1.0).abs() < 1e-6 && (similarity(0.0) - 0.5_f32.sqrt()).abs() < 1e-6);
+        for correlated in [0.5, 0.9, 0.96, 0.99] {
+            assert!((correlation(similarity(correlated).into()) - f64::from(correlated)).abs() < 1e-5);
+        }
+    }
+
+    #[test]
+    fn what_is_linked_is_one_group_and_chains_join() {
+        let groups = twins(7, &[(0, 2, 0.996), (1, 4, 0.999), (2, 3, 0.992)]);
         let places: Vec<&[usize]> = groups.iter().map(|twins| twins.places.as_slice()).collect();
-        assert_eq!(places, [&[1, 4][..], &[0, 2, 3]], "the last sounds like the third, but is far longer");
-        assert!((groups[0].similarity - 0.9994).abs() < 1e-3 && (groups[1].similarity - 0.9962).abs() < 1e-3);
-        assert!(found(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0]).is_empty());
-        assert!(twins(&space, &[], &[], 0.99).is_empty());
+        assert_eq!(places, [&[1, 4][..], &[0, 2, 3]]);
+        assert!((groups[0].similarity - 0.999).abs() < 1e-6 && (groups[1].similarity - 0.992).abs() < 1e-6);
+        assert!(twins(3, &[]).is_empty() && twins(0, &[]).is_empty());
     }
 }
