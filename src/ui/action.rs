@@ -10,7 +10,7 @@ use bevy::prelude::*;
 use bevy_egui::egui::{self, Key, KeyboardShortcut, Modifiers};
 
 use super::layout::Sizes;
-use super::shown::Column;
+use super::shown::{Column, Only};
 use crate::decode::descriptors::Group;
 use crate::map::{Arrangement, ColourBy};
 
@@ -121,8 +121,8 @@ pub enum Action {
     LeaveSearch,
     /// Shows one folder, or all.
     Folder(Option<PathBuf>),
-    /// Shows what was kept, or all.
-    Kept(bool),
+    /// Shows the sounds of one state, wherever they lie.
+    Only(Only),
     /// Opens or closes a branch of the folders.
     Branch(PathBuf),
     /// Sorts by a column; once more turns the order.

@@ -119,6 +119,13 @@ pub fn word(ui: &Ui, rect: Rect, text: &str, label: &str, hint: &str, tone: Tone
     response
 }
 
+/// A button that is a few words in a line of small text.
+pub fn link(ui: &Ui, rect: Rect, text: &str, hint: &str, theme: &Theme) -> Response {
+    let response = control(ui, rect, text, hint, Tone::Plain);
+    line(ui, rect, Align2::LEFT_CENTER, text, theme::regular(11.0), Tone::Off.colour(theme, response.hovered()));
+    response
+}
+
 /// A button that is an icon in the middle of `rect`.
 pub fn icon(ui: &Ui, rect: Rect, glyph: &str, label: &str, hint: &str, tone: Tone, theme: &Theme) -> Response {
     let response = control(ui, rect, label, hint, tone);

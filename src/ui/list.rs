@@ -148,12 +148,13 @@ pub(super) fn hint(what: &str, keys: &str) -> String {
 fn scope(view: &View) -> String {
     let filter = &view.session.place.filter;
     let folder = filter.folder.as_ref().and_then(|f| f.file_name()).map(|n| n.to_string_lossy().into_owned());
-    let within = if filter.kept { Some("kept".to_owned()) } else { folder };
+    let only = filter.only.map(|only| only.name().to_lowercase());
     let n = view.shown.len();
     if view.session.place.like.is_some() {
         let text = filter.text.trim();
         let searched = if text.is_empty() { "everywhere".to_owned() } else { format!("among “{text}”") };
-        let within = within.map_or(searched, |folder| format!("in {folder}"));
+        let only = only.map(|only| format!("among {only} sounds"));
+        let within = only.or(folder.map(|folder| format!("in {folder}"))).unwrap_or(searched);
         let state = match view.exact {
             None => "looking",
             Some(true) => "exact",
@@ -161,11 +162,12 @@ fn scope(view: &View) -> String {
         };
         return format!("{within} · {state}");
     }
-    let within = within.map(|folder| format!(" in {folder}")).unwrap_or_default();
+    let only = only.map(|only| format!("{only} ")).unwrap_or_default();
+    let within = folder.map(|folder| format!(" in {folder}")).unwrap_or_default();
     let marked = view.session.marked.len();
     let marked = if marked > 1 { format!(" · {} selected", controls::count(marked)) } else { String::new() };
     let sounds = if n == 1 { "sound" } else { "sounds" };
-    format!("{} {sounds}{within}{marked}", controls::count(n))
+    format!("{} {only}{sounds}{within}{marked}", controls::count(n))
 }
 
 fn search(ui: &mut Ui, rect: Rect, view: &View, actions: &mut Vec<Action>) {

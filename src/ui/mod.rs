@@ -523,14 +523,7 @@ fn show(ui: &mut Ui, views: &Views, map: &Map, actions: &mut Vec<Action>) -> Are
     let seconds = |sample: Entity| views.samples.get(sample).ok()?.0.map(AudioInfo::seconds);
 
     let counts = shown.counts();
-    let tree = sources::View {
-        branches: &views.branches.0,
-        filter: &session.place.filter,
-        samples: counts.samples + counts.missing,
-        kept: counts.kept,
-        theme,
-        keys: &keys,
-    };
+    let tree = sources::View { branches: &views.branches.0, filter: &session.place.filter, counts, theme, keys: &keys };
     section(ui, "sources", sections.sources, theme, |ui| sources::show(ui, &tree, actions));
 
     let selected = session.place.selected;

@@ -324,11 +324,11 @@ pub(super) fn respond(
             }
             Action::Folder(folder) => {
                 session.place.filter.folder.clone_from(folder);
-                session.place.filter.kept = false;
+                session.place.filter.only = None;
                 session.jump(Jump::Offset(0.0));
             }
-            Action::Kept(kept) => {
-                session.place.filter.kept = *kept;
+            Action::Only(only) => {
+                session.place.filter.only = Some(*only);
                 session.place.filter.folder = None;
                 session.jump(Jump::Offset(0.0));
             }

@@ -54,6 +54,39 @@ pub struct Sort {
     pub descending: bool,
 }
 
+/// Samples of one state, wherever they lie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Only {
+    /// Those the user keeps.
+    Kept,
+    /// Those that could not be read or decoded.
+    Unreadable,
+    /// Those that are gone.
+    Missing,
+}
+
+impl Only {
+    /// All of them, in the order in which they are offered.
+    pub const ALL: [Self; 3] = [Self::Kept, Self::Unreadable, Self::Missing];
+
+    /// What they are called.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Kept => "Kept",
+            Self::Unreadable => "Unreadable",
+            Self::Missing => "Missing",
+        }
+    }
+
+    fn holds(self, row: &Row) -> bool {
+        match self {
+            Self::Kept => row.kept,
+            Self::Unreadable => row.failed.is_some() && !row.known && !row.missing,
+            Self::Missing => row.missing,
+        }
+    }
+}
+
 /// Which samples are shown.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Filter {
@@ -61,14 +94,14 @@ pub struct Filter {
     pub text: String,
     /// This folder and those below it.
     pub folder: Option<PathBuf>,
-    /// Only what was kept.
-    pub kept: bool,
+    /// Those of one state.
+    pub only: Option<Only>,
 }
 
 impl Filter {
     /// Tells whether everything is shown.
     pub fn is_open(&self) -> bool {
-        self.text.trim().is_empty() && self.folder.is_none() && !self.kept
+        self.text.trim().is_empty() && self.folder.is_none() && self.only.is_none()
     }
 }
 
@@ -169,6 +202,17 @@ pub struct Counts {
     pub kept: usize,
 }
 
+impl Counts {
+    /// How many are in a state.
+    pub fn of(&self, only: Only) -> usize {
+        match only {
+            Only::Kept => self.kept,
+            Only::Unreadable => self.unreadable,
+            Only::Missing => self.missing,
+        }
+    }
+}
+
 impl Shown {
     /// Number of rows shown.
     pub fn len(&self) -> usize {
@@ -232,7 +276,7 @@ impl Shown {
         // A longer text matches nothing that the shorter one did not, but for one that says what must not be there.
         let narrower = (same_likeness
             && likeness.is_none()
-            && self.filter.kept == filter.kept
+            && self.filter.only == filter.only
             && self.filter.folder == filter.folder
             && !self.filter.text.trim().is_empty()
             && !filter.text.contains(SIGNS)
@@ -437,7 +481,7 @@ impl Shown {
         step(&mut self.counts.samples, !row.missing);
         step(&mut self.counts.analysed, row.analysed && !row.missing);
         step(&mut self.counts.failed, row.failed.is_some() && !row.missing);
-        step(&mut self.counts.unreadable, row.failed.is_some() && !row.known && !row.missing);
+        step(&mut self.counts.unreadable, Only::Unreadable.holds(row));
         step(&mut self.counts.missing, row.missing);
         step(&mut self.counts.kept, row.kept);
         let Some(folder) = row.path.parent() else { return };
@@ -458,7 +502,9 @@ fn passes(
     matcher: &mut Matcher,
     buffer: &mut Vec<char>,
 ) -> Option<f32> {
-    if filter.kept && !row.kept || filter.folder.as_ref().is_some_and(|folder| !row.path.starts_with(folder)) {
+    if filter.only.is_some_and(|only| !only.holds(row))
+        || filter.folder.as_ref().is_some_and(|folder| !row.path.starts_with(folder))
+    {
         return None;
     }
     if needed == 0 && pattern.atoms.is_empty() {

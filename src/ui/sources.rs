@@ -11,7 +11,7 @@ use bevy_egui::egui::{
 use super::action::Action;
 use super::controls::{self, Strip, Tone};
 use super::list::hint;
-use super::shown::Filter;
+use super::shown::{Counts, Filter, Only};
 use super::theme::{self, HEADING, PADDING, Theme, icon};
 
 /// Height of a line in points.
@@ -104,10 +104,8 @@ pub struct View<'a> {
     pub branches: &'a [Branch],
     /// What is shown in the list.
     pub filter: &'a Filter,
-    /// Number of all samples, and of those the user keeps.
-    pub samples: usize,
-    /// Samples that the user keeps.
-    pub kept: usize,
+    /// How many samples there are of each state.
+    pub counts: Counts,
     /// Colours.
     pub theme: &'a Theme,
     /// The keys of an action as text.
@@ -128,10 +126,15 @@ pub fn show(ui: &mut Ui, view: &View, actions: &mut Vec<Action>) {
     }
     let mut child = ui.new_child(UiBuilder::new().max_rect(rest).id_salt("tree"));
     child.set_clip_rect(rest.intersect(ui.clip_rect()));
-    let all = [("All sounds", view.samples, Action::Folder(None), view.filter.folder.is_none() && !view.filter.kept)];
-    let kept = ("Kept", view.kept, Action::Kept(true), view.filter.kept);
+    let chosen = view.filter.only;
+    let open = view.filter.folder.is_none() && chosen.is_none();
+    let all = ("All sounds", view.counts.samples + view.counts.missing, Action::Folder(None), open);
+    // What is wrong with none is no source.
+    let offered = |only: &Only| *only == Only::Kept || chosen == Some(*only) || view.counts.of(*only) > 0;
+    let states = Only::ALL.into_iter().filter(offered);
+    let states = states.map(|only| (only.name(), view.counts.of(only), Action::Only(only), chosen == Some(only)));
     ScrollArea::vertical().auto_shrink(false).id_salt("sources").show(&mut child, |ui| {
-        for (name, count, action, chosen) in all.into_iter().chain([kept]) {
+        for (name, count, action, chosen) in std::iter::once(all).chain(states) {
             let (line, response) = ui.allocate_exact_size(vec2(rest.width(), LINE), Sense::click());
             response.widget_info(|| WidgetInfo::selected(WidgetType::SelectableLabel, true, chosen, name));
             ground(ui, line, chosen, &response, theme);

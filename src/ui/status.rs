@@ -9,7 +9,7 @@ use bevy_egui::egui::{Align2, Rect, Ui, pos2, vec2};
 use super::action::Action;
 use super::controls::{self, Strip, Tone};
 use super::list::hint;
-use super::shown::{Counts, Shown};
+use super::shown::{Counts, Only, Shown};
 use super::theme::{self, Theme, icon};
 use crate::embed::{Analysis, Undescribed};
 use crate::sample::{Guest, Missing, Recording, Sample};
@@ -172,18 +172,23 @@ fn progress(ui: &Ui, strip: &mut Strip, view: &View, actions: &mut Vec<Action>) 
             say(strip, &format!("{speed:.0} files/s{left}"), theme.muted);
         }
     } else {
-        let mut text = match state.counts.samples {
+        let text = match state.counts.samples {
             0 if state.listing => "Looking for sounds".to_owned(),
             0 => "No sounds yet".to_owned(),
             1 => "1 sound".to_owned(),
             n => format!("{} sounds", controls::count(n)),
         };
-        for (n, what) in [(state.counts.unreadable, "unreadable"), (state.counts.missing, "missing")] {
-            if n > 0 {
-                text = format!("{text} · {} {what}", controls::count(n));
+        say(strip, &text, theme.muted);
+        for only in [Only::Unreadable, Only::Missing].into_iter().filter(|only| state.counts.of(*only) > 0) {
+            let text = format!("{} {}", controls::count(state.counts.of(only)), only.name().to_lowercase());
+            let width = ui.painter().layout_no_wrap(text.clone(), theme::regular(11.0), theme.muted).size().x;
+            let rect = strip.left(width.min(strip.rest().width()) + 1.0);
+            let response = controls::link(ui, rect, &text, "List them and why", theme);
+            strip.left(14.0);
+            if response.clicked() {
+                actions.push(Action::Only(only));
             }
         }
-        say(strip, &text, theme.muted);
     }
 }
 

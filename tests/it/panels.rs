@@ -351,6 +351,25 @@ fn keeping_and_switches_are_seen_undone_and_remembered() {
 }
 
 #[test]
+fn what_is_unreadable_or_missing_can_be_listed_alone() {
+    let mut panels = Panels::open(4);
+    let folder = panels.root.path().join("sounds");
+    assert!(panels.harness.query_by_label("Missing").is_none(), "nothing is wrong yet");
+    std::fs::write(folder.join("broken.wav"), b"RIFF").unwrap();
+    std::fs::remove_file(folder.join("sound 002.wav")).unwrap();
+    panels.harness.state_mut().world_mut().write_message(AddFolder { path: folder, follow: false });
+    panels.until("both are seen", |panels| panels.harness.query_by_label("1 unreadable").is_some());
+    panels.click("1 unreadable");
+    assert_eq!(panels.rows(), ["broken.wav, unreadable"]);
+    panels.click("1 missing");
+    assert_eq!(panels.rows(), ["sound 002.wav, missing"]);
+    panels.click("Unreadable");
+    assert_eq!(panels.rows(), ["broken.wav, unreadable"]);
+    panels.click("All sounds");
+    assert_eq!(panels.rows().len(), 8);
+}
+
+#[test]
 fn a_region_that_is_drawn_is_played_over_and_over() {
     let mut panels = Panels::open(5);
     panels.click_row("sound 004.wav");
