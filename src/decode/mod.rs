@@ -5,6 +5,7 @@
 //! is known already is recognised before anything is decoded.
 
 pub mod descriptors;
+mod edits;
 mod features;
 mod loudness;
 mod peaks;

@@ -16,10 +16,11 @@ use symphonia::core::formats::probe::Hint;
 use symphonia::core::formats::well_known::{FORMAT_ID_MP1, FORMAT_ID_MP2, FORMAT_ID_MP3};
 use symphonia::core::formats::{FormatOptions, FormatReader, SeekMode, SeekTo, TrackType};
 use symphonia::core::io::{MediaSource, MediaSourceStream, MediaSourceStreamOptions};
-use symphonia::core::meta::MetadataOptions;
+use symphonia::core::meta::{MetadataOptions, RawValue};
 use symphonia::core::packet::Packet;
 use symphonia::core::units::{Duration, TimeBase, Timestamp};
 
+use super::edits::{self, Edit, Length};
 use super::{DecodeError, downmix, riff};
 
 /// Sample rates that a sound file can sensibly state, in Hz.
@@ -118,6 +119,8 @@ pub struct Stream {
     jumped: bool,
     /// In MPEG audio, where the frames end that its header counts or that are guessed from the first frames' bitrate.
     counted: Option<i64>,
+    /// The part of an MP4 track that is heard.
+    edit: Option<Edit>,
 }
 
 impl Stream {
@@ -152,12 +155,18 @@ impl Stream {
         if let Some(ending) = ending.and_then(OsStr::to_str) {
             hint.with_extension(ending);
         }
+        let mut source = source;
+        let edit = if source.is_seekable() { edits::edit_list(&mut *source)? } else { None };
         let stream = MediaSourceStream::new(source, MediaSourceStreamOptions::default());
-        let format = symphonia::default::get_probe()
+        let mut format = symphonia::default::get_probe()
             .probe(&hint, stream, FormatOptions::default(), MetadataOptions::default())
             .map_err(unreadable)?;
         let (track, decoder) = decoder_for(format.as_ref(), decoders)?;
         let counted = counted(format.as_ref());
+        let edit = edit.filter(|edit| edit.start > 0).or_else(|| itunes(format.as_mut())).or(edit);
+        // One that leaves nothing to hear is wrong.
+        let whole = format.tracks().iter().find(|each| each.id == track).and_then(|each| each.duration);
+        let edit = edit.filter(|edit| whole.is_none_or(|whole| edit.start < ticks(whole)));
         Ok(Self {
             format,
             decoder,
@@ -174,6 +183,7 @@ impl Stream {
             wanted: 0,
             jumped: false,
             counted,
+            edit,
         })
     }
 
@@ -257,7 +267,12 @@ impl Stream {
         // Opus leaves out the start of its first packet without saying so.
         let lead = ticks(packet.trim_start).max(ticks(packet.dur) - ticks(packet.trim_end) - length);
         let time = packet.pts.get().saturating_add(lead);
-        let origin = *self.origin.get_or_insert(time);
+        let origin = self.origin.unwrap_or_else(|| {
+            let before = self.edit.map_or(0, |edit| edit.start);
+            self.position = -self.scale(before, true).unwrap_or(0);
+            time.saturating_add(before)
+        });
+        self.origin = Some(origin);
         if std::mem::take(&mut self.jumped)
             && let Some(frame) = self.scale(time.saturating_sub(origin), true)
         {
@@ -266,6 +281,24 @@ impl Stream {
         let early = usize::try_from(self.wanted.saturating_sub(self.position).max(0)).unwrap_or(usize::MAX);
         self.position = self.position.saturating_add_unsigned(frames as u64);
         early.min(frames)
+    }
+
+    /// Of the `frames` of a packet that has been placed, those at its end that are padding.
+    fn beyond(&self, packet: &Packet, frames: usize) -> usize {
+        let Some(edit) = self.edit else { return 0 };
+        let track = self.format.tracks().iter().find(|track| track.id == self.track);
+        let end = packet.pts.get().saturating_add(ticks(packet.dur));
+        let is_last = track.and_then(|track| track.duration).is_some_and(|whole| end >= ticks(whole));
+        let said = self.scale(ticks(packet.dur), true).filter(|said| is_last && *said > 0);
+        let in_packet = said.and_then(|said| frames.checked_sub(usize::try_from(said).ok()?)).unwrap_or(0);
+        let end = match edit.length {
+            Some(Length::Ticks(length)) => self.scale(length, true),
+            #[expect(clippy::cast_possible_truncation, reason = "a number of frames")]
+            Some(Length::Seconds(length)) => self.spec.map(|(rate, _)| (length * f64::from(rate)).ceil() as i64),
+            None => None,
+        };
+        let in_edit = end.map_or(0, |end| usize::try_from(self.position.saturating_sub(end)).unwrap_or(0));
+        in_packet.max(in_edit).min(frames)
     }
 
     /// Packets that could not be decoded so far.
@@ -281,7 +314,7 @@ impl Stream {
     /// # Errors
     /// The file could not be read, or is damaged beyond use.
     pub fn next_block(&mut self) -> Result<Option<Block<'_>>, DecodeError> {
-        let (rate, channels, early) = loop {
+        let (rate, channels, heard) = loop {
             let mut packet = match self.format.next_packet() {
                 Ok(Some(packet)) => packet,
                 Ok(None) => return self.end(),
@@ -330,8 +363,12 @@ impl Stream {
                         self.block.extend(mean.iter().flat_map(|sample| std::iter::repeat_n(*sample, channels)));
                     }
                     let early = self.place(&packet, frames);
-                    if early < frames {
-                        break (rate, channels, early * channels);
+                    let late = self.beyond(&packet, frames);
+                    if late == frames {
+                        return self.end();
+                    }
+                    if early + late < frames {
+                        break (rate, channels, early * channels..(frames - late) * channels);
                     }
                 }
                 Err(Error::DecodeError(_) | Error::IoError(_) | Error::ResetRequired) => {
@@ -343,7 +380,7 @@ impl Stream {
             }
         };
         self.wanted = 0;
-        let samples = &mut self.block[early..];
+        let samples = &mut self.block[heard];
         // Float files can hold anything; one NaN, or what overflows when squared, would spoil every sum it meets.
         for sample in &mut *samples {
             *sample = if (-LOUDEST..=LOUDEST).contains(sample) { *sample } else { 0.0 };
@@ -371,6 +408,15 @@ fn counted(format: &dyn FormatReader) -> Option<i64> {
     let mpeg = [FORMAT_ID_MP1, FORMAT_ID_MP2, FORMAT_ID_MP3].contains(&format.format_info().format);
     let track = format.default_track(TrackType::Audio).filter(|_| mpeg)?;
     i64::try_from(track.num_frames?.saturating_add(u64::from(track.padding.unwrap_or(0)))).ok()
+}
+
+/// What iTunes wrote about the part that is heard.
+fn itunes(format: &mut dyn FormatReader) -> Option<Edit> {
+    let mut metadata = format.metadata();
+    let tags = &metadata.skip_to_latest()?.media.tags;
+    let tag = tags.iter().find(|tag| tag.raw.key.ends_with("iTunSMPB"))?;
+    let RawValue::String(text) = &tag.raw.value else { return None };
+    edits::itunes(text)
 }
 
 fn ticks(duration: Duration) -> i64 {
