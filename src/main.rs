@@ -12,7 +12,15 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     forbid_telemetry();
-    let arguments = Arguments::parse();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        // Help was asked for, or the version.
+        Err(text) if !text.use_stderr() => text.exit(),
+        Err(error) => {
+            cli::tell(format_args!("soundkin: {}", cli::wrong_usage(&error, std::env::args_os())));
+            return ExitCode::from(2);
+        }
+    };
     // What a decoder thinks of a bad file reaches the user as that file's reason, once.
     let level = if arguments.verbosity() > 1 { "warn,soundkin=debug" } else { "warn,symphonia=off" };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));

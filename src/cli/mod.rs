@@ -15,6 +15,7 @@ mod record;
 mod similar;
 mod watch;
 
+use std::ffi::OsString;
 use std::fmt::Display;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -24,7 +25,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::{Result, anyhow, bail};
 use base64::Engine as _;
 use bevy::prelude::*;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
@@ -116,6 +117,29 @@ pub fn run(arguments: Arguments) -> Result<()> {
         Some(Verb::Models) => models::run(&common),
         Some(Verb::Doctor) => doctor::run(&common),
     }
+}
+
+/// What is wrong with the arguments, in one line.
+pub fn wrong_usage(error: &clap::Error, arguments: impl Iterator<Item = OsString>) -> String {
+    let mut said = String::new();
+    for line in error.render().to_string().lines().map(str::trim) {
+        let line = line.trim_start_matches("error: ").trim_start_matches("tip: ");
+        if line.is_empty() || line.starts_with("Usage: ") || line.starts_with("For more information") {
+            continue;
+        }
+        said += if said.is_empty() {
+            ""
+        } else if said.ends_with(':') {
+            " "
+        } else {
+            "; "
+        };
+        said += line;
+    }
+    let command = Arguments::command();
+    let mut verbs = arguments.filter_map(|argument| Some(command.find_subcommand(argument)?.get_name().to_owned()));
+    let verb = verbs.next().map(|verb| verb + " ").unwrap_or_default();
+    format!("{said}; see `soundkin {verb}--help`")
 }
 
 impl Arguments {

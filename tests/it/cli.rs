@@ -218,8 +218,12 @@ fn small_things_of_the_contract_hold() {
     let most = similar["neighbours"][0]["similarity"].as_f64().unwrap();
     assert!((0.9999..=1.0).contains(&most), "{most}");
     let usage = [&["record", "take.mp3"][..], &["record", "--pre-roll", "61"], &["record", "--seconds", "0"]];
-    for arguments in usage {
-        assert_eq!(soundkin(&library).args(arguments).output().unwrap().status.code(), Some(2), "{arguments:?}");
+    for arguments in usage.into_iter().chain([&["similar"][..], &["list", "--soft", "name"], &["nowhere", "-Z"]]) {
+        let output = soundkin(&library).args(arguments).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!((output.status.code(), said.lines().count()), (Some(2), 1), "{arguments:?}: {said}");
+        let verb = if arguments[0] == "nowhere" { "" } else { &format!("{} ", arguments[0]) };
+        assert!(said.ends_with(&format!("; see `soundkin {verb}--help`\n")), "{said}");
     }
     let output = soundkin(&library).args(["embed", "nowhere.wav"]).output().unwrap();
     assert_eq!(error_line(&output).matches("nowhere.wav").count(), 1);
