@@ -211,8 +211,9 @@ fn print(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()> {
     }
 }
 
-/// Writes a line to stderr, if anybody reads it.
+/// Writes a line to stderr, if anybody reads it; whatever a name holds, it stays one line.
 pub fn tell(line: impl Display) {
+    let line = line.to_string().replace(char::is_control, "\u{fffd}");
     let _ = writeln!(io::stderr(), "{line}");
 }
 

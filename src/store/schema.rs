@@ -88,7 +88,7 @@ pub enum StoreError {
         path: PathBuf,
     },
     /// Something else is there.
-    #[error("file is no Soundkin library; name another with --library: {0}")]
+    #[error("is no Soundkin library; name another with --library: {0}")]
     Foreign(PathBuf),
     /// Made by a later version.
     #[error("library has version {found}, this Soundkin knows {known}; update Soundkin: {path}")]
@@ -125,6 +125,7 @@ impl Library {
     /// # Errors
     /// It is in use, no library, newer than this program, or the disk refuses.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
+        refuse_folder(path)?;
         let folder = |source| StoreError::Folder { source, path: path.to_owned() };
         if let Some(parent) = path.parent().filter(|p| !p.as_os_str().is_empty()) {
             std::fs::create_dir_all(parent).map_err(folder)?;
@@ -153,6 +154,7 @@ impl Library {
         if !path.exists() {
             return Err(StoreError::Absent(path.to_owned()));
         }
+        refuse_folder(path)?;
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(path, flags).map_err(|e| sqlite(e, path))?;
         check_owner(&connection, path)?;
@@ -209,6 +211,10 @@ fn lock(path: &Path) -> Result<Lock, StoreError> {
         Err(TryLockError::WouldBlock) => Err(StoreError::InUse(path.to_owned())),
         Err(TryLockError::Error(source)) => Err(failed(source)),
     }
+}
+
+fn refuse_folder(path: &Path) -> Result<(), StoreError> {
+    if path.is_dir() { Err(StoreError::Foreign(path.to_owned())) } else { Ok(()) }
 }
 
 fn check_owner(connection: &Connection, path: &Path) -> Result<(), StoreError> {
@@ -287,6 +293,10 @@ mod tests {
         std::fs::write(&text, "kick, snare, hat, clap, and more words than a header has").unwrap();
         assert!(matches!(Library::open(&text), Err(StoreError::Foreign(_))));
         assert_eq!(std::fs::read_to_string(&text).unwrap().len(), 56);
+        for opened in [Library::open(folder.path()), Library::read(folder.path())] {
+            assert!(matches!(opened, Err(StoreError::Foreign(_))));
+        }
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2, "nothing was made beside them");
     }
 
     #[test]
