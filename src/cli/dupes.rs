@@ -1,6 +1,7 @@
 //! `soundkin dupes`
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -23,8 +24,10 @@ const LEAST: f64 = 0.95;
 const SECONDS: f64 = 0.1;
 /// See [`SECONDS`].
 const PART: f64 = 0.01;
-/// Seconds of spectra that a worker keeps: 80 kB for each.
-const KEPT: usize = 512;
+/// Sounds that a worker compares with all others at a time, so that each of those is listened to once for all of them.
+const TILE: usize = 16;
+/// What is softer than the loudest sample by this factor is silence before the sound.
+const BEFORE: f32 = 1e-3;
 
 #[derive(Args, Debug)]
 pub(super) struct Dupes {
@@ -108,18 +111,23 @@ fn near(common: &Common, contents: &[Content], threshold: f64) -> Result<Vec<Gro
     let bar = common.bar(2 * heard.len());
     let printing = Actor::pool("print", cores, cores, &wake, |stop| {
         let mut listener = Listener::new(stop);
-        move |(place, path): (usize, Arc<Path>)| {
-            let mut listen = || Ok(listener.listen(&path)?.and_then(|pcm| listener.print(&pcm)));
-            let sound = contained(&mut listen).unwrap_or_else(|panic| Err(DecodeError::Panicked(panic)));
-            (place, path, sound)
+        move |(place, paths): (usize, Vec<Arc<Path>>)| {
+            let mut print = || {
+                let Some(pcm) = listener.listen(&paths, 0.0)? else { return Ok(None) };
+                Ok(listener.comparer.print(&pcm).map(|print| (twins::period(&pcm), print)))
+            };
+            (place, contained(&mut print).unwrap_or_else(|panic| Err(DecodeError::Panicked(panic))))
         }
     })?;
     let mut prints: Vec<Option<(usize, Print)>> = vec![None; heard.len()];
-    let jobs = heard.iter().enumerate().filter_map(|(place, content)| Some((place, content.paths.first()?.clone())));
-    printing.work_off(&wake, jobs, |(place, path, sound)| {
+    let jobs = heard.iter().enumerate().map(|(place, content)| (place, content.paths.clone()));
+    printing.work_off(&wake, jobs, |(place, sound)| {
         match sound {
             Ok(print) => prints[place] = print,
-            Err(error) => bar.suspend(|| common.say(&format!("not compared: {error}: {}", path.display()))),
+            Err(error) => {
+                let path = heard[place].paths.first().map(|path| path.display().to_string()).unwrap_or_default();
+                bar.suspend(|| common.say(&format!("not compared: {error}: {path}")));
+            }
         }
         bar.inc(1);
     });
@@ -149,42 +157,52 @@ fn links(
 ) -> Result<Vec<(usize, usize, f32)>> {
     #[expect(clippy::cast_possible_truncation, reason = "between 0 and 1")]
     let least = twins::correlation(threshold) as f32;
-    let sounds = heard.clone();
+    let (sounds, tile) = (heard.clone(), (heard.len() / (4 * cores)).clamp(1, TILE));
     let comparing = Actor::pool("compare", cores, cores, wake, move |stop| {
         let (sounds, mut listener) = (sounds.clone(), Listener::new(stop));
-        // A sound that breaks the comparison has no copies.
-        move |first: usize| contained(|| compare(&sounds, first, least, &mut listener)).unwrap_or_default()
+        move |firsts: Range<usize>| {
+            // A sound that breaks the comparison has no copies.
+            let links = contained(|| compare(&sounds, firsts.clone(), least, &mut listener)).unwrap_or_default();
+            (firsts.len(), links)
+        }
     })?;
     let mut links = Vec::new();
-    comparing.work_off(wake, 0..heard.len(), |found| {
+    let jobs = (0..heard.len()).step_by(tile).map(|first| first..(first + tile).min(heard.len()));
+    comparing.work_off(wake, jobs, |(compared, found)| {
         links.extend(found);
-        bar.inc(1);
+        bar.inc(compared as u64);
     });
     links.sort_by_key(|(a, b, _)| (*a, *b));
     Ok(links)
 }
 
-/// Compares one of the sounds with all behind it.
-fn compare(sounds: &[Heard], first: usize, least: f32, listener: &mut Listener) -> Vec<(usize, usize, f32)> {
-    let a = &sounds[first];
+/// Compares some of the sounds with all behind each.
+fn compare(sounds: &[Heard], firsts: Range<usize>, least: f32, listener: &mut Listener) -> Vec<(usize, usize, f32)> {
     let mut links = Vec::new();
-    for (second, b) in sounds.iter().enumerate().skip(first + 1) {
-        if !as_long(a.seconds, b.seconds) || !a.print.may_reach(&b.print, least) {
-            continue;
-        }
-        let period = a.period.max(b.period);
-        // What can be read no more is no copy.
-        let spectra = [(first, a), (second, b)].map(|(place, sound)| listener.spectrum(place, sound, period));
-        let [Some(x), Some(y)] = spectra else { continue };
-        let correlation = listener.comparer.correlation(&x, &y);
-        if correlation >= least {
-            links.push((first, second, twins::similarity(correlation)));
+    let mut kept = HashMap::new();
+    for (second, b) in sounds.iter().enumerate().skip(firsts.start + 1) {
+        let may = |first: &usize| {
+            let a = &sounds[*first];
+            *first < second && as_long(a.seconds, b.seconds) && a.print.may_reach(&b.print, least)
+        };
+        let mut own = HashMap::new();
+        for first in firsts.clone().filter(may) {
+            let a = &sounds[first];
+            let period = a.period.max(b.period);
+            let x = kept.entry((first, period)).or_insert_with(|| listener.spectrum(a, period));
+            let y = own.entry(period).or_insert_with(|| listener.spectrum(b, period));
+            // What can be read no more is no copy.
+            let (Some(x), Some(y)) = (x, y) else { continue };
+            let Some(correlation) = listener.comparer.correlation(x, y, least) else { continue };
+            if listener.end_alike(a, b, least) {
+                links.push((first, second, twins::similarity(correlation)));
+            }
         }
     }
     links
 }
 
-/// Of sounds that are longer than what is heard of them, the rest may differ unless they are as long.
+/// Sounds that are longer than what is heard of them at a time are copies only if they are as long.
 fn as_long(a: f64, b: f64) -> bool {
     a.max(b) <= HEARD || (a - b).abs() <= SECONDS.max(PART * a.max(b))
 }
@@ -194,42 +212,46 @@ struct Listener {
     comparer: Comparer,
     decoders: Decoders,
     stop: Stop,
-    kept: HashMap<(usize, usize), Arc<Spectrum>>,
-    seconds: usize,
 }
 
 impl Listener {
     fn new(stop: Stop) -> Self {
-        Self { comparer: Comparer::default(), decoders: Decoders::default(), stop, kept: HashMap::new(), seconds: 0 }
+        Self { comparer: Comparer::default(), decoders: Decoders::default(), stop }
     }
 
-    /// The start of a sound; none if it is silent.
-    fn listen(&self, path: &Path) -> Result<Option<Pcm>, DecodeError> {
-        let pcm = decode_passage(path, Passage([0.0, HEARD]), HEARD, &self.stop, &self.decoders)?.pcm;
-        Ok(pcm.mono.iter().any(|s| s.abs() >= SILENCE).then_some(pcm))
+    /// A sound from so many seconds on, without the silence before it; none if it is silent.
+    fn listen(&self, paths: &[Arc<Path>], from: f64) -> Result<Option<Pcm>, DecodeError> {
+        let passage = Passage([from, from + HEARD]);
+        let mut sounds = paths.iter().map(|path| decode_passage(path, passage, HEARD, &self.stop, &self.decoders));
+        // Of copies some may be gone.
+        let (Some(first), mut others) = (sounds.next(), sounds) else { return Ok(None) };
+        let mut pcm = first.or_else(|error| others.find_map(Result::ok).ok_or(error))?.pcm;
+        let loudest = pcm.mono.iter().fold(0.0_f32, |loudest, s| loudest.max(s.abs()));
+        let begins = pcm.mono.iter().position(|s| s.abs() >= SILENCE.max(loudest * BEFORE));
+        Ok(begins.map(|begins| {
+            pcm.mono.drain(..begins);
+            pcm
+        }))
     }
 
-    /// A sound's period and print.
-    fn print(&mut self, pcm: &Pcm) -> Option<(usize, Print)> {
-        let period = twins::period(pcm);
-        let spectrum = self.comparer.spectrum(pcm, period)?;
-        Some((period, self.comparer.print(&spectrum)))
-    }
-
-    fn spectrum(&mut self, place: usize, sound: &Heard, period: usize) -> Option<Arc<Spectrum>> {
-        if let Some(spectrum) = self.kept.get(&(place, period)) {
-            return Some(spectrum.clone());
-        }
-        let pcm = self.listen(sound.paths.first()?).ok()??;
+    fn spectrum(&mut self, sound: &Heard, period: usize) -> Option<Spectrum> {
+        let pcm = self.listen(&sound.paths, 0.0).ok()??;
         // It may have been written to in between.
-        let spectrum = (twins::period(&pcm) <= period).then(|| self.comparer.spectrum(&pcm, period))??;
-        if self.seconds + period > KEPT {
-            (self.kept, self.seconds) = (HashMap::new(), 0);
+        (twins::period(&pcm) <= period).then(|| self.comparer.spectrum(&pcm, period))?
+    }
+
+    /// Tells whether the ends of long sounds are alike too: songs may share more than their beginning.
+    fn end_alike(&mut self, a: &Heard, b: &Heard, least: f32) -> bool {
+        if a.seconds.max(b.seconds) <= HEARD {
+            return true;
         }
-        self.seconds += period;
-        let spectrum = Arc::new(spectrum);
-        self.kept.insert((place, period), spectrum.clone());
-        Some(spectrum)
+        let from = a.seconds.min(b.seconds) - HEARD;
+        let ends = [a, b].map(|sound| self.listen(&sound.paths, from.max(0.0)).ok().flatten());
+        let [Some(x), Some(y)] = &ends else { return ends.iter().all(Option::is_none) };
+        let period = twins::period(x).max(twins::period(y));
+        let spectra = [x, y].map(|pcm| self.comparer.spectrum(pcm, period));
+        let [Some(x), Some(y)] = &spectra else { return spectra.iter().all(Option::is_none) };
+        self.comparer.correlation(x, y, least).is_some()
     }
 }
 
@@ -237,9 +259,22 @@ impl Listener {
 fn files(mut paths: Vec<Arc<Path>>) -> Vec<Arc<Path>> {
     let mut files = HashSet::new();
     paths.sort_by_cached_key(|path| (path.is_symlink(), path.clone()));
-    paths.retain(|path| same_file::Handle::from_path(path).is_ok_and(|file| files.insert(file)));
+    paths.retain(|path| identity(path).is_ok_and(|file| files.insert(file)));
     paths.sort();
     paths
+}
+
+/// What two names of one file have in common.
+#[cfg(unix)]
+fn identity(path: &Path) -> std::io::Result<[u64; 2]> {
+    use std::os::unix::fs::MetadataExt as _;
+    std::fs::metadata(path).map(|file| [file.dev(), file.ino()])
+}
+
+/// What two names of one file have in common, but for hard links.
+#[cfg(not(unix))]
+fn identity(path: &Path) -> std::io::Result<std::path::PathBuf> {
+    path.canonicalize()
 }
 
 fn group_json(group: &Group) -> Value {

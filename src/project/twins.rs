@@ -1,11 +1,13 @@
 //! Which sounds are one and the same recording, at another level, polarity, rate or codec, or with more silence around it.
 //!
 //! What sounds alike may well be another recording, and a codec moves a vector further than another take of the same drum
-//! does, so the waveforms themselves are compared: their correlation at the best shift, below [`TOP`] Hz. It follows from
-//! spectra over a common period, whose bins lie at the same frequencies for every sample rate.
+//! does, so the waveforms themselves are compared: their correlation at the best shift, below [`TOP`] Hz, and within each of
+//! a few bands, since a loop with its bass drum alone correlates with the whole one. It follows from spectra over a common
+//! period, whose bins lie at the same frequencies for every sample rate. Of several channels their mean is compared.
 //!
 //! No shift can raise a correlation above the product of the magnitudes, nor above that of the magnitudes gathered in bands
-//! (Cauchy and Schwarz). A [`Print`] holds these bands, and rules out all but a few pairs by one product of 157 numbers.
+//! (Cauchy and Schwarz). A [`Print`] holds these bands, and rules out all but a few pairs by one product of 157 numbers;
+//! noises of one colour, which it cannot tell apart, fall to the magnitudes themselves.
 
 use std::f32::consts::FRAC_PI_2;
 
@@ -28,6 +30,14 @@ const PER_OCTAVE: f64 = 24.0;
 const NARROWEST: f64 = 8.0;
 /// The bands of two periods are not quite the same.
 const SLACK: f32 = 0.02;
+/// Ends of the bands in which two recordings are alike too, in Hz.
+const PARTS: [usize; 6] = [250, 700, 1500, 3000, 6000, TOP];
+/// A band counts if it holds this share of the energy of either.
+const NOTABLE: f32 = 1e-3;
+/// Correlation within a band that counts, at least: what a codec leaves, and no other sound has.
+const WITHIN: f32 = 0.7;
+/// Share of a sound's energy between [`BOTTOM`] and [`TOP`], at least: a residue is no sound.
+const COMPARED: f64 = 0.1;
 /// Bands between [`BOTTOM`] and [`TOP`].
 const BANDS: usize = 157;
 /// Multiplied side by side.
@@ -55,6 +65,8 @@ impl Print {
 pub struct Spectrum {
     period: usize,
     bins: Vec<Complex<f32>>,
+    /// Up to here its sample rate lets it be compared, in Hz.
+    top: usize,
 }
 
 /// Returns the period in seconds within which a sound can be shifted against another that is no longer.
@@ -80,7 +92,7 @@ impl Default for Comparer {
 }
 
 impl Comparer {
-    /// Analyses a sound over a period of at least its own; none if there is nothing between [`BOTTOM`] and [`TOP`].
+    /// Analyses a sound over a period of at least its own; none if there is hardly anything between [`BOTTOM`] and [`TOP`].
     pub fn spectrum(&mut self, pcm: &Pcm, period: usize) -> Option<Spectrum> {
         let length = usize::try_from(pcm.rate).ok()? * period;
         let transform = self.planner.plan_fft_forward(length);
@@ -88,22 +100,29 @@ impl Comparer {
         sound.resize(length, 0.0);
         let mut bins = transform.make_output_vec();
         transform.process(&mut sound, &mut bins).ok()?;
+        let energy = |bins: &[Complex<f32>]| bins.iter().map(|bin| f64::from(bin.norm_sqr())).sum::<f64>();
+        let all = energy(&bins);
         bins.truncate(TOP * period);
-        let audible = bins.len().min(BOTTOM * period);
-        bins[..audible].fill(Complex::default());
-        let energy: f64 = bins.iter().map(|bin| f64::from(bin.norm_sqr())).sum();
+        bins.shrink_to_fit();
+        let below = bins.len().min(BOTTOM * period);
+        bins[..below].fill(Complex::default());
+        let energy = energy(&bins);
         // The energy of a bin grows with the square of the sounding samples at least.
-        if !energy.is_finite() || energy < f64::from(SILENCE).powi(2) {
+        if !energy.is_finite() || energy < f64::from(SILENCE).powi(2) || energy < COMPARED * all {
             return None;
         }
         #[expect(clippy::cast_possible_truncation, reason = "not zero, not infinite")]
         let scale = (1.0 / energy.sqrt()) as f32;
         bins.iter_mut().for_each(|bin| *bin *= scale);
-        Some(Spectrum { period, bins })
+        // A conversion of the rate fades its last tenth out.
+        let top = usize::try_from(pcm.rate).ok()? * 9 / 20;
+        Some(Spectrum { period, bins, top })
     }
 
-    /// Gathers a spectrum in bands.
-    pub fn print(&self, spectrum: &Spectrum) -> Print {
+    /// Gathers a sound's energy in bands; none if it has no spectrum.
+    pub fn print(&mut self, pcm: &Pcm) -> Option<Print> {
+        // Over its period alone, bands would end where the bins of a longer one do not.
+        let spectrum = self.spectrum(pcm, 2 * period(pcm))?;
         let mut bands = [0.0; BANDS.next_multiple_of(LANES)];
         let mut band = 0;
         for (k, bin) in spectrum.bins.iter().enumerate() {
@@ -113,33 +132,72 @@ impl Comparer {
             }
             bands[band] += bin.norm_sqr();
         }
-        Print(bands.map(f32::sqrt))
+        Some(Print(bands.map(f32::sqrt)))
     }
 
-    /// Returns the correlation of two sounds, of either polarity, at the best shift: 0..=1. Their periods must be the same.
+    /// Returns the correlation of two sounds, of either polarity, at the best shift, if it is at least `least` and no band
+    /// speaks against it. Their periods must be the same.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "fewer samples than the period has")]
-    pub fn correlation(&mut self, a: &Spectrum, b: &Spectrum) -> f32 {
+    pub fn correlation(&mut self, a: &Spectrum, b: &Spectrum, least: f32) -> Option<f32> {
+        let pairs = || a.bins.iter().zip(&b.bins);
+        if pairs().map(|(a, b)| (a.norm_sqr() * b.norm_sqr()).sqrt()).sum::<f32>() < least {
+            return None;
+        }
         // Three samples at least for the shortest wave, so that a parabola meets its top.
         let length = (2 * TOP * a.period + 1).next_power_of_two() * 2;
         let transform = self.planner.plan_fft_inverse(length);
         let mut product = transform.make_input_vec();
-        for (out, (a, b)) in product.iter_mut().zip(a.bins.iter().zip(&b.bins)) {
+        for (out, (a, b)) in product.iter_mut().zip(pairs()) {
             *out = a * b.conj();
         }
         let mut shifted = transform.make_output_vec();
-        if transform.process(&mut product, &mut shifted).is_err() {
-            return 0.0;
-        }
+        transform.process(&mut product, &mut shifted).ok()?;
         let furthest = (SHIFT * length as f64 / a.period as f64) as usize;
         let at = |place: usize| shifted[place % length].abs();
         let places = (0..=furthest).chain(length - furthest..length);
-        let best = places.max_by(|x, y| at(*x).total_cmp(&at(*y))).unwrap_or_default();
+        let best = places.max_by(|x, y| at(*x).total_cmp(&at(*y)))?;
         let [before, top, after] = [best + length - 1, best, best + 1].map(at);
         let bend = before - 2.0 * top + after;
-        let peak = if bend < 0.0 { top - (before - after).powi(2) / (8.0 * bend) } else { top };
+        // At the end of the range the curve may still rise.
+        let (beside, peak) = if bend < 0.0 && top >= before.max(after) {
+            ((before - after) / (2.0 * bend), top - (before - after).powi(2) / (8.0 * bend))
+        } else {
+            (0.0, top)
+        };
         // The inverse transform counts each bin twice, the unit vectors each once.
-        (peak / 2.0).clamp(0.0, 1.0)
+        let correlation = (peak / 2.0).clamp(0.0, 1.0);
+        let shift = (best as f64 + f64::from(beside)) / length as f64 * a.period as f64;
+        let sign = shifted[best].signum();
+        (correlation >= least && alike_in_bands(a, b, shift, sign)).then_some(correlation)
     }
+}
+
+/// Tells whether two sounds, one of them shifted by so many seconds and multiplied by `sign`, are alike in every band that
+/// counts.
+fn alike_in_bands(a: &Spectrum, b: &Spectrum, shift: f64, sign: f32) -> bool {
+    let mut from = 0;
+    PARTS.into_iter().all(|end| {
+        let to = end * a.period;
+        let range = std::mem::replace(&mut from, to)..to;
+        // Of a rate that is too low for the band, nothing can be said.
+        if end > a.top.min(b.top) {
+            return true;
+        }
+        let (mut product, mut energies) = (Complex::<f32>::default(), [0.0_f32; 2]);
+        let turn = Complex::from_polar(1.0, std::f64::consts::TAU * shift / a.period as f64);
+        let mut turned = Complex::from_polar(1.0, std::f64::consts::TAU * shift / a.period as f64 * range.start as f64);
+        for k in range {
+            let (Some(a), Some(b)) = (a.bins.get(k), b.bins.get(k)) else { break };
+            #[expect(clippy::cast_possible_truncation, reason = "of unit length")]
+            let rotation = Complex::new(turned.re as f32, turned.im as f32);
+            product += a * b.conj() * rotation;
+            energies[0] += a.norm_sqr();
+            energies[1] += b.norm_sqr();
+            turned *= turn;
+        }
+        energies[0].max(energies[1]) < NOTABLE
+            || product.re * sign >= WITHIN * (energies[0] * energies[1]).sqrt().max(f32::MIN_POSITIVE)
+    })
 }
 
 /// How alike two recordings are by their correlation: the correlation of either with the mean of both, 0..=1.
@@ -221,9 +279,9 @@ mod tests {
         let mut comparer = Comparer::default();
         let common = period(a).max(period(b));
         let [x, y] = [a, b].map(|sound| comparer.spectrum(sound, common).unwrap());
-        let correlation = comparer.correlation(&x, &y);
-        let [x, y] = [a, b].map(|sound| comparer.spectrum(sound, period(sound)).unwrap());
-        assert!(comparer.print(&x).may_reach(&comparer.print(&y), correlation));
+        let correlation = comparer.correlation(&x, &y, 0.0).unwrap_or(0.0);
+        let [x, y] = [a, b].map(|sound| comparer.print(sound).unwrap());
+        assert!(x.may_reach(&y, correlation));
         correlation
     }
 
@@ -265,10 +323,46 @@ mod tests {
     }
 
     #[test]
+    fn what_holds_another_sound_besides_is_another_recording() {
+        let thump = |n: usize| {
+            let t = n as f32 / RATE as f32;
+            (-8.0 * t).exp() * (std::f32::consts::TAU * 60.0 * t).sin()
+        };
+        let bare = pcm((0..RATE as usize).map(thump).collect(), RATE);
+        let noise = struck(0.0, 5);
+        let hissed = bare.mono.iter().enumerate().map(|(n, s)| s + noise.get(n % 11_025).unwrap_or(&0.0)).collect();
+        let hissed = pcm(hissed, RATE);
+        let common = period(&bare).max(period(&hissed));
+        let mut comparer = Comparer::default();
+        let [a, b] = [&bare, &hissed].map(|sound| comparer.spectrum(sound, common).unwrap());
+        let whole: f32 = a.bins.iter().zip(&b.bins).map(|(a, b)| (a * b.conj()).re).sum();
+        assert!(whole > 0.99, "as a whole they are alike: {whole}");
+        assert_eq!(comparer.correlation(&a, &b, 0.9), None);
+        assert!(comparer.correlation(&a, &a, 0.9).is_some() && comparer.correlation(&b, &b, 0.9).is_some());
+    }
+
+    #[test]
+    fn a_curve_that_still_rises_where_the_range_ends_is_not_continued() {
+        let thump = |hz: f32, late: f32| {
+            let at = |n: u32| n as f32 / RATE as f32 - late;
+            let wave = |t: f32| if t < 0.0 { 0.0 } else { (-6.0 * t).exp() * (std::f32::consts::TAU * hz * t).sin() };
+            pcm((0..RATE).map(|n| wave(at(n))).collect(), RATE)
+        };
+        for late in 0..40 {
+            let late = 0.25 + 0.001 * late as f32;
+            let (a, b) = (thump(32.56, 0.0), thump(34.97, late));
+            assert!(compare(&a, &b) < 0.9 && compare(&b, &a) < 0.9, "{late}");
+        }
+    }
+
+    #[test]
     fn silence_and_what_cannot_be_heard_have_no_spectrum() {
         let mut comparer = Comparer::default();
         let mut none = |mono: Vec<f32>| comparer.spectrum(&pcm(mono, RATE), 1).is_none();
         assert!(none(vec![]) && none(vec![0.0; 1000]) && none(vec![1e-9; 1000]) && none(vec![f32::NAN; 1000]));
+        // Their ends click.
+        let tone = |hz: f32| (0..RATE).map(|n| (std::f32::consts::TAU * hz * n as f32 / RATE as f32).sin()).collect();
+        assert!(none(tone(14_000.3)) && none(tone(8.3)) && none(vec![0.25; 44_100]));
         assert_eq!(comparer.edges.len(), BANDS);
     }
 

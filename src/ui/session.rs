@@ -12,7 +12,7 @@ use bevy::prelude::*;
 use bevy::window::RequestRedraw;
 
 use super::action::{Action, Choose};
-use super::shown::{Column, Filter, KEPT, Shown, Sort};
+use super::shown::{Column, Filter, KEPT, Only, Shown, Sort};
 use super::{Preferences, theme};
 use crate::audio::{Audition, AuditionSettings, Playback};
 use crate::decode::{AudioInfo, ShowWaveform};
@@ -327,10 +327,16 @@ pub(super) fn respond(
                 session.place.filter.only = None;
                 session.jump(Jump::Offset(0.0));
             }
-            Action::Only(only) => {
-                session.place.filter.only = Some(*only);
+            Action::Only(Only::Kept) => {
+                session.place.filter.only = Some(Only::Kept);
                 session.place.filter.folder = None;
                 session.jump(Jump::Offset(0.0));
+            }
+            // They are like nothing, and all of them are meant.
+            Action::Only(only) => {
+                let filter = Filter { only: Some(*only), ..default() };
+                let place = Place { like: None, filter, scroll: 0.0, ..session.place.clone() };
+                session.go(place);
             }
             Action::Branch(path) => {
                 let was_open = session.open.remove(path);

@@ -359,6 +359,10 @@ fn what_is_unreadable_or_missing_can_be_listed_alone() {
     std::fs::remove_file(folder.join("sound 002.wav")).unwrap();
     panels.harness.state_mut().world_mut().write_message(AddFolder { path: folder, follow: false });
     panels.until("both are seen", |panels| panels.harness.query_by_label("1 unreadable").is_some());
+    // Also from within a query and a search.
+    panels.click_row("sound 003.wav");
+    panels.press(Key::N);
+    panels.until("its neighbours are listed", |panels| panels.rows().iter().any(|row| row.contains("0.")));
     panels.click("1 unreadable");
     assert_eq!(panels.rows(), ["broken.wav, unreadable"]);
     panels.click("1 missing");
