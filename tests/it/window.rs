@@ -70,12 +70,19 @@ impl Desktop {
     fn open(root: tempfile::TempDir, folder: &Path, devices: Option<&Server>) -> Self {
         // Numbers of their own for tests that run beside each other.
         static NEXT: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
-        let next = NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        let display = format!(":{}", 90 + (std::process::id() * 8 + next) % 4000);
+        // A server that was killed leaves its number taken and a socket that nobody answers.
+        let display = loop {
+            let next = NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            let number = 90 + (std::process::id() * 8 + next) % 4000;
+            let taken = [format!("/tmp/.X{number}-lock"), format!("/tmp/.X11-unix/X{number}")];
+            if !taken.iter().any(|path| Path::new(path).exists()) {
+                break format!(":{number}");
+            }
+        };
         let server = Command::new("Xvfb").args([&display, "-screen", "0", "1440x900x24", "-nolisten", "tcp"]).spawn();
         let server = Ended(server.unwrap());
         let socket = format!("/tmp/.X11-unix/X{}", &display[1..]);
-        wait_for("the X server", || Path::new(&socket).exists().then_some(()));
+        wait_for("the X server", || std::os::unix::net::UnixStream::connect(&socket).ok());
         let mut program = Command::new(env!("CARGO_BIN_EXE_soundkin"));
         program
             .arg(folder)
