@@ -22,12 +22,14 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
+use file::source::Source;
+use file::stream::Decoders;
+use model::session::Embedder;
+use model::{Model, registry};
 use serde_json::Value;
 use soundkin::actor::Stop;
-use soundkin::decode::stream::Decoders;
-use soundkin::decode::{Source, decode};
-use soundkin::embed::manifest::{self, Model};
-use soundkin::embed::session::Embedder;
+use soundkin::decode::decode;
+use soundkin::embed::runtime;
 use soundkin::settings;
 
 const ROUNDS: usize = 3;
@@ -41,7 +43,7 @@ fn main() -> anyhow::Result<()> {
     let cores = std::thread::available_parallelism()?.get();
     println!("{} cores, {}, {} rounds", cores, date(), ROUNDS);
     for id in ["aisfx-int8", "aisfx-f16"] {
-        let model = manifest::find(Some(id), &settings::model_folders())?;
+        let model = registry::find(Some(id), &settings::model_folders())?;
         compare(&model, &folders, cores)?;
     }
     Ok(())
@@ -129,14 +131,14 @@ impl Way {
 fn windows(model: &Model, folders: &[PathBuf], once: bool) -> anyhow::Result<Vec<ndarray::Array2<f32>>> {
     let mut model = model.clone();
     model.manifest.window.network_repeats = once;
-    let mut embedder = Embedder::new(&model)?;
+    let mut embedder = Embedder::new(&model, runtime()?)?;
     let decoders = Decoders::default();
     let mut inputs = Vec::new();
     let files = folders.iter().flat_map(|f| walkdir::WalkDir::new(f).follow_links(true).into_iter().flatten());
     for file in files.filter(|f| f.file_type().is_file()) {
         let keep = model.manifest.audio.max_seconds;
         let stop = Stop::default();
-        let source = Source::open(file.path(), &stop);
+        let source = Source::open(file.path(), &|| false);
         let sound = source.and_then(|source| decode(source, file.path(), keep, &stop, &decoders));
         let Ok(sound) = sound else { continue };
         if sound.pcm.mono.iter().any(|s| s.abs() > 1e-4) {
@@ -148,7 +150,7 @@ fn windows(model: &Model, folders: &[PathBuf], once: bool) -> anyhow::Result<Vec
 
 /// Wall seconds of one session a core over all windows.
 fn sessions_alone(model: &Model, inputs: &[ndarray::Array2<f32>], cores: usize) -> f64 {
-    let mut sessions: Vec<Embedder> = (0..cores).filter_map(|_| Embedder::new(model).ok()).collect();
+    let mut sessions: Vec<Embedder> = (0..cores).filter_map(|_| Embedder::new(model, runtime().ok()?).ok()).collect();
     let next = std::sync::atomic::AtomicUsize::new(0);
     let started = Instant::now();
     std::thread::scope(|scope| {

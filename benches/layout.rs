@@ -28,12 +28,13 @@ use std::time::Instant;
 
 use bevy::prelude::*;
 use half::f16;
-use soundkin::decode::descriptors::Descriptors;
+use model::Model;
+use model::head::Statistics;
+use similarity::layout::{Before, Cause, Layout, Spots};
+use similarity::space::{Heard, Space};
+use soundkin::decode::Descriptors;
 use soundkin::embed::Embedding;
-use soundkin::embed::manifest::{Model, Statistics};
-use soundkin::project::layout::{Before, Cause, Layout, Spots};
-use soundkin::project::space::{Heard, Space};
-use soundkin::sample::{ContentHash, Sample};
+use soundkin::sample::Sample;
 use soundkin::watch::AddFolder;
 use soundkin::{Assembly, headless, is_idle, run_until};
 
@@ -57,7 +58,8 @@ fn main() -> anyhow::Result<()> {
     let mut samples = world.query::<(&Sample, &Embedding, &Descriptors)>();
     let mut sounds: Vec<(&Sample, &Embedding, &Descriptors)> = samples.iter(world).collect();
     sounds.sort_by(|a, b| a.0.path.cmp(&b.0.path));
-    let heard: Vec<Heard> = sounds.iter().map(|(_, e, d)| Heard { pooled: &e.vector, descriptors: Some(d) }).collect();
+    let heard: Vec<Heard> =
+        sounds.iter().map(|(_, e, d)| Heard { pooled: &e.vector, descriptors: Some(&d.0) }).collect();
     let paths: Vec<&Path> = sounds.iter().map(|sound| sound.0.path.as_ref()).collect();
     let (statistics, weight) = (Arc::new(model.statistics.clone()), model.statistics.usual_weight());
     let space = Space::build(&heard, &statistics, weight);
@@ -87,7 +89,7 @@ fn main() -> anyhow::Result<()> {
         // Under another weight, so that the places do not just hold.
         let all: Vec<usize> = (0..n).collect();
         let before = layout.spots(&causes(&all, 0.0), &Spots::default()).before(&space, &causes(&all, 1.0));
-        let again = Layout::build(&space, &paths, &before, || false).unwrap_or_default();
+        let again = Layout::build(&space, &paths, &before, &|| false).unwrap_or_default();
         let moved = layout.cloud.iter().zip(&again.cloud).map(|(a, b)| (a[0] - b[0]).hypot(a[1] - b[1]));
         println!("  again in {:.2} s, moved by {:.4}", started.elapsed().as_secs_f64(), moved.sum::<f32>() / n as f32);
     }
@@ -105,7 +107,7 @@ fn grown(heard: &[Heard], paths: &[&Path], statistics: &Arc<Statistics>, weight:
         let space = Space::build(&part.iter().map(|row| heard[*row]).collect::<Vec<_>>(), statistics, weight);
         let paths: Vec<&Path> = part.iter().map(|row| paths[*row]).collect();
         let causes = causes(part, weight);
-        let layout = Layout::build(&space, &paths, &spots.before(&space, &causes), || false).unwrap_or_default();
+        let layout = Layout::build(&space, &paths, &spots.before(&space, &causes), &|| false).unwrap_or_default();
         spots = layout.spots(&causes, &spots);
         last = Some((layout, space));
     }
@@ -113,13 +115,13 @@ fn grown(heard: &[Heard], paths: &[&Path], statistics: &Arc<Statistics>, weight:
 }
 
 fn causes(sounds: &[usize], weight: f32) -> Vec<Option<Cause>> {
-    let hash = |sound: &usize| ContentHash(*blake3::hash(&sound.to_le_bytes()).as_bytes());
+    let hash = |sound: &usize| *blake3::hash(&sound.to_le_bytes()).as_bytes();
     sounds.iter().map(|sound| Some(Cause { hash: hash(sound), described: true, weight })).collect()
 }
 
 fn timed(space: &Space, paths: &[&Path]) -> (Layout, f64) {
     let started = Instant::now();
-    let layout = Layout::build(space, paths, &Before::default(), || false).unwrap_or_default();
+    let layout = Layout::build(space, paths, &Before::default(), &|| false).unwrap_or_default();
     (layout, started.elapsed().as_secs_f64())
 }
 
@@ -128,7 +130,7 @@ fn kept(space: &Space, positions: &[[f32; 2]]) -> f64 {
     let n = positions.len();
     let queries: Vec<usize> = (0..n).step_by(n.div_ceil(1000)).collect();
     let all: Vec<usize> = (0..n).collect();
-    let truth = space.nearest(&queries, &all, 10, || false);
+    let truth = space.nearest(&queries, &all, 10, &|| false);
     let mut hits = 0;
     for (query, truth) in queries.iter().zip(truth.rows.chunks(truth.k)) {
         let squared = |i: usize| (0..2).map(|axis| (positions[i][axis] - positions[*query][axis]).powi(2)).sum::<f32>();

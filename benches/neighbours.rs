@@ -49,13 +49,14 @@ use std::time::Instant;
 
 use bevy::prelude::*;
 use half::f16;
+use model::Model;
+use model::head::Statistics;
 use ndarray::{Array2, s};
-use soundkin::decode::descriptors::Descriptors;
+use similarity::pca;
+use similarity::space::{CANDIDATES, DIMS, Heard, Space};
+use similarity::weights::Weights;
+use soundkin::decode::Descriptors;
 use soundkin::embed::Embedding;
-use soundkin::embed::manifest::{Model, Statistics};
-use soundkin::project::closeness::Weights;
-use soundkin::project::pca;
-use soundkin::project::space::{CANDIDATES, DIMS, Heard, Space};
 use soundkin::watch::AddFolder;
 use soundkin::{Assembly, headless, is_idle, run_until};
 
@@ -104,7 +105,7 @@ fn sounds(model: &Arc<Model>, folders: Vec<PathBuf>) -> anyhow::Result<Vec<Sound
 fn joined(sounds: &[Sound], statistics: &Statistics, weight: f32) -> Array2<f32> {
     let rows = sounds.iter().map(|(pooled, descriptors)| {
         let pooled: Vec<f32> = pooled.iter().map(|v| v.to_f32()).collect();
-        let parts = statistics.parts(&pooled, Some(descriptors));
+        let parts = statistics.parts(&pooled, Some(&descriptors.0));
         let head = parts.head.iter().map(|v| v * weight.sqrt());
         head.chain(parts.raw.iter().map(|v| v * (1.0 - weight).sqrt())).collect::<Vec<f32>>()
     });
@@ -168,7 +169,7 @@ fn time(sounds: &[Sound], statistics: &Arc<Statistics>, weight: f32) {
     let mut vary = |i: usize| sounds[i % sounds.len()].0.iter().map(|v| f16::from_f32(v.to_f32() + noise())).collect();
     let grown: Vec<Vec<f16>> = (0..SIZE).map(&mut vary).collect();
     let grown = grown.iter().zip(sounds.iter().cycle());
-    let grown: Vec<Heard> = grown.map(|(pooled, (_, d))| Heard { pooled, descriptors: Some(d) }).collect();
+    let grown: Vec<Heard> = grown.map(|(pooled, (_, d))| Heard { pooled, descriptors: Some(&d.0) }).collect();
     let started = Instant::now();
     let space = Space::build(&grown, statistics, weight);
     println!("\n{SIZE} sounds: space built in {:.2} s", started.elapsed().as_secs_f64());
@@ -179,18 +180,18 @@ fn time(sounds: &[Sound], statistics: &Arc<Statistics>, weight: f32) {
     let plain = Weights { head: weight, ..Weights::default() };
     let grouped = Weights { groups: [0.2; 5], ..plain };
     let started = Instant::now();
-    queries.iter().for_each(|q| drop(black_box(space.quick(q, &plain, 20, |_| true))));
+    queries.iter().for_each(|q| drop(black_box(space.quick(q, &plain, 20, &|_| true))));
     println!("  tree and re-ranking {:.2} ms", started.elapsed().as_secs_f64() * 20.0);
     for (name, weights) in [("exact scan", plain), ("  with group weights", grouped)] {
         let started = Instant::now();
-        queries.iter().for_each(|q| drop(black_box(space.exact(q, &weights, 20, |_| true))));
+        queries.iter().for_each(|q| drop(black_box(space.exact(q, &weights, 20, &|_| true))));
         println!("  {name:<19} {:.2} ms", started.elapsed().as_secs_f64() * 20.0);
     }
     let share: usize = queries
         .iter()
         .map(|q| {
-            let exact = space.exact(q, &plain, 10, |_| true).neighbours;
-            let quick = space.quick(q, &plain, 10, |_| true).neighbours;
+            let exact = space.exact(q, &plain, 10, &|_| true).neighbours;
+            let quick = space.quick(q, &plain, 10, &|_| true).neighbours;
             exact.iter().filter(|n| quick.contains(n)).count()
         })
         .sum();

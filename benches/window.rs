@@ -25,12 +25,16 @@ use std::time::{Duration, Instant};
 
 use bevy::prelude::*;
 use bevy_egui::egui::{self, Modifiers, MouseWheelUnit, PointerButton, Pos2, TouchPhase, vec2};
+use dsp::analysis::StreamInfo;
+use dsp::descriptors::COUNT;
+use dsp::features::Measures;
+use dsp::peaks::COLUMNS;
 use half::f16;
+use model::Model;
 use soundkin::audio::SimulatedAudioPlugin;
-use soundkin::decode::descriptors::{COUNT, Descriptors};
-use soundkin::decode::{AudioInfo, COLUMNS, Features, Thumbnail};
+use soundkin::decode::Descriptors;
+use soundkin::decode::{AudioInfo, Features, Thumbnail};
 use soundkin::embed::Embedding;
-use soundkin::embed::manifest::Model;
 use soundkin::map::Map;
 use soundkin::sample::{ContentHash, FileStamp, Restored, Sample};
 use soundkin::store::Library;
@@ -194,9 +198,18 @@ fn spawn(world: &mut World, i: usize) {
         Sample { path: Path::new(&path).into() },
         FileStamp { size: 100_000 + i as u64, modified: 1 },
         ContentHash(hash),
-        AudioInfo { frames: 5000 + i as u64 % 90_000, rate: 44_100, channels: 1, codec: "pcm_s16le".to_owned() },
+        AudioInfo(StreamInfo {
+            frames: 5000 + i as u64 % 90_000,
+            rate: 44_100,
+            channels: 1,
+            codec: "pcm_s16le".to_owned(),
+        }),
         Thumbnail(Box::new([[-90, 80]; COLUMNS])),
-        Features { lufs: Some(-20.0 + 6.0 * random()), peak_db: -3.0, brightness_hz: 3000.0 + 2500.0 * random() },
+        Features(Measures {
+            lufs: Some(-20.0 + 6.0 * random()),
+            peak_db: -3.0,
+            brightness_hz: 3000.0 + 2500.0 * random(),
+        }),
         Descriptors(Arc::new([0.0; COUNT])),
         Embedding { vector: vector.iter().map(|v| f16::from_f32(v / length)).collect(), windows: None },
     ));

@@ -48,9 +48,9 @@ use std::time::{Duration, Instant};
 
 use bevy::ecs::schedule::{LogLevel, ScheduleBuildSettings, SingleThreadedExecutor};
 use bevy::prelude::*;
+use model::Model;
 
 use crate::actor::Wake;
-use crate::embed::manifest::Model;
 use crate::sample::Restored;
 use crate::store::Library;
 

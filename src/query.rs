@@ -7,14 +7,16 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use bevy::prelude::*;
+use similarity::space::{Answer, Heard, Probe, Space};
+use similarity::weights::Closeness;
+use similarity::weights::Weights;
 
 use crate::SoundkinSystems;
 use crate::actor::{Actor, Wake};
-use crate::decode::descriptors::Descriptors;
+use crate::decode::Descriptors;
 use crate::embed::{Embedding, Windows};
+use crate::project::ActiveWeights;
 use crate::project::SpaceIndex;
-use crate::project::closeness::{Closeness, Weights};
-use crate::project::space::{Answer, Heard, Probe, Space};
 use crate::sample::{Notice, Recording, Sample, SampleIndex};
 
 /// Neighbours that are shown around a take.
@@ -42,7 +44,7 @@ pub struct Blend(pub Vec<Entity>);
 pub struct SimilarSample {
     /// The sample.
     pub entity: Entity,
-    /// What it is ranked by, in -1..=1: see [`closeness`](crate::project::closeness).
+    /// What it is ranked by, in -1..=1: see [`closeness`](similarity::weights).
     pub similarity: f32,
     /// Why it is near, part by part.
     pub closeness: Closeness,
@@ -175,7 +177,7 @@ impl Plugin for QueryPlugin {
 fn compare(job: Job) -> Reply {
     let Job { purpose, serial, index, probe, weights, without, k, within } = job;
     let accept = |row: usize| acceptable(index.entities[row], &without, within.as_deref());
-    let answer = index.space.exact(&probe, &weights, k, accept);
+    let answer = index.space.exact(&probe, &weights, k, &accept);
     Reply { purpose, serial, index, probe, answer }
 }
 
@@ -205,7 +207,7 @@ fn collect_exact(mut comparer: ResMut<Comparer>, mut answers: ResMut<Answers>, c
 /// as a take does while it is recorded.
 fn ask_again(
     index: Option<Res<SpaceIndex>>,
-    weights: Res<Weights>,
+    weights: Res<ActiveWeights>,
     answers: Res<Answers>,
     changed: Query<(), Changed<Embedding>>,
     takes: Query<Entity, (With<Recording>, Changed<Embedding>)>,
@@ -224,7 +226,7 @@ fn answer_asked(
     index: Option<Res<SpaceIndex>>,
     mut answers: ResMut<Answers>,
     mut comparer: ResMut<Comparer>,
-    weights: Res<Weights>,
+    weights: Res<ActiveWeights>,
     compared: Query<Compared>,
     blends: Query<&Blend>,
     samples: (Query<&Sample>, Res<SampleIndex>),
@@ -249,7 +251,7 @@ fn answer_asked(
                 serial,
                 index: (**index).clone(),
                 probe,
-                weights: *weights,
+                weights: weights.0,
                 without,
                 k: ask.k,
                 within: ask.within.clone(),
@@ -289,9 +291,9 @@ pub fn answer(
     let asked = |entity: &Entity| query.like.contains(entity) || query.unlike.contains(entity);
     let wanted = |row: usize| Some(index.entities[row]).filter(|entity| !asked(entity)).is_some_and(&accept);
     let found = if query.exact {
-        index.space.exact(&probe, weights, query.k, wanted)
+        index.space.exact(&probe, weights, query.k, &wanted)
     } else {
-        index.space.quick(&probe, weights, query.k, wanted)
+        index.space.quick(&probe, weights, query.k, &wanted)
     };
     Some(located(found, index, &probe, compared))
 }
@@ -303,7 +305,7 @@ pub fn closeness(a: Entity, b: Entity, index: &SpaceIndex, compared: &Query<Comp
 }
 
 fn heard_of((embedding, descriptors): Compared<'_>) -> Heard<'_> {
-    Heard { pooled: &embedding.vector, descriptors }
+    Heard { pooled: &embedding.vector, descriptors: descriptors.map(|d| &*d.0) }
 }
 
 /// Rows of the space → samples, with why each is near and the place in it that is most like the query.

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use bevy::prelude::*;
 use etcetera::{AppStrategy, AppStrategyArgs, choose_app_strategy};
+use model::session::RUNTIME_VARIABLE;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use toml_edit::{DocumentMut, Item, Table};
@@ -19,8 +20,6 @@ use crate::actor::{Actor, Wake};
 pub const LIBRARY_VARIABLE: &str = "SOUNDKIN_LIBRARY";
 /// Environment variable that names an extra folder of models.
 pub const MODELS_VARIABLE: &str = "SOUNDKIN_MODELS";
-/// Environment variable that names ONNX Runtime's shared library (shared with other programs that use it).
-pub const ONNXRUNTIME_VARIABLE: &str = "ORT_DYLIB_PATH";
 
 /// Returns the platform's folder for Soundkin's data, or the current folder where the platform names none.
 ///
@@ -80,7 +79,7 @@ pub fn model_folders() -> Vec<PathBuf> {
 ///
 /// `$ORT_DYLIB_PATH`, beside the program, then the data folder's `onnxruntime` (where `make` puts it).
 pub fn onnxruntime_library() -> Option<PathBuf> {
-    if let Some(named) = std::env::var_os(ONNXRUNTIME_VARIABLE) {
+    if let Some(named) = std::env::var_os(RUNTIME_VARIABLE) {
         return Some(named.into());
     }
     let beside = std::env::current_exe().ok().and_then(|exe| Some(exe.parent()?.to_owned()));

@@ -9,14 +9,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
+use dsp::resample::Flow;
+use file::DecodeError;
+use file::stream::Decoders;
 use rtrb::{Consumer, Producer, RingBuffer};
 
 use super::AuditionSettings;
 use super::reader::Reader;
 use super::render::{Command, Monitor, Renderer, Voice};
-use crate::decode::DecodeError;
-use crate::decode::resample::Flow;
-use crate::decode::stream::Decoders;
 use crate::sample::FileStamp;
 
 /// Sound queued for the renderer, in seconds.

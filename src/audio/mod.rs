@@ -260,6 +260,8 @@ mod tests {
     use super::deck::Deck;
     use super::output::{Output, OutputError, Trouble};
     use super::simulated::Simulated;
+    use dsp::features::Measures;
+
     use super::*;
     use crate::sample::SamplePlugin;
     use crate::{configure_sets, run_until};
@@ -463,7 +465,7 @@ mod tests {
 
     #[test]
     fn equal_loudness_boosts_within_the_peak_and_a_limit() {
-        let db = |lufs, peak_db| equal_loudness_db(Some(&Features { lufs, peak_db, brightness_hz: 0.0 }));
+        let db = |lufs, peak_db| equal_loudness_db(Some(&Features(Measures { lufs, peak_db, brightness_hz: 0.0 })));
         let found = [(-12.0, -1.0), (-24.0, -12.0), (-24.0, -3.0), (-18.0, 0.0), (-70.0, -60.0)];
         let gains = found.map(|(lufs, peak)| db(Some(lufs), peak));
         assert!(gains.iter().zip([-6.0, 6.0, 2.0, -1.0, 24.0]).all(|(a, b)| (a - b).abs() < 1e-5), "{gains:?}");

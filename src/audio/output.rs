@@ -13,6 +13,7 @@ use bevy::prelude::Entity;
 use cpal::traits::{DeviceTrait, HostTrait, StreamTrait};
 use cpal::{BufferSize, ErrorKind, SampleFormat, StreamConfig, SupportedBufferSize};
 use crossbeam_channel::{Receiver, Sender, bounded, never, select};
+use file::DecodeError;
 use tracing::debug;
 
 use super::AuditionSettings;
@@ -20,7 +21,6 @@ use super::deck::{Course, Cue, Deck, Fed};
 use super::input::{Ear, Inputs, Wish};
 use super::render::{Monitor, Renderer};
 use crate::actor::{Closed, Outbox};
-use crate::decode::DecodeError;
 
 /// Frames that the device asks for at a time, if it can: 11 ms at 48 kHz.
 const BUFFER: u32 = 512;

@@ -5,9 +5,10 @@
 
 use std::path::Path;
 
+use file::DecodeError;
+use file::stream::{Decoders, Stream};
+
 use crate::actor::contained;
-use crate::decode::DecodeError;
-use crate::decode::stream::{Decoders, Stream};
 
 /// What is kept of the start of a file, and of a loop, in seconds.
 const KEPT: f64 = 0.25;

@@ -1,18 +1,22 @@
 //! `soundkin doctor`
 
 use anyhow::Result;
+use model::session::{self, Embedder};
 use serde_json::{Value, json};
 
 use super::Common;
 use crate::audio;
-use crate::embed::session::{self, Embedder};
+use crate::embed::runtime;
 use crate::settings;
 use crate::store::{Library, StoreError};
 
 pub(super) fn run(common: &Common) -> Result<()> {
     let model = common.find_model()?;
-    let runtime = session::runtime();
-    let loads = Embedder::new(&model).map(|_| ());
+    let runtime = runtime();
+    let loads = match &runtime {
+        Ok(runtime) => Embedder::new(&model, runtime).map(|_| ()).map_err(|error| error.to_string()),
+        Err(error) => Err(error.to_string()),
+    };
     let devices = audio::devices();
     let path = std::path::absolute(common.library_path())?;
     let library = Library::read(&path).and_then(|library| Ok((library.count()?, library.version()?)));
@@ -51,7 +55,7 @@ pub(super) fn run(common: &Common) -> Result<()> {
             }
             Err(error) => line("ONNX Runtime", error.to_string())?,
         }
-        line("model", loads.map_or_else(|e| e.to_string(), |()| format!("{}, loads", model.manifest.id)))?;
+        line("model", loads.map_or_else(|why| why, |()| format!("{}, loads", model.manifest.id)))?;
         let names = |names: &[String]| if names.is_empty() { "none".to_owned() } else { names.join(", ") };
         line("outputs", names(&devices.outputs))?;
         line("inputs", names(&devices.inputs))?;

@@ -8,14 +8,16 @@ use std::sync::Arc;
 use anyhow::Result;
 use bevy::prelude::*;
 use clap::Args;
+use dsp::{Pcm, SILENCE};
+use file::DecodeError;
+use file::stream::Decoders;
 use indicatif::ProgressBar;
 use serde_json::{Value, json};
+use similarity::fingerprint::{self, Comparer, HEARD, Print, Spectrum, twins};
 
 use super::{Common, base64_of, keep_only};
 use crate::actor::{Actor, Stop, Wake, contained};
-use crate::decode::stream::Decoders;
-use crate::decode::{AudioInfo, DecodeError, Pcm, SILENCE, decode_passage};
-use crate::project::twins::{self, Comparer, HEARD, Print, Spectrum, twins};
+use crate::decode::{AudioInfo, decode_passage};
 use crate::sample::{ContentHash, Guest, Missing, Passage, Sample};
 
 /// What is less alike is no copy, whatever threshold is asked for.
@@ -114,7 +116,7 @@ fn near(common: &Common, contents: &[Content], threshold: f64) -> Result<Vec<Gro
         move |(place, paths): (usize, Vec<Arc<Path>>)| {
             let mut print = || {
                 let Some(pcm) = listener.listen(&paths, 0.0)? else { return Ok(None) };
-                Ok(listener.comparer.print(&pcm).map(|print| (twins::period(&pcm), print)))
+                Ok(listener.comparer.print(&pcm).map(|print| (fingerprint::period(&pcm), print)))
             };
             (place, contained(&mut print).unwrap_or_else(|panic| Err(DecodeError::Panicked(panic))))
         }
@@ -139,7 +141,7 @@ fn near(common: &Common, contents: &[Content], threshold: f64) -> Result<Vec<Gro
     let heard: Arc<[Heard]> = heard.collect();
     let links = links(&heard, threshold, &wake, cores, &bar)?;
     bar.finish_and_clear();
-    let group = |twins: twins::Twins| {
+    let group = |twins: fingerprint::Twins| {
         let mut paths: Vec<Arc<Path>> = twins.places.iter().flat_map(|place| heard[*place].paths.clone()).collect();
         paths.sort();
         Group { kind: "near", paths, similarity: twins.similarity }
@@ -156,7 +158,7 @@ fn links(
     bar: &ProgressBar,
 ) -> Result<Vec<(usize, usize, f32)>> {
     #[expect(clippy::cast_possible_truncation, reason = "between 0 and 1")]
-    let least = twins::correlation(threshold) as f32;
+    let least = fingerprint::correlation(threshold) as f32;
     let (sounds, tile) = (heard.clone(), (heard.len() / (4 * cores)).clamp(1, TILE));
     let comparing = Actor::pool("compare", cores, cores, wake, move |stop| {
         let (sounds, mut listener) = (sounds.clone(), Listener::new(stop));
@@ -195,7 +197,7 @@ fn compare(sounds: &[Heard], firsts: Range<usize>, least: f32, listener: &mut Li
             let (Some(x), Some(y)) = (x, y) else { continue };
             let Some(correlation) = listener.comparer.correlation(x, y, least) else { continue };
             if listener.end_alike(a, b, least) {
-                links.push((first, second, twins::similarity(correlation)));
+                links.push((first, second, fingerprint::similarity(correlation)));
             }
         }
     }
@@ -237,7 +239,7 @@ impl Listener {
     fn spectrum(&mut self, sound: &Heard, period: usize) -> Option<Spectrum> {
         let pcm = self.listen(&sound.paths, 0.0).ok()??;
         // It may have been written to in between.
-        (twins::period(&pcm) <= period).then(|| self.comparer.spectrum(&pcm, period))?
+        (fingerprint::period(&pcm) <= period).then(|| self.comparer.spectrum(&pcm, period))?
     }
 
     /// Tells whether the ends of long sounds are alike too: songs may share more than their beginning.
@@ -248,7 +250,7 @@ impl Listener {
         let from = a.seconds.min(b.seconds) - HEARD;
         let ends = [a, b].map(|sound| self.listen(&sound.paths, from.max(0.0)).ok().flatten());
         let [Some(x), Some(y)] = &ends else { return ends.iter().all(Option::is_none) };
-        let period = twins::period(x).max(twins::period(y));
+        let period = fingerprint::period(x).max(fingerprint::period(y));
         let spectra = [x, y].map(|pcm| self.comparer.spectrum(pcm, period));
         let [Some(x), Some(y)] = &spectra else { return spectra.iter().all(Option::is_none) };
         self.comparer.correlation(x, y, least).is_some()

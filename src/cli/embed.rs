@@ -8,7 +8,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::{Common, failed_json, put_path, sample_or_guest, without_path};
-use crate::decode::descriptors::Descriptors;
+use crate::decode::Descriptors;
 use crate::embed::{ActiveModel, Analysis, Embedding};
 use crate::sample::{Failed, Sample, Stage};
 use crate::{Assembly, headless};
@@ -71,7 +71,7 @@ impl Embed {
                 let mut object = json!({"vector": vector, "windows": windows(embedding)});
                 object["descriptors"] = json!(descriptors.as_ref().map(|d| d.0.as_slice()));
                 if model.statistics.head.is_some() {
-                    let parts = model.statistics.parts(&vector, descriptors.as_ref());
+                    let parts = model.statistics.parts(&vector, descriptors.as_ref().map(|d| &*d.0));
                     object["head"] = json!(parts.head);
                     object["raw"] = json!(parts.raw);
                 }

@@ -13,7 +13,7 @@ use serde_json::json;
 
 use super::{Common, Notices, failed_json, keep_only, store_failure, tell};
 use crate::decode::AudioInfo;
-use crate::decode::descriptors::Descriptors;
+use crate::decode::Descriptors;
 use crate::embed::{ActiveModel, Analysis, Embedding};
 use crate::sample::{Failed, Missing, Sample, SampleIndex};
 use crate::store::{Library, Stored};

@@ -8,12 +8,12 @@ use anyhow::{Result, bail};
 use bevy::prelude::*;
 use clap::Args;
 use serde_json::{Value, json};
+use similarity::layout::Layout;
 
 use super::{Common, print, put_path};
 use crate::decode::Features;
 use crate::embed::ActiveModel;
 use crate::map::picture::{Dot, write_png};
-use crate::project::layout::Layout;
 use crate::project::{Need, Projection, SpaceIndex};
 use crate::sample::Sample;
 

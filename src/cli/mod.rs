@@ -27,10 +27,10 @@ use base64::Engine as _;
 use bevy::prelude::*;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
+use model::{Model, registry};
 use serde_json::{Value, json};
 
 use crate::actor::Wake;
-use crate::embed::manifest::{self, Model};
 use crate::project::{Need, Projection};
 use crate::sample::{FileStamp, Guest, Notice, Passage, Sample, SampleIndex};
 use crate::settings;
@@ -155,7 +155,7 @@ impl Common {
     }
 
     fn find_model(&self) -> Result<Arc<Model>> {
-        Ok(Arc::new(manifest::find(self.model.as_deref(), &settings::model_folders())?))
+        Ok(Arc::new(registry::find(self.model.as_deref(), &settings::model_folders())?))
     }
 
     /// Assembles the app over the library, for reading, and restores it after `prepare` has said what else is wanted.

@@ -1,16 +1,16 @@
 //! `soundkin models`
 
 use anyhow::Result;
+use model::registry::{self, Installed};
 use serde_json::{Value, json};
 
 use super::Common;
-use crate::embed::manifest;
 use crate::settings;
 
 pub(super) fn run(common: &Common) -> Result<()> {
     let in_use = common.find_model()?;
-    let models = manifest::installed(&settings::model_folders());
-    let describe = |installed: &manifest::Installed| match installed {
+    let models = registry::installed(&settings::model_folders());
+    let describe = |installed: &Installed| match &installed.model {
         Ok(model) => json!({
             "id": model.manifest.id,
             "title": model.manifest.title,
@@ -35,7 +35,7 @@ pub(super) fn run(common: &Common) -> Result<()> {
     let value = json!({"models": models.iter().map(describe).collect::<Vec<Value>>()});
     common.print(&value, |out| {
         for model in &models {
-            match model {
+            match &model.model {
                 Ok(model) => {
                     let mark = if model.key == in_use.key { '*' } else { ' ' };
                     let place = model.path.as_ref().map_or("built in".to_owned(), |p| p.display().to_string());

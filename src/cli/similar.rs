@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 
 use super::{Common, list, passage, put_path, record, region, sample_or_guest};
 use crate::embed::{ActiveModel, Analysis, Embedding};
+use crate::project::ActiveWeights;
 use crate::project::SpaceIndex;
-use crate::project::closeness::Weights;
 use crate::query::{Compared, SimilarSamples, SimilarTo, answer, asked_about};
 use crate::record::{Keep, TakeOptions};
 use crate::sample::{Failed, Sample, SampleIndex, Tags};
@@ -56,7 +56,7 @@ impl Similar {
         let started = Instant::now();
         let mut app = common.prepared_app(|world| {
             if let Some(head) = self.head {
-                world.resource_mut::<Weights>().head = head;
+                world.resource_mut::<ActiveWeights>().head = head;
             }
         })?;
         let model = app.world().resource::<ActiveModel>().0.clone();
@@ -92,7 +92,7 @@ impl Similar {
         let mut value = json!({
             "query": names,
             "model": model.manifest.id,
-            "head": model.statistics.head.as_ref().map(|_| world.resource::<Weights>().head),
+            "head": model.statistics.head.as_ref().map(|_| world.resource::<ActiveWeights>().head),
             "k": self.k,
             "exact": found.exact,
             "seconds": seconds,
@@ -172,7 +172,7 @@ pub(super) fn neighbours(world: &mut World, query: SimilarTo, filter: Option<Str
     let search = move |index: Res<SpaceIndex>,
                        known: Res<SampleIndex>,
                        paths: Query<&Sample>,
-                       weights: Res<Weights>,
+                       weights: Res<ActiveWeights>,
                        compared: Query<Compared>,
                        samples: Query<(&Sample, Option<&Tags>)>| {
         let without = asked_about(&query, &paths, &known);

@@ -6,32 +6,32 @@
 //! that has it; nothing is decoded twice. A sample that has its vector from before there were descriptors keeps it, and is
 //! only described.
 
-pub mod frontend;
-pub mod head;
-pub mod manifest;
-pub mod session;
-
 use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bevy::prelude::*;
+use dsp::Pcm;
+use dsp::analysis::{Decoded, StreamAnalysis};
+use dsp::descriptors::Describer;
+use file::DecodeError;
+use file::source::Source;
+use file::stream::Decoders;
 use half::f16;
+use model::Model;
+use model::session::{self, Runtime};
+use model::session::{EmbedError, Embedded, Embedder};
 
-use self::manifest::Model;
-use self::session::{EmbedError, Embedded, Embedder};
 use crate::SoundkinSystems;
 use crate::actor::{Actor, Stop, Wake, contained};
-use crate::decode::descriptors::{Describer, Descriptors};
-use crate::decode::stream::Decoders;
-use crate::decode::{
-    self, AudioInfo, DecodeError, Decoded, Digest, Features, Kept, Newest, Pcm, Source, Taken, Thumbnail,
-};
+use crate::decode::Descriptors;
+use crate::decode::{self, AudioInfo, Features, Kept, Newest, Taken, Thumbnail};
 use crate::sample::{
     Arrived, ContentHash, Contents, Failed, FileStamp, Guest, Missing, Notice, Passage, Recording, Restored, Sample,
     SampleIndex, Stage,
 };
+use crate::settings;
 
 /// The vector of a sample under the model in use.
 #[derive(Component, Clone, Debug, PartialEq)]
@@ -61,6 +61,14 @@ impl From<Embedded> for Embedding {
         });
         Self { vector: embedded.pooled.iter().map(|v| f16::from_f32(*v)).collect(), windows }
     }
+}
+
+/// Loads ONNX Runtime once for the whole process, from where this machine has it.
+///
+/// # Errors
+/// It is not there or does not load.
+pub fn runtime() -> Result<&'static Runtime, EmbedError> {
+    session::runtime(settings::onnxruntime_library)
 }
 
 /// The model in use.
@@ -290,7 +298,7 @@ fn collect_analyses(
         if let Outcome::Newest(embedded) = reply.outcome {
             entity.try_remove::<Listening>();
             if let Some(embedded) = embedded.filter(|_| recordings.contains(reply.entity)) {
-                entity.try_insert((embedded.descriptors.clone(), Embedding::from(embedded)));
+                entity.try_insert((Descriptors(Arc::new(embedded.descriptors)), Embedding::from(embedded)));
             }
             continue;
         }
@@ -367,11 +375,11 @@ fn collect_analyses(
                     analysis.audio_seconds += decoded.info.seconds();
                 }
                 reply.hash.map(|hash| entity.try_insert(hash));
-                entity.try_insert((decoded.info, decoded.thumbnail, decoded.features));
+                entity.try_insert(decode::measured(&decoded));
                 match embedded {
                     Ok(embedded) => {
                         analysis.windows += embedded.windows.len();
-                        entity.try_insert((embedded.descriptors.clone(), Embedding::from(embedded)));
+                        entity.try_insert((Descriptors(Arc::new(embedded.descriptors)), Embedding::from(embedded)));
                     }
                     Err(error) if error.is_general() => {
                         if analysis.blocked.is_none() {
@@ -541,9 +549,9 @@ impl Analyst {
                 Outcome::Decoded(decoded, embedded)
             }
             Work::Newest(pcm) => {
-                let mut digest = Digest::new(pcm.rate, 1, f64::MAX);
-                digest.add(&pcm.mono);
-                Outcome::Newest(self.embed_contained(&digest.finish("")).ok())
+                let mut analysis = StreamAnalysis::new(pcm.rate, 1, f64::MAX);
+                analysis.add(&pcm.mono);
+                Outcome::Newest(self.embed_contained(&analysis.finish("")).ok())
             }
         };
         let session_time = self.embedder.as_mut().map(Embedder::take_session_time).unwrap_or_default();
@@ -559,22 +567,24 @@ impl Analyst {
         embedded: bool,
         hash: &mut Option<ContentHash>,
     ) -> Outcome {
-        let source = match Source::open(path, &self.stop) {
+        let source = match Source::open(path, &|| self.stop.is_set()) {
             Ok(source) => source,
             Err(error) => return error.into(),
         };
-        if source.stamp != stamp {
-            return Outcome::Changed(source.stamp);
+        let found = FileStamp::of(&source.metadata);
+        if found != stamp {
+            return Outcome::Changed(found);
         }
-        *hash = Some(source.hash);
+        let content = ContentHash(source.hash);
+        *hash = Some(content);
         if *hash == former {
             return Outcome::Same;
         }
-        let twins = twins(source.hash);
+        let twins = twins(content);
         if !twins.is_empty() {
             // A renamed folder is never listed again under its old name, so nobody else would notice.
             let gone = twins.iter().filter(|(_, path)| !path.exists()).map(|(old, _)| *old).collect();
-            return Outcome::Known { hash: source.hash, gone };
+            return Outcome::Known { hash: content, gone };
         }
         let keep = self.model.manifest.audio.max_seconds;
         let decoded = decode::decode(source, path, keep, &self.stop, &self.decoders);
@@ -589,7 +599,7 @@ impl Analyst {
                 let filter = self.model.manifest.audio.resampler;
                 let describer = self.describer.get_or_insert_with(|| Describer::new(filter));
                 match contained(|| describer.describe(&decoded.pcm)) {
-                    Ok(Some(descriptors)) => Outcome::Described(descriptors),
+                    Ok(Some(values)) => Outcome::Described(Descriptors(Arc::new(values))),
                     Ok(None) => Outcome::Undecodable(Stage::Decode, EmbedError::Rate(decoded.pcm.rate).to_string()),
                     Err(panic) => Outcome::Undecodable(Stage::Decode, EmbedError::Panicked(panic).to_string()),
                 }
@@ -612,7 +622,7 @@ impl Analyst {
     fn embed(&mut self, decoded: &Decoded) -> Result<Embedded, EmbedError> {
         let embedder = match &mut self.embedder {
             Some(embedder) => embedder,
-            None => self.embedder.insert(Embedder::new(&self.model)?),
+            None => self.embedder.insert(Embedder::new(&self.model, runtime()?)?),
         };
         embedder.embed(&decoded.pcm)
     }
@@ -725,7 +735,7 @@ mod tests {
             if n < 20_000 {
                 let mut hash = [0; 32];
                 hash[..8].copy_from_slice(&n.to_le_bytes());
-                let descriptors = Descriptors(Arc::new([0.0; crate::decode::descriptors::COUNT]));
+                let descriptors = Descriptors(Arc::new([0.0; dsp::descriptors::COUNT]));
                 entity.insert((ContentHash(hash), embedding.clone(), descriptors));
             }
         }

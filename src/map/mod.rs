@@ -16,11 +16,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bevy::prelude::*;
+use similarity::layout::Layout;
 
 use self::colour::{BRIGHTNESS, DURATION, LOUDNESS, Painted};
 use self::view::{Bounds, between};
 use crate::decode::{AudioInfo, Features};
-use crate::project::layout::Layout;
 use crate::project::{Need, Newcomer, Projection, SpaceIndex};
 use crate::sample::{Folders, Sample};
 
@@ -395,8 +395,8 @@ mod tests {
     use bevy::time::{TimePlugin, TimeUpdateStrategy};
 
     use super::*;
-    use crate::project::cluster::Clusters;
-    use crate::project::space::Space;
+    use similarity::cluster::Clusters;
+    use similarity::space::Space;
 
     const AREA: Area = Area { min: [0.0, 0.0], max: [400.0, 400.0], pixels_per_point: 1.0 };
 

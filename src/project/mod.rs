@@ -5,16 +5,6 @@
 //! Another weight of the head needs no vector anew: main components, tree and layout follow from those in the space. A
 //! layout under a weight that is no longer wanted is left.
 
-pub mod closeness;
-pub mod cluster;
-pub mod grid;
-pub mod layout;
-pub mod pca;
-mod random;
-pub mod space;
-pub mod twins;
-pub mod umap;
-
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -23,14 +13,14 @@ use std::time::{Duration, Instant};
 
 use bevy::prelude::*;
 use half::f16;
+use model::head::Statistics;
+use similarity::layout::{Cause, Layout, Spots};
+use similarity::space::{Heard, Space};
+use similarity::weights::Weights;
 
-use self::closeness::Weights;
-use self::layout::{Cause, Layout, Spots};
-use self::space::{Heard, Space};
 use crate::SoundkinSystems;
 use crate::actor::{Actor, Outbox, Wake, contained};
-use crate::decode::descriptors::Descriptors;
-use crate::embed::manifest::Statistics;
+use crate::decode::Descriptors;
 use crate::embed::{ActiveModel, Analysis, DispatchAnalyses, Embedding};
 use crate::sample::{ContentHash, Failed, Guest, Missing, Notice, Recording, Restored, Sample};
 
@@ -41,6 +31,10 @@ const NEAREST: usize = 5;
 /// While sounds keep coming, the time between rebuilds is at least this many times what the last one took, so that it
 /// takes little from the analysis.
 const REST: u32 = 4;
+
+/// How much each part counts; any change ranks anew.
+#[derive(Resource, Clone, Copy, Debug, Default, PartialEq, Deref, DerefMut)]
+pub struct ActiveWeights(pub Weights);
 
 /// The space in use and which sample each of its rows is.
 #[derive(Resource, Clone)]
@@ -169,7 +163,7 @@ impl Plugin for ProjectPlugin {
             inbox.into_iter().for_each(|job| drafts.project(job, &outbox));
         };
         let head = app.world().resource::<ActiveModel>().0.statistics.usual_weight();
-        app.insert_resource(Weights { head, ..default() });
+        app.insert_resource(ActiveWeights(Weights { head, ..default() }));
         match Actor::spawn("project", 1, &wake, body) {
             Ok(actor) => app.insert_resource(Projector { actor, newest }),
             Err(error) => {
@@ -211,10 +205,10 @@ impl Drafts {
         }
         let lay_out = || {
             let paths: Vec<&Path> = rows.iter().map(|row| row.path.as_ref()).collect();
-            let cause = |row: &Row| Some(Cause { hash: row.hash?, described: row.described, weight: job.weight });
+            let cause = |row: &Row| Some(Cause { hash: row.hash?.0, described: row.described, weight: job.weight });
             let causes: Vec<Option<Cause>> = rows.iter().map(cause).collect();
             let stop = || outbox.is_closed() || self.newest.load(Ordering::Relaxed) != job.serial;
-            let layout = Layout::build(&index.space, &paths, &job.spots.before(&index.space, &causes), stop)?;
+            let layout = Layout::build(&index.space, &paths, &job.spots.before(&index.space, &causes), &stop)?;
             let spots = layout.spots(&causes, &job.spots);
             Some((Arc::new(layout), Arc::new(spots)))
         };
@@ -232,7 +226,7 @@ impl Drafts {
 fn build(mut samples: Vec<Embedded>, statistics: &Arc<Statistics>, weight: f32) -> (SpaceIndex, Arc<[Row]>) {
     // The ECS lists samples in no lasting order; by path the same sounds always give the same map.
     samples.sort_by(|a, b| a.path.cmp(&b.path));
-    let heard = samples.iter().map(|s| Heard { pooled: &s.vector, descriptors: s.descriptors.as_ref() });
+    let heard = samples.iter().map(|s| Heard { pooled: &s.vector, descriptors: s.descriptors.as_ref().map(|d| &*d.0) });
     let space = Space::build(&heard.collect::<Vec<_>>(), statistics, weight);
     let entities: Vec<Entity> = samples.iter().map(|sample| sample.entity).collect();
     let rows = entities.iter().enumerate().map(|(row, entity)| (*entity, row)).collect();
@@ -273,7 +267,7 @@ fn welcome(begun: On<Add, Recording>, mut commands: Commands) {
 /// Places newcomers among their nearest whenever they sound different, without moving anything else.
 fn place_newcomers(
     index: Option<Res<SpaceIndex>>,
-    weights: Res<Weights>,
+    weights: Res<ActiveWeights>,
     mut newcomers: Query<(Entity, Ref<Embedding>, Option<&Descriptors>, &mut Newcomer, Has<Recording>)>,
     silent: Query<Entity, (With<Newcomer>, With<Failed>)>,
     mut commands: Commands,
@@ -288,8 +282,8 @@ fn place_newcomers(
             // The layout has it now.
             commands.entity(entity).try_remove::<Newcomer>();
         } else if embedding.is_changed() || index.is_changed() {
-            let probe = index.space.probe(Heard { pooled: &embedding.vector, descriptors });
-            let nearest = index.space.quick(&probe, &weights, NEAREST, |_| true).neighbours;
+            let probe = index.space.probe(Heard { pooled: &embedding.vector, descriptors: descriptors.map(|d| &*d.0) });
+            let nearest = index.space.quick(&probe, &weights, NEAREST, &|_| true).neighbours;
             let nearest: Vec<(usize, f32)> = nearest.iter().map(|n| (n.row, (1.0 - n.similarity).max(0.0))).collect();
             newcomer.set_if_neq(Newcomer { place: layout.newcomer(&nearest) });
         }
@@ -299,7 +293,7 @@ fn place_newcomers(
 fn dispatch_projection(
     projector: Res<Projector>,
     mut projection: ResMut<Projection>,
-    weights: Res<Weights>,
+    weights: Res<ActiveWeights>,
     model: Res<ActiveModel>,
     analysis: Res<Analysis>,
     restored: Res<Restored>,

@@ -10,13 +10,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bevy::prelude::*;
+use dsp::analysis::StreamAnalysis;
+use dsp::onset::{Onsets, slices};
+use file::DecodeError;
+use file::source::Source;
+use file::stream::{Decoders, Stream};
+use file::wav_writer::{Format, Spec, Writer};
 
-use super::onset::{Onsets, slices};
-use super::wav::{Format, Spec, Writer};
 use crate::SoundkinSystems;
-use crate::actor::{Actor, Stop, Wake, contained};
-use crate::decode::stream::{Decoders, Stream};
-use crate::decode::{DecodeError, Digest, Source};
+use crate::actor::{Actor, Wake, contained};
 use crate::sample::{FileStamp, Folders, Guest, Notice, Recording, Sample, SampleIndex};
 
 /// Jobs that may wait at the actor.
@@ -240,12 +242,12 @@ fn propose(path: &Path) -> Result<Vec<[f64; 2]>, CutError> {
     let mut stream = Stream::open_path(path, &Decoders::default())?;
     let mut heard = None;
     while let Some(block) = stream.next_block()? {
-        let (digest, onsets) =
-            heard.get_or_insert_with(|| (Digest::new(block.rate, block.channels, 0.0), Onsets::new(block.rate)));
-        digest.add(block.samples);
-        onsets.add(digest.mono());
+        let (analysis, onsets) = heard
+            .get_or_insert_with(|| (StreamAnalysis::new(block.rate, block.channels, 0.0), Onsets::new(block.rate)));
+        analysis.add(block.samples);
+        onsets.add(analysis.mono());
     }
-    Ok(heard.map_or_else(Vec::new, |(digest, onsets)| slices(&onsets.finish(), digest.info("").seconds())))
+    Ok(heard.map_or_else(Vec::new, |(analysis, onsets)| slices(&onsets.finish(), analysis.info("").seconds())))
 }
 
 /// Writes a slice under the sound's name and a number; `None` if nothing of the sound lies in it.
@@ -302,7 +304,7 @@ fn copy(path: &Path, part: &Path) -> Result<FileStamp, CutError> {
 
 fn same_bytes(a: &Path, b: &Path) -> bool {
     let size = |path: &Path| std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file).map(|m| m.len());
-    let hash = |path: &Path| Source::open(path, &Stop::default()).ok().map(|source| source.hash);
+    let hash = |path: &Path| Source::open(path, &|| false).ok().map(|source| source.hash);
     size(a).is_some() && size(a) == size(b) && hash(a).is_some() && hash(a) == hash(b)
 }
 

@@ -8,9 +8,7 @@
 
 mod cut;
 mod level;
-pub mod onset;
 mod taker;
-pub mod wav;
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
@@ -18,20 +16,23 @@ use std::sync::Arc;
 
 use bevy::prelude::*;
 use crossbeam_channel::{Sender, bounded};
+use dsp::onset;
 use serde::{Deserialize, Serialize};
+
+use crate::decode::measured;
 
 pub use self::cut::{AcceptTrim, Copied, CutError, ProposeSlices, SaveSlices, Slices, SlicesSaved, Trim, copy_to};
 pub use self::level::Level;
 use self::taker::{Job, Place, Reply, Start};
-pub use self::wav::Format;
 use crate::SoundkinSystems;
 use crate::actor::{Actor, Wake};
 use crate::audio::{InputError, Line, Listen, Wish};
-use crate::decode::waveform::Pyramid;
 use crate::decode::{AudioInfo, Kept, Newest, Waveform};
 use crate::sample::{Arrived, FileStamp, Folders, Guest, Missing, Notice, Recording, Sample, SampleIndex};
 use crate::settings::Settings;
 use crate::watch::{AddFolder, CollectFacts};
+use dsp::pyramid::Pyramid;
+pub use file::wav_writer::Format;
 
 /// Longest pre-roll in seconds.
 pub const LONGEST: f64 = 60.0;
@@ -383,7 +384,7 @@ fn settle(
     if let Some(taken) = end.taken {
         let seconds = taken.decoded.info.seconds();
         let cuts = Slices(onset::slices(&end.onsets, seconds));
-        take.try_insert((taken.decoded.info.clone(), taken.decoded.thumbnail.clone(), taken.decoded.features));
+        take.try_insert(measured(&taken.decoded));
         take.try_insert((taken, end.stamp.unwrap_or(FileStamp { size: 0, modified: 0 })));
         // What has no file cannot be cut.
         if end.stamp.is_some() {
@@ -473,10 +474,10 @@ mod tests {
     use std::time::{Duration, Instant};
 
     use super::*;
-    use crate::embed::manifest::Model;
     use crate::sample::ContentHash;
     use crate::store::Library;
     use crate::{Assembly, headless, is_idle, run_until};
+    use model::Model;
 
     /// The engine with an armed recorder, and what its input, of one channel, is given.
     fn studio(library: Option<Library>) -> (App, impl FnMut(&[f32])) {

@@ -9,14 +9,16 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, select};
+use dsp::analysis::StreamAnalysis;
+use dsp::onset::Onsets;
+use dsp::{Pcm, SILENCE};
+use file::wav_writer::{Format, Spec, Writer};
 
 use super::level::{Level, Peaks};
-use super::onset::Onsets;
-use super::wav::{Format, Spec, Writer};
 use crate::actor::Outbox;
 use crate::audio::{InputError, Line};
-use crate::decode::{AudioInfo, Digest, Pcm, SILENCE, Taken};
-use crate::sample::FileStamp;
+use crate::decode::{AudioInfo, Taken};
+use crate::sample::{ContentHash, FileStamp};
 use crate::settings::music_folder;
 
 /// The ring is read this often.
@@ -368,7 +370,7 @@ impl Taker {
         let there = before.len() / self.channels.len().max(1);
         let began = Take::begin(&start, line, self.channels.len(), there).and_then(|mut take| {
             let path = take.file.as_ref().map(|(_, path)| path.clone());
-            self.post.fact(Reply::Started { serial, path, info: take.digest.info(take.codec) });
+            self.post.fact(Reply::Started { serial, path, info: AudioInfo(take.analysis.info(take.codec)) });
             let added = take.add(&before.into_iter().rev().collect::<Vec<f32>>());
             self.take = Some(take);
             added
@@ -417,7 +419,7 @@ struct Take {
     codec: &'static str,
     rate: u32,
     channels: usize,
-    digest: Digest,
+    analysis: StreamAnalysis,
     onsets: Onsets,
     /// First and last frame that is not quiet.
     loud: Option<[u64; 2]>,
@@ -444,7 +446,7 @@ impl Take {
             codec: start.format.codec(),
             rate: line.rate,
             channels,
-            digest: Digest::new(line.rate, channels, start.keep),
+            analysis: StreamAnalysis::new(line.rate, channels, start.keep),
             onsets: Onsets::new(line.rate),
             loud: None,
             newest: VecDeque::new(),
@@ -458,7 +460,7 @@ impl Take {
 
     /// Frames until it ends by itself.
     fn room(&self) -> usize {
-        self.limit.saturating_sub(usize::try_from(self.digest.frames()).unwrap_or(usize::MAX))
+        self.limit.saturating_sub(usize::try_from(self.analysis.frames()).unwrap_or(usize::MAX))
     }
 
     fn add(&mut self, block: &[f32]) -> Result<(), String> {
@@ -469,15 +471,15 @@ impl Take {
                 self.settled = Instant::now();
             }
         }
-        let before = self.digest.frames();
+        let before = self.analysis.frames();
         let loud = |sample: &f32| sample.abs() > QUIET;
         if let (Some(first), Some(last)) = (block.iter().position(loud), block.iter().rposition(loud)) {
             let [first, last] = [first, last].map(|sample| before + (sample / self.channels.max(1)) as u64);
             self.loud = Some([self.loud.map_or(first, |[first, _]| first), last]);
         }
-        self.digest.add(block);
-        self.onsets.add(self.digest.mono());
-        self.newest.extend(self.digest.mono());
+        self.analysis.add(block);
+        self.onsets.add(self.analysis.mono());
+        self.newest.extend(self.analysis.mono());
         let most = frames(NEWEST, self.rate);
         self.newest.drain(..self.newest.len().saturating_sub(most));
         if let Some(untold) = self.untold.as_mut().filter(|untold| untold.len() + block.len() <= UNTOLD) {
@@ -490,7 +492,7 @@ impl Take {
 
     /// The newest sound, if it is time to tell it.
     fn newest(&mut self) -> Option<Pcm> {
-        let now = self.digest.frames();
+        let now = self.analysis.frames();
         if now < self.tell_at {
             return None;
         }
@@ -500,11 +502,11 @@ impl Take {
     }
 
     fn finish(self, reason: Option<String>, overruns: u64) -> (Result<Finished, String>, Option<(File, Arc<Path>)>) {
-        let seconds = self.digest.frames() as f64 / f64::from(self.rate);
+        let seconds = self.analysis.frames() as f64 / f64::from(self.rate);
         let (mut hash, mut stamp, mut whole, mut open) = (None, None, true, None);
         let mut reason = reason;
         if let Some((writer, path)) = self.file {
-            if self.digest.frames() == 0 {
+            if self.analysis.frames() == 0 {
                 let text = reason.unwrap_or_else(|| "nothing was recorded; check the input".to_owned());
                 // An empty file is nothing to keep, and no reason to tell more than that.
                 let _ = std::fs::remove_file(&path);
@@ -523,11 +525,11 @@ impl Take {
         let loud = self.loud.map(|[first, last]| {
             [(first as f64 / rate - MARGIN[0]).max(0.0), ((last + 1) as f64 / rate + MARGIN[1]).min(seconds)]
         });
-        let mut decoded = Box::new(self.digest.finish(self.codec));
+        let mut decoded = Box::new(self.analysis.finish(self.codec));
         decoded.pcm = without_silence(decoded.pcm);
         let finished = Finished {
             stamp,
-            taken: whole.then_some(Taken { decoded, hash }),
+            taken: whole.then_some(Taken { decoded, hash: hash.map(ContentHash) }),
             onsets: self.onsets.finish(),
             loud,
             overruns,
@@ -621,8 +623,8 @@ impl Post {
         let waits = matches!(self.facts.back(), Some(Reply::Grew { .. }));
         if !waits {
             let frames = take.untold.replace(Vec::new());
-            let info = take.digest.info(take.codec);
-            self.fact(Reply::Grew { serial: take.serial, frames, info });
+            let info = take.analysis.info(take.codec);
+            self.fact(Reply::Grew { serial: take.serial, frames, info: AudioInfo(info) });
         }
     }
 

@@ -13,15 +13,15 @@ use std::time::{Duration, Instant};
 
 use bevy::prelude::*;
 use crossbeam_channel::Receiver;
+use similarity::layout::Spots;
 
 use self::rows::{ContentRow, Record, SampleRow};
 use crate::SoundkinSystems;
 use crate::actor::{Actor, Outbox, Wake};
-use crate::decode::descriptors::Descriptors;
+use crate::decode::Descriptors;
 use crate::decode::{AudioInfo, Features, Thumbnail};
 use crate::embed::{ActiveModel, Analysis, DispatchAnalyses, Embedding};
 use crate::project::LastSpots;
-use crate::project::layout::Spots;
 use crate::sample::{Arrived, ContentHash, Failed, FileStamp, Folders, Guest, Missing, Notice, Restored, Sample, Tags};
 use crate::watch::{CollectFacts, DispatchFolders, Listing};
 
@@ -468,7 +468,7 @@ mod tests {
                     && let Some(content) = &mut record.content
                 {
                     // SQLite takes it for NULL.
-                    content.features.brightness_hz = f32::NAN;
+                    content.features.0.brightness_hz = f32::NAN;
                 }
                 Job::Save(world.spawn_empty().id(), Box::new(record))
             })

@@ -3,13 +3,17 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use dsp::analysis::StreamInfo;
+use dsp::descriptors::COUNT;
+use dsp::features::Measures;
+use dsp::peaks::COLUMNS;
 use half::f16;
 use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
+use similarity::layout::{Cause, Spot, Spots};
 
-use crate::decode::descriptors::{COUNT, Descriptors};
-use crate::decode::{AudioInfo, COLUMNS, Features, Thumbnail};
+use crate::decode::Descriptors;
+use crate::decode::{AudioInfo, Features, Thumbnail};
 use crate::embed::{Embedding, Windows};
-use crate::project::layout::{Cause, Spot, Spots};
 use crate::sample::{ContentHash, Failed, FileStamp, Stage, Tags};
 
 /// A sample's own row.
@@ -171,7 +175,7 @@ const SPOT: usize = 32 + 1 + 3 * 4 + 1;
 pub fn save_spots(connection: &Connection, model: i64, spots: &Spots) -> rusqlite::Result<()> {
     let mut bytes = Vec::with_capacity(spots.0.len() * SPOT);
     for Spot { cause, at: [x, y], group } in &spots.0 {
-        bytes.extend_from_slice(&cause.hash.0);
+        bytes.extend_from_slice(&cause.hash);
         bytes.push(cause.described.into());
         bytes.extend([cause.weight, *x, *y].into_iter().flat_map(f32::to_le_bytes));
         bytes.push(*group);
@@ -189,7 +193,7 @@ pub fn load_spots(connection: &Connection, model: Option<i64>) -> rusqlite::Resu
         let [described, numbers @ .., group] = rest else { return None };
         let [weight, x, y] = *numbers.as_chunks().0 else { return None };
         let [weight, x, y] = [weight, x, y].map(f32::from_le_bytes);
-        let cause = Cause { hash: ContentHash(*hash), described: *described != 0, weight };
+        let cause = Cause { hash: *hash, described: *described != 0, weight };
         (x.is_finite() && y.is_finite()).then_some(Spot { cause, at: [x, y], group: *group })
     };
     Ok(Spots(bytes.as_chunks().0.iter().filter_map(spot).collect()))
@@ -244,14 +248,14 @@ fn content(row: &Row) -> rusqlite::Result<Option<ContentRow>> {
         *column = bytes.map(u8::cast_signed);
     }
     Ok(Some(ContentRow {
-        info: AudioInfo {
+        info: AudioInfo(StreamInfo {
             frames: frames.cast_unsigned(),
             rate: row.get(9)?,
             channels: row.get(10)?,
             codec: row.get(11)?,
-        },
+        }),
         thumbnail: Thumbnail(columns),
-        features: Features { lufs: row.get(13)?, peak_db: row.get(14)?, brightness_hz: row.get(15)? },
+        features: Features(Measures { lufs: row.get(13)?, peak_db: row.get(14)?, brightness_hz: row.get(15)? }),
         descriptors: row.get::<_, Option<Vec<u8>>>(19)?.and_then(|bytes| descriptors(&bytes)),
     }))
 }
@@ -326,9 +330,9 @@ pub(super) mod tests {
                 tags: Tags(vec!["dark, wet".into(), "naïve \"quoted\"".into()]),
             },
             content: Some(ContentRow {
-                info: AudioInfo { frames: 7, rate: 44_100, channels: 2, codec: "flac".into() },
+                info: AudioInfo(StreamInfo { frames: 7, rate: 44_100, channels: 2, codec: "flac".into() }),
                 thumbnail: Thumbnail(Box::new([[-7, 9]; COLUMNS])),
-                features: Features { lufs: None, peak_db: -3.5, brightness_hz: 812.25 },
+                features: Features(Measures { lufs: None, peak_db: -3.5, brightness_hz: 812.25 }),
                 descriptors: (seed != 1).then(|| Descriptors(Arc::new([f32::from(seed); COUNT]))),
             }),
             embedding: Some(Embedding { vector, windows: Some(Arc::new(windows)) }),
@@ -370,7 +374,7 @@ pub(super) mod tests {
         let connection = &library.connection;
         let [model, other] = ["m", "another"].map(|key| model_number(connection, key).unwrap());
         let spot = |seed: u8| Spot {
-            cause: Cause { hash: ContentHash([seed; 32]), described: seed > 1, weight: 0.7 },
+            cause: Cause { hash: [seed; 32], described: seed > 1, weight: 0.7 },
             at: [f32::from(seed) * 0.1, -4.25],
             group: seed,
         };

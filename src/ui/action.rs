@@ -8,10 +8,10 @@ use std::path::PathBuf;
 
 use bevy::prelude::*;
 use bevy_egui::egui::{self, Key, KeyboardShortcut, Modifiers};
+use dsp::descriptors::Group;
 
 use super::layout::Sizes;
 use super::shown::{Column, Only};
-use crate::decode::descriptors::Group;
 use crate::map::{Arrangement, ColourBy};
 
 /// How a click changes the selection.

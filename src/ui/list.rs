@@ -5,15 +5,17 @@ use bevy_egui::egui::{
     self, Align2, Color32, CursorIcon, Id, Key, Mesh, Rect, ScrollArea, Sense, TextEdit, Ui, UiBuilder, WidgetInfo,
     WidgetType, pos2, vec2,
 };
+use dsp::descriptors::Group;
+use dsp::peaks::COLUMNS;
+use similarity::weights::Closeness;
+use similarity::weights::Weights;
 
 use super::action::{Action, Choose, Part};
 use super::controls::{self, Strip, Tone};
 use super::session::{Jump, Session};
 use super::shown::{Column, Row, Shown};
 use super::theme::{self, HEADING, PADDING, ROW, Theme, icon};
-use crate::decode::descriptors::Group;
-use crate::decode::{COLUMNS, Thumbnail};
-use crate::project::closeness::{Closeness, Weights};
+use crate::decode::Thumbnail;
 
 /// What the list is drawn from.
 pub struct View<'a> {

@@ -39,7 +39,9 @@ use bevy_egui::{
     EguiContexts, EguiGlobalSettings, EguiInput, EguiPlugin, EguiPreUpdateSet, EguiPrimaryContextPass,
     PrimaryEguiContext,
 };
+use dsp::descriptors::Group;
 use serde::{Deserialize, Serialize};
+use similarity::weights::Weights;
 
 use self::action::{Action, Bindings, Part};
 use self::layout::Sizes;
@@ -51,11 +53,10 @@ use self::theme::{Appearance, Theme};
 use crate::SoundkinSystems;
 use crate::actor::Wake;
 use crate::audio::{AudioPlugin, AuditionSettings, Playback};
-use crate::decode::descriptors::Group;
 use crate::decode::{AudioInfo, Thumbnail, Waveform};
 use crate::embed::ActiveModel;
 use crate::map::{Area, Arrangement, ColourBy, Legend, Map, MapLook, MapPlugin, Palette};
-use crate::project::closeness::Weights;
+use crate::project::ActiveWeights;
 use crate::query::{AnswerQueries, Answers, QueryPlugin};
 use crate::record::{Level, RecordPlugin, Recorder, RecordingSettings, RespondToRecords, Slices, Trim};
 use crate::sample::{Folders, Notice};
@@ -344,7 +345,7 @@ fn respond_on_map(
 }
 
 /// Weighs the parts of a comparison.
-fn weigh(mut asked: MessageReader<Action>, mut weights: ResMut<Weights>, model: Res<ActiveModel>) {
+fn weigh(mut asked: MessageReader<Action>, mut weights: ResMut<ActiveWeights>, model: Res<ActiveModel>) {
     let mut next = *weights;
     for action in asked.read() {
         match action {
@@ -425,7 +426,7 @@ fn look(
 fn remember(
     preferences: Res<Preferences>,
     audition: Res<AuditionSettings>,
-    weights: Res<Weights>,
+    weights: Res<ActiveWeights>,
     model: Res<ActiveModel>,
     mut settings: ResMut<Settings>,
 ) {
@@ -457,7 +458,7 @@ struct Views<'w, 's> {
     legend: Res<'w, Legend>,
     look: Res<'w, MapLook>,
     model: Res<'w, ActiveModel>,
-    weights: Res<'w, Weights>,
+    weights: Res<'w, ActiveWeights>,
     folders: Res<'w, Folders>,
     recorder: Res<'w, Recorder>,
     level: Res<'w, Level>,

@@ -2,6 +2,7 @@
 
 use bevy::prelude::*;
 use bevy_egui::egui::{self, CursorIcon, Rect, Sense, Ui, WidgetInfo, WidgetType, pos2, vec2};
+use file::wav_writer::Format;
 
 use super::Preferences;
 use super::action::Action;
@@ -10,8 +11,7 @@ use super::list::hint;
 use super::session::Session;
 use super::theme::{Theme, icon};
 use crate::record::{
-    AcceptTrim, Format, Keep, Level, ProposeSlices, Record, Recorder, RecordingSettings, SaveSlices, Slices,
-    TakeOptions, Trim,
+    AcceptTrim, Keep, Level, ProposeSlices, Record, Recorder, RecordingSettings, SaveSlices, Slices, TakeOptions, Trim,
 };
 use crate::sample::Notice;
 

@@ -11,10 +11,10 @@ use bevy::prelude::*;
 use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
 use nucleo_matcher::{Config, Matcher, Utf32Str};
 use serde::{Deserialize, Serialize};
+use similarity::weights::Closeness;
 
 use crate::decode::{AudioInfo, Features};
 use crate::embed::Embedding;
-use crate::project::closeness::Closeness;
 use crate::query::SimilarSample;
 use crate::sample::{Failed, FileStamp, Folders, Guest, Missing, Recording, Sample, Tags};
 
@@ -659,6 +659,8 @@ fn format_name(path: &Path, info: Option<&AudioInfo>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use dsp::analysis::StreamInfo;
+
     use crate::sample::SamplePlugin;
 
     fn app(names: &[&str]) -> (App, Vec<Entity>) {
@@ -771,7 +773,7 @@ mod tests {
     fn what_is_unknown_comes_last_in_either_order() {
         let (mut app, entities) = app(&["a.wav", "b.wav", "c.wav"]);
         for (entity, frames) in [(entities[0], 100), (entities[2], 300)] {
-            let info = AudioInfo { frames, rate: 100, channels: 1, codec: "flac".to_owned() };
+            let info = AudioInfo(StreamInfo { frames, rate: 100, channels: 1, codec: "flac".to_owned() });
             app.world_mut().entity_mut(entity).insert(info);
         }
         app.update();

@@ -5,6 +5,8 @@ use bevy_egui::egui::{
     self, Align2, Color32, CursorIcon, Mesh, PointerButton, Pos2, Rect, Sense, Stroke, Ui, WidgetInfo, WidgetType,
     pos2, vec2,
 };
+use dsp::peaks::COLUMNS;
+use dsp::pyramid::Pyramid;
 
 use super::action::Action;
 use super::controls::{self, Strip, Tone};
@@ -13,8 +15,7 @@ use super::record;
 use super::shown::Row;
 use super::theme::{self, HEADING, Theme, icon};
 use crate::audio::AuditionSettings;
-use crate::decode::waveform::Pyramid;
-use crate::decode::{AudioInfo, COLUMNS, Thumbnail};
+use crate::decode::{AudioInfo, Thumbnail};
 
 /// How near to a region's edge the pointer catches it, in points.
 const HANDLE: f32 = 5.0;

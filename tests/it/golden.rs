@@ -3,16 +3,17 @@
 
 use std::fs::File;
 use std::path::Path;
-use std::sync::Arc;
 
+use dsp::Pcm;
+use dsp::descriptors::{ABOUT, Describer, Values};
+use dsp::resample::Filter;
+use model::Model;
+use model::frontend::FrontEnd;
+use model::head::Statistics;
+use model::session::Embedder;
 use ndarray::{Array1, Array2, ArrayD, Ix1, Ix2};
 use ndarray_npy::NpzReader;
-use soundkin::decode::Pcm;
-use soundkin::decode::descriptors::{ABOUT, Describer, Descriptors};
-use soundkin::decode::resample::Filter;
-use soundkin::embed::frontend::FrontEnd;
-use soundkin::embed::manifest::{Model, Statistics};
-use soundkin::embed::session::Embedder;
+use soundkin::embed::runtime;
 
 /// Essentia's log-mels are from before the division by the manifest's `norm.std`.
 const AISFX_STD: f32 = 9.457_798;
@@ -82,7 +83,7 @@ fn aisfx_log_mels_agree_with_essentia_at_its_own_rate() {
 
 /// Cosines to the reference vector for each case that is not silent, with the sample rate.
 fn aisfx_cosines(sidecar: &str) -> Vec<(String, u32, f64)> {
-    let mut embedder = Embedder::new(&model(sidecar)).unwrap();
+    let mut embedder = Embedder::new(&model(sidecar), runtime().unwrap()).unwrap();
     let heard = aisfx_cases().into_iter().filter(|case| case.pcm.mono.iter().any(|s| s.abs() > 1e-4));
     heard
         .map(|case| {
@@ -112,7 +113,7 @@ fn a_network_that_repeats_short_sounds_gives_what_it_gives_for_repeated_ones() {
         let model = model(sidecar);
         let frames = model.manifest.window.frames;
         assert!(model.manifest.window.network_repeats);
-        let mut embedder = Embedder::new(&model).unwrap();
+        let mut embedder = Embedder::new(&model, runtime().unwrap()).unwrap();
         for rows in 1..=frames {
             let noise = |row: usize, band: usize| ((row * 96 + band) as f32 * 12.9898).sin().abs();
             let short = Array2::from_shape_fn((rows, 96), |(row, band)| noise(row, band));
@@ -138,7 +139,7 @@ fn the_quantised_default_stays_close_to_the_reference() {
 #[test]
 fn clap_front_end_and_vectors_agree_with_the_reference() {
     let model = model("tests/golden/clap_small_random.json");
-    let mut embedder = Embedder::new(&model).unwrap();
+    let mut embedder = Embedder::new(&model, runtime().unwrap()).unwrap();
     let mut arrays = golden("clap.npz");
     let names: Vec<String> = arrays
         .names()
@@ -182,7 +183,7 @@ fn descriptors_agree_with_the_reference() {
     let cases = described_cases();
     assert_eq!(cases.len(), 18);
     for (name, sound, known) in &cases {
-        for ((ours, known), about) in describer.measure(sound).0.iter().zip(known).zip(&ABOUT) {
+        for ((ours, known), about) in describer.measure(sound).iter().zip(known).zip(&ABOUT) {
             // Every value but for the last digit that single precision holds.
             assert!((ours - known).abs() < 1e-6, "{name}, {}: {ours} is not {known}", about.name);
         }
@@ -199,7 +200,7 @@ fn the_head_agrees_with_its_reference_on_vectors_and_descriptors_of_the_referenc
             continue;
         };
         let described: Array1<f32> = arrays.by_name(&format!("{}__descriptors", case.name)).unwrap();
-        let described = Descriptors(Arc::new(described.to_vec().try_into().unwrap()));
+        let described: Values = described.to_vec().try_into().unwrap();
         let ours = joined(&statistics, &case.embedding, &described);
         let difference = ours.iter().zip(&known).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
         assert!(ours.len() == known.len() && difference < 1e-6, "{}: {difference:e}", case.name);
@@ -213,7 +214,7 @@ fn from_samples_to_joined_vector_the_whole_path_agrees_with_the_reference() {
         [("models/aisfx-f16.json", 0.9999, 0.99), ("models/aisfx-int8.json", 0.98, 0.98)]
     {
         let model = model(sidecar);
-        let mut embedder = Embedder::new(&model).unwrap();
+        let mut embedder = Embedder::new(&model, runtime().unwrap()).unwrap();
         let mut arrays = golden("head.npz");
         let mut checked = 0;
         for case in aisfx_cases() {
@@ -232,7 +233,7 @@ fn from_samples_to_joined_vector_the_whole_path_agrees_with_the_reference() {
 }
 
 /// Head and raw part, each times the root of its usual weight.
-fn joined(statistics: &Statistics, pooled: &[f32], descriptors: &Descriptors) -> Vec<f32> {
+fn joined(statistics: &Statistics, pooled: &[f32], descriptors: &Values) -> Vec<f32> {
     let (parts, weight) = (statistics.parts(pooled, Some(descriptors)), statistics.usual_weight());
     let head = parts.head.iter().map(|v| v * weight.sqrt());
     head.chain(parts.raw.iter().map(|v| v * (1.0 - weight).sqrt())).collect()

@@ -10,11 +10,11 @@ use std::time::{Duration, Instant};
 
 use bevy::ecs::system::RunSystemOnce;
 use bevy::prelude::*;
+use model::Model;
 use soundkin::audio::{AudioPlugin, Audition, AuditionSettings, Playback};
 use soundkin::decode::{Taken, Waveform};
-use soundkin::embed::manifest::Model;
 use soundkin::embed::{Analysis, Embedding};
-use soundkin::project::closeness::Weights;
+use soundkin::project::ActiveWeights;
 use soundkin::project::{Need, Newcomer, Projection, SpaceIndex};
 use soundkin::query::{Answers, Compared, QueryPlugin, SimilarTo, answer};
 use soundkin::record::{Keep, Level, Record, RecordPlugin, Recorder, RecordingSettings, TakeOptions};
@@ -157,7 +157,10 @@ pub fn record_while_playing(app: &mut App, folder: &Path, sound: &Path) -> Outco
     assert!(world.get::<Taken>(take).is_none());
     let inside = folder.to_owned();
     let found = world.run_system_once(
-        move |index: Res<SpaceIndex>, weights: Res<Weights>, vectors: Query<Compared>, samples: Query<&Sample>| {
+        move |index: Res<SpaceIndex>,
+              weights: Res<ActiveWeights>,
+              vectors: Query<Compared>,
+              samples: Query<&Sample>| {
             let query = SimilarTo { like: vec![take], k: 1, exact: true, ..Default::default() };
             let accept = |entity| samples.get(entity).is_ok_and(|sample| sample.path.starts_with(&inside));
             let found = answer(&query, &index, &weights, &vectors, accept)?;

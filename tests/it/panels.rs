@@ -13,8 +13,8 @@ use soundkin::decode::AudioInfo;
 use soundkin::embed::Analysis;
 use soundkin::is_idle;
 use soundkin::map::Map;
+use soundkin::project::ActiveWeights;
 use soundkin::project::SpaceIndex;
-use soundkin::project::closeness::Weights;
 use soundkin::record::Slices;
 use soundkin::sample::{Sample, Tags};
 use soundkin::ui::{PanelsPlugin, draw_panels};
@@ -242,7 +242,7 @@ fn weights_rank_anew_at_once_and_are_remembered() {
     };
     drag(&mut panels, "Weight of learned", 0.0);
     panels.until("scores of the network alone", |panels| panels.rows() != usual && !panels.rows().is_empty());
-    assert!(panels.harness.state().world().resource::<Weights>().head < 0.01);
+    assert!(panels.harness.state().world().resource::<ActiveWeights>().head < 0.01);
     let raw = panels.rows();
     drag(&mut panels, "Weight of length", 1.0);
     panels.until("scores with the length", |panels| panels.rows() != raw && !panels.rows().is_empty());

@@ -7,9 +7,9 @@ use std::time::Duration;
 use bevy::ecs::system::RunSystemOnce;
 use bevy::prelude::*;
 use soundkin::decode::AudioInfo;
-use soundkin::decode::descriptors::Descriptors;
+use soundkin::decode::Descriptors;
 use soundkin::embed::{Analysis, Embedding};
-use soundkin::project::closeness::Weights;
+use soundkin::project::ActiveWeights;
 use soundkin::project::{Need, Projection, SpaceIndex};
 use soundkin::query::{Answers, Ask, Compared, Purpose, QueryPlugin, SimilarSamples, SimilarTo, answer};
 use soundkin::sample::{Failed, Missing, Sample, Stage, Tags};
@@ -254,7 +254,7 @@ fn take_back_to_the_first_version(library: &std::path::Path) {
 }
 
 fn similar(app: &mut App, subject: Entity) -> SimilarSamples {
-    let search = move |index: Res<SpaceIndex>, weights: Res<Weights>, compared: Query<Compared>| {
+    let search = move |index: Res<SpaceIndex>, weights: Res<ActiveWeights>, compared: Query<Compared>| {
         answer(
             &SimilarTo { like: vec![subject], k: 5, exact: true, ..Default::default() },
             &index,
@@ -393,7 +393,7 @@ fn another_weight_ranks_anew_without_decoding() {
     index(&mut engine, &folder);
     let world = engine.world_mut();
     let subject = world.query_filtered::<Entity, With<Embedding>>().iter(world).next().unwrap();
-    let usual = engine.world().resource::<Weights>().head;
+    let usual = engine.world().resource::<ActiveWeights>().head;
     assert!((usual - 0.7).abs() < 1e-6, "the model's own");
     let learned = similar(&mut engine, subject);
     engine.add_plugins(QueryPlugin);
@@ -401,7 +401,7 @@ fn another_weight_ranks_anew_without_decoding() {
     engine.update();
     let listed = |engine: &App| engine.world().resource::<Answers>().list.clone().unwrap().found;
     assert_eq!(listed(&engine), learned);
-    engine.world_mut().resource_mut::<Weights>().head = 0.0;
+    engine.world_mut().resource_mut::<ActiveWeights>().head = 0.0;
     // The space under the old weight answers under the new one, and what was asked is answered anew in the same frame.
     let raw = similar(&mut engine, subject);
     assert_ne!(learned, raw);
@@ -410,7 +410,7 @@ fn another_weight_ranks_anew_without_decoding() {
     assert!(soundkin::run_until(&mut engine, Some(std::time::Duration::from_mins(1)), soundkin::is_idle));
     assert!(engine.world().resource::<SpaceIndex>().space.weight().abs() < 1e-6, "tree and map follow");
     assert_eq!(similar(&mut engine, subject), raw);
-    engine.world_mut().resource_mut::<Weights>().groups[4] = 100.0;
+    engine.world_mut().resource_mut::<ActiveWeights>().groups[4] = 100.0;
     engine.update();
     let lengths: Vec<f32> = listed(&engine).neighbours.iter().map(|n| n.closeness.groups.unwrap()[4]).collect();
     assert!(lengths.is_sorted_by(|a, b| a >= b), "the nearest in length come first: {lengths:?}");

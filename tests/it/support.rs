@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bevy::prelude::*;
+use model::Model;
 use serde_json::Value;
-use soundkin::embed::manifest::Model;
 use soundkin::store::Library;
 use soundkin::watch::AddFolder;
 use soundkin::{Assembly, headless, is_idle, run_until};

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use soundkin::decode::resample::{Filter, Resampler};
-use soundkin::decode::stream::{Decoders, Stream};
+use dsp::resample::{Filter, Resampler};
+use file::stream::{Decoders, Stream};
 use soundkin::map::view::{Bounds, View};
 use soundkin::map::{self};
 

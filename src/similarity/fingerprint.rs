@@ -11,10 +11,9 @@
 
 use std::f32::consts::FRAC_PI_2;
 
+use dsp::{Pcm, SILENCE};
 use realfft::RealFftPlanner;
 use realfft::num_complex::Complex;
-
-use crate::decode::{Pcm, SILENCE};
 
 /// Seconds of a sound that are compared, from its start.
 pub const HEARD: f64 = 20.0;
@@ -254,7 +253,7 @@ fn leader(leaders: &mut [usize], mut place: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::decode::resample::{Filter, Resampler};
+    use dsp::resample::{Filter, Resampler};
 
     const RATE: u32 = 44_100;
 

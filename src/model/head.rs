@@ -12,11 +12,11 @@
 //! `[descriptors]`, offset `[head]`, matrix `[raw, head]`, and `basis` main directions of joined vectors at the usual
 //! weight, `[head + raw]` each, best first.
 
+use dsp::descriptors::Values;
+use dsp::vector::normalise;
 use ndarray::{Array2, ArrayView2, Axis, aview1};
 
-use super::manifest::{HeadStage, Statistics};
-use super::session::normalise;
-use crate::decode::descriptors::Descriptors;
+use crate::manifest::{HeadStage, Post};
 
 /// A learned head, parsed.
 #[derive(Clone, Debug, PartialEq)]
@@ -66,7 +66,7 @@ impl Head {
         Ok(Self { weight: stage.weight, basis, centre, means, deviations, offset, matrix, share, limit })
     }
 
-    fn write_raw(&self, pooled: &mut [f32], descriptors: Option<&Descriptors>, raw: &mut [f32]) {
+    fn write_raw(&self, pooled: &mut [f32], descriptors: Option<&Values>, raw: &mut [f32]) {
         normalise(pooled);
         centre_and_normalise(pooled, &self.centre);
         let (network, described) = raw.split_at_mut(self.centre.len());
@@ -75,7 +75,7 @@ impl Head {
         described.fill(0.0);
         let Some(descriptors) = descriptors else { return };
         let standards = self.means.iter().zip(&self.deviations);
-        for (out, (value, (mean, deviation))) in described.iter_mut().zip(descriptors.0.iter().zip(standards)) {
+        for (out, (value, (mean, deviation))) in described.iter_mut().zip(descriptors.iter().zip(standards)) {
             *out = ((value - mean) / deviation).clamp(-self.limit, self.limit);
         }
         normalise(described);
@@ -83,7 +83,35 @@ impl Head {
     }
 }
 
+/// The statistics named by [`Post`] and [`HeadStage`], parsed.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Statistics {
+    /// Mean vector, `[dim]`; empty when none is shipped.
+    pub centre: Vec<f32>,
+    /// Orthonormal rows, each `[dim]`, best first.
+    pub basis: Vec<Vec<f32>>,
+    /// The learned head, if the model has one.
+    pub head: Option<Head>,
+}
+
 impl Statistics {
+    /// Parses the file that a checked manifest names.
+    ///
+    /// # Errors
+    /// It has another length than the manifest says, or lacks a row that it names.
+    pub fn parse(post: &Post, dim: usize, bytes: &[u8]) -> Result<Self, String> {
+        let expected = post.rows * dim * 4;
+        if bytes.len() != expected {
+            return Err(format!("{} has {} bytes, not {expected}", post.file, bytes.len()));
+        }
+        let values: Vec<f32> = bytes.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect();
+        let rows: Vec<Vec<f32>> = values.chunks_exact(dim).map(<[f32]>::to_vec).collect();
+        let centre = rows.get(post.centre_row).cloned().ok_or("centre_row is not in the file")?;
+        let [first, last] = post.pca_rows;
+        let basis = rows.get(first..=last).ok_or("pca_rows are not in the file")?.to_vec();
+        Ok(Self { centre, basis, head: None })
+    }
+
     /// What is subtracted from a pooled vector before it is compared, `[dim]`; empty for nothing.
     pub fn centre(&self) -> &[f32] {
         self.head.as_ref().map_or(&self.centre, |head| &head.centre)
@@ -100,7 +128,7 @@ impl Statistics {
     }
 
     /// Writes the raw part; `pooled` is used up.
-    pub fn write_raw(&self, pooled: &mut [f32], descriptors: Option<&Descriptors>, raw: &mut [f32]) {
+    pub fn write_raw(&self, pooled: &mut [f32], descriptors: Option<&Values>, raw: &mut [f32]) {
         if let Some(head) = &self.head {
             head.write_raw(pooled, descriptors, raw);
         } else {
@@ -123,7 +151,7 @@ impl Statistics {
     }
 
     /// Both parts of one sound.
-    pub fn parts(&self, pooled: &[f32], descriptors: Option<&Descriptors>) -> Parts {
+    pub fn parts(&self, pooled: &[f32], descriptors: Option<&Values>) -> Parts {
         let [_, length] = self.lengths(pooled.len());
         let mut raw = vec![0.0; length];
         self.write_raw(&mut pooled.to_vec(), descriptors, &mut raw);
@@ -140,11 +168,10 @@ pub fn centre_and_normalise(vector: &mut [f32], centre: &[f32]) {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
 
     use super::*;
-    use crate::decode::descriptors::COUNT;
-    use crate::embed::manifest::Model;
+    use crate::Model;
+    use dsp::descriptors::COUNT;
 
     fn length(vector: &[f32]) -> f32 {
         vector.iter().map(|v| v * v).sum::<f32>().sqrt()
@@ -154,7 +181,7 @@ mod tests {
     fn both_parts_have_unit_length_and_unknown_descriptors_count_as_nothing() {
         let statistics = Model::built_in().unwrap().statistics;
         let pooled: Vec<f32> = (0..512_u16).map(|i| f32::from(i * 37 % 101) / 50.0).collect();
-        let described = Descriptors(Arc::new(std::array::from_fn(|i| i as f32 / 20.0 - 1.0)));
+        let described = std::array::from_fn(|i| i as f32 / 20.0 - 1.0);
         let known = statistics.parts(&pooled, Some(&described));
         assert_eq!([known.head.len(), known.raw.len()], statistics.lengths(512));
         assert!((length(&known.head) - 1.0).abs() < 1e-5 && (length(&known.raw) - 1.0).abs() < 1e-5);

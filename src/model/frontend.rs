@@ -6,15 +6,15 @@
 
 use std::sync::Arc;
 
+use dsp::descriptors;
 use ndarray::{Array2, ArrayView2, s};
 use realfft::num_complex::Complex;
 use realfft::{FftNum, RealFftPlanner, RealToComplex};
 
-use super::manifest::{
+use crate::manifest::{
     Audio, Base, Framing, InputKind, Log, Manifest, Mel, MelNorm, MelScale, Norm, Short, SpectrumKind, Stft, Tail,
     Triangles, Window, WindowShape,
 };
-use crate::decode::descriptors;
 
 /// One input of the network.
 #[derive(Clone, Debug, PartialEq)]
@@ -448,9 +448,9 @@ fn mel_bands(mel: &Mel, n_fft: usize, rate: f64) -> Vec<Vec<f64>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::decode::descriptors::Describer;
-    use crate::decode::resample::Filter;
-    use crate::embed::manifest::Model;
+    use crate::Model;
+    use dsp::descriptors::Describer;
+    use dsp::resample::Filter;
 
     fn front_end() -> FrontEnd {
         let mut manifest = Model::built_in().unwrap().manifest;

@@ -5,7 +5,7 @@
 //! components or the last layout, never at random, and all its random numbers are fixed: the same sounds give the same
 //! map. The curve of nearness is 1 / (1 + d²), the case a = b = 1, which needs no powers. The neighbours are exact.
 
-use super::random::Random;
+use crate::random::Random;
 
 /// Neighbours of each sound in the graph.
 pub const NEIGHBOURS: usize = 15;
@@ -34,7 +34,7 @@ struct Edge {
 
 /// Moves `positions` for `rounds`, with steps that shrink from those of each sound, 1 for any that is new, to nothing; ends
 /// early once `stop` says so.
-pub fn descend(nearest: &Nearest, positions: &mut [[f32; 2]], steps: &[f32], rounds: usize, stop: impl Fn() -> bool) {
+pub fn descend(nearest: &Nearest, positions: &mut [[f32; 2]], steps: &[f32], rounds: usize, stop: &dyn Fn() -> bool) {
     let n = u32::try_from(positions.len()).unwrap_or(u32::MAX);
     if n < 3 || nearest.k == 0 {
         return;
@@ -144,7 +144,7 @@ mod tests {
     #[test]
     fn neighbours_end_up_nearer_than_others_even_from_one_place() {
         let mut positions = vec![[0.0, 0.0]; 60];
-        descend(&ring(60), &mut positions, &[1.0; 60], 500, || false);
+        descend(&ring(60), &mut positions, &[1.0; 60], 500, &|| false);
         let mean =
             |offset: usize| (0..60).map(|i| length(positions[i], positions[(i + offset) % 60])).sum::<f32>() / 60.0;
         assert!(mean(1) * 3.0 < mean(20), "{} {}", mean(1), mean(20));
@@ -155,7 +155,7 @@ mod tests {
         let start: Vec<[f32; 2]> = (0..40).map(|i| [i as f32 * 0.1, (i * i % 7) as f32]).collect();
         let layout = || {
             let mut positions = start.clone();
-            descend(&ring(40), &mut positions, &[1.0; 40], 100, || false);
+            descend(&ring(40), &mut positions, &[1.0; 40], 100, &|| false);
             positions
         };
         assert_eq!(layout(), layout());
@@ -165,7 +165,7 @@ mod tests {
     #[test]
     fn it_stops_when_told() {
         let mut positions = vec![[0.0, 0.0]; 10];
-        descend(&ring(10), &mut positions, &[1.0; 10], 100, || true);
+        descend(&ring(10), &mut positions, &[1.0; 10], 100, &|| true);
         assert_eq!(positions, vec![[0.0, 0.0]; 10]);
     }
 

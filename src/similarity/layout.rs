@@ -14,11 +14,11 @@ use std::sync::Arc;
 
 use kiddo::{ImmutableKdTree, SquaredEuclidean};
 
-use super::cluster::Clusters;
-use super::space::Space;
-use super::umap::{self, Nearest};
-use super::{grid, random::Random};
-use crate::sample::ContentHash;
+use crate::cluster::Clusters;
+use crate::grid;
+use crate::random::Random;
+use crate::space::{DIMS, Space};
+use crate::umap::{self, Nearest};
 
 /// Sounds that are arranged among each other; more take longer than anybody waits.
 const ARRANGED: usize = 20_000;
@@ -58,11 +58,14 @@ pub struct Layout {
 /// Finds positions near a point.
 type Tree = ImmutableKdTree<f32, 2>;
 
+/// BLAKE3 hash of a file's bytes.
+pub type Hash = [u8; 32];
+
 /// What a sound's place depends on, besides the other sounds.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Cause {
     /// Hash of its content.
-    pub hash: ContentHash,
+    pub hash: Hash,
     /// Whether its descriptors were known.
     pub described: bool,
     /// The head's weight.
@@ -113,7 +116,7 @@ impl Stood {
 pub struct Before {
     /// Each row of the new space, `[n]`; empty for nothing.
     rows: Vec<Stood>,
-    centres: Vec<[f32; super::space::DIMS]>,
+    centres: Vec<[f32; DIMS]>,
 }
 
 impl Spots {
@@ -139,8 +142,8 @@ impl Spots {
 }
 
 /// Tells copies apart: the `n`-th sound with the same content, for each.
-fn numbered(causes: impl Iterator<Item = Option<Cause>>) -> impl Iterator<Item = Option<(ContentHash, usize)>> {
-    let mut met: HashMap<ContentHash, usize> = HashMap::new();
+fn numbered(causes: impl Iterator<Item = Option<Cause>>) -> impl Iterator<Item = Option<(Hash, usize)>> {
+    let mut met: HashMap<Hash, usize> = HashMap::new();
     causes.map(move |cause| {
         let Cause { hash, .. } = cause?;
         let count = met.entry(hash).or_default();
@@ -151,12 +154,12 @@ fn numbered(causes: impl Iterator<Item = Option<Cause>>) -> impl Iterator<Item =
 
 impl Layout {
     /// Lays out all sounds of `space`, which lie at `paths`; `None` when `stop` said so.
-    pub fn build(space: &Space, paths: &[&Path], before: &Before, stop: impl Fn() -> bool) -> Option<Self> {
+    pub fn build(space: &Space, paths: &[&Path], before: &Before, stop: &dyn Fn() -> bool) -> Option<Self> {
         let clusters = Clusters::find(space.points(), &before.centres);
         let labels = clusters.labels(paths);
         let settled: Option<Vec<[f32; 2]>> = before.rows.iter().copied().map(Stood::here).collect();
         let settled = settled.filter(|positions| positions.len() == space.len());
-        let raw = settled.unwrap_or_else(|| cloud(space, &before.rows, &stop));
+        let raw = settled.unwrap_or_else(|| cloud(space, &before.rows, stop));
         if stop() {
             return None;
         }
@@ -196,14 +199,14 @@ impl Layout {
             Some(Spot { cause: (*cause)?, at: *at, group: u8::try_from(*group).unwrap_or(u8::MAX) })
         };
         let mut spots: Vec<Spot> = causes.iter().zip(&self.raw).zip(&self.clusters.of).filter_map(spot).collect();
-        let here: HashSet<ContentHash> = spots.iter().map(|spot| spot.cause.hash).collect();
+        let here: HashSet<Hash> = spots.iter().map(|spot| spot.cause.hash).collect();
         let absent = last.0.iter().filter(|spot| !here.contains(&spot.cause.hash)).take(ABSENT);
         spots.extend(absent);
         Spots(spots)
     }
 }
 
-fn cloud(space: &Space, before: &[Stood], stop: &impl Fn() -> bool) -> Vec<[f32; 2]> {
+fn cloud(space: &Space, before: &[Stood], stop: &dyn Fn() -> bool) -> Vec<[f32; 2]> {
     let n = space.len();
     let mut positions = start(space.positions());
     let all: Vec<usize> = (0..n).collect();
@@ -285,7 +288,7 @@ mod tests {
     use half::f16;
 
     use super::*;
-    use crate::project::space::Heard;
+    use crate::space::Heard;
 
     /// A space of `n` sounds around five directions.
     fn space(n: usize) -> Space {
@@ -300,13 +303,13 @@ mod tests {
     }
 
     fn causes(sounds: std::ops::Range<u8>) -> Vec<Option<Cause>> {
-        sounds.map(|n| Some(Cause { hash: ContentHash([n; 32]), described: true, weight: 0.5 })).collect()
+        sounds.map(|n| Some(Cause { hash: [n; 32], described: true, weight: 0.5 })).collect()
     }
 
     fn lay_out(space: &Space, before: &Before) -> Layout {
         let paths: Vec<PathBuf> = (0..space.len()).map(|i| format!("/s/sound {i}.wav").into()).collect();
         let paths: Vec<&Path> = paths.iter().map(PathBuf::as_path).collect();
-        Layout::build(space, &paths, before, || false).unwrap()
+        Layout::build(space, &paths, before, &|| false).unwrap()
     }
 
     #[test]
@@ -404,6 +407,6 @@ mod tests {
 
     #[test]
     fn a_layout_that_is_stopped_is_none() {
-        assert!(Layout::build(&space(50), &[Path::new("/a.wav"); 50], &Before::default(), || true).is_none());
+        assert!(Layout::build(&space(50), &[Path::new("/a.wav"); 50], &Before::default(), &|| true).is_none());
     }
 }

@@ -4,8 +4,7 @@ use std::sync::{Arc, LazyLock};
 
 use realfft::{RealFftPlanner, RealToComplex, num_complex::Complex};
 
-use super::Features;
-use super::loudness::Loudness;
+use crate::loudness::Loudness;
 
 /// Frames of one spectrum; at 44.1 kHz a bin is 21.5 Hz wide.
 const WINDOW: usize = 2048;
@@ -14,7 +13,19 @@ const EVERY_WINDOW: usize = 16;
 /// Lower limit of the peak, so that digital silence has a number, in dBFS.
 const PEAK_FLOOR: f32 = -120.0;
 
-/// Collects [`Features`] over a stream, but for its brightness.
+/// Measures that can be shown, sorted and coloured by.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Measures {
+    /// Integrated loudness in LUFS (ITU-R BS.1770-4, gated); a sound shorter than one 400 ms block is measured as if
+    /// silence followed. `None` where nothing passes the gate.
+    pub lufs: Option<f32>,
+    /// Sample peak over all channels in dBFS, at least -120.
+    pub peak_db: f32,
+    /// Spectral centroid in Hz: mean frequency of 2048-sample Hann windows, weighted by magnitude.
+    pub brightness_hz: f32,
+}
+
+/// Collects [`Measures`] over a stream, but for its brightness.
 pub struct Meter {
     /// None where it cannot be measured.
     loudness: Option<Loudness>,
@@ -37,8 +48,8 @@ impl Meter {
 
     /// Ends the stream.
     #[expect(clippy::cast_possible_truncation, reason = "loudness in f32 keeps more digits than its standard asks")]
-    pub fn finish(self, brightness_hz: f32) -> Features {
-        Features {
+    pub fn finish(self, brightness_hz: f32) -> Measures {
+        Measures {
             lufs: self.loudness.and_then(Loudness::integrated).map(|lufs| lufs as f32),
             peak_db: (20.0 * self.peak.log10()).max(PEAK_FLOOR),
             brightness_hz,
@@ -47,7 +58,7 @@ impl Meter {
 }
 
 /// Sums the spectral centroid over consecutive windows, each weighted by its magnitude.
-pub struct Spectrum {
+pub struct Centroid {
     fft: Arc<dyn RealToComplex<f32>>,
     waiting: Vec<f32>,
     windows: usize,
@@ -64,7 +75,7 @@ static PLAN: LazyLock<(Arc<dyn RealToComplex<f32>>, Vec<f32>)> = LazyLock::new(|
     (RealFftPlanner::new().plan_fft_forward(WINDOW), window)
 });
 
-impl Spectrum {
+impl Centroid {
     /// Begins a stream.
     pub fn new() -> Self {
         let fft = PLAN.0.clone();
@@ -139,7 +150,7 @@ fn moments(spectrum: &[Complex<f32>]) -> [f32; 2] {
 }
 
 /// Largest absolute sample, several at a time.
-pub(super) fn largest(samples: &[f32]) -> f32 {
+pub fn largest(samples: &[f32]) -> f32 {
     let mut lanes = [0.0_f32; 16];
     let (blocks, rest) = samples.as_chunks::<16>();
     for block in blocks {
@@ -160,11 +171,11 @@ fn hann(n: usize, length: usize) -> f32 {
 mod tests {
     use super::*;
 
-    fn measured(rate: u32, channels: usize, mono: &[f32]) -> Features {
+    fn measured(rate: u32, channels: usize, mono: &[f32]) -> Measures {
         let mut meter = Meter::new(rate, channels);
         let interleaved: Vec<f32> = mono.iter().flat_map(|s| std::iter::repeat_n(*s, channels)).collect();
         meter.add(&interleaved);
-        let mut spectrum = Spectrum::new();
+        let mut spectrum = Centroid::new();
         spectrum.add(mono);
         meter.finish(spectrum.centroid(rate))
     }

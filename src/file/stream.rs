@@ -7,6 +7,7 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::{Arc, LazyLock, Mutex};
 
+use dsp::downmix;
 use symphonia::core::codecs::CodecParameters;
 use symphonia::core::codecs::audio::well_known::CODEC_ID_VORBIS;
 use symphonia::core::codecs::audio::{AudioCodecParameters, AudioDecoder, AudioDecoderOptions};
@@ -20,8 +21,8 @@ use symphonia::core::meta::{MetadataOptions, RawValue};
 use symphonia::core::packet::Packet;
 use symphonia::core::units::{Duration, TimeBase, Timestamp};
 
-use super::edits::{self, Edit, Length};
-use super::{DecodeError, downmix, riff};
+use crate::edits::{self, Edit, Length};
+use crate::{DecodeError, riff};
 
 /// Sample rates that a sound file can sensibly state, in Hz.
 const RATES: std::ops::RangeInclusive<u32> = 100..=6_144_000;
@@ -452,7 +453,7 @@ mod tests {
     use super::*;
 
     fn file(name: &str) -> PathBuf {
-        Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(name)
     }
 
     /// Everything from where the stream stands, and the number of channels.

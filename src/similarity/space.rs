@@ -11,17 +11,16 @@
 use std::num::NonZero;
 use std::sync::Arc;
 
+use dsp::descriptors::{COUNT, Values};
+use dsp::vector::{dot, normalise};
 use half::f16;
 use kiddo::{ImmutableKdTree, SquaredEuclidean};
+use model::head::{Statistics, centre_and_normalise};
 use ndarray::{Array2, ArrayView2, s};
 
-use super::closeness::{Closeness, Weights, in_groups, standardised};
-use super::pca;
-use super::umap::Nearest;
-use crate::decode::descriptors::{COUNT, Descriptors};
-use crate::embed::head::centre_and_normalise;
-use crate::embed::manifest::Statistics;
-use crate::embed::session::normalise;
+use crate::pca;
+use crate::umap::Nearest;
+use crate::weights::{Closeness, Weights, in_groups, standardised};
 
 /// Main components kept for the tree.
 pub const DIMS: usize = 32;
@@ -42,7 +41,7 @@ pub struct Heard<'a> {
     /// Its pooled vector, `[dim]`.
     pub pooled: &'a [f16],
     /// Its descriptors, once it has been described.
-    pub descriptors: Option<&'a Descriptors>,
+    pub descriptors: Option<&'a Values>,
 }
 
 /// A sound to compare others with.
@@ -96,7 +95,7 @@ struct Question<'a> {
 pub struct Neighbour {
     /// Row in the space.
     pub row: usize,
-    /// What it is ranked by, see [`closeness`](super::closeness).
+    /// What it is ranked by, see [`weights`](crate::weights).
     pub similarity: f32,
 }
 
@@ -208,7 +207,7 @@ impl Space {
     /// Answers at once from the tree, or by scanning a small library; `accept` says which rows may be answered.
     ///
     /// Under other weights than the tree's, what it proposes is ranked by the weights asked for.
-    pub fn quick(&self, probe: &Probe, weights: &Weights, k: usize, accept: impl Fn(usize) -> bool) -> Answer {
+    pub fn quick(&self, probe: &Probe, weights: &Weights, k: usize, accept: &dyn Fn(usize) -> bool) -> Answer {
         let (Some(tree), Some(wanted)) = (&self.tree, NonZero::new(k.max(CANDIDATES))) else {
             return self.exact(probe, weights, k, accept);
         };
@@ -225,7 +224,7 @@ impl Space {
     }
 
     /// Answers by comparing with every accepted sound.
-    pub fn exact(&self, probe: &Probe, weights: &Weights, k: usize, accept: impl Fn(usize) -> bool) -> Answer {
+    pub fn exact(&self, probe: &Probe, weights: &Weights, k: usize, accept: &dyn Fn(usize) -> bool) -> Answer {
         let question = Question::new(probe, weights);
         let rows = (0..self.len()).filter(|row| accept(*row));
         Answer { neighbours: best(rows.map(|row| self.measure(row, &question)), k), exact: true }
@@ -247,7 +246,7 @@ impl Space {
     ///
     /// The main components propose those at the smallest distance, the full vectors decide, as in [`quick`](Self::quick). Rows of the answer are places
     /// in `others`. It has fewer than `k` where there are fewer others, and none when `stop` said so.
-    pub fn nearest(&self, queries: &[usize], others: &[usize], k: usize, stop: impl Fn() -> bool) -> Nearest {
+    pub fn nearest(&self, queries: &[usize], others: &[usize], k: usize, stop: &dyn Fn() -> bool) -> Nearest {
         let points = |rows: &[usize]| Array2::from_shape_fn((rows.len(), DIMS), |(i, j)| self.points[rows[i]][j]);
         let pool = points(others);
         // Of two at one angle the nearer is the one of like length: what is left of a unit vector along the main directions
@@ -386,26 +385,12 @@ fn best(found: impl Iterator<Item = Neighbour>, k: usize) -> Vec<Neighbour> {
     kept
 }
 
-/// Scalar product, with the widest vector instructions this processor has.
-#[multiversion::multiversion(targets("x86_64+avx512f", "x86_64+avx2+fma", "aarch64+neon"))]
-fn dot(a: &[f32], b: &[f32]) -> f32 {
-    let mut sums = [0.0_f32; 32];
-    let (a_blocks, a_rest) = a.as_chunks::<32>();
-    let (b_blocks, b_rest) = b.as_chunks::<32>();
-    for (x, y) in a_blocks.iter().zip(b_blocks) {
-        for i in 0..32 {
-            sums[i] += x[i] * y[i];
-        }
-    }
-    sums.iter().sum::<f32>() + a_rest.iter().zip(b_rest).map(|(x, y)| x * y).sum::<f32>()
-}
-
 #[cfg(test)]
 mod tests {
     use std::slice::from_ref;
 
     use super::*;
-    use crate::embed::manifest::Model;
+    use model::Model;
 
     /// Unit vectors around a few centres, repeatable.
     fn vectors(n: usize, dim: usize) -> Vec<Vec<f16>> {
@@ -456,7 +441,7 @@ mod tests {
         let vectors = vectors(500, 70);
         let space = space(&vectors);
         let query = space.probe(heard(&vectors[3]));
-        let answer = space.exact(&query, &Weights::default(), 10, |row| row != 3);
+        let answer = space.exact(&query, &Weights::default(), 10, &|row| row != 3);
         let mut all: Vec<(f64, usize)> = (0..500)
             .filter(|row| *row != 3)
             .map(|row| {
@@ -479,8 +464,8 @@ mod tests {
         let (mut found, mut asked) = (0, 0);
         for query in (0..vectors.len()).step_by(97) {
             let point = space.probe(heard(&vectors[query]));
-            let quick = space.quick(&point, &Weights::default(), 10, |_| true);
-            let exact = space.exact(&point, &Weights::default(), 10, |_| true);
+            let quick = space.quick(&point, &Weights::default(), 10, &|_| true);
+            let exact = space.exact(&point, &Weights::default(), 10, &|_| true);
             assert!(!quick.exact && exact.exact);
             assert_eq!(quick.neighbours[0].row, query);
             asked += 10;
@@ -494,17 +479,17 @@ mod tests {
         let vectors = vectors(300, 64);
         let space = space(&vectors);
         let all: Vec<usize> = (0..300).collect();
-        let nearest = space.nearest(&all, &all, 10, || false);
+        let nearest = space.nearest(&all, &all, 10, &|| false);
         let mut found = 0;
         for (query, vector) in vectors.iter().enumerate() {
-            let exact = space.exact(&space.probe(heard(vector)), &Weights::default(), 10, |row| row != query);
+            let exact = space.exact(&space.probe(heard(vector)), &Weights::default(), 10, &|row| row != query);
             let rows = &nearest.rows[query * 10..query * 10 + 10];
             assert!(nearest.distances[query * 10..query * 10 + 10].is_sorted());
             found += exact.neighbours.iter().filter(|n| rows.contains(&u32::try_from(n.row).unwrap())).count();
         }
         assert!(found > 2900, "{found} of 3000");
-        assert_eq!(space.nearest(&[0], &[0], 10, || false).k, 0);
-        assert_eq!(space.nearest(&[0, 1], &[1, 2], 10, || false).rows.len(), 2);
+        assert_eq!(space.nearest(&[0], &[0], 10, &|| false).k, 0);
+        assert_eq!(space.nearest(&[0, 1], &[1, 2], 10, &|| false).rows.len(), 2);
     }
 
     #[test]
@@ -512,7 +497,7 @@ mod tests {
         let vectors = vectors(SCAN_AT_ONCE + 1, 40);
         let space = space(&vectors);
         let query = space.probe(heard(&vectors[0]));
-        let answer = space.quick(&query, &Weights::default(), 5, |row| row % 700 == 1);
+        let answer = space.quick(&query, &Weights::default(), 5, &|row| row % 700 == 1);
         assert!(answer.exact);
         assert_eq!(answer.neighbours.len(), 5);
     }
@@ -524,13 +509,13 @@ mod tests {
         let space = space(&[]);
         assert!(space.is_empty() && space.positions().is_empty());
         let nothing = space.probe(heard(&[]));
-        assert!(space.quick(&nothing, &Weights::default(), 5, |_| true).neighbours.is_empty());
+        assert!(space.quick(&nothing, &Weights::default(), 5, &|_| true).neighbours.is_empty());
     }
 
     /// Sounds with descriptors under the built-in model.
-    fn described(n: usize) -> (Vec<Vec<f16>>, Vec<Descriptors>) {
+    fn described(n: usize) -> (Vec<Vec<f16>>, Vec<Values>) {
         let value = |i: usize, j: usize| ((i * 31 + j * 17) % 13) as f32 / 6.0 - 1.0;
-        let descriptors = (0..n).map(|i| Descriptors(Arc::new(std::array::from_fn(|j| value(i, j)))));
+        let descriptors = (0..n).map(|i| std::array::from_fn(|j| value(i, j)));
         (vectors(n, 512), descriptors.collect())
     }
 
@@ -548,7 +533,7 @@ mod tests {
         let (space, probes) = joined(60, 0.7);
         for head in [0.0, 0.3, 0.7, 1.0] {
             let weights = Weights { head, ..Weights::default() };
-            for found in space.exact(&probes[7], &weights, 60, |_| true).neighbours {
+            for found in space.exact(&probes[7], &weights, 60, &|_| true).neighbours {
                 let (a, b) = (&probes[7].parts, &probes[found.row].parts);
                 let expected = head * dot(&a[..64], &b[..64]) + (1.0 - head) * dot(&a[64..], &b[64..]);
                 assert!((found.similarity - expected).abs() < 1e-5, "{head}: {} {expected}", found.similarity);
@@ -575,7 +560,7 @@ mod tests {
         let (mut found, mut asked) = (0, 0);
         for probe in probes.iter().step_by(211) {
             let (quick, exact) =
-                (space.quick(probe, &weights, 10, |_| true), space.exact(probe, &weights, 10, |_| true));
+                (space.quick(probe, &weights, 10, &|_| true), space.exact(probe, &weights, 10, &|_| true));
             assert!(!quick.exact);
             asked += 10;
             found += exact.neighbours.iter().filter(|n| quick.neighbours.contains(n)).count();
@@ -590,7 +575,7 @@ mod tests {
         let mut heavy = plain;
         heavy.groups[1] = 50.0;
         let closeness = |weights: &Weights| {
-            let found = space.exact(&probes[3], weights, 10, |row| row != 3).neighbours;
+            let found = space.exact(&probes[3], weights, 10, &|row| row != 3).neighbours;
             found.iter().map(|n| space.closeness(&probes[3], n.row).groups.unwrap()[1]).sum::<f32>()
         };
         assert!(closeness(&heavy) > closeness(&plain));
@@ -606,7 +591,7 @@ mod tests {
             .collect();
         let space = Space::build(&half, &Arc::new(Model::built_in().unwrap().statistics), 0.7);
         let weights = Weights { head: 0.7, groups: [1.0; 5] };
-        let answer = space.exact(&space.probe(half[1]), &weights, 50, |_| true);
+        let answer = space.exact(&space.probe(half[1]), &weights, 50, &|_| true);
         assert_eq!(answer.neighbours.len(), 50);
         assert!(answer.neighbours.iter().all(|n| n.similarity.is_finite()));
         assert_eq!(space.closeness(&space.probe(half[1]), 2).groups, None);

@@ -54,7 +54,7 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
-    use crate::project::random::Random;
+    use crate::random::Random;
 
     fn cloud(n: usize) -> Vec<[f32; 2]> {
         let mut random = Random(1);

@@ -1,15 +1,13 @@
 //! The model contract, schema 1: a JSON file beside each ONNX file says what the network wants to hear and what it
 //! gives. Everything the front end does is driven by it; no code knows a model by name.
 
-use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use dsp::descriptors;
+use dsp::resample::Filter;
 use serde::Deserialize;
-use sha2::{Digest, Sha256};
 
-use super::head::Head;
-use crate::decode::descriptors;
-use crate::decode::resample::Filter;
+use crate::ModelError;
 
 /// The only schema there is so far.
 const SCHEMA: u32 = 1;
@@ -403,7 +401,7 @@ pub struct HeadStage {
 pub struct HeadInputs {
     /// The pooled vector.
     pub pooled: usize,
-    /// The descriptors, all of [`ABOUT`](crate::decode::descriptors::ABOUT) in order.
+    /// The descriptors, all of [`ABOUT`](dsp::descriptors::ABOUT) in order.
     pub descriptors: usize,
 }
 
@@ -416,195 +414,11 @@ pub struct HeadOutputs {
     pub raw: usize,
 }
 
-/// The statistics named by [`Post`] and [`HeadStage`], parsed.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Statistics {
-    /// Mean vector, `[dim]`; empty when none is shipped.
-    pub centre: Vec<f32>,
-    /// Orthonormal rows, each `[dim]`, best first.
-    pub basis: Vec<Vec<f32>>,
-    /// The learned head, if the model has one.
-    pub head: Option<Head>,
-}
-
-/// A model ready to be loaded: manifest, network bytes and statistics.
-#[derive(Clone, Debug)]
-pub struct Model {
-    /// What the sidecar says.
-    pub manifest: Manifest,
-    /// The ONNX file.
-    pub network: Bytes,
-    /// Shipped centre, basis and head.
-    pub statistics: Statistics,
-    /// Identity of the vectors it makes: id, file hash and contract hash; vectors of different keys never mix. The head is
-    /// no part of it: it is applied to vectors when they are compared.
-    pub key: String,
-    /// SHA-256 of the ONNX file, in hexadecimal.
-    pub sha256: String,
-    /// Where it was read from; `None` for the built-in model.
-    pub path: Option<PathBuf>,
-}
-
-/// Why a model cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum ModelError {
-    /// A file is not there or not readable.
-    #[error("model file cannot be read ({source}); put it there or choose another model with --model: {path}")]
-    Read {
-        /// What the system said.
-        source: std::io::Error,
-        /// The file.
-        path: PathBuf,
-    },
-    /// The sidecar makes no sense.
-    #[error("model manifest is not usable ({why}); compare it with the ones in the models folder: {path}")]
-    Manifest {
-        /// What is wrong.
-        why: String,
-        /// The sidecar.
-        path: PathBuf,
-    },
-    /// The ONNX file is another one than the sidecar says.
-    #[error("model file has SHA-256 {found}, its manifest says {expected}; get both again: {path}")]
-    Checksum {
-        /// As computed.
-        found: String,
-        /// As stated.
-        expected: String,
-        /// The ONNX file.
-        path: PathBuf,
-    },
-    /// Nobody knows this id.
-    #[error("no model is called \"{id}\"; installed are {installed}")]
-    Unknown {
-        /// As asked for.
-        id: String,
-        /// What there is.
-        installed: String,
-    },
-}
-
-impl Model {
-    /// The model compiled into the program.
-    ///
-    /// # Errors
-    /// Never in a build whose tests passed.
-    pub fn built_in() -> Result<Self, ModelError> {
-        let path = Path::new("built-in model");
-        let sidecar = include_str!("../../models/aisfx-int8.json");
-        let network: &[u8] = include_bytes!("../../models/aisfx-int8.onnx");
-        let beside = Beside {
-            post: Some(include_bytes!("../../models/aisfx_post.f32").into()),
-            head: Some(include_bytes!("../../models/aisfx-head.f32").into()),
-        };
-        Self::assemble(sidecar, network.into(), &beside, path, None)
-    }
-
-    /// Loads a model by its sidecar.
-    ///
-    /// # Errors
-    /// A file is missing, unreadable or does not fit the others.
-    pub fn load(sidecar: &Path) -> Result<Self, ModelError> {
-        let read = |path: PathBuf| std::fs::read(&path).map_err(|source| ModelError::Read { source, path });
-        let text = String::from_utf8_lossy(&read(sidecar.to_owned())?).into_owned();
-        let manifest = parse(&text, sidecar)?;
-        let network_path = sidecar.with_file_name(&manifest.file);
-        let network = read(network_path.clone())?;
-        let beside = |file: Option<&String>| file.map(|file| read(sidecar.with_file_name(file))).transpose();
-        let beside = Beside {
-            post: beside(manifest.output.post.as_ref().map(|post| &post.file))?.map(Into::into),
-            head: beside(manifest.head.as_ref().map(|head| &head.file))?.map(Into::into),
-        };
-        Self::assemble(&text, network.into(), &beside, sidecar, Some(network_path))
-    }
-
-    fn assemble(
-        text: &str,
-        network: Bytes,
-        beside: &Beside,
-        sidecar: &Path,
-        path: Option<PathBuf>,
-    ) -> Result<Self, ModelError> {
-        let manifest = parse(text, sidecar)?;
-        let sha256 = hex(&Sha256::digest(&network));
-        if let Some(expected) = manifest.sha256.clone().filter(|expected| *expected != sha256) {
-            let path = path.unwrap_or_else(|| sidecar.to_owned());
-            return Err(ModelError::Checksum { found: sha256, expected, path });
-        }
-        let unusable = |why: &str| ModelError::Manifest { why: why.to_owned(), path: sidecar.to_owned() };
-        let mut statistics = match (&manifest.output.post, &beside.post) {
-            (Some(post), Some(bytes)) => statistics(post, manifest.output.dim, bytes).map_err(|why| unusable(&why))?,
-            _ => Statistics::default(),
-        };
-        if let (Some(stage), Some(bytes)) = (&manifest.head, &beside.head) {
-            let found = hex(&Sha256::digest(bytes));
-            if let Some(expected) = stage.sha256.clone().filter(|expected| *expected != found) {
-                let path = sidecar.with_file_name(&stage.file);
-                return Err(ModelError::Checksum { found, expected, path });
-            }
-            statistics.head = Some(Head::parse(stage, bytes).map_err(|why| unusable(&why))?);
-        }
-        let key = format!("{}:{}:{}", manifest.id, &sha256[..16], &contract_hash(text)[..16]);
-        Ok(Self { manifest, network, statistics, key, sha256, path })
-    }
-}
-
-/// The files beside the network that a manifest names.
-#[derive(Default)]
-struct Beside {
-    post: Option<Bytes>,
-    head: Option<Bytes>,
-}
-
-type Bytes = std::borrow::Cow<'static, [u8]>;
-
-/// A model that was found, or the reason it cannot be used.
-pub type Installed = Result<Model, ModelError>;
-
-/// Lists the built-in model and those in `folders`; of models with one id the first counts.
-pub fn installed(folders: &[PathBuf]) -> Vec<Installed> {
-    let mut models = vec![Model::built_in()];
-    for folder in folders {
-        let Ok(entries) = std::fs::read_dir(folder) else { continue };
-        let mut sidecars: Vec<PathBuf> = entries.flatten().map(|e| e.path()).collect();
-        sidecars.retain(|path| path.extension().is_some_and(|e| e == "json"));
-        sidecars.sort();
-        for sidecar in sidecars {
-            let model = Model::load(&sidecar);
-            let known = |m: &Installed| matches!((m, &model), (Ok(m), Ok(n)) if m.manifest.id == n.manifest.id);
-            if !models.iter().any(known) {
-                models.push(model);
-            }
-        }
-    }
-    models
-}
-
-/// Finds a model by its id; `None` asks for the built-in one.
+/// Reads a sidecar.
 ///
 /// # Errors
-/// There is no such model, or it cannot be used.
-pub fn find(id: Option<&str>, folders: &[PathBuf]) -> Result<Model, ModelError> {
-    let Some(id) = id else { return Model::built_in() };
-    if let Ok(model) = Model::built_in()
-        && model.manifest.id == id
-    {
-        return Ok(model);
-    }
-    let mut names = Vec::new();
-    for model in installed(folders) {
-        match model {
-            Ok(model) if model.manifest.id == id => return Ok(model),
-            Ok(model) => names.push(model.manifest.id),
-            // A broken model matters only if it may be the one that was asked for.
-            Err(error) if error.to_string().contains(id) => return Err(error),
-            Err(_) => {}
-        }
-    }
-    Err(ModelError::Unknown { id: id.to_owned(), installed: names.join(", ") })
-}
-
-fn parse(text: &str, path: &Path) -> Result<Manifest, ModelError> {
+/// It is not JSON, lacks something or contradicts itself.
+pub fn parse(text: &str, path: &Path) -> Result<Manifest, ModelError> {
     let unusable = |why: String| ModelError::Manifest { why, path: path.to_owned() };
     let manifest: Manifest = serde_json::from_str(text).map_err(|e| unusable(e.to_string()))?;
     check(&manifest).map_err(|why| unusable(why.to_owned()))?;
@@ -652,66 +466,9 @@ fn check(m: &Manifest) -> Result<(), &'static str> {
     }
 }
 
-/// Hashes everything that shapes a vector; white space, titles, licences and statistics do not.
-fn contract_hash(text: &str) -> String {
-    let mut whole: serde_json::Value = serde_json::from_str(text).unwrap_or_default();
-    let shaping = ["input", "audio", "stft", "mel", "log", "norm", "window", "output"];
-    let mut parts: Vec<serde_json::Value> = shaping.iter().map(|part| whole[*part].take()).collect();
-    if let Some(output) = parts.last_mut().and_then(serde_json::Value::as_object_mut) {
-        output.remove("post");
-    }
-    hex(&Sha256::digest(serde_json::Value::from(parts).to_string()))
-}
-
-fn statistics(post: &Post, dim: usize, bytes: &[u8]) -> Result<Statistics, String> {
-    let expected = post.rows * dim * 4;
-    if bytes.len() != expected {
-        return Err(format!("{} has {} bytes, not {expected}", post.file, bytes.len()));
-    }
-    let values: Vec<f32> = bytes.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect();
-    let rows: Vec<Vec<f32>> = values.chunks_exact(dim).map(<[f32]>::to_vec).collect();
-    let centre = rows.get(post.centre_row).cloned().ok_or("centre_row is not in the file")?;
-    let [first, last] = post.pca_rows;
-    let basis = rows.get(first..=last).ok_or("pca_rows are not in the file")?.to_vec();
-    Ok(Statistics { centre, basis, head: None })
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, b| {
-        // Writing into a string cannot fail.
-        let _ = write!(text, "{b:02x}");
-        text
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_built_in_model_fits_its_manifest() {
-        let model = Model::built_in().unwrap();
-        assert!(model.manifest.sha256.is_some());
-        assert_eq!(model.statistics.centre.len(), model.manifest.output.dim);
-        assert_eq!(model.statistics.basis.len(), 64);
-    }
-
-    #[test]
-    fn a_changed_contract_changes_the_key_and_title_and_head_do_not() {
-        let text = include_str!("../../models/aisfx-int8.json");
-        let value: serde_json::Value = serde_json::from_str(text).unwrap();
-        let network: &'static [u8] = include_bytes!("../../models/aisfx-int8.onnx");
-        let key = |value: &serde_json::Value| {
-            Model::assemble(&value.to_string(), network.into(), &Beside::default(), Path::new("x"), None).unwrap().key
-        };
-        let mut changed = value.clone();
-        changed["window"]["hop_frames"] = 50.into();
-        assert_ne!(key(&value), key(&changed));
-        let mut retitled = value.clone();
-        retitled["title"] = "another".into();
-        retitled["head"] = serde_json::Value::Null;
-        assert_eq!(key(&value), key(&retitled));
-    }
 
     #[test]
     fn a_manifest_that_makes_no_sense_says_why() {

@@ -11,15 +11,13 @@
 
 use std::sync::LazyLock;
 
-use bevy::prelude::Resource;
-
-use crate::decode::descriptors::{ABOUT, COUNT, Descriptors, Group};
+use dsp::descriptors::{ABOUT, COUNT, Group, Values};
 
 /// Number of descriptor groups.
 pub const GROUPS: usize = Group::ALL.len();
 
 /// How much each part counts; any change ranks anew.
-#[derive(Resource, Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Weights {
     /// Share of the head, 0..=1: 0 compares by the raw part alone. Without effect under a model that has no head.
     pub head: f32,
@@ -48,13 +46,13 @@ impl Closeness {
 }
 
 /// Descriptors in units of their spreads; not a number where they are not known.
-pub(super) fn standardised(descriptors: Option<&Descriptors>) -> [f32; COUNT] {
-    let value = |i: usize| descriptors.map_or(f32::NAN, |d| d.0[i] / ABOUT[i].spread);
+pub(crate) fn standardised(descriptors: Option<&Values>) -> [f32; COUNT] {
+    let value = |i: usize| descriptors.map_or(f32::NAN, |d| d[i] / ABOUT[i].spread);
     std::array::from_fn(value)
 }
 
 /// The closeness in each group; `None` if either is not known.
-pub(super) fn in_groups(a: &[f32; COUNT], b: &[f32; COUNT]) -> Option<[f32; GROUPS]> {
+pub(crate) fn in_groups(a: &[f32; COUNT], b: &[f32; COUNT]) -> Option<[f32; GROUPS]> {
     let mut sums = [0.0; GROUPS];
     for ((x, y), group) in a.iter().zip(b).zip(PLACES.iter()) {
         sums[*group] += (x - y) * (x - y);
@@ -72,8 +70,6 @@ static SIZES: LazyLock<[f32; GROUPS]> =
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
 
     #[test]
@@ -82,7 +78,7 @@ mod tests {
         let mut longer = values;
         longer[35] += 2.0 * ABOUT[35].spread;
         longer[34] += 0.1 * ABOUT[34].spread;
-        let [a, b] = [values, longer].map(|values| standardised(Some(&Descriptors(Arc::new(values)))));
+        let [a, b] = [values, longer].map(|values| standardised(Some(&values)));
         assert_eq!(in_groups(&a, &a), Some([1.0; GROUPS]));
         let close = in_groups(&a, &b).unwrap();
         for (group, close) in Group::ALL.iter().zip(close) {

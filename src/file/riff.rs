@@ -230,7 +230,7 @@ mod tests {
 
     #[test]
     fn a_file_within_a_wav_file_is_read_by_itself() {
-        let ogg = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/audio/vorbis.ogg")).unwrap();
+        let ogg = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/audio/vorbis.ogg")).unwrap();
         let size = u32::try_from(ogg.len()).unwrap();
         let format = part("fmt ", 18, &[b"Og\x01\0", &[0; 14][..]].concat());
         assert_eq!(read([part("RIFF", 0, b"WAVE"), format, part("data", size, &ogg)].concat()), ogg);

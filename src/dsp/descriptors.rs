@@ -33,12 +33,11 @@
 
 use std::sync::{Arc, LazyLock};
 
-use bevy::prelude::*;
 use realfft::{RealFftPlanner, RealToComplex, num_complex::Complex};
 
-use super::Pcm;
-use super::features::largest;
-use super::resample::{Filter, Resampler};
+use crate::Pcm;
+use crate::features::largest;
+use crate::resample::{Filter, Resampler};
 
 /// The rate at which sounds are described, in Hz.
 pub const RATE: u32 = 44_100;
@@ -63,8 +62,7 @@ const ENVELOPE: usize = 220;
 const BANDS: [f64; 10] = [0.0, 60.0, 120.0, 250.0, 500.0, 1000.0, 2000.0, 4000.0, 8000.0, 16_000.0];
 
 /// The descriptors of a sound, in the order of [`ABOUT`].
-#[derive(Component, Clone, Debug, PartialEq)]
-pub struct Descriptors(pub Arc<[f32; COUNT]>);
+pub type Values = [f32; COUNT];
 
 /// What descriptors are about, for people.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -165,7 +163,7 @@ pub const ABOUT: [About; COUNT] = [
     about("RMS below the peak", "log10", Group::Loudness, 0.259),
 ];
 
-/// Measures [`Descriptors`]; keeps its tables and buffers.
+/// Measures [`Values`]; keeps its tables and buffers.
 pub struct Describer {
     resampler: Resampler,
     fft: Arc<dyn RealToComplex<f64>>,
@@ -194,7 +192,7 @@ impl Describer {
     }
 
     /// Describes a sound at any rate; `None` for a rate that cannot be converted.
-    pub fn describe(&mut self, pcm: &Pcm) -> Option<Descriptors> {
+    pub fn describe(&mut self, pcm: &Pcm) -> Option<Values> {
         if pcm.rate == RATE {
             return Some(self.measure(&pcm.mono));
         }
@@ -203,13 +201,13 @@ impl Describer {
     }
 
     /// Describes a sound at [`RATE`].
-    pub fn measure(&mut self, sound: &[f32]) -> Descriptors {
+    pub fn measure(&mut self, sound: &[f32]) -> Values {
         self.measure_each(sound, |_| ())
     }
 
     /// Describes a sound at [`RATE`]; `each` is shown the power spectrum of every frame, of [`BINS`] bins, on the way.
     #[expect(clippy::cast_possible_truncation, reason = "measured in double precision, kept in single")]
-    pub fn measure_each(&mut self, sound: &[f32], each: impl FnMut(&[f32])) -> Descriptors {
+    pub fn measure_each(&mut self, sound: &[f32], each: impl FnMut(&[f32])) -> Values {
         let peak = largest(sound).max(1e-9);
         if peak > 1.0 {
             // As the network hears it, and as whatever plays it does.
@@ -223,7 +221,7 @@ impl Describer {
         for (out, value) in values.iter_mut().zip(all) {
             *out = if value.is_finite() { value as f32 } else { 0.0 };
         }
-        Descriptors(Arc::new(values))
+        values
     }
 
     /// Values 0 to 29, and 36 to 45.
@@ -526,7 +524,7 @@ mod tests {
     use super::*;
 
     fn describe(sound: &[f32]) -> [f32; COUNT] {
-        *Describer::new(Filter::AnyHighQuality).measure(sound).0
+        Describer::new(Filter::AnyHighQuality).measure(sound)
     }
 
     fn tone(hz: f32, seconds: f32) -> Vec<f32> {

@@ -7,8 +7,10 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use super::random::Random;
-use super::space::DIMS;
+use dsp::vector::dot;
+
+use crate::random::Random;
+use crate::space::DIMS;
 
 /// More groups than this need colours that nobody tells apart.
 pub const MOST: usize = 7;
@@ -118,10 +120,6 @@ fn unit(point: &Point) -> Point {
     if length > 0.0 { point.map(|v| v / length) } else { *point }
 }
 
-fn dot(a: &Point, b: &Point) -> f32 {
-    a.iter().zip(b).map(|(x, y)| x * y).sum()
-}
-
 /// Nearest centre and the cosine to it, for a point of unit length.
 fn nearest(point: &Point, centres: &[Point]) -> (usize, f32) {
     let cosines = centres.iter().map(|centre| dot(point, centre)).enumerate();
@@ -162,7 +160,7 @@ fn fit(points: &[Point], mut centres: Vec<Point>) -> (Vec<Point>, f32) {
             break;
         }
         // A group that lost all its points stays where it is.
-        let moved = sums.iter().zip(&mut centres).filter(|(sum, _)| dot(sum, sum) > 0.0);
+        let moved = sums.iter().zip(&mut centres).filter(|(sum, _)| dot(*sum, *sum) > 0.0);
         moved.for_each(|(sum, centre)| *centre = unit(sum));
     }
     (centres, distance)

@@ -7,8 +7,6 @@ use std::io::{self, Seek, SeekFrom, Write};
 use blake3::hazmat::{ChainingValue, HasherExt, Mode, merge_subtrees_non_root, merge_subtrees_root};
 use serde::{Deserialize, Serialize};
 
-use crate::sample::ContentHash;
-
 /// Bytes before the first sample.
 const HEADER: usize = 116;
 /// Bytes of one chunk of BLAKE3; the first one holds the header, which changes until the end.
@@ -135,7 +133,7 @@ impl<M: Medium> Writer<M> {
     ///
     /// # Errors
     /// The disk refuses even what needs no room.
-    pub fn finish(mut self) -> io::Result<(ContentHash, M)> {
+    pub fn finish(mut self) -> io::Result<([u8; 32], M)> {
         let end = HEADER as u64 + self.data;
         self.medium.cut(end)?;
         // A write that failed may have come some way.
@@ -247,14 +245,14 @@ impl GrowingHash {
     }
 
     /// Ends the bytes, of which the very first are in truth `head`.
-    fn finish(mut self, head: &[u8]) -> ContentHash {
+    fn finish(mut self, head: &[u8]) -> [u8; 32] {
         self.first.iter_mut().zip(head).for_each(|(old, new)| *old = *new);
         self.full.extend(self.open.map(|(hasher, _)| hasher.finalize_non_root()));
-        let Some(last) = self.full.pop() else { return ContentHash(blake3::hash(&self.first).into()) };
+        let Some(last) = self.full.pop() else { return blake3::hash(&self.first).into() };
         let left = blake3::Hasher::new().update(&self.first).finalize_non_root();
         let join = |left, right: ChainingValue| merge_subtrees_non_root(&left, &right, Mode::Hash);
         let left = self.full.into_iter().fold(left, join);
-        ContentHash(merge_subtrees_root(&left, &last, Mode::Hash).into())
+        merge_subtrees_root(&left, &last, Mode::Hash).into()
     }
 }
 
@@ -329,7 +327,7 @@ mod tests {
                 }
                 let (hash, disk) = writer.finish().unwrap();
                 let bytes = disk.0.into_inner();
-                assert_eq!(hash.0, *blake3::hash(&bytes).as_bytes(), "{channels} channels, {frames} frames");
+                assert_eq!(hash, *blake3::hash(&bytes).as_bytes(), "{channels} channels, {frames} frames");
                 let (found, read) = read(&bytes);
                 assert_eq!((found.channels, found.sample_rate), (channels, 48_000));
                 assert_eq!(read, samples);
@@ -354,7 +352,7 @@ mod tests {
         let (hash, disk) = writer.finish().unwrap();
         let bytes = disk.0.into_inner();
         assert_eq!(read(&bytes).1, [0.5; 1001]);
-        assert_eq!(hash.0, *blake3::hash(&bytes).as_bytes());
+        assert_eq!(hash, *blake3::hash(&bytes).as_bytes());
     }
 
     #[test]

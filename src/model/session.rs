@@ -7,18 +7,22 @@ use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
+use dsp::descriptors::{self, Describer, Values};
+use dsp::resample::Resampler;
+use dsp::vector::normalise;
+use dsp::{Pcm, SILENCE};
 use ndarray::{Array2, ArrayView2, Axis};
 use ort::environment::Environment;
 use ort::session::Session;
 use ort::session::builder::GraphOptimizationLevel;
 use ort::value::TensorRef;
 
-use super::frontend::FrontEnd;
-use super::manifest::{Layout, Manifest, Model, Pool};
-use crate::decode::descriptors::{self, Describer, Descriptors};
-use crate::decode::resample::Resampler;
-use crate::decode::{Pcm, SILENCE};
-use crate::settings;
+use crate::Model;
+use crate::frontend::FrontEnd;
+use crate::manifest::{Layout, Manifest, Pool};
+
+/// Environment variable that names ONNX Runtime's shared library (shared with other programs that use it).
+pub const RUNTIME_VARIABLE: &str = "ORT_DYLIB_PATH";
 
 /// Why a sound has no vector.
 #[derive(Debug, thiserror::Error)]
@@ -26,7 +30,7 @@ pub enum EmbedError {
     /// The shared library is nowhere.
     #[error(
         "ONNX Runtime is not installed, so sounds cannot be compared; run `make` in the source folder or set {}",
-        settings::ONNXRUNTIME_VARIABLE
+        RUNTIME_VARIABLE
     )]
     NoRuntime,
     /// The shared library does not load.
@@ -77,7 +81,7 @@ pub struct Embedded {
     /// The windows it was pooled from.
     pub windows: Vec<WindowVector>,
     /// What the same audio says without the network.
-    pub descriptors: Descriptors,
+    pub descriptors: Values,
 }
 
 /// The vector of one window.
@@ -109,14 +113,14 @@ pub struct Runtime {
     pub path: PathBuf,
 }
 
-/// Loads ONNX Runtime once for the whole process.
+/// Loads ONNX Runtime once for the whole process; `library` is asked once where it is.
 ///
 /// # Errors
 /// It is not there or does not load.
-pub fn runtime() -> Result<&'static Runtime, EmbedError> {
+pub fn runtime(library: impl FnOnce() -> Option<PathBuf>) -> Result<&'static Runtime, EmbedError> {
     static RUNTIME: OnceLock<Result<Runtime, (String, Option<PathBuf>)>> = OnceLock::new();
     let loaded = RUNTIME.get_or_init(|| {
-        let path = settings::onnxruntime_library().ok_or((String::new(), None))?;
+        let path = library().ok_or((String::new(), None))?;
         let failed = |why: String| (why, Some(path.clone()));
         let builder = ort::init_from(&path).map_err(|e| failed(e.to_string()))?;
         let environment = builder.with_telemetry(false).build().map_err(|e| failed(e.to_string()))?;
@@ -140,9 +144,8 @@ impl Embedder {
     /// Loads the model into a session of its own.
     ///
     /// # Errors
-    /// ONNX Runtime or the model does not load.
-    pub fn new(model: &Model) -> Result<Self, EmbedError> {
-        let runtime = runtime()?;
+    /// The model does not load.
+    pub fn new(model: &Model, runtime: &Runtime) -> Result<Self, EmbedError> {
         let builder = Session::builder(&runtime.environment)?;
         let session = builder
             .with_optimization_level(GraphOptimizationLevel::Level3)
@@ -252,14 +255,4 @@ fn pool(windows: &[WindowVector], manifest: &Manifest) -> Vec<f32> {
         normalise(&mut pooled);
     }
     pooled
-}
-
-/// Scales a vector to unit length; leaves a zero vector as it is.
-pub fn normalise(vector: &mut [f32]) {
-    let length = vector.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>().sqrt();
-    if length > 0.0 {
-        #[expect(clippy::cast_possible_truncation, reason = "one over the length of a vector of f32")]
-        let scale = (1.0 / length) as f32;
-        vector.iter_mut().for_each(|v| *v *= scale);
-    }
 }

@@ -1,0 +1,190 @@
+//! What one pass over a sound yields, block by block, whether it is read from a file or being recorded: length, outline,
+//! loudness, peak and brightness come from all of it, and its first seconds are kept for the model.
+
+use crate::features::{Centroid, Measures, Meter, largest};
+use crate::peaks::{Outline, Peaks};
+use crate::{Pcm, SILENCE, downmix};
+
+/// Frames for which room is made because a file says that it has them.
+const MOST_EXPECTED: usize = 1 << 19;
+
+/// What a format says of a sound, and its length as decoded.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StreamInfo {
+    /// Frames that could be decoded.
+    pub frames: u64,
+    /// Sample rate in Hz.
+    pub rate: u32,
+    /// Number of channels.
+    pub channels: u32,
+    /// Short name of the codec, such as `flac` or `pcm_s16le`.
+    pub codec: String,
+}
+
+impl StreamInfo {
+    /// Length in seconds.
+    pub fn seconds(&self) -> f64 {
+        self.frames as f64 / f64::from(self.rate.max(1))
+    }
+}
+
+/// Everything one pass over a file yields.
+#[derive(Clone, Debug)]
+pub struct Decoded {
+    /// Format and length.
+    pub info: StreamInfo,
+    /// Outline.
+    pub thumbnail: Box<Outline>,
+    /// Measures.
+    pub features: Measures,
+    /// Audio for the model.
+    pub pcm: Pcm,
+    /// Packets that were corrupt and left out.
+    pub skipped: usize,
+}
+
+/// Gathers what one pass over a sound yields, block by block, from a file or while it is being recorded.
+pub struct StreamAnalysis {
+    rate: u32,
+    channels: usize,
+    meter: Meter,
+    mono: Vec<f32>,
+    mean: Heard,
+    /// The first channel, for as long as the mean is silent: channels of opposite phase cancel each other out.
+    first: Option<Heard>,
+    silent: bool,
+    /// Frames that are kept for the model.
+    room: usize,
+    frames: u64,
+}
+
+/// What is gathered of one channel, or of the mean of all.
+struct Heard {
+    peaks: Peaks,
+    centroid: Centroid,
+    head: Vec<f32>,
+    head_start: u64,
+    /// Its largest sample, or one that is enough to be heard.
+    head_peak: f32,
+}
+
+impl Heard {
+    fn new() -> Self {
+        Self { peaks: Peaks::default(), centroid: Centroid::new(), head: Vec::new(), head_start: 0, head_peak: 0.0 }
+    }
+
+    /// Adds the samples from frame `at` on, of which `room` are kept.
+    fn add(&mut self, samples: &[f32], at: u64, room: usize) {
+        self.centroid.add(samples);
+        self.peaks.add(samples);
+        if self.head.len() >= room && self.head_peak < SILENCE {
+            self.head.clear();
+            self.head_start = at;
+        }
+        let taken = &samples[..samples.len().min(room - self.head.len())];
+        if self.head_peak < SILENCE {
+            self.head_peak = self.head_peak.max(largest(taken));
+        }
+        self.head.extend_from_slice(taken);
+    }
+}
+
+impl StreamAnalysis {
+    /// Begins a sound of which `keep` seconds are kept for the model.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "seconds times rate, both positive")]
+    pub fn new(rate: u32, channels: usize, keep: f64) -> Self {
+        Self {
+            rate,
+            channels,
+            meter: Meter::new(rate, channels),
+            mono: Vec::new(),
+            mean: Heard::new(),
+            first: None,
+            silent: true,
+            room: (keep * f64::from(rate)) as usize,
+            frames: 0,
+        }
+    }
+
+    /// Makes room at once for what is kept of so many frames.
+    pub fn expecting(mut self, frames: u64) -> Self {
+        let kept = usize::try_from(frames).unwrap_or(usize::MAX).min(self.room).min(MOST_EXPECTED);
+        self.mean.head.reserve_exact(kept);
+        self
+    }
+
+    /// Adds interleaved frames.
+    pub fn add(&mut self, interleaved: &[f32]) {
+        downmix(interleaved, self.channels, &mut self.mono);
+        self.meter.add(interleaved);
+        self.mean.add(&self.mono, self.frames, self.room);
+        self.silent = self.silent && largest(&self.mono) < SILENCE;
+        if !self.silent {
+            self.first = None;
+        } else if self.channels > 1 {
+            let first: Vec<f32> = interleaved.iter().step_by(self.channels).copied().collect();
+            self.first.get_or_insert_with(Heard::new).add(&first, self.frames, self.room);
+        }
+        self.frames += self.mono.len() as u64;
+    }
+
+    /// The block that was added last, as the mean over its channels.
+    pub fn mono(&self) -> &[f32] {
+        &self.mono
+    }
+
+    /// Frames added so far.
+    pub fn frames(&self) -> u64 {
+        self.frames
+    }
+
+    /// Format and length so far.
+    pub fn info(&self, codec: &str) -> StreamInfo {
+        let channels = u32::try_from(self.channels).unwrap_or(u32::MAX);
+        StreamInfo { frames: self.frames, rate: self.rate, channels, codec: codec.to_owned() }
+    }
+
+    /// Ends the sound.
+    pub fn finish(self, codec: &str) -> Decoded {
+        let info = self.info(codec);
+        let first = self.first.filter(|first| first.head_peak >= SILENCE);
+        let mut heard = first.unwrap_or(self.mean);
+        Decoded {
+            info,
+            thumbnail: Box::new(heard.peaks.outline()),
+            features: self.meter.finish(heard.centroid.centroid(self.rate)),
+            pcm: Pcm { rate: self.rate, start: heard.head_start as f64 / f64::from(self.rate), mono: heard.head },
+            skipped: 0,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn analysed(channels: usize, interleaved: &[f32]) -> Decoded {
+        let mut analysis = StreamAnalysis::new(8000, channels, 0.5);
+        interleaved.chunks(channels * 1000).for_each(|block| analysis.add(block));
+        analysis.finish("")
+    }
+
+    #[test]
+    fn channels_that_cancel_each_other_out_are_heard_by_the_first() {
+        let silence = std::iter::repeat_n(0.0, 5000);
+        let tone: Vec<f32> = silence.chain((0..9000).map(|n| (n as f32 * 0.3).sin() * 0.5)).collect();
+        let alone = analysed(1, &tone);
+        let stereo: Vec<f32> = tone.iter().flat_map(|s| [*s, -s]).collect();
+        let opposite = analysed(2, &stereo);
+        assert_eq!(opposite.pcm.mono, alone.pcm.mono);
+        assert_eq!((opposite.pcm.start, opposite.info.frames), (0.5, 14_000));
+        assert_eq!(opposite.thumbnail, alone.thumbnail);
+        assert!((opposite.features.brightness_hz - alone.features.brightness_hz).abs() < f32::EPSILON);
+        // What is heard in the mean is the mean from the start, even if it begins with channels of opposite phase.
+        let then = [&stereo[..], &[0.4; 2000]].concat();
+        let mean: Vec<f32> = then.as_chunks::<2>().0.iter().map(|[l, r]| (l + r) * 0.5).collect();
+        assert_eq!(analysed(2, &then).pcm.mono, analysed(1, &mean).pcm.mono);
+        assert_eq!(analysed(2, &then).thumbnail, analysed(1, &mean).thumbnail);
+        assert!(analysed(2, &vec![0.0; 9000]).pcm.mono.iter().all(|s| *s == 0.0));
+    }
+}

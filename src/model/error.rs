@@ -1,0 +1,42 @@
+//! Why a model cannot be used.
+
+use std::path::PathBuf;
+
+/// Why a model cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ModelError {
+    /// A file is not there or not readable.
+    #[error("model file cannot be read ({source}); put it there or choose another model with --model: {path}")]
+    Read {
+        /// What the system said.
+        source: std::io::Error,
+        /// The file.
+        path: PathBuf,
+    },
+    /// The sidecar makes no sense.
+    #[error("model manifest is not usable ({why}); compare it with the ones in the models folder: {path}")]
+    Manifest {
+        /// What is wrong.
+        why: String,
+        /// The sidecar.
+        path: PathBuf,
+    },
+    /// The ONNX file is another one than the sidecar says.
+    #[error("model file has SHA-256 {found}, its manifest says {expected}; get both again: {path}")]
+    Checksum {
+        /// As computed.
+        found: String,
+        /// As stated.
+        expected: String,
+        /// The ONNX file.
+        path: PathBuf,
+    },
+    /// Nobody knows this id.
+    #[error("no model is called \"{id}\"; installed are {installed}")]
+    Unknown {
+        /// As asked for.
+        id: String,
+        /// What there is.
+        installed: String,
+    },
+}

@@ -1,0 +1,14 @@
+//! Sounds as points: which are near, why, where they stand on the map, and which are one recording.
+//!
+//! Knows neither Bevy nor the app, so that it is compiled once, at full optimisation, whatever else changes; what a caller
+//! passes to its loops is called through a pointer, because a generic function would be compiled with the caller.
+
+pub mod cluster;
+pub mod fingerprint;
+pub mod grid;
+pub mod layout;
+pub mod pca;
+mod random;
+pub mod space;
+pub mod umap;
+pub mod weights;
