@@ -21,8 +21,8 @@ use std::time::{Duration, Instant};
 use bevy::prelude::*;
 use soundkin::actor::Wake;
 use soundkin::audio::{Audition, Playback, SimulatedAudioPlugin};
+use soundkin::library::{LibraryPlugin, Sample};
 use soundkin::run_until;
-use soundkin::sample::{Sample, SamplePlugin};
 
 fn main() {
     let mut files = Vec::new();
@@ -50,12 +50,14 @@ fn waits(files: &[PathBuf], prepare: bool) -> Vec<f64> {
     let sounded = Arc::new(AtomicU64::new(0));
     let first = sounded.clone();
     let mut app = App::new();
-    app.init_resource::<Wake>().add_plugins(SamplePlugin).add_plugins(SimulatedAudioPlugin(move |buffer: &[f32]| {
-        if buffer.iter().any(|sample| *sample != 0.0) {
-            let now = u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX);
-            let _ = first.compare_exchange(0, now, Ordering::Relaxed, Ordering::Relaxed);
-        }
-    }));
+    app.init_resource::<Wake>().add_plugins(LibraryPlugin).add_plugins(SimulatedAudioPlugin(
+        move |buffer: &[f32]| {
+            if buffer.iter().any(|sample| *sample != 0.0) {
+                let now = u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX);
+                let _ = first.compare_exchange(0, now, Ordering::Relaxed, Ordering::Relaxed);
+            }
+        },
+    ));
     let mut waits = Vec::new();
     for (i, path) in files.iter().enumerate() {
         let sample = app.world_mut().spawn(Sample { path: path.as_path().into() }).id();

@@ -28,9 +28,9 @@ use model::session::Embedder;
 use model::{Model, registry};
 use serde_json::Value;
 use soundkin::actor::Stop;
-use soundkin::decode::decode;
-use soundkin::embed::runtime;
-use soundkin::settings;
+use soundkin::analyse::decode::decode;
+use soundkin::analyse::runtime;
+use soundkin::paths;
 
 const ROUNDS: usize = 3;
 
@@ -43,7 +43,7 @@ fn main() -> anyhow::Result<()> {
     let cores = std::thread::available_parallelism()?.get();
     println!("{} cores, {}, {} rounds", cores, date(), ROUNDS);
     for id in ["aisfx-int8", "aisfx-f16"] {
-        let model = registry::find(Some(id), &settings::model_folders())?;
+        let model = registry::find(Some(id), &paths::model_folders())?;
         compare(&model, &folders, cores)?;
     }
     Ok(())

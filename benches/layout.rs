@@ -32,9 +32,7 @@ use model::Model;
 use model::head::Statistics;
 use similarity::layout::{Before, Cause, Layout, Spots};
 use similarity::space::{Heard, Space};
-use soundkin::decode::Descriptors;
-use soundkin::embed::Embedding;
-use soundkin::sample::Sample;
+use soundkin::library::{Descriptors, Embedding, Sample};
 use soundkin::watch::AddFolder;
 use soundkin::{Assembly, headless, is_idle, run_until};
 

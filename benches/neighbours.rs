@@ -55,8 +55,7 @@ use ndarray::{Array2, s};
 use similarity::pca;
 use similarity::space::{CANDIDATES, DIMS, Heard, Space};
 use similarity::weights::Weights;
-use soundkin::decode::Descriptors;
-use soundkin::embed::Embedding;
+use soundkin::library::{Descriptors, Embedding};
 use soundkin::watch::AddFolder;
 use soundkin::{Assembly, headless, is_idle, run_until};
 

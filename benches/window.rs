@@ -32,14 +32,13 @@ use dsp::peaks::COLUMNS;
 use half::f16;
 use model::Model;
 use soundkin::audio::SimulatedAudioPlugin;
-use soundkin::decode::Descriptors;
-use soundkin::decode::{AudioInfo, Features, Thumbnail};
-use soundkin::embed::Embedding;
+use soundkin::library::{
+    AudioInfo, ContentHash, Descriptors, Embedding, Features, FileStamp, Restored, Sample, Thumbnail,
+};
 use soundkin::map::Map;
-use soundkin::sample::{ContentHash, FileStamp, Restored, Sample};
 use soundkin::store::Library;
-use soundkin::ui::{PanelsPlugin, draw_panels};
-use soundkin::{Assembly, headless, is_idle, run_until};
+use soundkin::ui::draw_panels;
+use soundkin::{Assembly, add_panels, headless, is_idle, run_until};
 
 /// Samples in the large library.
 const SAMPLES: usize = 100_000;
@@ -124,8 +123,8 @@ impl Inside {
     fn open(library: &Path, root: &Path) -> anyhow::Result<Self> {
         let model = Arc::new(Model::built_in()?);
         let mut app = headless(Assembly::new(Some(Library::open(library)?), model));
-        app.add_plugins(PanelsPlugin { settings: root.join("settings.toml") });
-        app.add_plugins((SimulatedAudioPlugin(|_: &[f32]| {}), bevy::time::TimePlugin));
+        add_panels(&mut app, root.join("settings.toml"), SimulatedAudioPlugin(|_: &[f32]| {}));
+        app.add_plugins(bevy::time::TimePlugin);
         Ok(Self { app, context: egui::Context::default(), frames: 0 })
     }
 

@@ -1,7 +1,7 @@
 //! Soundkin: find sounds by how they sound.
 //!
 //! ```text
-//!  folders ─watch─► Sample+FileStamp ─decode─► AudioInfo, Thumbnail, Features ─embed─► Embedding ─project─► Space
+//!  folders ─watch─► Sample+FileStamp ─analyse─► AudioInfo, Thumbnail, Features, Descriptors, Embedding ─neighbours─► Space
 //!     ▲                 ▲                                                            (k-d tree, map positions)
 //!     │                 └──── store: mirrors every stage to SQLite, restores at start ────┐        │
 //!     │                                                                                   ▼        ▼
@@ -10,39 +10,43 @@
 //!
 //! A sample is an entity. Each capability is a plugin in one folder, which owns the components it inserts and, where
 //! it needs one, one [`Actor`](actor::Actor). Work is found by query ("has A, lacks B"), handed to a small mailbox, and
-//! comes back as components: the ECS is the queue. In pipeline order:
+//! comes back as components: the ECS is the queue. What needs no ECS lies in four packages of its own, which know nothing
+//! of the app: [`dsp`], [`file`], [`model`] and [`similarity`]. In pipeline order:
 //!
 //! | plugin | owns | thread |
 //! |---|---|---|
-//! | [`SamplePlugin`](sample::SamplePlugin) | `Sample`, `FileStamp`, `ContentHash`, `Missing`, `Failed`, `Tags`; the index | |
+//! | [`LibraryPlugin`](library::LibraryPlugin) | the facts about samples, as components; the index | |
 //! | [`WatchPlugin`](watch::WatchPlugin) | listing and following folders | `watch` |
-//! | [`DecodePlugin`](decode::DecodePlugin) | `AudioInfo`, `Thumbnail`, `Features`, `Descriptors`; the `Waveform` that is looked at | `waveform` |
-//! | [`EmbedPlugin`](embed::EmbedPlugin) | `Embedding` | `analyse-n`, which also decode |
-//! | [`ProjectPlugin`](project::ProjectPlugin) | `Weights`; `SpaceIndex`: space and layout | `project` |
+//! | [`AnalysePlugin`](analyse::AnalysePlugin) | what a sound is: `AudioInfo` … `Embedding` | `analyse-n` |
+//! | [`WaveformPlugin`](analyse::waveform::WaveformPlugin) | the `Waveform` that is looked at | `waveform` |
+//! | [`SpacePlugin`](neighbours::SpacePlugin) | `ActiveWeights`; `SpaceIndex`: space and layout | `project` |
 //! | [`AudioPlugin`](audio::AudioPlugin) | `AuditionSettings`, `Playback`; plays samples, opens inputs | `audio` |
 //! | [`RecordPlugin`](record::RecordPlugin) | `Recorder`, `Level`, `Recording`, `Slices`, `Trim`; makes takes | `wav`, `cut` |
-//! | [`QueryPlugin`](query::QueryPlugin) | `Answers` | `compare` |
+//! | [`QueryPlugin`](neighbours::query::QueryPlugin) | `Answers` | `compare` |
 //! | [`MapPlugin`](map::MapPlugin) | `Map`, `Legend`; what `MapLook` and `Palette` say is drawn | |
 //! | [`StorePlugin`](store::StorePlugin) | nothing; mirrors the others | `store` |
 //!
-//! Systems run in four sets, once a frame: [`SoundkinSystems`].
+//! All of them are added here and nowhere else; the order of a frame stands in [`schedule`].
 
 pub mod actor;
+pub mod analyse;
 pub mod audio;
 pub mod cli;
-pub mod decode;
-pub mod embed;
+pub mod library;
 pub mod map;
-pub mod project;
-pub mod query;
+pub mod neighbours;
+pub mod notice;
+pub mod paths;
 pub mod record;
-pub mod sample;
+pub mod schedule;
 pub mod settings;
 pub mod store;
 #[cfg(feature = "desktop")]
 pub mod ui;
 pub mod watch;
 
+#[cfg(feature = "desktop")]
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -51,21 +55,8 @@ use bevy::prelude::*;
 use model::Model;
 
 use crate::actor::Wake;
-use crate::sample::Restored;
+use crate::library::Restored;
 use crate::store::Library;
-
-/// The order of work in a frame.
-#[derive(SystemSet, Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum SoundkinSystems {
-    /// Replies of the actors become components.
-    Collect,
-    /// Messages are acted on.
-    Respond,
-    /// What follows from the components is brought up to date.
-    Derive,
-    /// Work is found and handed to the actors.
-    Dispatch,
-}
 
 /// What an app is assembled for.
 pub struct Assembly {
@@ -111,34 +102,65 @@ pub fn desktop(assembly: Assembly) -> App {
     let mut app = App::new();
     app.add_plugins(ui::WindowPlugin);
     assemble(&mut app, assembly);
-    app.add_plugins((watch::FollowPlugin, ui::UiPlugin));
+    app.add_plugins(watch::FollowPlugin);
+    add_panels(&mut app, paths::settings_file(), audio::AudioPlugin);
+    app.add_plugins(ui::UiPlugin);
     app
+}
+
+/// Assembles what plays a file and nothing else; it needs neither library nor model.
+pub fn player() -> App {
+    let mut app = App::new();
+    ground(&mut app);
+    app.add_plugins((library::LibraryPlugin, audio::AudioPlugin));
+    app
+}
+
+/// Adds what the panels of the window show, without the window: `audio` is the sound device's plugin, or a simulated one.
+#[cfg(feature = "desktop")]
+pub fn add_panels(app: &mut App, settings: PathBuf, audio: impl Plugin) {
+    app.add_plugins((settings::SettingsPlugin { path: settings }, audio))
+        .add_plugins((map::MapPlugin, neighbours::query::QueryPlugin, ui::PanelsPlugin))
+        .add_plugins(record::RecordPlugin);
+}
+
+/// Adds what records to an assembled app.
+pub fn add_recording(app: &mut App) {
+    app.add_plugins((audio::AudioPlugin, record::RecordPlugin));
+}
+
+/// Adds what answers questions again whenever the space changes.
+pub fn add_questions(app: &mut App) {
+    app.add_plugins(neighbours::query::QueryPlugin);
+}
+
+/// Adds what lists and follows the library's folders as soon as they are restored.
+pub fn add_following(app: &mut App) {
+    app.add_plugins(watch::FollowPlugin);
+}
+
+/// What every assembly stands on.
+fn ground(app: &mut App) {
+    schedule::configure(app);
+    app.set_error_handler(bevy::ecs::error::error);
+    app.init_resource::<Wake>().add_plugins(notice::NoticePlugin);
 }
 
 fn assemble(app: &mut App, assembly: Assembly) {
     // What cannot be kept is not worth hours of work: a library opened for reading is shown as it is.
     let guests_only = assembly.library.as_ref().is_some_and(|library| !library.is_writable());
-    configure_sets(app);
-    app.set_error_handler(bevy::ecs::error::error);
-    app.init_resource::<Wake>().add_plugins((
-        sample::SamplePlugin,
+    ground(app);
+    app.add_plugins((
+        library::LibraryPlugin,
         watch::WatchPlugin,
-        decode::DecodePlugin,
-        embed::EmbedPlugin { model: assembly.model, workers: assembly.workers, guests_only },
-        project::ProjectPlugin,
+        analyse::waveform::WaveformPlugin,
+        analyse::AnalysePlugin { model: assembly.model, workers: assembly.workers, guests_only },
+        neighbours::SpacePlugin,
     ));
     match assembly.library {
         Some(library) => app.add_plugins(store::StorePlugin::new(library)),
         None => app.insert_resource(Restored(true)),
     };
-}
-
-/// Chains the sets.
-pub(crate) fn configure_sets(app: &mut App) {
-    use SoundkinSystems::{Collect, Derive, Dispatch, Respond};
-    app.configure_sets(Update, (Collect, Respond, Derive, Dispatch).chain());
-    // What was heard under an old stamp must not arrive after a new one.
-    app.configure_sets(Update, embed::CollectAnalyses.after(watch::CollectFacts));
 }
 
 /// Runs a headless app frame by frame until `done`, sleeping while the actors work; `false` when time ran out.
@@ -162,7 +184,7 @@ pub fn run_until(app: &mut App, limit: Option<Duration>, mut done: impl FnMut(&m
 pub fn is_idle(world: &mut World) -> bool {
     world.resource::<Restored>().0
         && world.resource::<watch::Listing>().is_idle()
-        && embed::is_idle(world)
+        && analyse::is_idle(world)
         && world.get_resource::<store::StoreState>().is_none_or(store::StoreState::is_idle)
-        && world.get_resource::<project::Projection>().is_none_or(project::Projection::is_idle)
+        && world.get_resource::<neighbours::Projection>().is_none_or(neighbours::Projection::is_idle)
 }

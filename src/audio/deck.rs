@@ -17,7 +17,7 @@ use rtrb::{Consumer, Producer, RingBuffer};
 use super::AuditionSettings;
 use super::reader::Reader;
 use super::render::{Command, Monitor, Renderer, Voice};
-use crate::sample::FileStamp;
+use crate::library::FileStamp;
 
 /// Sound queued for the renderer, in seconds.
 const QUEUED: f64 = 0.5;

@@ -26,10 +26,10 @@ use self::input::{Inputs, SystemInputs};
 use self::output::{Job, Outputs, Reply, System, Wanted};
 use self::render::Monitor;
 pub use self::simulated::SimulatedAudioPlugin;
-use crate::SoundkinSystems;
 use crate::actor::{Actor, Wake};
-use crate::decode::Features;
-use crate::sample::{FileStamp, Notice, Sample};
+use crate::library::{Features, FileStamp, Sample};
+use crate::notice::Notice;
+use crate::schedule::SoundkinSystems;
 
 /// Loudness that the equal-loudness switch brings sounds to, in LUFS.
 const LOUDNESS: f32 = -18.0;
@@ -263,8 +263,9 @@ mod tests {
     use dsp::features::Measures;
 
     use super::*;
-    use crate::sample::SamplePlugin;
-    use crate::{configure_sets, run_until};
+    use crate::library::LibraryPlugin;
+    use crate::run_until;
+    use crate::schedule;
 
     struct NoDevice;
 
@@ -335,8 +336,8 @@ mod tests {
                 ..ScheduleBuildSettings::default()
             });
         });
-        configure_sets(&mut app);
-        app.init_resource::<Wake>().add_plugins(SamplePlugin);
+        schedule::configure(&mut app);
+        app.init_resource::<Wake>().add_plugins(LibraryPlugin);
         app
     }
 

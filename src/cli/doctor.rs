@@ -5,10 +5,9 @@ use model::session::{self, Embedder};
 use serde_json::{Value, json};
 
 use super::Common;
-use crate::audio;
-use crate::embed::runtime;
-use crate::settings;
+use crate::analyse::runtime;
 use crate::store::{Library, StoreError};
+use crate::{audio, paths};
 
 pub(super) fn run(common: &Common) -> Result<()> {
     let model = common.find_model()?;
@@ -42,8 +41,8 @@ pub(super) fn run(common: &Common) -> Result<()> {
         "gpu": gpu(),
         "library": {"path": path.to_string_lossy(), "samples": samples, "schema": schema, "problem": problem},
         "folders": {
-            "data": settings::data_folder().to_string_lossy(),
-            "models": settings::model_folders().iter().map(|f| f.to_string_lossy().into_owned()).collect::<Vec<_>>(),
+            "data": paths::data_folder().to_string_lossy(),
+            "models": paths::model_folders().iter().map(|f| f.to_string_lossy().into_owned()).collect::<Vec<_>>(),
         },
     });
     common.print(&value, |out| {

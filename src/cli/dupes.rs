@@ -17,8 +17,8 @@ use similarity::fingerprint::{self, Comparer, HEARD, Print, Spectrum, twins};
 
 use super::{Common, base64_of, keep_only};
 use crate::actor::{Actor, Stop, Wake, contained};
-use crate::decode::{AudioInfo, decode_passage};
-use crate::sample::{ContentHash, Guest, Missing, Passage, Sample};
+use crate::analyse::decode::decode_passage;
+use crate::library::{AudioInfo, ContentHash, Guest, Missing, Passage, Sample};
 
 /// What is less alike is no copy, whatever threshold is asked for.
 const LEAST: f64 = 0.95;

@@ -8,9 +8,8 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::{Common, failed_json, put_path, sample_or_guest, without_path};
-use crate::decode::Descriptors;
-use crate::embed::{ActiveModel, Analysis, Embedding};
-use crate::sample::{Failed, Sample, Stage};
+use crate::analyse::{ActiveModel, Analysis};
+use crate::library::{Descriptors, Embedding, Failed, Sample, Stage};
 use crate::{Assembly, headless};
 
 #[derive(Args, Debug)]

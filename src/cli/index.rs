@@ -12,10 +12,8 @@ use indicatif::ProgressBar;
 use serde_json::json;
 
 use super::{Common, Notices, failed_json, keep_only, store_failure, tell};
-use crate::decode::AudioInfo;
-use crate::decode::Descriptors;
-use crate::embed::{ActiveModel, Analysis, Embedding};
-use crate::sample::{Failed, Missing, Sample, SampleIndex};
+use crate::analyse::{ActiveModel, Analysis};
+use crate::library::{AudioInfo, Descriptors, Embedding, Failed, Missing, Sample, SampleIndex};
 use crate::store::{Library, Stored};
 use crate::watch::{AddFolder, FolderListed, Tally};
 use crate::{Assembly, headless, is_idle, run_until};

@@ -11,8 +11,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::{Common, keep_only, put_path};
-use crate::decode::{AudioInfo, Features};
-use crate::sample::{Failed, Guest, Missing, Sample, Tags};
+use crate::library::{AudioInfo, Failed, Features, Guest, Missing, Sample, Tags};
 
 /// Columns that can be sorted by.
 const KEYS: [&str; 8] = ["path", "name", "seconds", "channels", "rate", "lufs", "peak", "brightness"];

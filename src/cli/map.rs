@@ -11,11 +11,10 @@ use serde_json::{Value, json};
 use similarity::layout::Layout;
 
 use super::{Common, print, put_path};
-use crate::decode::Features;
-use crate::embed::ActiveModel;
+use crate::analyse::ActiveModel;
+use crate::library::{Features, Sample};
 use crate::map::picture::{Dot, write_png};
-use crate::project::{Need, Projection, SpaceIndex};
-use crate::sample::Sample;
+use crate::neighbours::{Need, Projection, SpaceIndex};
 
 #[derive(Args, Debug)]
 pub(super) struct Map {

@@ -31,11 +31,11 @@ use model::{Model, registry};
 use serde_json::{Value, json};
 
 use crate::actor::Wake;
-use crate::project::{Need, Projection};
-use crate::sample::{FileStamp, Guest, Notice, Passage, Sample, SampleIndex};
-use crate::settings;
+use crate::library::{FileStamp, Guest, Passage, Sample, SampleIndex};
+use crate::neighbours::{Need, Projection};
+use crate::notice::Notice;
 use crate::store::{Library, StoreState};
-use crate::{Assembly, headless, is_idle, run_until};
+use crate::{Assembly, headless, is_idle, paths, run_until};
 
 /// Explore a library of sounds by how they sound.
 #[derive(Parser, Debug)]
@@ -151,11 +151,11 @@ impl Arguments {
 
 impl Common {
     fn library_path(&self) -> PathBuf {
-        self.library.clone().unwrap_or_else(settings::default_library)
+        self.library.clone().unwrap_or_else(paths::default_library)
     }
 
     fn find_model(&self) -> Result<Arc<Model>> {
-        Ok(Arc::new(registry::find(self.model.as_deref(), &settings::model_folders())?))
+        Ok(Arc::new(registry::find(self.model.as_deref(), &paths::model_folders())?))
     }
 
     /// Assembles the app over the library, for reading, and restores it after `prepare` has said what else is wanted.
@@ -321,7 +321,7 @@ fn base64_of(path: &Path) -> String {
     base64::engine::general_purpose::STANDARD.encode(path.as_os_str().as_encoded_bytes())
 }
 
-fn failed_json(path: &Path, failed: &crate::sample::Failed) -> Value {
+fn failed_json(path: &Path, failed: &crate::library::Failed) -> Value {
     let mut object = json!({"stage": failed.stage.name(), "reason": failed.reason});
     put_path(&mut object, path);
     object

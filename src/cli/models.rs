@@ -5,11 +5,11 @@ use model::registry::{self, Installed};
 use serde_json::{Value, json};
 
 use super::Common;
-use crate::settings;
+use crate::paths;
 
 pub(super) fn run(common: &Common) -> Result<()> {
     let in_use = common.find_model()?;
-    let models = registry::installed(&settings::model_folders());
+    let models = registry::installed(&paths::model_folders());
     let describe = |installed: &Installed| match &installed.model {
         Ok(model) => json!({
             "id": model.manifest.id,

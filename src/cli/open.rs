@@ -7,10 +7,9 @@ use bevy::prelude::*;
 use serde_json::json;
 
 use super::{Common, index, map, similar};
-use crate::decode::AudioInfo;
-use crate::embed::{ActiveModel, Embedding};
-use crate::query::SimilarTo;
-use crate::sample::{Missing, Sample};
+use crate::analyse::ActiveModel;
+use crate::library::{AudioInfo, Embedding, Missing, Sample};
+use crate::neighbours::query::SimilarTo;
 use crate::store::Library;
 use crate::{Assembly, headless};
 

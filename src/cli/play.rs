@@ -8,10 +8,9 @@ use clap::Args;
 use serde_json::json;
 
 use super::{Common, Notices, put_path, region, sample_or_guest};
-use crate::actor::Wake;
-use crate::audio::{AudioPlugin, Audition, AuditionSettings, Playback};
-use crate::sample::{Sample, SamplePlugin};
-use crate::{configure_sets, run_until};
+use crate::audio::{Audition, AuditionSettings, Playback};
+use crate::library::Sample;
+use crate::{player, run_until};
 
 #[derive(Args, Debug)]
 pub(super) struct Play {
@@ -25,11 +24,8 @@ pub(super) struct Play {
 impl Play {
     pub(super) fn run(self, common: &Common) -> Result<()> {
         // Nothing is analysed, so this app needs no model.
-        let mut app = App::new();
-        configure_sets(&mut app);
-        app.init_resource::<Wake>()
-            .insert_resource(AuditionSettings { volume_db: 0.0, ..default() })
-            .add_plugins((SamplePlugin, AudioPlugin));
+        let mut app = player();
+        app.insert_resource(AuditionSettings { volume_db: 0.0, ..default() });
         let sample = sample_or_guest(app.world_mut(), &self.file)?;
         let from = self.region.map_or(0.0, |[from, _]| from);
         app.world_mut().write_message(Audition::Play { sample, from, region: self.region });

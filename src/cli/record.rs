@@ -11,17 +11,14 @@ use serde_json::json;
 
 use super::{Common, Notices, interrupted, put_path};
 use crate::actor::Wake;
-use crate::audio::AudioPlugin;
-use crate::decode::{AudioInfo, Features};
-use crate::embed::Embedding;
+use crate::library::{AudioInfo, Embedding, Failed, Features, FileStamp, Guest, Sample};
+use crate::paths::settings_file;
 use crate::record::{
-    Input, Keep, LONGEST, Level, Record, RecordPlugin, Recorder, RecordingFailed, RecordingFinished, RecordingSettings,
-    TakeOptions,
+    Input, Keep, LONGEST, Level, Record, Recorder, RecordingFailed, RecordingFinished, RecordingSettings, TakeOptions,
 };
-use crate::sample::{Failed, FileStamp, Guest, Sample};
-use crate::settings::{Settings, settings_file};
+use crate::settings::Settings;
 use crate::store::{Library, StoreError, Stored};
-use crate::{Assembly, headless, run_until};
+use crate::{Assembly, add_recording, headless, run_until};
 
 #[derive(Args, Debug)]
 pub(super) struct Take {
@@ -100,7 +97,8 @@ pub(super) struct Taken {
 /// Adds to an app what recording needs.
 pub(super) fn prepare(app: &mut App) {
     let settings: RecordingSettings = Settings::read(settings_file()).get("recording");
-    app.insert_resource(settings).add_plugins((AudioPlugin, RecordPlugin));
+    app.insert_resource(settings);
+    add_recording(app);
 }
 
 /// Records until the time is over, Ctrl+C is pressed or the input is gone, and waits until the take is analysed and
@@ -157,7 +155,7 @@ pub(super) fn take(app: &mut App, common: &Common, options: TakeOptions) -> Resu
         let Some((end, stored)) = &finished else { return false };
         let known = world.get::<FileStamp>(end.entity).is_some();
         let analysed = world.get::<Embedding>(end.entity).is_some() || world.get::<Failed>(end.entity).is_some();
-        let blocked = world.resource::<crate::embed::Analysis>().blocked.is_some();
+        let blocked = world.resource::<crate::analyse::Analysis>().blocked.is_some();
         let is_guest = world.get::<Guest>(end.entity).is_some();
         let mirrored = world.contains_resource::<crate::store::StoreState>() && !is_guest;
         // A file that nobody keeps in a library needs no vector.

@@ -11,12 +11,11 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::{Common, list, passage, put_path, record, region, sample_or_guest};
-use crate::embed::{ActiveModel, Analysis, Embedding};
-use crate::project::ActiveWeights;
-use crate::project::SpaceIndex;
-use crate::query::{Compared, SimilarSamples, SimilarTo, answer, asked_about};
+use crate::analyse::{ActiveModel, Analysis};
+use crate::library::{Embedding, Failed, Sample, SampleIndex, Tags};
+use crate::neighbours::query::{Compared, SimilarSamples, SimilarTo, answer, asked_about};
+use crate::neighbours::{ActiveWeights, SpaceIndex};
 use crate::record::{Keep, TakeOptions};
-use crate::sample::{Failed, Sample, SampleIndex, Tags};
 
 #[derive(Args, Debug)]
 pub(super) struct Similar {

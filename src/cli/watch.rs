@@ -14,11 +14,11 @@ use serde_json::json;
 
 use super::{Common, Notices, interrupted, keep_only, put_path, put_path_as, store_failure};
 use crate::actor::Wake;
-use crate::embed::is_idle;
-use crate::sample::{ContentHash, Failed, Folders, Guest, Missing, Restored, Sample};
+use crate::analyse::is_idle;
+use crate::library::{ContentHash, Failed, Folders, Guest, Missing, Restored, Sample};
 use crate::store::{Library, StoreState, Stored};
-use crate::watch::{FollowPlugin, Listing};
-use crate::{Assembly, headless};
+use crate::watch::Listing;
+use crate::{Assembly, add_following, headless};
 
 /// Longest sleep between two looks; whatever happens wakes it sooner.
 const SLEEP: Duration = Duration::from_millis(200);
@@ -58,7 +58,8 @@ pub(super) fn run(common: &Common) -> Result<()> {
     let library = Library::open(&path)?;
     let mut app = headless(Assembly::new(Some(library), common.find_model()?));
     keep_only(app.world_mut());
-    app.add_plugins(FollowPlugin).init_resource::<Left>().add_observer(leave);
+    add_following(&mut app);
+    app.init_resource::<Left>().add_observer(leave);
     let wake = app.world().resource::<Wake>().clone();
     let interrupted = interrupted(&wake)?;
     let mut notices = Notices::default();

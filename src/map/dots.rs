@@ -19,7 +19,8 @@ use bevy::window::{PrimaryWindow, RequestRedraw};
 use bevy_egui::EguiPostUpdateSet;
 use half::f16;
 
-use super::{Dots, Map, MapSystems};
+use super::{Dots, Map};
+use crate::schedule::MapSystems;
 
 const SHADER: Handle<Shader> = uuid_handle!("5f1c2f6e-6c0b-4d0e-9a57-8a2c1f0b7d31");
 // Any numbers that no other attribute has.

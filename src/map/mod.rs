@@ -20,9 +20,9 @@ use similarity::layout::Layout;
 
 use self::colour::{BRIGHTNESS, DURATION, LOUDNESS, Painted};
 use self::view::{Bounds, between};
-use crate::decode::{AudioInfo, Features};
-use crate::project::{Need, Newcomer, Projection, SpaceIndex};
-use crate::sample::{Folders, Sample};
+use crate::library::{AudioInfo, Features, Folders, Sample};
+use crate::neighbours::{Need, Newcomer, Projection, SpaceIndex};
+use crate::schedule::MapSystems;
 
 pub use self::colour::{ColourBy, Legend, LegendEntry, Palette};
 pub use self::view::{Area, View};
@@ -279,10 +279,6 @@ impl Map {
         }
     }
 }
-
-/// The map is brought up to date, after the panels were drawn.
-#[derive(SystemSet, Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct MapSystems;
 
 /// Lays out, colours and draws the map.
 pub struct MapPlugin;

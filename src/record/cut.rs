@@ -17,9 +17,10 @@ use file::source::Source;
 use file::stream::{Decoders, Stream};
 use file::wav_writer::{Format, Spec, Writer};
 
-use crate::SoundkinSystems;
 use crate::actor::{Actor, Wake, contained};
-use crate::sample::{FileStamp, Folders, Guest, Notice, Recording, Sample, SampleIndex};
+use crate::library::{FileStamp, Folders, Guest, Recording, Sample, SampleIndex};
+use crate::notice::Notice;
+use crate::schedule::{CollectSystems, RespondSystems};
 
 /// Jobs that may wait at the actor.
 const MAILBOX: usize = 4;
@@ -97,8 +98,8 @@ pub(super) fn build(app: &mut App) {
         }
     };
     app.add_observer(forget_outdated)
-        .add_systems(Update, collect_cuts.after(super::CollectTakes).in_set(SoundkinSystems::Collect))
-        .add_systems(Update, respond.in_set(super::RespondToRecords).in_set(SoundkinSystems::Respond));
+        .add_systems(Update, collect_cuts.in_set(CollectSystems::Requests))
+        .add_systems(Update, respond.in_set(RespondSystems::Record));
 }
 
 fn forget_outdated(replaced: On<Discard, FileStamp>, mut commands: Commands) {

@@ -2,8 +2,8 @@
 //!
 //! The plugin turns [`Record`] messages into jobs of the `wav` actor (`taker`), which reads the input's ring, writes the
 //! file (`wav`) and measures as it goes. What it replies becomes the take's entity: [`Sample`] with [`Recording`], a
-//! growing [`Waveform`] and [`AudioInfo`], and every moment its [`Newest`] sound, which others embed and place. When it
-//! ends it has its [`FileStamp`] and waits, as [`Taken`](crate::decode::Taken), for its vector; nothing of it is decoded again.
+//! growing [`Waveform`] and [`AudioInfo`], and every moment its [`LivePcm`] sound, which others embed and place. When it
+//! ends it has its [`FileStamp`] and waits, as [`Taken`](crate::analyse::FinishedTake), for its vector; nothing of it is decoded again.
 //! Slices (`onset`) and the cutting of silence make new files from finished sounds (`cut`).
 
 mod cut;
@@ -19,18 +19,20 @@ use crossbeam_channel::{Sender, bounded};
 use dsp::onset;
 use serde::{Deserialize, Serialize};
 
-use crate::decode::measured;
+use crate::analyse::decode::measured;
+use crate::schedule::{CollectSystems, RespondSystems, SoundkinSystems};
 
 pub use self::cut::{AcceptTrim, Copied, CutError, ProposeSlices, SaveSlices, Slices, SlicesSaved, Trim, copy_to};
 pub use self::level::Level;
 use self::taker::{Job, Place, Reply, Start};
-use crate::SoundkinSystems;
 use crate::actor::{Actor, Wake};
+use crate::analyse::waveform::Waveform;
+use crate::analyse::{AnalysisLength, LivePcm};
 use crate::audio::{InputError, Line, Listen, Wish};
-use crate::decode::{AudioInfo, Kept, Newest, Waveform};
-use crate::sample::{Arrived, FileStamp, Folders, Guest, Missing, Notice, Recording, Sample, SampleIndex};
+use crate::library::{Arrived, AudioInfo, FileStamp, Folders, Guest, Missing, Recording, Sample, SampleIndex};
+use crate::notice::Notice;
 use crate::settings::Settings;
-use crate::watch::{AddFolder, CollectFacts};
+use crate::watch::AddFolder;
 use dsp::pyramid::Pyramid;
 pub use file::wav_writer::Format;
 
@@ -185,14 +187,6 @@ impl Wav {
     }
 }
 
-/// Replies of the recorder become components, within [`SoundkinSystems::Collect`].
-#[derive(SystemSet, Debug, Clone, PartialEq, Eq, Hash)]
-pub struct CollectTakes;
-
-/// What is asked of the recorder is acted on, within [`SoundkinSystems::Respond`].
-#[derive(SystemSet, Debug, Clone, PartialEq, Eq, Hash)]
-pub struct RespondToRecords;
-
 /// Records; goes after [`AudioPlugin`](crate::audio::AudioPlugin), which opens the inputs.
 pub struct RecordPlugin;
 
@@ -228,12 +222,8 @@ impl Plugin for RecordPlugin {
             .add_message::<Listen>()
             .add_message::<RecordingFinished>()
             .add_message::<RecordingFailed>()
-            // A fact about a file that was still growing must not arrive after its stamp.
-            .add_systems(
-                Update,
-                collect_takes.after(CollectFacts).in_set(CollectTakes).in_set(SoundkinSystems::Collect),
-            )
-            .add_systems(Update, (respond, listen).chain().in_set(RespondToRecords).in_set(SoundkinSystems::Respond))
+            .add_systems(Update, collect_takes.in_set(CollectSystems::Takes))
+            .add_systems(Update, (respond, listen).chain().in_set(RespondSystems::Record))
             .add_systems(Update, remember.in_set(SoundkinSystems::Derive));
         cut::build(app);
     }
@@ -316,7 +306,7 @@ fn collect_takes(
             }
             Reply::Newest(serial, pcm) => {
                 if let Some(Ok(mut entity)) = wav.of(serial).map(|entity| commands.get_entity(entity)) {
-                    entity.try_insert(Newest(pcm));
+                    entity.try_insert(LivePcm(pcm));
                 }
             }
             Reply::Finished(serial, end) => {
@@ -380,7 +370,7 @@ fn settle(
     commands: &mut Commands,
 ) {
     let mut take = commands.entity(entity);
-    take.try_remove::<(Recording, Newest)>();
+    take.try_remove::<(Recording, LivePcm)>();
     if let Some(taken) = end.taken {
         let seconds = taken.decoded.info.seconds();
         let cuts = Slices(onset::slices(&end.onsets, seconds));
@@ -394,7 +384,7 @@ fn settle(
         }
     } else {
         // Whatever the file holds now is looked at as in any other file.
-        take.try_remove::<(AudioInfo, crate::embed::Embedding)>();
+        take.try_remove::<(AudioInfo, crate::library::Embedding)>();
         end.stamp.map(|stamp| take.try_insert(stamp));
     }
     finished.write(RecordingFinished { entity, overruns: end.overruns, reason: end.reason });
@@ -405,7 +395,7 @@ fn respond(
     mut wav: ResMut<Wav>,
     mut recorder: ResMut<Recorder>,
     settings: Res<RecordingSettings>,
-    kept: Option<Res<Kept>>,
+    kept: Option<Res<AnalysisLength>>,
 ) {
     if settings.is_changed() {
         let pre_roll = settings.pre_roll.clamp(0.0, LONGEST);
@@ -474,7 +464,7 @@ mod tests {
     use std::time::{Duration, Instant};
 
     use super::*;
-    use crate::sample::ContentHash;
+    use crate::library::ContentHash;
     use crate::store::Library;
     use crate::{Assembly, headless, is_idle, run_until};
     use model::Model;

@@ -16,10 +16,10 @@ use file::wav_writer::{Format, Spec, Writer};
 
 use super::level::{Level, Peaks};
 use crate::actor::Outbox;
+use crate::analyse::FinishedTake;
 use crate::audio::{InputError, Line};
-use crate::decode::{AudioInfo, Taken};
-use crate::sample::{ContentHash, FileStamp};
-use crate::settings::music_folder;
+use crate::library::{AudioInfo, ContentHash, FileStamp};
+use crate::paths::music_folder;
 
 /// The ring is read this often.
 const POLL: Duration = Duration::from_millis(10);
@@ -109,7 +109,7 @@ pub(super) struct Finished {
     /// Its file as it is now.
     pub stamp: Option<FileStamp>,
     /// Its analysis but for the vector; none where the file could not be ended as it should.
-    pub taken: Option<Taken>,
+    pub taken: Option<FinishedTake>,
     /// Where sounds begin in it, in seconds.
     pub onsets: Vec<f64>,
     /// What is left of it without silence at its ends, in seconds.
@@ -529,7 +529,7 @@ impl Take {
         decoded.pcm = without_silence(decoded.pcm);
         let finished = Finished {
             stamp,
-            taken: whole.then_some(Taken { decoded, hash: hash.map(ContentHash) }),
+            taken: whole.then_some(FinishedTake { decoded, hash: hash.map(ContentHash) }),
             onsets: self.onsets.finish(),
             loud,
             overruns,

@@ -16,14 +16,16 @@ use crossbeam_channel::Receiver;
 use similarity::layout::Spots;
 
 use self::rows::{ContentRow, Record, SampleRow};
-use crate::SoundkinSystems;
 use crate::actor::{Actor, Outbox, Wake};
-use crate::decode::Descriptors;
-use crate::decode::{AudioInfo, Features, Thumbnail};
-use crate::embed::{ActiveModel, Analysis, DispatchAnalyses, Embedding};
-use crate::project::LastSpots;
-use crate::sample::{Arrived, ContentHash, Failed, FileStamp, Folders, Guest, Missing, Notice, Restored, Sample, Tags};
-use crate::watch::{CollectFacts, DispatchFolders, Listing};
+use crate::analyse::{ActiveModel, Analysis};
+use crate::library::{
+    Arrived, AudioInfo, ContentHash, Descriptors, Embedding, Failed, Features, FileStamp, Folders, Guest, Missing,
+    Restored, Sample, Tags, Thumbnail,
+};
+use crate::neighbours::LastSpots;
+use crate::notice::Notice;
+use crate::schedule::{CollectSystems, DispatchSystems};
+use crate::watch::Listing;
 
 pub use self::schema::{Library, StoreError};
 
@@ -139,11 +141,8 @@ impl Plugin for StorePlugin {
             .add_observer(touch::<Insert, Tags>)
             .add_observer(touch::<Remove, Failed>)
             .add_observer(touch::<Remove, Missing>)
-            .add_systems(Update, collect_stored.before(CollectFacts).in_set(SoundkinSystems::Collect))
-            .add_systems(
-                Update,
-                hand_over.after(DispatchFolders).after(DispatchAnalyses).in_set(SoundkinSystems::Dispatch),
-            );
+            .add_systems(Update, collect_stored.in_set(CollectSystems::Store))
+            .add_systems(Update, hand_over.in_set(DispatchSystems::Store));
     }
 }
 

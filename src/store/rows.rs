@@ -11,10 +11,9 @@ use half::f16;
 use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
 use similarity::layout::{Cause, Spot, Spots};
 
-use crate::decode::Descriptors;
-use crate::decode::{AudioInfo, Features, Thumbnail};
-use crate::embed::{Embedding, Windows};
-use crate::sample::{ContentHash, Failed, FileStamp, Stage, Tags};
+use crate::library::{
+    AudioInfo, ContentHash, Descriptors, Embedding, Failed, Features, FileStamp, Stage, Tags, Thumbnail, Windows,
+};
 
 /// A sample's own row.
 #[derive(Clone, Debug, PartialEq)]

@@ -11,11 +11,11 @@ use crossbeam_channel::Receiver;
 use super::Inputs;
 use super::action::Action;
 use super::session::Session;
-use crate::SoundkinSystems;
 use crate::actor::{Actor, Outbox, Wake};
-use crate::embed::Analysis;
-use crate::record::CollectTakes;
-use crate::sample::{Notice, Sample};
+use crate::analyse::Analysis;
+use crate::library::Sample;
+use crate::notice::Notice;
+use crate::schedule::CollectSystems;
 use crate::watch::AddFolder;
 
 pub(super) enum Job {
@@ -51,7 +51,7 @@ pub(super) fn plugin(app: &mut App) {
             return;
         }
     };
-    app.add_systems(Update, collect.after(CollectTakes).in_set(SoundkinSystems::Collect));
+    app.add_systems(Update, collect.in_set(CollectSystems::Requests));
 }
 
 fn collect(

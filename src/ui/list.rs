@@ -7,15 +7,14 @@ use bevy_egui::egui::{
 };
 use dsp::descriptors::Group;
 use dsp::peaks::COLUMNS;
-use similarity::weights::Closeness;
-use similarity::weights::Weights;
+use similarity::weights::{Closeness, Weights};
 
 use super::action::{Action, Choose, Part};
 use super::controls::{self, Strip, Tone};
 use super::session::{Jump, Session};
 use super::shown::{Column, Row, Shown};
 use super::theme::{self, HEADING, PADDING, ROW, Theme, icon};
-use crate::decode::Thumbnail;
+use crate::library::Thumbnail;
 
 /// What the list is drawn from.
 pub struct View<'a> {

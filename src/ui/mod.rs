@@ -24,7 +24,6 @@ mod theme;
 mod waveform;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -50,17 +49,18 @@ use self::shown::Shown;
 use self::sources::Branches;
 use self::status::Progress;
 use self::theme::{Appearance, Theme};
-use crate::SoundkinSystems;
 use crate::actor::Wake;
-use crate::audio::{AudioPlugin, AuditionSettings, Playback};
-use crate::decode::{AudioInfo, Thumbnail, Waveform};
-use crate::embed::ActiveModel;
-use crate::map::{Area, Arrangement, ColourBy, Legend, Map, MapLook, MapPlugin, Palette};
-use crate::project::ActiveWeights;
-use crate::query::{AnswerQueries, Answers, QueryPlugin};
-use crate::record::{Level, RecordPlugin, Recorder, RecordingSettings, RespondToRecords, Slices, Trim};
-use crate::sample::{Folders, Notice};
-use crate::settings::{Settings, SettingsPlugin, settings_file};
+use crate::analyse::ActiveModel;
+use crate::analyse::waveform::Waveform;
+use crate::audio::{AuditionSettings, Playback};
+use crate::library::{AudioInfo, Folders, Thumbnail};
+use crate::map::{Area, Arrangement, ColourBy, Legend, Map, MapLook, Palette};
+use crate::neighbours::ActiveWeights;
+use crate::neighbours::query::Answers;
+use crate::notice::Notice;
+use crate::record::{Level, Recorder, RecordingSettings, Slices, Trim};
+use crate::schedule::{DeriveSystems, RespondSystems};
+use crate::settings::Settings;
 use crate::watch::RemoveFolder;
 
 /// Neighbours to which edges are drawn.
@@ -167,28 +167,24 @@ impl Plugin for WindowPlugin {
 
 /// What the panels show and what they ask for, without a window to draw in: [`UiPlugin`] and the tests build on it. A
 /// plugin for the sound goes beside it.
-pub struct PanelsPlugin {
-    /// The settings file.
-    pub settings: PathBuf,
-}
+pub struct PanelsPlugin;
 
 impl Plugin for PanelsPlugin {
     fn build(&self, app: &mut App) {
-        let mut settings = Settings::read(self.settings.clone());
+        let Some(mut settings) = app.world_mut().remove_resource::<Settings>() else { return };
         let preferences: Preferences = settings.get("window");
         let playing: Playing = settings.get("audition");
         let comparing: Comparing = settings.get("similarity");
         let usual = app.world().resource::<ActiveModel>().0.statistics.usual_weight();
         let keys: BTreeMap<String, String> = settings.get("keys");
         let mut bindings = Bindings::default();
-        let problems: Vec<String> = bindings.change(&keys).into_iter().chain(settings.problem.clone()).collect();
+        let problems: Vec<String> = bindings.change(&keys);
         for problem in problems {
             app.world_mut().write_message(Notice::new(problem));
         }
         let Playing { volume_db, equal_loudness, looping } = playing;
-        app.add_plugins((MapPlugin, QueryPlugin, SettingsPlugin))
-            .insert_resource(AuditionSettings { volume_db, equal_loudness, looping })
-            .insert_resource(comparing.weights(usual))
+        app.insert_resource(AuditionSettings { volume_db, equal_loudness, looping })
+            .insert_resource(ActiveWeights(comparing.weights(usual)))
             .insert_resource(settings)
             .insert_resource(bindings)
             .insert_resource(Theme::of(preferences.theme))
@@ -200,20 +196,18 @@ impl Plugin for PanelsPlugin {
             .init_resource::<Inputs>()
             .add_message::<Action>()
             .add_message::<RequestRedraw>()
-            .add_plugins((shown::plugin, desk::plugin, RecordPlugin))
+            .add_plugins((shown::plugin, desk::plugin))
             .add_systems(
                 Update,
                 (session::respond, desk::respond, record::respond, respond_on_map, weigh, remove)
                     .chain()
-                    .before(RespondToRecords)
-                    .in_set(SoundkinSystems::Respond),
+                    .in_set(RespondSystems::Window),
             )
             .add_systems(
                 Update,
                 (shown::update, record::follow, session::follow, grow_branches, status::measure, look, remember)
                     .chain()
-                    .after(AnswerQueries)
-                    .in_set(SoundkinSystems::Derive),
+                    .in_set(DeriveSystems::Show),
             );
     }
 }
@@ -232,7 +226,7 @@ pub struct UiPlugin;
 
 impl Plugin for UiPlugin {
     fn build(&self, app: &mut App) {
-        app.add_plugins((EguiPlugin::default(), AudioPlugin, PanelsPlugin { settings: settings_file() }))
+        app.add_plugins(EguiPlugin::default())
             .add_systems(Startup, open)
             .add_systems(First, tell_the_time.before(TimeSystems))
             .add_systems(
@@ -548,7 +542,7 @@ fn show(ui: &mut Ui, views: &Views, map: &Map, actions: &mut Vec<Action>) -> Are
         section(ui, "list", rect, theme, |ui| list::show(ui, &view, actions));
     }
 
-    let nearest = |found: &crate::query::SimilarSamples, n: usize| -> Vec<Entity> {
+    let nearest = |found: &crate::neighbours::query::SimilarSamples, n: usize| -> Vec<Entity> {
         found.neighbours.iter().take(n).map(|neighbour| neighbour.entity).collect()
     };
     // What is being recorded is watched wherever the pointer is.

@@ -10,10 +10,10 @@ use super::controls::{self, Strip, Tone};
 use super::list::hint;
 use super::session::Session;
 use super::theme::{Theme, icon};
+use crate::notice::Notice;
 use crate::record::{
     AcceptTrim, Keep, Level, ProposeSlices, Record, Recorder, RecordingSettings, SaveSlices, Slices, TakeOptions, Trim,
 };
-use crate::sample::Notice;
 
 /// Level at which a take starts that waits for one, in dBFS.
 const THRESHOLD: f32 = -40.0;

@@ -14,10 +14,11 @@ use bevy::window::RequestRedraw;
 use super::action::{Action, Choose};
 use super::shown::{Column, Filter, KEPT, Only, Shown, Sort};
 use super::{Preferences, theme};
+use crate::analyse::waveform::ShowWaveform;
 use crate::audio::{Audition, AuditionSettings, Playback};
-use crate::decode::{AudioInfo, ShowWaveform};
-use crate::query::{Answers, Ask, Blend, Purpose};
-use crate::sample::{Failed, FileStamp, Guest, Notice, Passage, Sample, Tags};
+use crate::library::{AudioInfo, Failed, FileStamp, Guest, Passage, Sample, Tags};
+use crate::neighbours::query::{Answers, Ask, Blend, Purpose};
+use crate::notice::Notice;
 
 /// Neighbours that a query lists.
 const NEIGHBOURS: usize = 200;

@@ -13,10 +13,10 @@ use nucleo_matcher::{Config, Matcher, Utf32Str};
 use serde::{Deserialize, Serialize};
 use similarity::weights::Closeness;
 
-use crate::decode::{AudioInfo, Features};
-use crate::embed::Embedding;
-use crate::query::SimilarSample;
-use crate::sample::{Failed, FileStamp, Folders, Guest, Missing, Recording, Sample, Tags};
+use crate::library::{
+    AudioInfo, Embedding, Failed, Features, FileStamp, Folders, Guest, Missing, Recording, Sample, Tags,
+};
+use crate::neighbours::query::SimilarSample;
 
 /// More samples than this leave together.
 const MANY: usize = 16;
@@ -661,11 +661,11 @@ mod tests {
     use super::*;
     use dsp::analysis::StreamInfo;
 
-    use crate::sample::SamplePlugin;
+    use crate::library::LibraryPlugin;
 
     fn app(names: &[&str]) -> (App, Vec<Entity>) {
         let mut app = App::new();
-        app.add_plugins((SamplePlugin, plugin)).add_systems(Update, update);
+        app.add_plugins((LibraryPlugin, plugin)).add_systems(Update, update);
         app.world_mut().resource_mut::<Folders>().0.push("/lib".into());
         let entities = names.iter().map(|name| add(&mut app, name)).collect();
         app.update();

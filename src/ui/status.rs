@@ -11,8 +11,8 @@ use super::controls::{self, Strip, Tone};
 use super::list::hint;
 use super::shown::{Counts, Only, Shown};
 use super::theme::{self, Theme, icon};
-use crate::embed::{Analysis, Undescribed};
-use crate::sample::{Guest, Missing, Recording, Sample};
+use crate::analyse::{Analysis, Undescribed};
+use crate::library::{Guest, Missing, Recording, Sample};
 use crate::watch::Listing;
 
 /// The speed shown is that of the last so many seconds.

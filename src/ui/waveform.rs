@@ -15,7 +15,7 @@ use super::record;
 use super::shown::Row;
 use super::theme::{self, HEADING, Theme, icon};
 use crate::audio::AuditionSettings;
-use crate::decode::{AudioInfo, Thumbnail};
+use crate::library::{AudioInfo, Thumbnail};
 
 /// How near to a region's edge the pointer catches it, in points.
 const HANDLE: f32 = 5.0;

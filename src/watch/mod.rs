@@ -18,12 +18,12 @@ use notify::{RecursiveMode, Watcher};
 
 use self::debounce::Debounce;
 use self::walk::Found;
-use crate::SoundkinSystems;
 use crate::actor::{Actor, Closed, Outbox, Wake};
-use crate::sample::{
-    Arrived, ContentHash, Failed, FileStamp, Folders, Guest, Missing, Notice, Recording, Restored, Sample, SampleIndex,
-    Tags,
+use crate::library::{
+    Arrived, ContentHash, Failed, FileStamp, Folders, Guest, Missing, Recording, Restored, Sample, SampleIndex, Tags,
 };
+use crate::notice::Notice;
+use crate::schedule::{CollectSystems, DispatchSystems, SoundkinSystems};
 
 /// Files handed over together, so that a large folder costs few messages.
 const BATCH: usize = 512;
@@ -106,14 +106,6 @@ enum Fact {
 #[derive(Resource)]
 struct WatchActor(Actor<Job, Fact>);
 
-/// Folders are handed to the watcher, within [`SoundkinSystems::Dispatch`].
-#[derive(SystemSet, Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) struct DispatchFolders;
-
-/// What the watcher found becomes samples, within [`SoundkinSystems::Collect`].
-#[derive(SystemSet, Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) struct CollectFacts;
-
 /// Lists and follows folders.
 pub struct WatchPlugin;
 
@@ -131,10 +123,10 @@ impl Plugin for WatchPlugin {
             .add_message::<AddFolder>()
             .add_message::<RemoveFolder>()
             .add_message::<FolderListed>()
-            .add_systems(Update, collect_facts.in_set(CollectFacts).in_set(SoundkinSystems::Collect))
+            .add_systems(Update, collect_facts.in_set(CollectSystems::Files))
             .add_systems(Update, settle_moves.in_set(SoundkinSystems::Derive))
             .add_systems(Update, (remove_folders, queue_folders).chain().in_set(SoundkinSystems::Respond))
-            .add_systems(Update, dispatch_folders.in_set(DispatchFolders).in_set(SoundkinSystems::Dispatch));
+            .add_systems(Update, dispatch_folders.in_set(DispatchSystems::Folders));
     }
 }
 
@@ -591,12 +583,12 @@ fn device(_: &Path) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sample::{SamplePlugin, Stage};
+    use crate::library::{LibraryPlugin, Stage};
 
     fn app() -> App {
         let mut app = App::new();
-        crate::configure_sets(&mut app);
-        app.init_resource::<Wake>().add_plugins((SamplePlugin, WatchPlugin));
+        crate::schedule::configure(&mut app);
+        app.init_resource::<Wake>().add_plugins((LibraryPlugin, WatchPlugin));
         app.world_mut().resource_mut::<Restored>().0 = true;
         app
     }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use walkdir::{DirEntry, WalkDir};
 
-use crate::sample::FileStamp;
+use crate::library::FileStamp;
 
 /// File-name endings of the formats that are decoded, and of audio formats that are only listed with their reason.
 const AUDIO_ENDINGS: [&str; 32] = [

@@ -285,7 +285,7 @@ fn nothing_is_sent_to_the_network_or_kept_for_it() {
     let root = tempfile::tempdir().unwrap();
     let folder = folder_of_sounds(root.path(), 3);
     // Looked up before the home folder is another one.
-    let runtime = soundkin::settings::onnxruntime_library().expect("`make test` installs ONNX Runtime");
+    let runtime = soundkin::paths::onnxruntime_library().expect("`make test` installs ONNX Runtime");
     let home = root.path().join("home");
     std::fs::create_dir(&home).unwrap();
     let trace = root.path().join("trace");

@@ -11,8 +11,8 @@ use file::stream::Decoders;
 use model::Model;
 use model::session::Embedder;
 use soundkin::actor::Stop;
-use soundkin::decode::decode;
-use soundkin::embed::runtime;
+use soundkin::analyse::decode::decode;
+use soundkin::analyse::runtime;
 
 use crate::support::{json, soundkin, write_wav};
 

@@ -13,7 +13,7 @@ use model::head::Statistics;
 use model::session::Embedder;
 use ndarray::{Array1, Array2, ArrayD, Ix1, Ix2};
 use ndarray_npy::NpzReader;
-use soundkin::embed::runtime;
+use soundkin::analyse::runtime;
 
 /// Essentia's log-mels are from before the division by the manifest's `norm.std`.
 const AISFX_STD: f32 = 9.457_798;

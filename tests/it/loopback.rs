@@ -11,17 +11,16 @@ use std::time::{Duration, Instant};
 use bevy::ecs::system::RunSystemOnce;
 use bevy::prelude::*;
 use model::Model;
-use soundkin::audio::{AudioPlugin, Audition, AuditionSettings, Playback};
-use soundkin::decode::{Taken, Waveform};
-use soundkin::embed::{Analysis, Embedding};
-use soundkin::project::ActiveWeights;
-use soundkin::project::{Need, Newcomer, Projection, SpaceIndex};
-use soundkin::query::{Answers, Compared, QueryPlugin, SimilarTo, answer};
-use soundkin::record::{Keep, Level, Record, RecordPlugin, Recorder, RecordingSettings, TakeOptions};
-use soundkin::sample::{FileStamp, Recording, Sample, SampleIndex};
+use soundkin::analyse::waveform::Waveform;
+use soundkin::analyse::{Analysis, FinishedTake};
+use soundkin::audio::{Audition, AuditionSettings, Playback};
+use soundkin::library::{Embedding, FileStamp, Recording, Sample, SampleIndex};
+use soundkin::neighbours::query::{Answers, Compared, SimilarTo, answer};
+use soundkin::neighbours::{ActiveWeights, Need, Newcomer, Projection, SpaceIndex};
+use soundkin::record::{Keep, Level, Record, Recorder, RecordingSettings, TakeOptions};
 use soundkin::store::Library;
 use soundkin::watch::AddFolder;
-use soundkin::{Assembly, headless, is_idle, run_until};
+use soundkin::{Assembly, add_questions, add_recording, headless, is_idle, run_until};
 
 /// Names the folder of a test that runs again inside a server's environment.
 pub const INSIDE: &str = "SOUNDKIN_TEST_INSIDE";
@@ -101,9 +100,9 @@ pub fn studio(root: &Path, folder: &Path) -> App {
     let library = Library::open(&root.join("studio.db")).expect("a library");
     let mut app = headless(Assembly::new(Some(library), model));
     let settings = RecordingSettings { folder: root.join("takes"), ..RecordingSettings::default() };
-    app.insert_resource(settings)
-        .insert_resource(AuditionSettings { volume_db: 0.0, ..AuditionSettings::default() })
-        .add_plugins((AudioPlugin, RecordPlugin, QueryPlugin));
+    app.insert_resource(settings).insert_resource(AuditionSettings { volume_db: 0.0, ..AuditionSettings::default() });
+    add_recording(&mut app);
+    add_questions(&mut app);
     app.world_mut().resource_mut::<Projection>().need = Need::Mapping;
     app.world_mut().write_message(AddFolder { path: folder.to_owned(), follow: false });
     app.update();
@@ -154,7 +153,7 @@ pub fn record_while_playing(app: &mut App, folder: &Path, sound: &Path) -> Outco
     let placed = stopped.elapsed();
     let world = app.world_mut();
     assert!(world.get::<FileStamp>(take).is_some() && world.get::<Recording>(take).is_none());
-    assert!(world.get::<Taken>(take).is_none());
+    assert!(world.get::<FinishedTake>(take).is_none());
     let inside = folder.to_owned();
     let found = world.run_system_once(
         move |index: Res<SpaceIndex>,

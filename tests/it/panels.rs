@@ -8,17 +8,15 @@ use bevy_egui::egui::accesskit::Role;
 use bevy_egui::egui::{self, Key, Modifiers, PointerButton, Pos2};
 use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT, Queryable};
+use soundkin::analyse::Analysis;
 use soundkin::audio::{Playback, SimulatedAudioPlugin};
-use soundkin::decode::AudioInfo;
-use soundkin::embed::Analysis;
-use soundkin::is_idle;
+use soundkin::library::{AudioInfo, Sample, Tags};
 use soundkin::map::Map;
-use soundkin::project::ActiveWeights;
-use soundkin::project::SpaceIndex;
+use soundkin::neighbours::{ActiveWeights, SpaceIndex};
 use soundkin::record::Slices;
-use soundkin::sample::{Sample, Tags};
-use soundkin::ui::{PanelsPlugin, draw_panels};
+use soundkin::ui::draw_panels;
 use soundkin::watch::AddFolder;
+use soundkin::{add_panels, is_idle};
 
 use crate::support::{app, folder_of_sounds, sound, write_sound, write_wav};
 
@@ -42,8 +40,8 @@ impl Panels {
 
     fn over(root: tempfile::TempDir, folder: &Path) -> Self {
         let mut app = app(&root.path().join("library.db"));
-        app.add_plugins(PanelsPlugin { settings: root.path().join("settings.toml") });
-        app.add_plugins((SimulatedAudioPlugin(|_: &[f32]| {}), bevy::time::TimePlugin));
+        add_panels(&mut app, root.path().join("settings.toml"), SimulatedAudioPlugin(|_: &[f32]| {}));
+        app.add_plugins(bevy::time::TimePlugin);
         app.world_mut().write_message(AddFolder { path: folder.to_owned(), follow: false });
         let frame = |ui: &mut egui::Ui, app: &mut App| {
             app.update();

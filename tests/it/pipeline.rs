@@ -6,14 +6,11 @@ use std::time::Duration;
 
 use bevy::ecs::system::RunSystemOnce;
 use bevy::prelude::*;
-use soundkin::decode::AudioInfo;
-use soundkin::decode::Descriptors;
-use soundkin::embed::{Analysis, Embedding};
-use soundkin::project::ActiveWeights;
-use soundkin::project::{Need, Projection, SpaceIndex};
-use soundkin::query::{Answers, Ask, Compared, Purpose, QueryPlugin, SimilarSamples, SimilarTo, answer};
-use soundkin::sample::{Failed, Missing, Sample, Stage, Tags};
-use soundkin::{is_idle, run_until};
+use soundkin::analyse::Analysis;
+use soundkin::library::{AudioInfo, Descriptors, Embedding, Failed, Missing, Sample, Stage, Tags};
+use soundkin::neighbours::query::{Answers, Ask, Compared, Purpose, SimilarSamples, SimilarTo, answer};
+use soundkin::neighbours::{ActiveWeights, Need, Projection, SpaceIndex};
+use soundkin::{add_questions, is_idle, run_until};
 
 use crate::support::{app, folder_of_sounds, index, write_sound, write_wav};
 
@@ -396,7 +393,7 @@ fn another_weight_ranks_anew_without_decoding() {
     let usual = engine.world().resource::<ActiveWeights>().head;
     assert!((usual - 0.7).abs() < 1e-6, "the model's own");
     let learned = similar(&mut engine, subject);
-    engine.add_plugins(QueryPlugin);
+    add_questions(&mut engine);
     engine.world_mut().write_message(Ask { purpose: Purpose::List, subject: Some(subject), k: 5, within: None });
     engine.update();
     let listed = |engine: &App| engine.world().resource::<Answers>().list.clone().unwrap().found;

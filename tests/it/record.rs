@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use bevy::prelude::*;
 use serde_json::Value;
-use soundkin::embed::Analysis;
+use soundkin::analyse::Analysis;
+use soundkin::library::Sample;
 use soundkin::record::{Keep, Record, Recorder, RecordingSettings, Slices, TakeOptions, Trim};
-use soundkin::sample::Sample;
 use soundkin::{is_idle, run_until};
 
 use crate::loopback::{INSIDE, Server, record_while_playing, studio, until};

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use dsp::resample::{Filter, Resampler};
 use file::stream::{Decoders, Stream};
+use soundkin::map;
 use soundkin::map::view::{Bounds, View};
-use soundkin::map::{self};
 
 use crate::loopback::Server;
 use crate::support::{folder_of_sounds, json};
@@ -92,7 +92,7 @@ impl Desktop {
             .env("XDG_RUNTIME_DIR", root.path())
             .env("XDG_CONFIG_HOME", root.path().join("config"))
             .env("HOME", root.path())
-            .env("XDG_DATA_HOME", soundkin::settings::data_folder().parent().unwrap())
+            .env("XDG_DATA_HOME", soundkin::paths::data_folder().parent().unwrap())
             .stderr(Stdio::null());
         if let Some(devices) = devices {
             devices.run(&mut program);

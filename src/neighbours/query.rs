@@ -8,16 +8,13 @@ use std::sync::Arc;
 
 use bevy::prelude::*;
 use similarity::space::{Answer, Heard, Probe, Space};
-use similarity::weights::Closeness;
-use similarity::weights::Weights;
+use similarity::weights::{Closeness, Weights};
 
-use crate::SoundkinSystems;
 use crate::actor::{Actor, Wake};
-use crate::decode::Descriptors;
-use crate::embed::{Embedding, Windows};
-use crate::project::ActiveWeights;
-use crate::project::SpaceIndex;
-use crate::sample::{Notice, Recording, Sample, SampleIndex};
+use crate::library::{Descriptors, Embedding, Recording, Sample, SampleIndex, Windows};
+use crate::neighbours::{ActiveWeights, SpaceIndex};
+use crate::notice::Notice;
+use crate::schedule::{DeriveSystems, SoundkinSystems};
 
 /// Neighbours that are shown around a take.
 const AROUND: usize = 8;
@@ -77,7 +74,7 @@ pub enum Purpose {
 pub struct Ask {
     /// What for.
     pub purpose: Purpose,
-    /// The sample, its [`Passage`](crate::sample::Passage) as a guest or a [`Blend`]; none to take the question back.
+    /// The sample, its [`Passage`](crate::library::Passage) as a guest or a [`Blend`]; none to take the question back.
     pub subject: Option<Entity>,
     /// How many neighbours.
     pub k: usize,
@@ -147,10 +144,6 @@ struct Comparer {
     waiting: Vec<Job>,
 }
 
-/// Questions are answered, within [`SoundkinSystems::Derive`].
-#[derive(SystemSet, Debug, Clone, PartialEq, Eq, Hash)]
-pub struct AnswerQueries;
-
 /// Answers [`Ask`].
 pub struct QueryPlugin;
 
@@ -167,10 +160,7 @@ impl Plugin for QueryPlugin {
         app.init_resource::<Answers>()
             .add_message::<Ask>()
             .add_systems(Update, collect_exact.in_set(SoundkinSystems::Collect))
-            .add_systems(
-                Update,
-                (ask_again, answer_asked).chain().in_set(AnswerQueries).in_set(SoundkinSystems::Derive),
-            );
+            .add_systems(Update, (ask_again, answer_asked).chain().in_set(DeriveSystems::Answer));
     }
 }
 

@@ -6,6 +6,9 @@
 //! that has it; nothing is decoded twice. A sample that has its vector from before there were descriptors keeps it, and is
 //! only described.
 
+pub mod decode;
+pub mod waveform;
+
 use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
@@ -18,57 +21,41 @@ use dsp::descriptors::Describer;
 use file::DecodeError;
 use file::source::Source;
 use file::stream::Decoders;
-use half::f16;
 use model::Model;
-use model::session::{self, Runtime};
-use model::session::{EmbedError, Embedded, Embedder};
+use model::session::{self, EmbedError, Embedded, Embedder, Runtime};
 
-use crate::SoundkinSystems;
 use crate::actor::{Actor, Stop, Wake, contained};
-use crate::decode::Descriptors;
-use crate::decode::{self, AudioInfo, Features, Kept, Newest, Taken, Thumbnail};
-use crate::sample::{
-    Arrived, ContentHash, Contents, Failed, FileStamp, Guest, Missing, Notice, Passage, Recording, Restored, Sample,
-    SampleIndex, Stage,
+use crate::library::{
+    Arrived, AudioInfo, ContentHash, Contents, Descriptors, Embedding, Failed, Features, FileStamp, Guest, Missing,
+    Passage, Recording, Restored, Sample, SampleIndex, Stage, Thumbnail,
 };
-use crate::settings;
+use crate::notice::Notice;
+use crate::paths;
+use crate::schedule::{CollectSystems, DispatchSystems};
 
-/// The vector of a sample under the model in use.
-#[derive(Component, Clone, Debug, PartialEq)]
-pub struct Embedding {
-    /// Pooled vector of unit length, not centred: `[dim]`.
-    pub vector: Arc<[f16]>,
-    /// Vectors of its windows, for a sound longer than one.
-    pub windows: Option<Arc<Windows>>,
+/// The newest moments of a take, to be embedded while it goes on.
+#[derive(Component, Clone, Debug)]
+pub struct LivePcm(pub Pcm);
+
+/// A finished take as a pass over its file would find it, to be embedded without one.
+#[derive(Component, Debug)]
+pub struct FinishedTake {
+    /// What was gathered while it was recorded.
+    pub decoded: Box<Decoded>,
+    /// Hash of the file's bytes; none where no file was kept.
+    pub hash: Option<ContentHash>,
 }
 
-/// Window vectors of a long sound.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Windows {
-    /// Start and end of each window in seconds.
-    pub spans: Vec<[f32; 2]>,
-    /// The vectors one after the other, as the network gave them: `[windows * dim]`.
-    pub vectors: Vec<f16>,
-}
-
-impl From<Embedded> for Embedding {
-    #[expect(clippy::cast_possible_truncation, reason = "seconds within a file fit f32")]
-    fn from(embedded: Embedded) -> Self {
-        let windows = (embedded.windows.len() > 1).then(|| {
-            let spans = embedded.windows.iter().map(|w| [w.from as f32, w.to as f32]).collect();
-            let vectors = embedded.windows.iter().flat_map(|w| w.vector.iter().map(|v| f16::from_f32(*v))).collect();
-            Arc::new(Windows { spans, vectors })
-        });
-        Self { vector: embedded.pooled.iter().map(|v| f16::from_f32(*v)).collect(), windows }
-    }
-}
+/// Seconds of a sound that the model wants to hear.
+#[derive(Resource, Clone, Copy, Debug)]
+pub struct AnalysisLength(pub f64);
 
 /// Loads ONNX Runtime once for the whole process, from where this machine has it.
 ///
 /// # Errors
 /// It is not there or does not load.
 pub fn runtime() -> Result<&'static Runtime, EmbedError> {
-    session::runtime(settings::onnxruntime_library)
+    session::runtime(paths::onnxruntime_library)
 }
 
 /// The model in use.
@@ -188,16 +175,8 @@ impl From<DecodeError> for Outcome {
 #[derive(Resource)]
 struct Analysts(Actor<Job, Reply>);
 
-/// What the workers found becomes components, within [`SoundkinSystems::Collect`].
-#[derive(SystemSet, Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) struct CollectAnalyses;
-
-/// Files are handed to the workers, within [`SoundkinSystems::Dispatch`].
-#[derive(SystemSet, Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) struct DispatchAnalyses;
-
 /// Analyses samples with the model in use.
-pub struct EmbedPlugin {
+pub struct AnalysePlugin {
     /// The model.
     pub model: Arc<Model>,
     /// Number of workers.
@@ -206,7 +185,7 @@ pub struct EmbedPlugin {
     pub guests_only: bool,
 }
 
-impl Plugin for EmbedPlugin {
+impl Plugin for AnalysePlugin {
     fn build(&self, app: &mut App) {
         let wake = app.world().resource::<Wake>().clone();
         let model = self.model.clone();
@@ -217,7 +196,7 @@ impl Plugin for EmbedPlugin {
             move |job| analyst.serve(job)
         };
         app.insert_resource(ActiveModel(self.model.clone()))
-            .insert_resource(Kept(self.model.manifest.audio.max_seconds))
+            .insert_resource(AnalysisLength(self.model.manifest.audio.max_seconds))
             .insert_resource(Analysis { guests_only: self.guests_only, ..default() })
             .add_observer(forget_outdated);
         match Actor::pool("analyse", self.workers, self.workers + 2, &wake, make) {
@@ -227,10 +206,8 @@ impl Plugin for EmbedPlugin {
                 return;
             }
         };
-        app.add_systems(Update, collect_analyses.in_set(CollectAnalyses).in_set(SoundkinSystems::Collect)).add_systems(
-            Update,
-            (dispatch_takes, dispatch_analyses).chain().in_set(DispatchAnalyses).in_set(SoundkinSystems::Dispatch),
-        );
+        app.add_systems(Update, collect_analyses.in_set(CollectSystems::Analyses))
+            .add_systems(Update, (dispatch_takes, dispatch_analyses).chain().in_set(DispatchSystems::Analyses));
     }
 }
 
@@ -397,7 +374,7 @@ fn collect_analyses(
 }
 
 /// Not at a worker, not failed, and there.
-type Ready = (Without<InFlight>, Without<Taken>, Without<Failed>, Without<Missing>);
+type Ready = (Without<InFlight>, Without<FinishedTake>, Without<Failed>, Without<Missing>);
 
 /// Has its vector and may still get its descriptors.
 pub type Undescribed = (With<Embedding>, Without<Descriptors>, Without<PassedOver>);
@@ -415,8 +392,8 @@ type Waiting<'a> = (
 
 /// Hands over what has been recorded and what is being recorded, before any file: somebody waits for it.
 fn dispatch_takes(
-    taken: Query<Entity, (With<Taken>, With<FileStamp>)>,
-    newest: Query<Entity, (With<Newest>, With<Recording>, Without<Listening>)>,
+    taken: Query<Entity, (With<FinishedTake>, With<FileStamp>)>,
+    newest: Query<Entity, (With<LivePcm>, With<Recording>, Without<Listening>)>,
     mut commands: Commands,
 ) {
     for entity in taken.iter().chain(&newest) {
@@ -430,15 +407,16 @@ fn hand_over(world: &mut World, entity: Entity) {
         return;
     }
     let Ok(mut take) = world.get_entity_mut(entity) else { return };
-    let (stamp, work) = if let (Some(stamp), Some(taken)) = (take.get::<FileStamp>().copied(), take.take::<Taken>()) {
-        take.insert(InFlight);
-        (stamp, Work::Taken(taken.decoded, taken.hash))
-    } else if let Some(newest) = take.take::<Newest>() {
-        take.insert(Listening);
-        (FileStamp { size: 0, modified: 0 }, Work::Newest(newest.0))
-    } else {
-        return;
-    };
+    let (stamp, work) =
+        if let (Some(stamp), Some(taken)) = (take.get::<FileStamp>().copied(), take.take::<FinishedTake>()) {
+            take.insert(InFlight);
+            (stamp, Work::Taken(taken.decoded, taken.hash))
+        } else if let Some(newest) = take.take::<LivePcm>() {
+            take.insert(Listening);
+            (FileStamp { size: 0, modified: 0 }, Work::Newest(newest.0))
+        } else {
+            return;
+        };
     let sent = world.resource::<Analysts>().0.try_send(Job { entity, stamp, work });
     let Err(Job { work, .. }) = sent else {
         world.resource_mut::<Analysis>().in_flight += 1;
@@ -446,7 +424,7 @@ fn hand_over(world: &mut World, entity: Entity) {
     };
     // The workers are gone; nothing of the take may go with them.
     if let (Ok(mut take), Work::Taken(decoded, hash)) = (world.get_entity_mut(entity), work) {
-        take.remove::<InFlight>().insert(Taken { decoded, hash });
+        take.remove::<InFlight>().insert(FinishedTake { decoded, hash });
     }
 }
 
@@ -503,7 +481,7 @@ pub fn is_idle(world: &mut World) -> bool {
     if analysis.in_flight > 0 {
         return false;
     }
-    if world.query_filtered::<(), Or<(With<Recording>, With<Taken>)>>().iter(world).next().is_some() {
+    if world.query_filtered::<(), Or<(With<Recording>, With<FinishedTake>)>>().iter(world).next().is_some() {
         return false;
     }
     let mut undone = world.query_filtered::<(Has<Guest>, Has<AudioInfo>, Has<Embedding>), Undone>();
@@ -633,8 +611,8 @@ mod tests {
     use bevy::ecs::schedule::SingleThreadedExecutor;
 
     use super::*;
-    use crate::sample::SamplePlugin;
-    use crate::watch::CollectFacts;
+    use crate::library::LibraryPlugin;
+    use crate::schedule::CollectSystems;
 
     /// Where nothing else is said, the order of systems follows from the order in which they were added.
     fn app() -> App {
@@ -642,8 +620,8 @@ mod tests {
         app.edit_schedule(Update, |schedule| {
             schedule.set_executor(SingleThreadedExecutor::new());
         });
-        crate::configure_sets(&mut app);
-        app.init_resource::<Wake>().add_plugins(SamplePlugin);
+        crate::schedule::configure(&mut app);
+        app.init_resource::<Wake>().add_plugins(LibraryPlugin);
         app.world_mut().resource_mut::<Restored>().0 = true;
         app
     }
@@ -651,7 +629,7 @@ mod tests {
     /// Adds the plugin with a worker that answers every job with `outcome`.
     fn add_plugin(app: &mut App, outcome: fn(&Job) -> Outcome) {
         let model = Arc::new(Model::built_in().unwrap());
-        app.add_plugins(EmbedPlugin { model, workers: 1, guests_only: false });
+        app.add_plugins(AnalysePlugin { model, workers: 1, guests_only: false });
         let wake = app.world().resource::<Wake>().clone();
         let serve = move |job: Job| Reply {
             entity: job.entity,
@@ -673,7 +651,7 @@ mod tests {
         };
         for listed_first in [true, false] {
             let mut app = app();
-            let list_anew = list_anew.in_set(CollectFacts).in_set(SoundkinSystems::Collect);
+            let list_anew = list_anew.in_set(CollectSystems::Files);
             if listed_first {
                 app.add_systems(Update, list_anew);
                 add_plugin(&mut app, |_| Outcome::Undecodable(Stage::Decode, String::new()));
@@ -713,7 +691,7 @@ mod tests {
         std::fs::File::options().write(true).open(&path).unwrap().set_len(u64::from(size) + 44).unwrap();
         let mut app = app();
         let model = Arc::new(Model::built_in().unwrap());
-        app.add_plugins(EmbedPlugin { model, workers: 1, guests_only: false });
+        app.add_plugins(AnalysePlugin { model, workers: 1, guests_only: false });
         let stamp = FileStamp::of(&path.metadata().unwrap());
         app.world_mut().spawn((Sample { path: path.as_path().into() }, stamp));
         app.update();

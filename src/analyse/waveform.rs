@@ -1,153 +1,18 @@
-//! A file's bytes → what the list shows of it, and the audio the model wants.
-//!
-//! One pass decodes the whole file in packets: length, outline, loudness, peak and brightness come from all of it,
-//! while only the first seconds stay in memory for the model. The bytes are hashed on the way, so that content that
-//! is known already is recognised before anything is decoded.
+//! The whole waveform of the sample that is looked at, decoded by a thread of its own, for one sample at a time.
 
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bevy::prelude::*;
-use dsp::Pcm;
-use dsp::analysis::{Decoded, StreamAnalysis, StreamInfo};
-use dsp::descriptors::Values;
-use dsp::features::Measures;
-use dsp::peaks::Outline;
 use dsp::pyramid::{Builder, Pyramid};
 use file::DecodeError;
-use file::source::Source;
-use file::stream::{Block, Decoders, Stream};
+use file::stream::{Decoders, Stream};
 
-use crate::SoundkinSystems;
 use crate::actor::{Actor, Stop, Wake};
-use crate::sample::{ContentHash, FileStamp, Notice, Passage, Recording, Sample};
-
-/// What the file's format says, and its length as decoded.
-#[derive(Component, Clone, Debug, PartialEq, Deref)]
-pub struct AudioInfo(pub StreamInfo);
-
-impl AudioInfo {
-    /// Length in seconds.
-    pub fn seconds(&self) -> f64 {
-        self.0.seconds()
-    }
-}
-
-/// The waveform's outline for a list row.
-#[derive(Component, Clone, Debug, PartialEq, Eq)]
-pub struct Thumbnail(pub Box<Outline>);
-
-/// Measures that can be shown, sorted and coloured by.
-#[derive(Component, Clone, Copy, Debug, PartialEq, Deref)]
-pub struct Features(pub Measures);
-
-/// What can be said of the sound without a network, in the order of [`ABOUT`](dsp::descriptors::ABOUT).
-#[derive(Component, Clone, Debug, PartialEq)]
-pub struct Descriptors(pub Arc<Values>);
-
-/// The components that show what one pass over a sound found.
-pub fn measured(decoded: &Decoded) -> (AudioInfo, Thumbnail, Features) {
-    let Decoded { info, thumbnail, features, .. } = decoded;
-    (AudioInfo(info.clone()), Thumbnail(thumbnail.clone()), Features(*features))
-}
-
-/// The newest moments of a take, to be embedded while it goes on.
-#[derive(Component, Clone, Debug)]
-pub struct Newest(pub Pcm);
-
-/// A finished take as a pass over its file would find it, to be embedded without one.
-#[derive(Component, Debug)]
-pub struct Taken {
-    /// What was gathered while it was recorded.
-    pub decoded: Box<Decoded>,
-    /// Hash of the file's bytes; none where no file was kept.
-    pub hash: Option<ContentHash>,
-}
-
-/// Seconds of a sound that the model wants to hear.
-#[derive(Resource, Clone, Copy, Debug)]
-pub struct Kept(pub f64);
-
-/// Decodes a whole file and keeps its first `keep` seconds of sound for the model.
-///
-/// A file whose first `keep` seconds are silent is kept from a later multiple of `keep` seconds.
-///
-/// # Errors
-/// See [`DecodeError`]; a panic of a decoder is one of them, and so is that `stop` was set.
-pub fn decode(
-    source: Source,
-    path: &Path,
-    keep: f64,
-    stop: &Stop,
-    decoders: &Decoders,
-) -> Result<Decoded, DecodeError> {
-    let decode = || {
-        let mut stream = source.into_stream(path.extension(), decoders)?;
-        let decoded = decode_stream(&mut stream, keep, stop)?;
-        stream.close(decoders);
-        Ok(decoded)
-    };
-    crate::actor::contained(decode).unwrap_or_else(|panic| Err(DecodeError::Panicked(panic)))
-}
-
-fn decode_stream(stream: &mut Stream, keep: f64, stop: &Stop) -> Result<Decoded, DecodeError> {
-    let (mut digest, stated) = (None, stream.stated().unwrap_or(0));
-    while let Some(Block { samples, rate, channels }) = stream.next_block()? {
-        digest.get_or_insert_with(|| StreamAnalysis::new(rate, channels, keep).expecting(stated)).add(samples);
-        if stop.is_set() {
-            return Err(DecodeError::Stopped);
-        }
-    }
-    let digest = digest.ok_or(DecodeError::NoAudio { skipped: stream.skipped() })?;
-    Ok(Decoded { skipped: stream.skipped(), ..digest.finish(stream.codec()) })
-}
-
-/// Decodes a passage of a file and keeps its first `keep` seconds for the model; nothing else of the file is measured.
-///
-/// # Errors
-/// As for [`decode`]; also if the passage begins behind the end.
-pub fn decode_passage(
-    path: &Path,
-    Passage([from, to]): Passage,
-    keep: f64,
-    stop: &Stop,
-    decoders: &Decoders,
-) -> Result<Decoded, DecodeError> {
-    let decode = || {
-        let mut stream = Stream::open_path(path, decoders)?;
-        let Some(Block { rate, channels, .. }) = stream.next_block()? else {
-            return Err(DecodeError::NoAudio { skipped: stream.skipped() });
-        };
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "seconds times rate, both positive"
-        )]
-        let [first, end] = [from, to].map(|seconds| (seconds * f64::from(rate)).round() as u64);
-        // However short it is, it is one frame.
-        let end = end.max(first.saturating_add(1));
-        stream.seek(first)?;
-        let mut digest = StreamAnalysis::new(rate, channels, keep);
-        let mut at = stream.position();
-        while let Some(block) = stream.next_block()?.filter(|_| at < end) {
-            let room = usize::try_from(end - at).unwrap_or(usize::MAX).saturating_mul(channels);
-            digest.add(&block.samples[..block.samples.len().min(room)]);
-            if stop.is_set() {
-                return Err(DecodeError::Stopped);
-            }
-            at = stream.position();
-        }
-        if digest.frames() == 0 {
-            return Err(DecodeError::Shorter);
-        }
-        let mut decoded = digest.finish(stream.codec());
-        decoded.pcm.start += from;
-        stream.close(decoders);
-        Ok(decoded)
-    };
-    crate::actor::contained(decode).unwrap_or_else(|panic| Err(DecodeError::Panicked(panic)))
-}
+use crate::library::{AudioInfo, Descriptors, Features, FileStamp, Recording, Sample, Thumbnail};
+use crate::notice::Notice;
+use crate::schedule::SoundkinSystems;
 
 /// The whole waveform of the sample that is looked at, at every zoom.
 #[derive(Component, Clone, Debug)]
@@ -191,11 +56,11 @@ fn forget_unseen(ended: On<Remove, Recording>, tracer: Res<Tracer>, mut commands
 /// Owns [`AudioInfo`], [`Thumbnail`], [`Features`], [`Descriptors`] and [`Waveform`], and drops them when the file
 /// changes.
 ///
-/// The first four are made by the workers of [`embed`](crate::embed), which need the decoded audio at once; the last
+/// The first four are made by the workers of [`embed`](crate::analyse), which need the decoded audio at once; the last
 /// by a thread of its own, for one sample at a time. All of a take is made while it is recorded.
-pub struct DecodePlugin;
+pub struct WaveformPlugin;
 
-impl Plugin for DecodePlugin {
+impl Plugin for WaveformPlugin {
     fn build(&self, app: &mut App) {
         app.add_observer(forget_outdated).add_message::<ShowWaveform>();
         let wake = app.world().resource::<Wake>().clone();
@@ -283,7 +148,10 @@ fn trace(look: &Look, unwanted: impl Fn() -> bool, decoders: &Decoders) -> Optio
 
 #[cfg(test)]
 mod tests {
+    use file::source::Source;
+
     use super::*;
+    use crate::analyse::decode::decode;
 
     #[test]
     fn work_that_nobody_waits_for_is_left_and_is_no_failure_of_the_file() {

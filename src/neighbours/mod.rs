@@ -5,6 +5,8 @@
 //! Another weight of the head needs no vector anew: main components, tree and layout follow from those in the space. A
 //! layout under a weight that is no longer wanted is left.
 
+pub mod query;
+
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -18,11 +20,11 @@ use similarity::layout::{Cause, Layout, Spots};
 use similarity::space::{Heard, Space};
 use similarity::weights::Weights;
 
-use crate::SoundkinSystems;
 use crate::actor::{Actor, Outbox, Wake, contained};
-use crate::decode::Descriptors;
-use crate::embed::{ActiveModel, Analysis, DispatchAnalyses, Embedding};
-use crate::sample::{ContentHash, Failed, Guest, Missing, Notice, Recording, Restored, Sample};
+use crate::analyse::{ActiveModel, Analysis};
+use crate::library::{ContentHash, Descriptors, Embedding, Failed, Guest, Missing, Recording, Restored, Sample};
+use crate::notice::Notice;
+use crate::schedule::{DispatchSystems, SoundkinSystems};
 
 /// While sounds keep coming, the space is rebuilt no more often than this.
 const REBUILD: Duration = Duration::from_secs(5);
@@ -151,9 +153,9 @@ struct Drafts {
 }
 
 /// Keeps [`SpaceIndex`] up to date, as far as [`Projection::need`] says.
-pub struct ProjectPlugin;
+pub struct SpacePlugin;
 
-impl Plugin for ProjectPlugin {
+impl Plugin for SpacePlugin {
     fn build(&self, app: &mut App) {
         let wake = app.world().resource::<Wake>().clone();
         let newest = Arc::new(AtomicU64::new(0));
@@ -183,7 +185,7 @@ impl Plugin for ProjectPlugin {
             .add_systems(Update, collect_space.in_set(SoundkinSystems::Collect))
             .add_observer(welcome)
             .add_systems(Update, place_newcomers.in_set(SoundkinSystems::Derive))
-            .add_systems(Update, dispatch_projection.after(DispatchAnalyses).in_set(SoundkinSystems::Dispatch));
+            .add_systems(Update, dispatch_projection.in_set(DispatchSystems::Space));
     }
 }
 

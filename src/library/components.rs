@@ -1,0 +1,175 @@
+//! What is known of a sample, each fact a component.
+//!
+//! Each is inserted by one folder: where a file lies by `watch` and `record`, what its sound is by `analyse`, what the user
+//! says of it by `ui`; `store` restores them all.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+use bevy::prelude::*;
+use dsp::analysis::StreamInfo;
+use dsp::descriptors::Values;
+use dsp::features::Measures;
+use dsp::peaks::Outline;
+use half::f16;
+use model::session::Embedded;
+
+/// A sound file; the anchor of everything else known about it.
+#[derive(Component, Clone, Debug)]
+#[component(immutable)]
+pub struct Sample {
+    /// Absolute path, as listed; not always UTF-8.
+    pub path: Arc<Path>,
+}
+
+/// Size and modification time of the file as last listed; a new stamp makes everything derived from it stale.
+#[derive(Component, Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[component(immutable)]
+pub struct FileStamp {
+    /// Length in bytes.
+    pub size: u64,
+    /// Modification time in nanoseconds since 1970-01-01 UTC.
+    pub modified: i64,
+}
+
+impl FileStamp {
+    /// Reads the stamp from a file's metadata; a platform without modification times gives zero.
+    pub fn of(metadata: &std::fs::Metadata) -> Self {
+        let since = metadata.modified().ok().and_then(|t| t.duration_since(std::time::UNIX_EPOCH).ok());
+        let modified = since.and_then(|d| i64::try_from(d.as_nanos()).ok()).unwrap_or(0);
+        Self { size: metadata.len(), modified }
+    }
+}
+
+/// BLAKE3 hash of the file's bytes.
+#[derive(Component, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[component(immutable)]
+pub struct ContentHash(pub [u8; 32]);
+
+impl fmt::Debug for ContentHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0[..4].iter().try_for_each(|b| write!(f, "{b:02x}"))
+    }
+}
+
+/// The file was there once and is not now; its analysis and tags are kept.
+#[derive(Component, Clone, Copy, Debug, Default)]
+pub struct Missing;
+
+/// Looked at for one question only: never stored, never listed, no member of the space.
+#[derive(Component, Clone, Copy, Debug, Default)]
+pub struct Guest;
+
+/// A guest that stands for a part of its file: from this second to that. It is not found by its path.
+#[derive(Component, Clone, Copy, Debug, PartialEq)]
+pub struct Passage(pub [f64; 2]);
+
+/// It is being recorded: it has no [`FileStamp`] until it is finished, so that nobody takes the growing file for one that
+/// has to be looked at.
+#[derive(Component, Clone, Copy, Debug, Default)]
+pub struct Recording;
+
+/// Its content was known when it was first looked at: a copy of another sample, or that sample under a new name.
+#[derive(Component, Clone, Copy, Debug, Default)]
+pub struct Arrived;
+
+/// The step at which a file failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Reading the file: says nothing of its content, so it is looked at again whenever it is listed.
+    Read,
+    /// Decoding its bytes.
+    Decode,
+    /// Turning its audio into a vector.
+    Embed,
+}
+
+impl Stage {
+    /// The name used in results and in the library file.
+    pub fn name(self) -> &'static str {
+        match self {
+            Stage::Read => "read",
+            Stage::Decode => "decode",
+            Stage::Embed => "embed",
+        }
+    }
+
+    /// Reads a name written by [`Stage::name`].
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Stage::Read, Stage::Decode, Stage::Embed].into_iter().find(|s| s.name() == name)
+    }
+}
+
+/// The file could not be analysed; one that was read is looked at again when its stamp changes.
+#[derive(Component, Clone, Debug, PartialEq, Eq)]
+pub struct Failed {
+    /// Where it failed.
+    pub stage: Stage,
+    /// Why, as shown to the user.
+    pub reason: String,
+}
+
+impl Failed {
+    /// Tells whether it lies in the bytes, so that every copy of them fails too.
+    pub fn is_of_content(&self) -> bool {
+        self.stage != Stage::Read
+    }
+}
+
+/// The user's own words for a sample; they follow the content when the file moves.
+#[derive(Component, Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tags(pub Vec<String>);
+
+/// What the file's format says, and its length as decoded.
+#[derive(Component, Clone, Debug, PartialEq, Deref)]
+pub struct AudioInfo(pub StreamInfo);
+
+impl AudioInfo {
+    /// Length in seconds.
+    pub fn seconds(&self) -> f64 {
+        self.0.seconds()
+    }
+}
+
+/// The waveform's outline for a list row.
+#[derive(Component, Clone, Debug, PartialEq, Eq)]
+pub struct Thumbnail(pub Box<Outline>);
+
+/// Measures that can be shown, sorted and coloured by.
+#[derive(Component, Clone, Copy, Debug, PartialEq, Deref)]
+pub struct Features(pub Measures);
+
+/// What can be said of the sound without a network, in the order of [`ABOUT`](dsp::descriptors::ABOUT).
+#[derive(Component, Clone, Debug, PartialEq)]
+pub struct Descriptors(pub Arc<Values>);
+
+/// The vector of a sample under the model in use.
+#[derive(Component, Clone, Debug, PartialEq)]
+pub struct Embedding {
+    /// Pooled vector of unit length, not centred: `[dim]`.
+    pub vector: Arc<[f16]>,
+    /// Vectors of its windows, for a sound longer than one.
+    pub windows: Option<Arc<Windows>>,
+}
+
+/// Window vectors of a long sound.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Windows {
+    /// Start and end of each window in seconds.
+    pub spans: Vec<[f32; 2]>,
+    /// The vectors one after the other, as the network gave them: `[windows * dim]`.
+    pub vectors: Vec<f16>,
+}
+
+impl From<Embedded> for Embedding {
+    #[expect(clippy::cast_possible_truncation, reason = "seconds within a file fit f32")]
+    fn from(embedded: Embedded) -> Self {
+        let windows = (embedded.windows.len() > 1).then(|| {
+            let spans = embedded.windows.iter().map(|w| [w.from as f32, w.to as f32]).collect();
+            let vectors = embedded.windows.iter().flat_map(|w| w.vector.iter().map(|v| f16::from_f32(*v))).collect();
+            Arc::new(Windows { spans, vectors })
+        });
+        Self { vector: embedded.pooled.iter().map(|v| f16::from_f32(*v)).collect(), windows }
+    }
+}

@@ -1,0 +1,73 @@
+//! What is known of the sounds: samples and their facts as components, the folders they come from, and the index from
+//! paths and content to entities.
+//!
+//! Identity has two levels. A *path with its stamp* says whether a file must be looked at again; the *content hash*
+//! says whether its analysis is known, so that a moved, renamed or copied file costs one hash and no decoding.
+
+mod components;
+mod index;
+
+use std::path::PathBuf;
+
+use bevy::prelude::*;
+
+pub use self::components::{
+    Arrived, AudioInfo, ContentHash, Descriptors, Embedding, Failed, Features, FileStamp, Guest, Missing, Passage,
+    Recording, Sample, Stage, Tags, Thumbnail, Windows,
+};
+pub use self::index::{Contents, SampleIndex};
+
+/// The folders whose sounds make up the library, in the order they were added.
+#[derive(Resource, Default, Debug)]
+pub struct Folders(pub Vec<PathBuf>);
+
+/// What is known from earlier runs has been restored, so newly listed files can be compared with it.
+#[derive(Resource, Default, Debug)]
+pub struct Restored(pub bool);
+
+/// Keeps [`SampleIndex`] in step with the entities.
+pub struct LibraryPlugin;
+
+impl Plugin for LibraryPlugin {
+    fn build(&self, app: &mut App) {
+        index::plugin(app);
+        app.init_resource::<Folders>().init_resource::<Restored>().add_observer(forget_outdated);
+    }
+}
+
+/// Drops what was known of the old bytes the moment a stamp is replaced.
+fn forget_outdated(replaced: On<Discard, FileStamp>, mut commands: Commands) {
+    if let Ok(mut sample) = commands.get_entity(replaced.entity) {
+        sample.try_remove::<(ContentHash, Failed)>();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    fn app() -> App {
+        let mut app = App::new();
+        app.add_plugins(LibraryPlugin);
+        app
+    }
+
+    fn spawn(app: &mut App, path: &str, size: u64) -> Entity {
+        let sample = Sample { path: Path::new(path).into() };
+        app.world_mut().spawn((sample, FileStamp { size, modified: 1 })).id()
+    }
+
+    #[test]
+    fn a_new_stamp_forgets_the_old_content() {
+        let mut app = app();
+        let entity = spawn(&mut app, "/a.wav", 7);
+        app.world_mut().entity_mut(entity).insert(ContentHash([1; 32]));
+        assert_eq!(app.world().resource::<SampleIndex>().contents().samples(ContentHash([1; 32])).len(), 1);
+        app.world_mut().entity_mut(entity).insert(FileStamp { size: 8, modified: 2 });
+        app.world_mut().flush();
+        assert!(app.world().resource::<SampleIndex>().contents().samples(ContentHash([1; 32])).is_empty());
+        assert!(app.world().get::<ContentHash>(entity).is_none());
+    }
+}
