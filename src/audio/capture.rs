@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 use cpal::{FromSample, Sample};
 use rtrb::{Consumer, Producer, RingBuffer};
 
-use super::input::InputError;
+use super::device::InputError;
 
 /// Sound that the ring holds, in seconds: a disk may stop to think for so long.
 const RING: usize = 8;

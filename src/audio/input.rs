@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use bevy::prelude::*;
 use cpal::traits::{DeviceTrait, HostTrait, StreamTrait};
-use cpal::{BufferSize, ErrorKind, SampleFormat, StreamConfig, SupportedBufferSize, SupportedStreamConfig};
+use cpal::{BufferSize, ErrorKind, SampleFormat, StreamConfig, SupportedStreamConfig};
 use crossbeam_channel::{Receiver, Sender, bounded, never};
 use tracing::debug;
 
 use super::capture::{Feed, Line, Tap, line};
-use super::output::{FAILURES, Live, name_of};
+use super::device::{Decision, DeviceName, ErrorStreak, InputError, Stage, StreamHandle, buffer_size, decide};
 
 /// Frames that the device gives at a time, if it can: nothing waits for them, so there may be more than for playing.
 const BUFFER: u32 = 1024;
@@ -29,56 +29,25 @@ pub struct Wish {
     pub to: Sender<Result<Line, InputError>>,
 }
 
-/// Why there is no input, or no more.
-#[derive(Clone, Debug, thiserror::Error)]
-pub enum InputError {
-    /// Nothing there.
-    #[error("no sound input was found; connect one and record again")]
-    Absent,
-    /// Not the one that is wanted.
-    #[error("sound input is not there; connect it or choose another one: {0}")]
-    Unknown(String),
-    /// It is there, but cannot be recorded from.
-    #[error("sound input cannot be used ({reason}); choose another one: {name}")]
-    Refused {
-        /// The system's reason.
-        reason: String,
-        /// Its name.
-        name: String,
-    },
-    /// It went away.
-    #[error("sound input has gone; connect it or another and record again: {0}")]
-    Gone(String),
-    /// It runs at another rate or in another format now.
-    #[error("sound input has changed its sample rate; record again: {0}")]
-    Changed(String),
-}
-
 /// Where inputs come from: the system, or a test.
 pub(super) trait Inputs: Send + 'static {
     /// Opens an input and lets it run.
     ///
     /// # Errors
     /// There is none, or it refuses.
-    fn open(&mut self, wish: &Wish, lost: Sender<InputError>) -> Result<(Live, Line), InputError>;
+    fn open(&mut self, wish: &Wish, lost: Sender<InputError>) -> Result<(StreamHandle, Line), InputError>;
 }
 
 /// The inputs of this machine.
 pub(super) struct SystemInputs;
 
 impl Inputs for SystemInputs {
-    fn open(&mut self, wish: &Wish, lost: Sender<InputError>) -> Result<(Live, Line), InputError> {
+    fn open(&mut self, wish: &Wish, lost: Sender<InputError>) -> Result<(StreamHandle, Line), InputError> {
         let device = find(&wish.device)?;
-        let name = name_of(&device);
-        let refused = |error: cpal::Error| match error.kind() {
-            ErrorKind::DeviceNotAvailable | ErrorKind::HostUnavailable => InputError::Absent,
-            _ => InputError::Refused { reason: error.to_string(), name: name.clone() },
-        };
+        let name = DeviceName::of(&device).name;
+        let refused = |error: cpal::Error| InputError::at_opening(&error, &name);
         let supported = config(&device, wish.channels).map_err(refused)?;
-        let large = match supported.buffer_size() {
-            SupportedBufferSize::Range { min, max } if min <= max => BufferSize::Fixed(BUFFER.clamp(*min, *max)),
-            _ => BufferSize::Default,
-        };
+        let large = buffer_size(*supported.buffer_size(), BUFFER);
         let build = |buffer_size| {
             let config = StreamConfig { buffer_size, ..supported.config() };
             let (tap, line, feed) = line(name.clone(), config.sample_rate, usize::from(config.channels));
@@ -88,7 +57,7 @@ impl Inputs for SystemInputs {
         let (stream, line) = build(large).or_else(|_| build(BufferSize::Default)).map_err(refused)?;
         stream.play().map_err(refused)?;
         debug!("listening to {name}: {} Hz, {} channels", line.rate, line.channels);
-        Ok((Live::new(stream), line))
+        Ok((StreamHandle::new(stream), line))
     }
 }
 
@@ -98,7 +67,7 @@ fn find(name: &str) -> Result<cpal::Device, InputError> {
         return host.default_input_device().ok_or(InputError::Absent);
     }
     let devices = host.input_devices().map_err(|_| InputError::Absent)?;
-    let mut named = devices.filter(|device| name_of(device) == name);
+    let mut named = devices.filter(|device| DeviceName::of(device).name == name);
     named.next().ok_or_else(|| InputError::Unknown(name.to_owned()))
 }
 
@@ -117,24 +86,20 @@ fn config(device: &cpal::Device, channels: usize) -> Result<SupportedStreamConfi
     Ok(wider.unwrap_or(usual))
 }
 
-/// Decides what each report of the device means.
+/// Acts on what the system reports while the device runs.
 fn told(name: String, feed: Arc<Feed>, lost: Sender<InputError>) -> impl FnMut(cpal::Error) + Send + 'static {
-    let (mut failures, mut buffers) = (0, 0);
+    let mut streak = ErrorStreak::default();
     move |error| {
-        let end = match error.kind() {
-            ErrorKind::Xrun => {
+        let end = match decide(Stage::Running, error.kind()) {
+            Decision::CountXrun => {
                 feed.count_overruns(1);
                 None
             }
-            // The stream goes on, from wherever the system has moved it to.
-            ErrorKind::RealtimeDenied | ErrorKind::DeviceChanged => None,
-            ErrorKind::StreamInvalidated => Some(InputError::Changed(name.clone())),
-            ErrorKind::BackendError | ErrorKind::Other => {
-                failures = if feed.buffers() == buffers { failures + 1 } else { 1 };
-                buffers = feed.buffers();
-                (failures >= FAILURES).then(|| InputError::Gone(name.clone()))
-            }
-            _ => Some(InputError::Gone(name.clone())),
+            // Wherever the system has moved the stream to, what it gives belongs to the take.
+            Decision::Ignore | Decision::Follow => None,
+            Decision::Tolerate => streak.is_too_long_after(feed.buffers()).then(|| InputError::Gone(name.clone())),
+            Decision::Reopen => Some(InputError::Changed(name.clone())),
+            Decision::GiveUp | Decision::Refuse => Some(InputError::Gone(name.clone())),
         };
         if let Some(end) = end {
             feed.end(end.clone());
@@ -180,7 +145,7 @@ where
 /// The input that is open, within the `audio` actor.
 pub(super) struct Ear {
     inputs: Box<dyn Inputs>,
-    open: Option<Live>,
+    open: Option<StreamHandle>,
     /// Tells when the device that is open has gone.
     pub lost: Receiver<InputError>,
 }

@@ -8,6 +8,7 @@
 
 mod capture;
 mod deck;
+mod device;
 mod input;
 mod output;
 mod reader;
@@ -17,12 +18,12 @@ mod simulated;
 use std::sync::Arc;
 
 use bevy::prelude::*;
-use cpal::traits::{DeviceTrait, HostTrait};
 
 pub use self::capture::Line;
 use self::deck::{Course, Cue};
-pub use self::input::{InputError, Listen, Wish};
+pub use self::device::{Devices, InputError, devices};
 use self::input::{Inputs, SystemInputs};
+pub use self::input::{Listen, Wish};
 use self::output::{Job, Outputs, Reply, System, Wanted};
 use self::render::Monitor;
 pub use self::simulated::SimulatedAudioPlugin;
@@ -89,31 +90,6 @@ pub struct Playback {
     pub rate: u32,
     /// Gaps since the start of the app: sound that was not ready when the device wanted it.
     pub underruns: u64,
-}
-
-/// Names of the devices that can play and record.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Devices {
-    /// Devices that play.
-    pub outputs: Vec<String>,
-    /// Devices that record.
-    pub inputs: Vec<String>,
-}
-
-/// ALSA's plugins for converting, mixing and throwing away, which it lists as if they were devices.
-const NO_DEVICES: [&str; 9] =
-    ["null", "lavrate", "samplerate", "speexrate", "speex", "jack", "oss", "upmix", "vdownmix"];
-
-/// Lists the devices of the system's default sound host; none where there is no sound.
-pub fn devices() -> Devices {
-    let host = cpal::default_host();
-    let name = |device: cpal::Device| {
-        let plugin = device.id().is_ok_and(|id| NO_DEVICES.contains(&id.id()));
-        device.description().map(|d| d.name().to_owned()).ok().filter(|_| !plugin)
-    };
-    let outputs = host.output_devices().map(|devices| devices.filter_map(name).collect()).unwrap_or_default();
-    let inputs = host.input_devices().map(|devices| devices.filter_map(name).collect()).unwrap_or_default();
-    Devices { outputs, inputs }
 }
 
 /// What brings a sample to the common loudness, in dB: 0 where its loudness is unknown.
@@ -258,7 +234,8 @@ mod tests {
     use crossbeam_channel::Sender;
 
     use super::deck::Deck;
-    use super::output::{Output, OutputError, Trouble};
+    use super::device::{DeviceName, OutputError};
+    use super::output::{Output, Trouble};
     use super::simulated::Simulated;
     use super::*;
     use crate::sample::SamplePlugin;
@@ -271,7 +248,7 @@ mod tests {
             Err(OutputError::Absent)
         }
 
-        fn default_id(&mut self) -> Option<String> {
+        fn default_device(&mut self) -> Option<DeviceName> {
             None
         }
     }
@@ -298,7 +275,7 @@ mod tests {
             Simulated(|_: &[f32]| {}).open(deck, monitor, trouble)
         }
 
-        fn default_id(&mut self) -> Option<String> {
+        fn default_device(&mut self) -> Option<DeviceName> {
             None
         }
     }

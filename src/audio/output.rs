@@ -11,12 +11,13 @@ use std::time::{Duration, Instant};
 
 use bevy::prelude::Entity;
 use cpal::traits::{DeviceTrait, HostTrait, StreamTrait};
-use cpal::{BufferSize, ErrorKind, SampleFormat, StreamConfig, SupportedBufferSize};
+use cpal::{BufferSize, ErrorKind, SampleFormat, StreamConfig};
 use crossbeam_channel::{Receiver, Sender, bounded, never, select};
 use tracing::debug;
 
 use super::AuditionSettings;
 use super::deck::{Course, Cue, Deck, Fed};
+use super::device::{Decision, DeviceName, ErrorStreak, OutputError, Stage, StreamHandle, buffer_size, decide};
 use super::input::{Ear, Inputs, Wish};
 use super::render::{Monitor, Renderer};
 use crate::actor::{Closed, Outbox};
@@ -24,8 +25,6 @@ use crate::decode::DecodeError;
 
 /// Frames that the device asks for at a time, if it can: 11 ms at 48 kHz.
 const BUFFER: u32 = 512;
-/// Unexplained errors in a row that end a stream.
-pub(super) const FAILURES: u32 = 10;
 /// Pause between two attempts to find a device, and after so many failures a longer one.
 const RETRY: Duration = Duration::from_secs(1);
 const RETRY_LATER: Duration = Duration::from_secs(5);
@@ -57,9 +56,6 @@ pub(super) enum Job {
     /// Listen to an input, or to none.
     Listen(Option<Wish>),
 }
-
-/// A device that still answers is closed within this time.
-const CLOSING: Duration = Duration::from_millis(500);
 
 /// A sound that is to be played.
 #[derive(Clone, Debug)]
@@ -96,22 +92,6 @@ pub(super) enum Trouble {
     Moved,
 }
 
-/// Why there is no output.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum OutputError {
-    /// Nothing there.
-    #[error("no sound output was found; connect one, and playing works at once")]
-    Absent,
-    /// It is there, but will not play.
-    #[error("sound output cannot be used ({reason}); choose another one in the system's settings: {name}")]
-    Refused {
-        /// The system's reason.
-        reason: String,
-        /// Its name.
-        name: String,
-    },
-}
-
 /// Where outputs come from: the system, or a test.
 pub(super) trait Outputs: Send + 'static {
     /// Opens the default output and lets it run.
@@ -126,53 +106,17 @@ pub(super) trait Outputs: Send + 'static {
     ) -> Result<Output, OutputError>;
 
     /// Tells which output is the default.
-    fn default_id(&mut self) -> Option<String>;
+    fn default_device(&mut self) -> Option<DeviceName>;
 }
 
 /// An open output; dropping it closes the device.
 pub(super) struct Output {
-    /// Name for people.
-    pub name: String,
-    /// Name for the system.
-    pub id: Option<String>,
+    /// Its device.
+    pub device: DeviceName,
     /// Rate in Hz.
     pub rate: u32,
     /// The stream.
-    pub stream: Live,
-}
-
-/// A stream that can rest.
-pub(super) trait Running: Send {
-    /// Runs or rests; false if it cannot.
-    fn run(&self, on: bool) -> bool;
-}
-
-/// An open stream. Dropping it closes its device, but waits no longer than a device takes that still answers: closing
-/// waits for the device's own thread, and that of a sound server that is dying may never return.
-pub(super) struct Live(Option<Box<dyn Running>>);
-
-impl Live {
-    /// Takes a stream over.
-    pub fn new(stream: impl Running + 'static) -> Self {
-        Self(Some(Box::new(stream)))
-    }
-
-    /// Runs or rests; false if it cannot.
-    pub fn run(&self, on: bool) -> bool {
-        self.0.as_ref().is_some_and(|stream| stream.run(on))
-    }
-}
-
-impl Drop for Live {
-    fn drop(&mut self) {
-        crate::actor::drop_within(CLOSING, self.0.take());
-    }
-}
-
-impl Running for cpal::Stream {
-    fn run(&self, on: bool) -> bool {
-        if on { self.play() } else { self.pause() }.is_ok()
-    }
+    pub stream: StreamHandle,
 }
 
 /// The outputs of this machine.
@@ -186,18 +130,10 @@ impl Outputs for System {
         trouble: Sender<Trouble>,
     ) -> Result<Output, OutputError> {
         let device = cpal::default_host().default_output_device().ok_or(OutputError::Absent)?;
-        let name = name_of(&device);
-        let refused = |error: cpal::Error| match error.kind() {
-            ErrorKind::DeviceBusy | ErrorKind::PermissionDenied | ErrorKind::UnsupportedConfig => {
-                OutputError::Refused { reason: error.to_string(), name: name.clone() }
-            }
-            _ => OutputError::Absent,
-        };
+        let name = DeviceName::of(&device);
+        let refused = |error: cpal::Error| OutputError::at_opening(&error, &name.name);
         let supported = device.default_output_config().map_err(refused)?;
-        let small = match supported.buffer_size() {
-            SupportedBufferSize::Range { min, max } if min <= max => BufferSize::Fixed(BUFFER.clamp(*min, *max)),
-            _ => BufferSize::Default,
-        };
+        let small = buffer_size(*supported.buffer_size(), BUFFER);
         let mut build = |buffer_size| {
             let config = StreamConfig { buffer_size, ..supported.config() };
             let renderer = deck.connect(config.sample_rate, usize::from(config.channels));
@@ -205,18 +141,33 @@ impl Outputs for System {
         };
         let stream = build(small).or_else(|_| build(BufferSize::Default)).map_err(refused)?;
         stream.play().map_err(refused)?;
-        let id = device.id().ok().map(|id| id.to_string());
-        Ok(Output { name, id, rate: supported.sample_rate(), stream: Live::new(stream) })
+        Ok(Output { device: name, rate: supported.sample_rate(), stream: StreamHandle::new(stream) })
     }
 
-    fn default_id(&mut self) -> Option<String> {
-        let device = cpal::default_host().default_output_device()?;
-        device.id().ok().map(|id| id.to_string())
+    fn default_device(&mut self) -> Option<DeviceName> {
+        cpal::default_host().default_output_device().map(|device| DeviceName::of(&device))
     }
 }
 
-pub(super) fn name_of(device: &cpal::Device) -> String {
-    device.description().map_or_else(|_| "default".to_owned(), |description| description.name().to_owned())
+/// Acts on what the system reports while the device runs.
+fn told(monitor: Arc<Monitor>, trouble: Sender<Trouble>) -> impl FnMut(cpal::Error) + Send + 'static {
+    let mut streak = ErrorStreak::default();
+    move |error| {
+        let report = match decide(Stage::Running, error.kind()) {
+            Decision::Ignore => None,
+            Decision::CountXrun => {
+                monitor.count_underrun();
+                None
+            }
+            Decision::Follow => Some(Trouble::Moved),
+            Decision::Tolerate => streak.is_too_long_after(monitor.buffers()).then_some(Trouble::Lost(error)),
+            // Whatever has happened to a stream that has ended, the engine opens the default device again.
+            Decision::Reopen | Decision::GiveUp | Decision::Refuse => Some(Trouble::Lost(error)),
+        };
+        if let Some(report) = report {
+            let _ = trouble.try_send(report);
+        }
+    }
 }
 
 fn build(
@@ -227,21 +178,7 @@ fn build(
     monitor: Arc<Monitor>,
     trouble: Sender<Trouble>,
 ) -> Result<cpal::Stream, cpal::Error> {
-    let (mut failures, mut buffers) = (0, 0);
-    let told = move |error: cpal::Error| match error.kind() {
-        ErrorKind::Xrun => monitor.count_underrun(),
-        ErrorKind::RealtimeDenied => {}
-        ErrorKind::DeviceChanged => drop(trouble.try_send(Trouble::Moved)),
-        ErrorKind::BackendError | ErrorKind::Other => {
-            // Sound servers fail now and then and go on; one that has died fails again before it takes a buffer.
-            failures = if monitor.buffers() == buffers { failures + 1 } else { 1 };
-            buffers = monitor.buffers();
-            if failures >= FAILURES {
-                let _ = trouble.try_send(Trouble::Lost(error));
-            }
-        }
-        _ => drop(trouble.try_send(Trouble::Lost(error))),
-    };
+    let told = told(monitor, trouble);
     match format {
         SampleFormat::F32 => build_as::<f32>(device, config, renderer, told),
         SampleFormat::F64 => build_as::<f64>(device, config, renderer, told),
@@ -404,16 +341,18 @@ impl<O: Outputs> Player<O> {
         let Some(output) = &mut self.output else { return Ok(()) };
         match trouble {
             Trouble::Lost(error) => {
-                debug!("lost {}: {:?}, {error}", output.name, error.kind());
-                let text =
-                    format!("sound output has gone; connect it or another, and playing goes on: {}", output.name);
-                let known = output.id.clone();
+                debug!("lost {}: {:?}, {error}", output.device.name, error.kind());
+                let text = format!(
+                    "sound output has gone; connect it or another, and playing goes on: {}",
+                    output.device.name
+                );
+                let known = output.device.id.clone();
                 self.close();
                 // A sound server now and then breaks a stream off that it would give again at once.
                 let found = self.open();
                 if let (Ok(()), Some(output)) = (&found, &self.output) {
-                    if output.id != known {
-                        self.outbox.send(Reply::Notice(format!("sound now plays on {}", output.name)))?;
+                    if output.device.id != known {
+                        self.outbox.send(Reply::Notice(format!("sound now plays on {}", output.device.name)))?;
                     }
                 } else {
                     (self.absent, self.lost) = (true, true);
@@ -424,10 +363,10 @@ impl<O: Outputs> Player<O> {
                 self.start()
             }
             Trouble::Moved => {
-                if let Some(device) = cpal::default_host().default_output_device() {
-                    (output.name, output.id) = (name_of(&device), device.id().ok().map(|id| id.to_string()));
+                if let Some(device) = self.outputs.default_device() {
+                    output.device = device;
                 }
-                let (name, rate) = (output.name.clone(), output.rate);
+                let (name, rate) = (output.device.name.clone(), output.rate);
                 self.outbox.send(Reply::Notice(format!("sound now plays on {name}")))?;
                 self.outbox.send(Reply::Device(Some((name, rate))))
             }
@@ -548,7 +487,7 @@ impl<O: Outputs> Player<O> {
         let (trouble, reports) = bounded(1);
         let output = self.outputs.open(&mut self.deck, &self.monitor, trouble)?;
         self.trouble = reports;
-        debug!("opened {} at {} Hz in {:?}", output.name, output.rate, started.elapsed());
+        debug!("opened {} at {} Hz in {:?}", output.device.name, output.rate, started.elapsed());
         self.output = Some(output);
         (self.failures, self.resting, self.lost) = (0, false, false);
         Ok(())
@@ -558,7 +497,7 @@ impl<O: Outputs> Player<O> {
     fn found(&mut self, found: Result<(), OutputError>) -> Result<(), Closed> {
         match (found, &self.output) {
             (Ok(()), Some(output)) => {
-                let (name, rate) = (output.name.clone(), output.rate);
+                let (name, rate) = (output.device.name.clone(), output.rate);
                 if std::mem::take(&mut self.absent) {
                     self.outbox.send(Reply::Notice(format!("sound output is back: {name}")))?;
                 }
@@ -603,13 +542,13 @@ impl<O: Outputs> Player<O> {
         }
         if now >= self.looked + LOOK {
             self.looked = now;
-            let default = self.outputs.default_id();
-            if default.is_some() && self.output.as_ref().is_some_and(|output| output.id != default) {
+            let default = self.outputs.default_device().and_then(|device| device.id);
+            if default.is_some() && self.output.as_ref().is_some_and(|output| output.device.id != default) {
                 self.close();
                 self.lost = true;
                 let found = self.open();
                 if let (Ok(()), Some(output)) = (&found, &self.output) {
-                    self.outbox.send(Reply::Notice(format!("sound now plays on {}", output.name)))?;
+                    self.outbox.send(Reply::Notice(format!("sound now plays on {}", output.device.name)))?;
                 }
                 self.found(found)?;
                 self.start()?;

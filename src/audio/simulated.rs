@@ -7,7 +7,8 @@ use bevy::prelude::*;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
 use super::deck::Deck;
-use super::output::{Live, Output, OutputError, Outputs, Running, Trouble};
+use super::device::{DeviceName, OutputError, RestingStream, StreamHandle};
+use super::output::{Output, Outputs, Trouble};
 use super::render::{Monitor, Renderer};
 use crate::actor::{Actor, Outbox, Wake};
 
@@ -33,10 +34,11 @@ impl<F: Fn(&[f32]) + Clone + Send + 'static> Outputs for Simulated<F> {
         let (renderer, heard) = (deck.connect(RATE, 2), self.0.clone());
         let body = move |inbox: Receiver<()>, _: Outbox<()>| pull(renderer, &inbox, heard);
         let actor = Actor::spawn("simulated", 1, &Wake::default(), body).map_err(|_| OutputError::Absent)?;
-        Ok(Output { name: "simulated".to_owned(), id: None, rate: RATE, stream: Live::new(Device { _actor: actor }) })
+        let device = DeviceName { name: "simulated".to_owned(), id: None };
+        Ok(Output { device, rate: RATE, stream: StreamHandle::new(Device { _actor: actor }) })
     }
 
-    fn default_id(&mut self) -> Option<String> {
+    fn default_device(&mut self) -> Option<DeviceName> {
         None
     }
 }
@@ -45,7 +47,7 @@ struct Device {
     _actor: Actor<(), ()>,
 }
 
-impl Running for Device {
+impl RestingStream for Device {
     fn run(&self, _on: bool) -> bool {
         true
     }
