@@ -9,9 +9,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
+use bevy::prelude::Resource;
 use rtrb::{Consumer, Producer, RingBuffer};
 
-use super::AuditionSettings;
 use super::reader::Reader;
 use super::render::{Command, Monitor, Renderer, Voice};
 use crate::decode::DecodeError;
@@ -31,6 +31,23 @@ const CHUNK: usize = 1024;
 const READY: usize = 32;
 /// Filters kept, one for each rate of a file.
 const FLOWS: usize = 8;
+
+/// How samples are played; a change counts at once.
+#[derive(Resource, Clone, Copy, Debug, PartialEq)]
+pub struct AuditionSettings {
+    /// Volume in dB; 0 leaves samples as they are.
+    pub volume_db: f32,
+    /// Whether each sample is brought to the same loudness.
+    pub equal_loudness: bool,
+    /// Whether the sample, or its region, is played again and again.
+    pub looping: bool,
+}
+
+impl Default for AuditionSettings {
+    fn default() -> Self {
+        Self { volume_db: -6.0, equal_loudness: false, looping: false }
+    }
+}
 
 /// What to play.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,14 +1,24 @@
 //! Auditioning: plays a sample at once, through the default output of this machine. Listening: opens an input for those
 //! who record. And the list of sound devices.
 //!
-//! The plugin turns [`Audition`] messages into jobs of the `audio` actor (`output`) and what it replies into
-//! [`Playback`]. The actor reads files (`reader`) and queues them (`deck`), and the device's own thread mixes what is
-//! queued (`render`). [`Listen`] opens an input (`input`), whose own thread copies what it hears into a ring (`capture`)
-//! that leads to whoever asked. Without a device, a simulated one can take its place (`simulated`).
+//! The plugin turns messages into jobs of the `audio` actor (`engine`), and what the actor replies into [`Playback`].
+//! Each file uses only those to its left:
+//!
+//! ```text
+//!           ┌─ capture ◄──── input ─────────┐
+//!  device ◄─┤                               ├◄─ engine ◄─ mod
+//!           └─ render ◄─ deck ◄─ output ────┘
+//!              reader ◄──┘          └◄─ simulated
+//! ```
+//!
+//! To play, the engine reads a file (`reader`) and queues it (`deck`); the device's own thread (`output`) mixes what is
+//! queued (`render`). To record, the device's own thread (`input`) copies what it hears into a ring (`capture`), which
+//! leads to whoever sent [`Listen`]. Without a device, a simulated one can take its place (`simulated`).
 
 mod capture;
 mod deck;
 mod device;
+mod engine;
 mod input;
 mod output;
 mod reader;
@@ -20,13 +30,15 @@ use std::sync::Arc;
 use bevy::prelude::*;
 
 pub use self::capture::Line;
+pub use self::deck::AuditionSettings;
 use self::deck::{Course, Cue};
 pub use self::device::{Devices, InputError, devices};
+use self::engine::{Job, Reply, Wanted};
 use self::input::{Inputs, SystemInputs};
 pub use self::input::{Listen, Wish};
-use self::output::{Job, Outputs, Reply, System, Wanted};
+use self::output::{Outputs, SystemOutputs};
 use self::render::Monitor;
-pub use self::simulated::SimulatedAudioPlugin;
+use self::simulated::Simulated;
 use crate::SoundkinSystems;
 use crate::actor::{Actor, Wake};
 use crate::decode::Features;
@@ -58,23 +70,6 @@ pub enum Audition {
     Region(Option<[f64; 2]>),
     /// Stops what plays, with a fade.
     Stop,
-}
-
-/// How samples are played; a change counts at once.
-#[derive(Resource, Clone, Copy, Debug, PartialEq)]
-pub struct AuditionSettings {
-    /// Volume in dB; 0 leaves samples as they are.
-    pub volume_db: f32,
-    /// Whether each sample is brought to the same loudness.
-    pub equal_loudness: bool,
-    /// Whether the sample, or its region, is played again and again.
-    pub looping: bool,
-}
-
-impl Default for AuditionSettings {
-    fn default() -> Self {
-        Self { volume_db: -6.0, equal_loudness: false, looping: false }
-    }
 }
 
 /// What is heard now.
@@ -127,7 +122,17 @@ pub struct AudioPlugin;
 
 impl Plugin for AudioPlugin {
     fn build(&self, app: &mut App) {
-        build(app, System, Box::new(SystemInputs));
+        build(app, SystemOutputs, Box::new(SystemInputs));
+    }
+}
+
+/// Plays samples like [`AudioPlugin`], into a function that is called with every buffer of 512 stereo frames at 48 kHz, at
+/// the pace of a device.
+pub struct SimulatedAudioPlugin<F>(pub F);
+
+impl<F: Fn(&[f32]) + Clone + Send + Sync + 'static> Plugin for SimulatedAudioPlugin<F> {
+    fn build(&self, app: &mut App) {
+        build(app, Simulated(self.0.clone()), Box::new(SystemInputs));
     }
 }
 
@@ -139,7 +144,7 @@ fn build(app: &mut App, outputs: impl Outputs, inputs: Box<dyn Inputs>) {
         .init_resource::<Playback>();
     let monitor = Arc::new(Monitor::default());
     let shared = monitor.clone();
-    let body = move |inbox, outbox| output::serve(&inbox, outbox, shared, outputs, inputs);
+    let body = move |inbox, outbox| engine::serve(&inbox, outbox, shared, outputs, inputs);
     match Actor::spawn("audio", MAILBOX, &wake, body) {
         Ok(actor) => app.insert_resource(Auditioner { actor, monitor, course: None, unsent: Vec::new() }),
         Err(error) => {
@@ -236,7 +241,6 @@ mod tests {
     use super::deck::Deck;
     use super::device::{DeviceName, OutputError};
     use super::output::{Output, Trouble};
-    use super::simulated::Simulated;
     use super::*;
     use crate::sample::SamplePlugin;
     use crate::{configure_sets, run_until};

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bevy::prelude::*;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
 use super::deck::Deck;
@@ -17,16 +16,7 @@ const RATE: u32 = 48_000;
 /// Frames that it takes at a time.
 const BUFFER: usize = 512;
 
-/// Plays samples like [`AudioPlugin`](super::AudioPlugin), into a function that is called with every buffer of 512
-/// stereo frames at 48 kHz, at the pace of a device.
-pub struct SimulatedAudioPlugin<F>(pub F);
-
-impl<F: Fn(&[f32]) + Clone + Send + Sync + 'static> Plugin for SimulatedAudioPlugin<F> {
-    fn build(&self, app: &mut App) {
-        super::build(app, Simulated(self.0.clone()), Box::new(super::input::SystemInputs));
-    }
-}
-
+/// An output that calls a function with each of its buffers.
 pub(super) struct Simulated<F>(pub F);
 
 impl<F: Fn(&[f32]) + Clone + Send + 'static> Outputs for Simulated<F> {

@@ -1,0 +1,471 @@
+//! The `audio` actor: owns the devices and the deck, feeds what plays, and keeps looking for an output while there is
+//! none.
+//!
+//! A device that is missing, refuses or goes away is told once, until that changes. What played goes on where it was
+//! if a device is found within a few seconds. While nothing plays the thread sleeps on its mailbox, and after a few
+//! seconds of silence the device rests too; it is woken when a sound may be played soon.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bevy::prelude::Entity;
+use crossbeam_channel::{Receiver, bounded, never, select};
+use tracing::debug;
+
+use super::deck::{AuditionSettings, Course, Cue, Deck, Fed};
+use super::device::OutputError;
+use super::input::{Ear, Inputs, Wish};
+use super::output::{Output, Outputs, Trouble};
+use super::render::Monitor;
+use crate::actor::{Closed, Outbox};
+use crate::decode::DecodeError;
+
+/// Pause between two attempts to find a device, and after so many failures a longer one.
+const RETRY: Duration = Duration::from_secs(1);
+const RETRY_LATER: Duration = Duration::from_secs(5);
+const SOON: u32 = 30;
+/// How long a sound waits for a device.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Pause between two looks at which device is the default, while something plays.
+const LOOK: Duration = Duration::from_secs(2);
+/// Silence after which the device rests.
+const REST: Duration = Duration::from_secs(5);
+/// Nothing is due.
+const LONG: Duration = Duration::from_hours(1);
+/// Files that may wait to be made ready; older wishes are forgotten.
+const WISHES: usize = 8;
+
+/// What the plugin asks for.
+#[derive(Debug)]
+pub(super) enum Job {
+    /// Get the start of a file ready.
+    Prepare(Cue),
+    /// Play it.
+    Play(Wanted),
+    /// Change the region of what plays.
+    Region(Option<[f64; 2]>),
+    /// Stop.
+    Stop,
+    /// Play like this from now on.
+    Settings(AuditionSettings),
+    /// Listen to an input, or to none.
+    Listen(Option<Wish>),
+}
+
+/// A sound that is to be played.
+#[derive(Clone, Debug)]
+pub(super) struct Wanted {
+    /// The sample it belongs to.
+    pub sample: Entity,
+    /// The file.
+    pub cue: Cue,
+    /// Position in seconds.
+    pub from: f64,
+    /// Region in seconds.
+    pub region: Option<[f64; 2]>,
+}
+
+/// What the actor tells the plugin.
+#[derive(Debug)]
+pub(super) enum Reply {
+    /// The device in use.
+    Device(Option<(String, u32)>),
+    /// A sample plays on this course, or goes on on a new one.
+    Playing(Entity, Arc<Course>),
+    /// Nothing plays any more; where it ended, in seconds.
+    Stopped(f64),
+    /// Something for the user.
+    Notice(String),
+}
+
+/// Serves the mailbox until it closes.
+pub(super) fn serve(
+    inbox: &Receiver<Job>,
+    outbox: Outbox<Reply>,
+    monitor: Arc<Monitor>,
+    outputs: impl Outputs,
+    inputs: Box<dyn Inputs>,
+) {
+    let mut player = Player {
+        deck: Deck::new(monitor.clone()),
+        ear: Ear::new(inputs),
+        monitor,
+        outputs,
+        outbox,
+        trouble: never(),
+        output: None,
+        resting: false,
+        absent: false,
+        lost: false,
+        failures: 0,
+        attempted: None,
+        looked: Instant::now(),
+        sounded: Instant::now(),
+        wanted: None,
+        shown: None,
+        ending: None,
+        wishes: Vec::new(),
+    };
+    let mut wait = LONG;
+    loop {
+        let served = select! {
+            recv(inbox) -> job => match job {
+                Ok(first) => player.take(std::iter::once(first).chain(inbox.try_iter()).collect()),
+                Err(_) => return,
+            },
+            recv(player.trouble) -> what => if let Ok(what) = what {
+                player.suffer(&what)
+            } else {
+                player.trouble = never();
+                Ok(())
+            },
+            recv(player.ear.lost) -> _ => {
+                player.ear.close();
+                Ok(())
+            },
+            default(wait) => Ok(()),
+        };
+        match served.and_then(|()| player.tick()) {
+            Ok(next) => wait = next,
+            Err(Closed) => return,
+        }
+    }
+}
+
+/// A sample that the plugin shows as playing.
+struct Shown {
+    sample: Entity,
+    path: Arc<Path>,
+    course: Option<Arc<Course>>,
+}
+
+/// The actor's state.
+struct Player<O> {
+    deck: Deck,
+    ear: Ear,
+    monitor: Arc<Monitor>,
+    outputs: O,
+    outbox: Outbox<Reply>,
+    /// What the open output reports.
+    trouble: Receiver<Trouble>,
+    output: Option<Output>,
+    resting: bool,
+    /// The user has been told that there is no output.
+    absent: bool,
+    /// There was an output, and it went away by itself.
+    lost: bool,
+    /// Attempts to open an output since the last that worked, and when the last was made.
+    failures: u32,
+    attempted: Option<Instant>,
+    /// When the default device was last looked at, and when something last played or was about to.
+    looked: Instant,
+    sounded: Instant,
+    /// Waits for an output until then.
+    wanted: Option<(Wanted, Instant)>,
+    /// What plays, as the plugin knows it.
+    shown: Option<Shown>,
+    /// The renderer is done; when the last of it has been heard, and the position then.
+    ending: Option<(Instant, f64)>,
+    /// Files to make ready; the last is the newest.
+    wishes: Vec<Cue>,
+}
+
+impl<O: Outputs> Player<O> {
+    /// Acts on jobs; of several of one kind only the last counts.
+    fn take(&mut self, jobs: Vec<Job>) -> Result<(), Closed> {
+        let kinds: Vec<_> = jobs.iter().map(std::mem::discriminant).collect();
+        for (i, job) in jobs.into_iter().enumerate() {
+            let last = !kinds[i + 1..].contains(&kinds[i]);
+            match job {
+                Job::Prepare(cue) => wish_for(&mut self.wishes, cue),
+                _ if !last => {}
+                Job::Play(wanted) => {
+                    self.wanted = Some((wanted, Instant::now() + PATIENCE));
+                    self.play()?;
+                }
+                Job::Region(region) => {
+                    if let Some((wanted, _)) = &mut self.wanted {
+                        wanted.region = region;
+                    }
+                    let turned = self.deck.set_region(region);
+                    self.turned(turned)?;
+                }
+                Job::Stop => {
+                    let waited = self.wanted.take().map(|(wanted, _)| wanted.from);
+                    let ended = self.ending.map(|(_, seconds)| seconds);
+                    if let Some(seconds) = self.deck.stop().or(ended).or(waited) {
+                        self.stopped(seconds)?;
+                    }
+                }
+                Job::Listen(wish) => self.ear.listen(wish),
+                Job::Settings(settings) => {
+                    let turned = self.deck.set(settings);
+                    self.turned(turned)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Acts on what the device reports.
+    fn suffer(&mut self, trouble: &Trouble) -> Result<(), Closed> {
+        let Some(output) = &mut self.output else { return Ok(()) };
+        match trouble {
+            Trouble::Lost(error) => {
+                debug!("lost {}: {:?}, {error}", output.device.name, error.kind());
+                let text = format!(
+                    "sound output has gone; connect it or another, and playing goes on: {}",
+                    output.device.name
+                );
+                let known = output.device.id.clone();
+                self.close();
+                // A sound server now and then breaks a stream off that it would give again at once.
+                let found = self.open();
+                if let (Ok(()), Some(output)) = (&found, &self.output) {
+                    if output.device.id != known {
+                        self.outbox.send(Reply::Notice(format!("sound now plays on {}", output.device.name)))?;
+                    }
+                } else {
+                    (self.absent, self.lost) = (true, true);
+                    self.outbox.send(Reply::Notice(text))?;
+                    self.outbox.send(Reply::Device(None))?;
+                }
+                self.found(found)?;
+                self.start()
+            }
+            Trouble::Moved => {
+                if let Some(device) = self.outputs.default_device() {
+                    output.device = device;
+                }
+                let (name, rate) = (output.device.name.clone(), output.rate);
+                self.outbox.send(Reply::Notice(format!("sound now plays on {name}")))?;
+                self.outbox.send(Reply::Device(Some((name, rate))))
+            }
+        }
+    }
+
+    /// Does what is due; returns how long there is nothing to do.
+    fn tick(&mut self) -> Result<Duration, Closed> {
+        let now = Instant::now();
+        let mut wait = LONG;
+        // Where there never was a device, only a wish to hear something is worth a search.
+        if self.output.is_none() && (self.wanted.is_some() || self.lost) {
+            let pause = if self.failures < SOON { RETRY } else { RETRY_LATER };
+            if self.attempted.is_none_or(|at| now >= at + pause) {
+                let found = self.open();
+                self.found(found)?;
+                self.start()?;
+            }
+            if self.output.is_none() {
+                wait = wait.min(pause);
+            }
+        }
+        if self.wanted.as_ref().is_some_and(|(_, until)| now >= *until) {
+            let seconds = self.wanted.take().map_or(0.0, |(wanted, _)| wanted.from);
+            self.stopped(seconds)?;
+        }
+        match self.deck.feed() {
+            Fed::Idle => {}
+            Fed::Playing(next) => {
+                self.sounded = now;
+                wait = wait.min(next);
+            }
+            Fed::Ended(seconds) => {
+                let rate = self.output.as_ref().map_or(1, |output| output.rate);
+                let late = Duration::from_secs_f64(self.monitor.latency() as f64 / f64::from(rate)).min(REST);
+                debug!("rendered to {seconds} s, heard in {late:?}; {} underruns", self.monitor.underruns());
+                self.ending = Some((now + late, seconds));
+            }
+            Fed::Failed(error) => self.failed(&error)?,
+        }
+        if let Some((at, seconds)) = self.ending {
+            if now >= at {
+                self.stopped(seconds)?;
+            } else {
+                wait = wait.min(at - now);
+            }
+        }
+        wait = wait.min(self.look(now)?).min(self.rest(now));
+        if let Some(cue) = self.wishes.pop() {
+            // One at a time, so that nothing to be played waits for all of them.
+            self.sounded = now;
+            // A device that is open by then plays without delay; whether there is one is told when something is played.
+            let due = !self.absent && self.attempted.is_none_or(|at| now >= at + RETRY);
+            if !self.wake() && due && self.open().is_ok() {
+                self.found(Ok(()))?;
+            }
+            self.deck.prepare(&cue);
+            wait = Duration::ZERO;
+        }
+        Ok(wait)
+    }
+
+    /// Plays what is wanted, if there is an output.
+    fn play(&mut self) -> Result<(), Closed> {
+        self.sounded = Instant::now();
+        // The user has been told, and attempts are being made.
+        if !self.wake() && !self.absent {
+            let found = self.open();
+            self.found(found)?;
+        }
+        self.start()
+    }
+
+    fn start(&mut self) -> Result<(), Closed> {
+        if self.output.is_none() {
+            return Ok(());
+        }
+        let Some((Wanted { sample, cue, from, region }, _)) = self.wanted.take() else { return Ok(()) };
+        self.ending = None;
+        let asked = Instant::now();
+        let started = self.deck.play(cue.clone(), from, region);
+        debug!("queued in {:?}: {}", asked.elapsed(), cue.path.display());
+        self.shown = Some(Shown { sample, path: cue.path, course: None });
+        self.turned(started)
+    }
+
+    /// Tells on which course the sound now is.
+    fn turned(&mut self, turned: Result<(), DecodeError>) -> Result<(), Closed> {
+        if let Err(error) = turned {
+            return self.failed(&error);
+        }
+        if let (Some(shown), Some(course)) = (&mut self.shown, self.deck.course())
+            && !shown.course.as_ref().is_some_and(|known| Arc::ptr_eq(known, &course))
+        {
+            shown.course = Some(course.clone());
+            return self.outbox.send(Reply::Playing(shown.sample, course));
+        }
+        Ok(())
+    }
+
+    fn failed(&mut self, error: &DecodeError) -> Result<(), Closed> {
+        if let Some(shown) = &self.shown {
+            self.outbox.send(Reply::Notice(format!("{error}: {}", shown.path.display())))?;
+        }
+        self.stopped(0.0)
+    }
+
+    fn stopped(&mut self, seconds: f64) -> Result<(), Closed> {
+        (self.shown, self.ending) = (None, None);
+        self.outbox.send(Reply::Stopped(seconds))
+    }
+
+    fn open(&mut self) -> Result<(), OutputError> {
+        let started = Instant::now();
+        self.attempted = Some(started);
+        self.failures += 1;
+        // One report is acted on before the next can mean anything, and a late one of another output means nothing.
+        let (trouble, reports) = bounded(1);
+        let output = self.outputs.open(&mut self.deck, &self.monitor, trouble)?;
+        self.trouble = reports;
+        debug!("opened {} at {} Hz in {:?}", output.device.name, output.rate, started.elapsed());
+        self.output = Some(output);
+        (self.failures, self.resting, self.lost) = (0, false, false);
+        Ok(())
+    }
+
+    /// Tells what came of an attempt to open an output.
+    fn found(&mut self, found: Result<(), OutputError>) -> Result<(), Closed> {
+        match (found, &self.output) {
+            (Ok(()), Some(output)) => {
+                let (name, rate) = (output.device.name.clone(), output.rate);
+                if std::mem::take(&mut self.absent) {
+                    self.outbox.send(Reply::Notice(format!("sound output is back: {name}")))?;
+                }
+                self.outbox.send(Reply::Device(Some((name, rate))))
+            }
+            (Err(error), _) if !self.absent => {
+                self.absent = true;
+                self.outbox.send(Reply::Notice(error.to_string()))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Closes the output; what played waits for the next one.
+    fn close(&mut self) {
+        let stopped = self.deck.disconnect();
+        if let (Some((cue, from, region)), Some(shown)) = (stopped, self.shown.take()) {
+            let wanted = Wanted { sample: shown.sample, cue, from, region };
+            self.wanted = Some((wanted, Instant::now() + PATIENCE));
+        }
+        self.output = None;
+        self.trouble = never();
+        self.attempted = None;
+    }
+
+    /// Lets the output run; false if it has to be opened.
+    fn wake(&mut self) -> bool {
+        if let Some(output) = &self.output
+            && self.resting
+            && !output.stream.run(true)
+        {
+            self.close();
+        }
+        self.resting = false;
+        self.output.is_some()
+    }
+
+    /// Follows the default device while something plays.
+    fn look(&mut self, now: Instant) -> Result<Duration, Closed> {
+        if !self.deck.is_playing() {
+            return Ok(LONG);
+        }
+        if now >= self.looked + LOOK {
+            self.looked = now;
+            let default = self.outputs.default_device().and_then(|device| device.id);
+            if default.is_some() && self.output.as_ref().is_some_and(|output| output.device.id != default) {
+                self.close();
+                self.lost = true;
+                let found = self.open();
+                if let (Ok(()), Some(output)) = (&found, &self.output) {
+                    self.outbox.send(Reply::Notice(format!("sound now plays on {}", output.device.name)))?;
+                }
+                self.found(found)?;
+                self.start()?;
+            }
+        }
+        Ok(LOOK)
+    }
+
+    /// Lets the device rest after a while of silence.
+    fn rest(&mut self, now: Instant) -> Duration {
+        let Some(output) = &self.output else { return LONG };
+        if self.resting || self.deck.is_playing() {
+            return LONG;
+        }
+        if now < self.sounded + REST {
+            return self.sounded + REST - now;
+        }
+        self.resting = output.stream.run(false);
+        debug!("resting: {}", self.resting);
+        if !self.resting {
+            // A stream that cannot rest is opened anew, which takes about as long as a buffer.
+            self.close();
+        }
+        LONG
+    }
+}
+
+fn wish_for(wishes: &mut Vec<Cue>, cue: Cue) {
+    wishes.retain(|wish| *wish != cue);
+    wishes.push(cue);
+    let old = wishes.len().saturating_sub(WISHES);
+    wishes.drain(..old);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_mailbox_s_worth_of_wishes_leaves_only_the_newest() {
+        let wish = |n: usize| Cue { path: Path::new(&format!("{n}.wav")).into(), stamp: None, loudness_db: 0.0 };
+        let mut wishes = Vec::new();
+        for n in 0..20 {
+            wish_for(&mut wishes, wish(n % 10));
+        }
+        assert_eq!(wishes, (2..10).map(wish).collect::<Vec<_>>());
+    }
+}
