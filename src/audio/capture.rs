@@ -16,13 +16,13 @@ const MOST: usize = 1 << 24;
 
 /// What both ends of a ring know of each other.
 #[derive(Debug, Default)]
-pub(super) struct Feed {
+pub(super) struct CaptureStatus {
     overruns: AtomicU64,
     buffers: AtomicU64,
     end: OnceLock<InputError>,
 }
 
-impl Feed {
+impl CaptureStatus {
     /// Notes that frames have been lost.
     pub fn count_overruns(&self, frames: u64) {
         self.overruns.fetch_add(frames, Ordering::Relaxed);
@@ -45,19 +45,19 @@ impl Feed {
 }
 
 /// The device's end of a ring.
-pub(super) struct Tap {
+pub(super) struct CaptureCallback {
     channels: usize,
     ring: Producer<f32>,
-    feed: Arc<Feed>,
+    status: Arc<CaptureStatus>,
 }
 
-impl Tap {
+impl CaptureCallback {
     /// Copies a device's buffer of any sample format.
-    pub fn take<T: Sample>(&mut self, buffer: &[T])
+    pub fn capture<T: Sample>(&mut self, buffer: &[T])
     where
         f32: FromSample<T>,
     {
-        self.feed.buffers.fetch_add(1, Ordering::Relaxed);
+        self.status.buffers.fetch_add(1, Ordering::Relaxed);
         let frames = buffer.len() / self.channels;
         // Only whole frames, or channels would change places after an overrun.
         let taken = frames.min(self.ring.slots() / self.channels);
@@ -65,14 +65,14 @@ impl Tap {
             room.fill_from_iter(buffer.iter().map(|sample| f32::from_sample(*sample)));
         }
         if taken < frames {
-            self.feed.count_overruns((frames - taken) as u64);
+            self.status.count_overruns((frames - taken) as u64);
         }
     }
 }
 
 /// The reader's end of a ring: an open input. It ends when the device does or nobody listens any more.
 #[derive(Debug)]
-pub struct Line {
+pub struct InputStream {
     /// Name of the device.
     pub name: String,
     /// Its rate in Hz.
@@ -80,10 +80,10 @@ pub struct Line {
     /// Its channels.
     pub channels: usize,
     ring: Consumer<f32>,
-    pub(super) feed: Arc<Feed>,
+    pub(super) status: Arc<CaptureStatus>,
 }
 
-impl Line {
+impl InputStream {
     /// Appends the interleaved frames that have come since the last call.
     pub fn read(&mut self, interleaved: &mut Vec<f32>) {
         // A device thread that was interrupted within a frame has not committed it.
@@ -98,42 +98,46 @@ impl Line {
 
     /// Frames that were lost so far because nobody read them in time.
     pub fn overruns(&self) -> u64 {
-        self.feed.overruns.load(Ordering::Relaxed)
+        self.status.overruns.load(Ordering::Relaxed)
     }
 
     /// Tells whether nothing more will come.
     pub fn is_over(&self) -> bool {
-        self.ring.is_abandoned() || self.feed.is_over()
+        self.ring.is_abandoned() || self.status.is_over()
     }
 
     /// Takes the device for gone, since it has been mute for too long.
     pub fn give_up(&self) {
-        self.feed.end(InputError::Gone(self.name.clone()));
+        self.status.end(InputError::Gone(self.name.clone()));
     }
 
     /// Why it is over, unless nobody wanted more.
     pub fn reason(&self) -> Option<&InputError> {
-        self.feed.end.get()
+        self.status.end.get()
     }
 }
 
 #[cfg(test)]
-impl Line {
+impl InputStream {
     /// Makes an open input and what gives it frames, as a device would.
-    pub(crate) fn fed(rate: u32, channels: usize) -> (impl FnMut(&[f32]), Self) {
-        let (mut tap, line, _) = line("test".to_owned(), rate, channels);
-        (move |frames: &[f32]| tap.take(frames), line)
+    pub(crate) fn simulated(rate: u32, channels: usize) -> (impl FnMut(&[f32]), Self) {
+        let (mut callback, stream, _) = input_stream("test".to_owned(), rate, channels);
+        (move |frames: &[f32]| callback.capture(frames), stream)
     }
 }
 
 /// Makes the two ends of a ring for a device, and what both know.
-pub(super) fn line(name: String, rate: u32, channels: usize) -> (Tap, Line, Arc<Feed>) {
+pub(super) fn input_stream(
+    name: String,
+    rate: u32,
+    channels: usize,
+) -> (CaptureCallback, InputStream, Arc<CaptureStatus>) {
     let channels = channels.max(1);
     let frames = (RING * rate as usize).min(MOST / channels);
     let (producer, ring) = RingBuffer::new(frames * channels);
-    let feed = Arc::new(Feed::default());
-    let tap = Tap { channels, ring: producer, feed: feed.clone() };
-    (tap, Line { name, rate, channels, ring, feed: feed.clone() }, feed)
+    let status = Arc::new(CaptureStatus::default());
+    let callback = CaptureCallback { channels, ring: producer, status: status.clone() };
+    (callback, InputStream { name, rate, channels, ring, status: status.clone() }, status)
 }
 
 #[cfg(test)]
@@ -144,25 +148,25 @@ mod tests {
 
     #[test]
     fn the_callback_never_allocates_and_counts_what_it_has_no_room_for() {
-        let (mut tap, mut line, _) = line("test".to_owned(), 100, 2);
+        let (mut callback, mut stream, _) = input_stream("test".to_owned(), 100, 2);
         let (floats, integers) = ([0.25_f32; 64], [i16::MAX; 64]);
         let before = violation_count();
         assert_no_alloc(|| {
             for _ in 0..30 {
-                tap.take(&floats);
-                tap.take(&integers);
+                callback.capture(&floats);
+                callback.capture(&integers);
             }
         });
         assert_eq!(violation_count(), before, "the callback allocated or freed");
         let mut heard = Vec::new();
-        line.read(&mut heard);
-        assert_eq!((heard.len(), line.overruns()), (1600, 30 * 64 - 800));
+        stream.read(&mut heard);
+        assert_eq!((heard.len(), stream.overruns()), (1600, 30 * 64 - 800));
         assert!((heard[0] - 0.25).abs() < f32::EPSILON && heard[64] > 0.99);
-        tap.take(&floats);
-        line.read(&mut heard);
+        callback.capture(&floats);
+        stream.read(&mut heard);
         assert_eq!(heard.len(), 1664);
-        assert!(!line.is_over());
-        drop(tap);
-        assert!(line.is_over() && line.reason().is_none());
+        assert!(!stream.is_over());
+        drop(callback);
+        assert!(stream.is_over() && stream.reason().is_none());
     }
 }

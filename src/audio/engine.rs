@@ -1,5 +1,4 @@
-//! The `audio` actor: owns the devices and the deck, feeds what plays, and keeps looking for an output while there is
-//! none.
+//! The `audio` actor: owns the devices and the player, feeds what plays, and looks for an output while there is none.
 //!
 //! A device that is missing, refuses or goes away is told once, until that changes. What played goes on where it was
 //! if a device is found within a few seconds. While nothing plays the thread sleeps on its mailbox, and after a few
@@ -13,10 +12,10 @@ use bevy::prelude::Entity;
 use crossbeam_channel::{Receiver, bounded, never, select};
 use tracing::debug;
 
-use super::deck::{AuditionSettings, Course, Cue, Deck, Fed};
 use super::device::OutputError;
-use super::input::{Ear, Inputs, Wish};
-use super::output::{Output, Outputs, Trouble};
+use super::input::{InputDevice, InputRequest, Inputs};
+use super::output::{Output, Outputs, StreamEvent};
+use super::player::{AuditionSettings, Cue, Fed, PlaybackPosition, SamplePlayer};
 use super::render::Monitor;
 use crate::actor::{Closed, Outbox};
 use crate::decode::DecodeError;
@@ -33,8 +32,8 @@ const LOOK: Duration = Duration::from_secs(2);
 const REST: Duration = Duration::from_secs(5);
 /// Nothing is due.
 const LONG: Duration = Duration::from_hours(1);
-/// Files that may wait to be made ready; older wishes are forgotten.
-const WISHES: usize = 8;
+/// Files that may wait to be made ready; beyond it the oldest are forgotten.
+const MOST_TO_PREPARE: usize = 8;
 
 /// What the plugin asks for.
 #[derive(Debug)]
@@ -50,7 +49,7 @@ pub(super) enum Job {
     /// Play like this from now on.
     Settings(AuditionSettings),
     /// Listen to an input, or to none.
-    Listen(Option<Wish>),
+    OpenInput(Option<InputRequest>),
 }
 
 /// A sound that is to be played.
@@ -71,8 +70,8 @@ pub(super) struct Wanted {
 pub(super) enum Reply {
     /// The device in use.
     Device(Option<(String, u32)>),
-    /// A sample plays on this course, or goes on on a new one.
-    Playing(Entity, Arc<Course>),
+    /// A sample plays, and its playhead is there; sent again when the playhead has jumped.
+    Playing(Entity, Arc<PlaybackPosition>),
     /// Nothing plays any more; where it ended, in seconds.
     Stopped(f64),
     /// Something for the user.
@@ -87,13 +86,13 @@ pub(super) fn serve(
     outputs: impl Outputs,
     inputs: Box<dyn Inputs>,
 ) {
-    let mut player = Player {
-        deck: Deck::new(monitor.clone()),
-        ear: Ear::new(inputs),
+    let mut engine = Engine {
+        player: SamplePlayer::new(monitor.clone()),
+        input: InputDevice::new(inputs),
         monitor,
         outputs,
         outbox,
-        trouble: never(),
+        events: never(),
         output: None,
         resting: false,
         absent: false,
@@ -105,28 +104,28 @@ pub(super) fn serve(
         wanted: None,
         shown: None,
         ending: None,
-        wishes: Vec::new(),
+        to_prepare: Vec::new(),
     };
     let mut wait = LONG;
     loop {
         let served = select! {
             recv(inbox) -> job => match job {
-                Ok(first) => player.take(std::iter::once(first).chain(inbox.try_iter()).collect()),
+                Ok(first) => engine.take(std::iter::once(first).chain(inbox.try_iter()).collect()),
                 Err(_) => return,
             },
-            recv(player.trouble) -> what => if let Ok(what) = what {
-                player.suffer(&what)
+            recv(engine.events) -> event => if let Ok(event) = event {
+                engine.on_stream_event(&event)
             } else {
-                player.trouble = never();
+                engine.events = never();
                 Ok(())
             },
-            recv(player.ear.lost) -> _ => {
-                player.ear.close();
+            recv(engine.input.lost) -> _ => {
+                engine.input.close();
                 Ok(())
             },
             default(wait) => Ok(()),
         };
-        match served.and_then(|()| player.tick()) {
+        match served.and_then(|()| engine.tick()) {
             Ok(next) => wait = next,
             Err(Closed) => return,
         }
@@ -137,18 +136,18 @@ pub(super) fn serve(
 struct Shown {
     sample: Entity,
     path: Arc<Path>,
-    course: Option<Arc<Course>>,
+    position: Option<Arc<PlaybackPosition>>,
 }
 
 /// The actor's state.
-struct Player<O> {
-    deck: Deck,
-    ear: Ear,
+struct Engine<O> {
+    player: SamplePlayer,
+    input: InputDevice,
     monitor: Arc<Monitor>,
     outputs: O,
     outbox: Outbox<Reply>,
     /// What the open output reports.
-    trouble: Receiver<Trouble>,
+    events: Receiver<StreamEvent>,
     output: Option<Output>,
     resting: bool,
     /// The user has been told that there is no output.
@@ -168,17 +167,17 @@ struct Player<O> {
     /// The renderer is done; when the last of it has been heard, and the position then.
     ending: Option<(Instant, f64)>,
     /// Files to make ready; the last is the newest.
-    wishes: Vec<Cue>,
+    to_prepare: Vec<Cue>,
 }
 
-impl<O: Outputs> Player<O> {
+impl<O: Outputs> Engine<O> {
     /// Acts on jobs; of several of one kind only the last counts.
     fn take(&mut self, jobs: Vec<Job>) -> Result<(), Closed> {
         let kinds: Vec<_> = jobs.iter().map(std::mem::discriminant).collect();
         for (i, job) in jobs.into_iter().enumerate() {
             let last = !kinds[i + 1..].contains(&kinds[i]);
             match job {
-                Job::Prepare(cue) => wish_for(&mut self.wishes, cue),
+                Job::Prepare(cue) => put_last(&mut self.to_prepare, cue),
                 _ if !last => {}
                 Job::Play(wanted) => {
                     self.wanted = Some((wanted, Instant::now() + PATIENCE));
@@ -188,20 +187,20 @@ impl<O: Outputs> Player<O> {
                     if let Some((wanted, _)) = &mut self.wanted {
                         wanted.region = region;
                     }
-                    let turned = self.deck.set_region(region);
-                    self.turned(turned)?;
+                    let moved = self.player.set_region(region);
+                    self.show_position(moved)?;
                 }
                 Job::Stop => {
                     let waited = self.wanted.take().map(|(wanted, _)| wanted.from);
                     let ended = self.ending.map(|(_, seconds)| seconds);
-                    if let Some(seconds) = self.deck.stop().or(ended).or(waited) {
+                    if let Some(seconds) = self.player.stop().or(ended).or(waited) {
                         self.stopped(seconds)?;
                     }
                 }
-                Job::Listen(wish) => self.ear.listen(wish),
+                Job::OpenInput(request) => self.input.open(request),
                 Job::Settings(settings) => {
-                    let turned = self.deck.set(settings);
-                    self.turned(turned)?;
+                    let moved = self.player.set(settings);
+                    self.show_position(moved)?;
                 }
             }
         }
@@ -209,10 +208,10 @@ impl<O: Outputs> Player<O> {
     }
 
     /// Acts on what the device reports.
-    fn suffer(&mut self, trouble: &Trouble) -> Result<(), Closed> {
+    fn on_stream_event(&mut self, event: &StreamEvent) -> Result<(), Closed> {
         let Some(output) = &mut self.output else { return Ok(()) };
-        match trouble {
-            Trouble::Lost(error) => {
+        match event {
+            StreamEvent::Lost(error) => {
                 debug!("lost {}: {:?}, {error}", output.device.name, error.kind());
                 let text = format!(
                     "sound output has gone; connect it or another, and playing goes on: {}",
@@ -231,10 +230,10 @@ impl<O: Outputs> Player<O> {
                     self.outbox.send(Reply::Notice(text))?;
                     self.outbox.send(Reply::Device(None))?;
                 }
-                self.found(found)?;
+                self.show_output(found)?;
                 self.start()
             }
-            Trouble::Moved => {
+            StreamEvent::Moved => {
                 if let Some(device) = self.outputs.default_device() {
                     output.device = device;
                 }
@@ -254,7 +253,7 @@ impl<O: Outputs> Player<O> {
             let pause = if self.failures < SOON { RETRY } else { RETRY_LATER };
             if self.attempted.is_none_or(|at| now >= at + pause) {
                 let found = self.open();
-                self.found(found)?;
+                self.show_output(found)?;
                 self.start()?;
             }
             if self.output.is_none() {
@@ -265,7 +264,7 @@ impl<O: Outputs> Player<O> {
             let seconds = self.wanted.take().map_or(0.0, |(wanted, _)| wanted.from);
             self.stopped(seconds)?;
         }
-        match self.deck.feed() {
+        match self.player.feed() {
             Fed::Idle => {}
             Fed::Playing(next) => {
                 self.sounded = now;
@@ -286,16 +285,16 @@ impl<O: Outputs> Player<O> {
                 wait = wait.min(at - now);
             }
         }
-        wait = wait.min(self.look(now)?).min(self.rest(now));
-        if let Some(cue) = self.wishes.pop() {
+        wait = wait.min(self.follow_default(now)?).min(self.rest(now));
+        if let Some(cue) = self.to_prepare.pop() {
             // One at a time, so that nothing to be played waits for all of them.
             self.sounded = now;
             // A device that is open by then plays without delay; whether there is one is told when something is played.
             let due = !self.absent && self.attempted.is_none_or(|at| now >= at + RETRY);
             if !self.wake() && due && self.open().is_ok() {
-                self.found(Ok(()))?;
+                self.show_output(Ok(()))?;
             }
-            self.deck.prepare(&cue);
+            self.player.prepare(&cue);
             wait = Duration::ZERO;
         }
         Ok(wait)
@@ -307,7 +306,7 @@ impl<O: Outputs> Player<O> {
         // The user has been told, and attempts are being made.
         if !self.wake() && !self.absent {
             let found = self.open();
-            self.found(found)?;
+            self.show_output(found)?;
         }
         self.start()
     }
@@ -319,22 +318,22 @@ impl<O: Outputs> Player<O> {
         let Some((Wanted { sample, cue, from, region }, _)) = self.wanted.take() else { return Ok(()) };
         self.ending = None;
         let asked = Instant::now();
-        let started = self.deck.play(cue.clone(), from, region);
+        let started = self.player.play(cue.clone(), from, region);
         debug!("queued in {:?}: {}", asked.elapsed(), cue.path.display());
-        self.shown = Some(Shown { sample, path: cue.path, course: None });
-        self.turned(started)
+        self.shown = Some(Shown { sample, path: cue.path, position: None });
+        self.show_position(started)
     }
 
-    /// Tells on which course the sound now is.
-    fn turned(&mut self, turned: Result<(), DecodeError>) -> Result<(), Closed> {
-        if let Err(error) = turned {
+    /// Shows where the playhead now is, if a voice has started, or why none could.
+    fn show_position(&mut self, moved: Result<(), DecodeError>) -> Result<(), Closed> {
+        if let Err(error) = moved {
             return self.failed(&error);
         }
-        if let (Some(shown), Some(course)) = (&mut self.shown, self.deck.course())
-            && !shown.course.as_ref().is_some_and(|known| Arc::ptr_eq(known, &course))
+        if let (Some(shown), Some(position)) = (&mut self.shown, self.player.position())
+            && !shown.position.as_ref().is_some_and(|known| Arc::ptr_eq(known, &position))
         {
-            shown.course = Some(course.clone());
-            return self.outbox.send(Reply::Playing(shown.sample, course));
+            shown.position = Some(position.clone());
+            return self.outbox.send(Reply::Playing(shown.sample, position));
         }
         Ok(())
     }
@@ -356,9 +355,9 @@ impl<O: Outputs> Player<O> {
         self.attempted = Some(started);
         self.failures += 1;
         // One report is acted on before the next can mean anything, and a late one of another output means nothing.
-        let (trouble, reports) = bounded(1);
-        let output = self.outputs.open(&mut self.deck, &self.monitor, trouble)?;
-        self.trouble = reports;
+        let (events, heard) = bounded(1);
+        let output = self.outputs.open(&mut self.player, &self.monitor, events)?;
+        self.events = heard;
         debug!("opened {} at {} Hz in {:?}", output.device.name, output.rate, started.elapsed());
         self.output = Some(output);
         (self.failures, self.resting, self.lost) = (0, false, false);
@@ -366,7 +365,7 @@ impl<O: Outputs> Player<O> {
     }
 
     /// Tells what came of an attempt to open an output.
-    fn found(&mut self, found: Result<(), OutputError>) -> Result<(), Closed> {
+    fn show_output(&mut self, found: Result<(), OutputError>) -> Result<(), Closed> {
         match (found, &self.output) {
             (Ok(()), Some(output)) => {
                 let (name, rate) = (output.device.name.clone(), output.rate);
@@ -385,13 +384,13 @@ impl<O: Outputs> Player<O> {
 
     /// Closes the output; what played waits for the next one.
     fn close(&mut self) {
-        let stopped = self.deck.disconnect();
+        let stopped = self.player.disconnect();
         if let (Some((cue, from, region)), Some(shown)) = (stopped, self.shown.take()) {
             let wanted = Wanted { sample: shown.sample, cue, from, region };
             self.wanted = Some((wanted, Instant::now() + PATIENCE));
         }
         self.output = None;
-        self.trouble = never();
+        self.events = never();
         self.attempted = None;
     }
 
@@ -408,8 +407,8 @@ impl<O: Outputs> Player<O> {
     }
 
     /// Follows the default device while something plays.
-    fn look(&mut self, now: Instant) -> Result<Duration, Closed> {
-        if !self.deck.is_playing() {
+    fn follow_default(&mut self, now: Instant) -> Result<Duration, Closed> {
+        if !self.player.is_playing() {
             return Ok(LONG);
         }
         if now >= self.looked + LOOK {
@@ -422,7 +421,7 @@ impl<O: Outputs> Player<O> {
                 if let (Ok(()), Some(output)) = (&found, &self.output) {
                     self.outbox.send(Reply::Notice(format!("sound now plays on {}", output.device.name)))?;
                 }
-                self.found(found)?;
+                self.show_output(found)?;
                 self.start()?;
             }
         }
@@ -432,7 +431,7 @@ impl<O: Outputs> Player<O> {
     /// Lets the device rest after a while of silence.
     fn rest(&mut self, now: Instant) -> Duration {
         let Some(output) = &self.output else { return LONG };
-        if self.resting || self.deck.is_playing() {
+        if self.resting || self.player.is_playing() {
             return LONG;
         }
         if now < self.sounded + REST {
@@ -448,11 +447,11 @@ impl<O: Outputs> Player<O> {
     }
 }
 
-fn wish_for(wishes: &mut Vec<Cue>, cue: Cue) {
-    wishes.retain(|wish| *wish != cue);
-    wishes.push(cue);
-    let old = wishes.len().saturating_sub(WISHES);
-    wishes.drain(..old);
+fn put_last(to_prepare: &mut Vec<Cue>, cue: Cue) {
+    to_prepare.retain(|other| *other != cue);
+    to_prepare.push(cue);
+    let old = to_prepare.len().saturating_sub(MOST_TO_PREPARE);
+    to_prepare.drain(..old);
 }
 
 #[cfg(test)]
@@ -460,12 +459,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_full_mailbox_s_worth_of_wishes_leaves_only_the_newest() {
-        let wish = |n: usize| Cue { path: Path::new(&format!("{n}.wav")).into(), stamp: None, loudness_db: 0.0 };
-        let mut wishes = Vec::new();
+    fn of_many_files_to_make_ready_only_the_newest_are_kept() {
+        let cue = |n: usize| Cue { path: Path::new(&format!("{n}.wav")).into(), stamp: None, loudness_db: 0.0 };
+        let mut to_prepare = Vec::new();
         for n in 0..20 {
-            wish_for(&mut wishes, wish(n % 10));
+            put_last(&mut to_prepare, cue(n % 10));
         }
-        assert_eq!(wishes, (2..10).map(wish).collect::<Vec<_>>());
+        assert_eq!(to_prepare, (2..10).map(cue).collect::<Vec<_>>());
     }
 }

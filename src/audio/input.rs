@@ -1,4 +1,4 @@
-//! Sound inputs: found and opened on the `audio` actor, each one a [`Line`] to whoever asked for it.
+//! Sound inputs: found and opened on the `audio` actor, each one an [`InputStream`] to whoever asked for it.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use cpal::{BufferSize, ErrorKind, SampleFormat, StreamConfig, SupportedStreamCon
 use crossbeam_channel::{Receiver, Sender, bounded, never};
 use tracing::debug;
 
-use super::capture::{Feed, Line, Tap, line};
+use super::capture::{CaptureCallback, CaptureStatus, InputStream, input_stream};
 use super::device::{Decision, DeviceName, ErrorStreak, InputError, Stage, StreamHandle, buffer_size, decide};
 
 /// Frames that the device gives at a time, if it can: nothing waits for them, so there may be more than for playing.
@@ -16,17 +16,17 @@ const BUFFER: u32 = 1024;
 
 /// Asks for an input, or that none is listened to any more.
 #[derive(Message, Clone, Debug)]
-pub struct Listen(pub Option<Wish>);
+pub struct OpenInput(pub Option<InputRequest>);
 
 /// Which input, and where it should lead.
 #[derive(Clone, Debug)]
-pub struct Wish {
+pub struct InputRequest {
     /// Name of the device; empty for the system's default.
     pub device: String,
     /// Channels that it should have at least, if it can.
     pub channels: usize,
     /// Gets the open input, or why there is none.
-    pub to: Sender<Result<Line, InputError>>,
+    pub to: Sender<Result<InputStream, InputError>>,
 }
 
 /// Where inputs come from: the system, or a test.
@@ -35,29 +35,38 @@ pub(super) trait Inputs: Send + 'static {
     ///
     /// # Errors
     /// There is none, or it refuses.
-    fn open(&mut self, wish: &Wish, lost: Sender<InputError>) -> Result<(StreamHandle, Line), InputError>;
+    fn open(
+        &mut self,
+        request: &InputRequest,
+        lost: Sender<InputError>,
+    ) -> Result<(StreamHandle, InputStream), InputError>;
 }
 
 /// The inputs of this machine.
 pub(super) struct SystemInputs;
 
 impl Inputs for SystemInputs {
-    fn open(&mut self, wish: &Wish, lost: Sender<InputError>) -> Result<(StreamHandle, Line), InputError> {
-        let device = find(&wish.device)?;
+    fn open(
+        &mut self,
+        request: &InputRequest,
+        lost: Sender<InputError>,
+    ) -> Result<(StreamHandle, InputStream), InputError> {
+        let device = find(&request.device)?;
         let name = DeviceName::of(&device).name;
         let refused = |error: cpal::Error| InputError::at_opening(&error, &name);
-        let supported = config(&device, wish.channels).map_err(refused)?;
+        let supported = config(&device, request.channels).map_err(refused)?;
         let large = buffer_size(*supported.buffer_size(), BUFFER);
         let build = |buffer_size| {
             let config = StreamConfig { buffer_size, ..supported.config() };
-            let (tap, line, feed) = line(name.clone(), config.sample_rate, usize::from(config.channels));
-            let told = told(name.clone(), feed, lost.clone());
-            build(&device, config, supported.sample_format(), tap, told).map(|stream| (stream, line))
+            let (callback, input, status) =
+                input_stream(name.clone(), config.sample_rate, usize::from(config.channels));
+            let on_stream_error = on_stream_error(name.clone(), status, lost.clone());
+            build(&device, config, supported.sample_format(), callback, on_stream_error).map(|stream| (stream, input))
         };
-        let (stream, line) = build(large).or_else(|_| build(BufferSize::Default)).map_err(refused)?;
+        let (stream, input) = build(large).or_else(|_| build(BufferSize::Default)).map_err(refused)?;
         stream.play().map_err(refused)?;
-        debug!("listening to {name}: {} Hz, {} channels", line.rate, line.channels);
-        Ok((StreamHandle::new(stream), line))
+        debug!("listening to {name}: {} Hz, {} channels", input.rate, input.channels);
+        Ok((StreamHandle::new(stream), input))
     }
 }
 
@@ -87,22 +96,26 @@ fn config(device: &cpal::Device, channels: usize) -> Result<SupportedStreamConfi
 }
 
 /// Acts on what the system reports while the device runs.
-fn told(name: String, feed: Arc<Feed>, lost: Sender<InputError>) -> impl FnMut(cpal::Error) + Send + 'static {
+fn on_stream_error(
+    name: String,
+    status: Arc<CaptureStatus>,
+    lost: Sender<InputError>,
+) -> impl FnMut(cpal::Error) + Send + 'static {
     let mut streak = ErrorStreak::default();
     move |error| {
         let end = match decide(Stage::Running, error.kind()) {
             Decision::CountXrun => {
-                feed.count_overruns(1);
+                status.count_overruns(1);
                 None
             }
             // Wherever the system has moved the stream to, what it gives belongs to the take.
             Decision::Ignore | Decision::Follow => None,
-            Decision::Tolerate => streak.is_too_long_after(feed.buffers()).then(|| InputError::Gone(name.clone())),
+            Decision::Tolerate => streak.is_too_long_after(status.buffers()).then(|| InputError::Gone(name.clone())),
             Decision::Reopen => Some(InputError::Changed(name.clone())),
             Decision::GiveUp | Decision::Refuse => Some(InputError::Gone(name.clone())),
         };
         if let Some(end) = end {
-            feed.end(end.clone());
+            status.end(end.clone());
             let _ = lost.try_send(end);
         }
     }
@@ -112,20 +125,20 @@ fn build(
     device: &cpal::Device,
     config: StreamConfig,
     format: SampleFormat,
-    tap: Tap,
-    told: impl FnMut(cpal::Error) + Send + 'static,
+    callback: CaptureCallback,
+    on_stream_error: impl FnMut(cpal::Error) + Send + 'static,
 ) -> Result<cpal::Stream, cpal::Error> {
     match format {
-        SampleFormat::F32 => build_as::<f32>(device, config, tap, told),
-        SampleFormat::F64 => build_as::<f64>(device, config, tap, told),
-        SampleFormat::I8 => build_as::<i8>(device, config, tap, told),
-        SampleFormat::I16 => build_as::<i16>(device, config, tap, told),
-        SampleFormat::I24 => build_as::<cpal::I24>(device, config, tap, told),
-        SampleFormat::I32 => build_as::<i32>(device, config, tap, told),
-        SampleFormat::I64 => build_as::<i64>(device, config, tap, told),
-        SampleFormat::U8 => build_as::<u8>(device, config, tap, told),
-        SampleFormat::U16 => build_as::<u16>(device, config, tap, told),
-        SampleFormat::U32 => build_as::<u32>(device, config, tap, told),
+        SampleFormat::F32 => build_as::<f32>(device, config, callback, on_stream_error),
+        SampleFormat::F64 => build_as::<f64>(device, config, callback, on_stream_error),
+        SampleFormat::I8 => build_as::<i8>(device, config, callback, on_stream_error),
+        SampleFormat::I16 => build_as::<i16>(device, config, callback, on_stream_error),
+        SampleFormat::I24 => build_as::<cpal::I24>(device, config, callback, on_stream_error),
+        SampleFormat::I32 => build_as::<i32>(device, config, callback, on_stream_error),
+        SampleFormat::I64 => build_as::<i64>(device, config, callback, on_stream_error),
+        SampleFormat::U8 => build_as::<u8>(device, config, callback, on_stream_error),
+        SampleFormat::U16 => build_as::<u16>(device, config, callback, on_stream_error),
+        SampleFormat::U32 => build_as::<u32>(device, config, callback, on_stream_error),
         other => Err(cpal::Error::with_message(ErrorKind::UnsupportedConfig, format!("gives only {other} samples"))),
     }
 }
@@ -133,46 +146,51 @@ fn build(
 fn build_as<T: cpal::SizedSample>(
     device: &cpal::Device,
     config: StreamConfig,
-    mut tap: Tap,
-    told: impl FnMut(cpal::Error) + Send + 'static,
+    mut callback: CaptureCallback,
+    on_stream_error: impl FnMut(cpal::Error) + Send + 'static,
 ) -> Result<cpal::Stream, cpal::Error>
 where
     f32: cpal::FromSample<T>,
 {
-    device.build_input_stream(config, move |buffer: &[T], _: &cpal::InputCallbackInfo| tap.take(buffer), told, None)
+    device.build_input_stream(
+        config,
+        move |buffer: &[T], _: &cpal::InputCallbackInfo| callback.capture(buffer),
+        on_stream_error,
+        None,
+    )
 }
 
 /// The input that is open, within the `audio` actor.
-pub(super) struct Ear {
+pub(super) struct InputDevice {
     inputs: Box<dyn Inputs>,
-    open: Option<StreamHandle>,
+    stream: Option<StreamHandle>,
     /// Tells when the device that is open has gone.
     pub lost: Receiver<InputError>,
 }
 
-impl Ear {
-    /// Makes an ear that listens to nothing.
+impl InputDevice {
+    /// Makes one that listens to nothing.
     pub fn new(inputs: Box<dyn Inputs>) -> Self {
-        Self { inputs, open: None, lost: never() }
+        Self { inputs, stream: None, lost: never() }
     }
 
     /// Opens another input, or none.
-    pub fn listen(&mut self, wish: Option<Wish>) {
+    pub fn open(&mut self, request: Option<InputRequest>) {
         self.close();
-        let Some(wish) = wish else { return };
+        let Some(request) = request else { return };
         // Each device reports on a channel of its own, so that the last word of one does not end the next.
         let (lost, heard) = bounded(1);
-        let opened = self.inputs.open(&wish, lost).map(|(stream, line)| {
-            (self.open, self.lost) = (Some(stream), heard);
-            line
+        let opened = self.inputs.open(&request, lost).map(|(stream, input)| {
+            (self.stream, self.lost) = (Some(stream), heard);
+            input
         });
         // Whoever asked may be gone by now.
-        let _ = wish.to.try_send(opened);
+        let _ = request.to.try_send(opened);
     }
 
-    /// Lets go of the device, so that its line ends.
+    /// Lets go of the device, so that its stream ends.
     pub fn close(&mut self) {
         self.lost = never();
-        self.open = None;
+        self.stream = None;
     }
 }

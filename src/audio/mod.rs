@@ -2,25 +2,23 @@
 //! who record. And the list of sound devices.
 //!
 //! The plugin turns messages into jobs of the `audio` actor (`engine`), and what the actor replies into [`Playback`].
-//! Each file uses only those to its left:
+//! A file uses only files further left:
 //!
 //! ```text
-//!           ┌─ capture ◄──── input ─────────┐
-//!  device ◄─┤                               ├◄─ engine ◄─ mod
-//!           └─ render ◄─ deck ◄─ output ────┘
-//!              reader ◄──┘          └◄─ simulated
+//!  device          ◄─ capture ◄─ input  ◄─┬─ engine    ◄─┬─ mod
+//!  reader, render  ◄─ player  ◄─ output ◄─┴─ simulated ◄─┘
 //! ```
 //!
-//! To play, the engine reads a file (`reader`) and queues it (`deck`); the device's own thread (`output`) mixes what is
-//! queued (`render`). To record, the device's own thread (`input`) copies what it hears into a ring (`capture`), which
-//! leads to whoever sent [`Listen`]. Without a device, a simulated one can take its place (`simulated`).
+//! To play, the engine reads a file (`reader`) and queues it (`player`); the thread of the device (`output`) mixes what is
+//! queued (`render`). To record, the thread of the device (`input`) copies what it is given into a ring (`capture`), which
+//! leads to whoever sent [`OpenInput`]. Without a device, a simulated one can take its place (`simulated`).
 
 mod capture;
-mod deck;
 mod device;
 mod engine;
 mod input;
 mod output;
+mod player;
 mod reader;
 mod render;
 mod simulated;
@@ -29,14 +27,14 @@ use std::sync::Arc;
 
 use bevy::prelude::*;
 
-pub use self::capture::Line;
-pub use self::deck::AuditionSettings;
-use self::deck::{Course, Cue};
+pub use self::capture::InputStream;
 pub use self::device::{Devices, InputError, devices};
 use self::engine::{Job, Reply, Wanted};
+pub use self::input::{InputRequest, OpenInput};
 use self::input::{Inputs, SystemInputs};
-pub use self::input::{Listen, Wish};
 use self::output::{Outputs, SystemOutputs};
+pub use self::player::AuditionSettings;
+use self::player::{Cue, PlaybackPosition};
 use self::render::Monitor;
 use self::simulated::Simulated;
 use crate::SoundkinSystems;
@@ -98,8 +96,8 @@ pub fn equal_loudness_db(features: Option<&Features>) -> f32 {
 struct Auditioner {
     actor: Actor<Job, Reply>,
     monitor: Arc<Monitor>,
-    /// The course of what plays.
-    course: Option<Arc<Course>>,
+    /// The playhead of what plays.
+    position: Option<Arc<PlaybackPosition>>,
     /// What the full mailbox did not take.
     unsent: Vec<Job>,
 }
@@ -139,14 +137,14 @@ impl<F: Fn(&[f32]) + Clone + Send + Sync + 'static> Plugin for SimulatedAudioPlu
 fn build(app: &mut App, outputs: impl Outputs, inputs: Box<dyn Inputs>) {
     let wake = app.world().resource::<Wake>().clone();
     app.add_message::<Audition>()
-        .add_message::<Listen>()
+        .add_message::<OpenInput>()
         .init_resource::<AuditionSettings>()
         .init_resource::<Playback>();
     let monitor = Arc::new(Monitor::default());
     let shared = monitor.clone();
     let body = move |inbox, outbox| engine::serve(&inbox, outbox, shared, outputs, inputs);
     match Actor::spawn("audio", MAILBOX, &wake, body) {
-        Ok(actor) => app.insert_resource(Auditioner { actor, monitor, course: None, unsent: Vec::new() }),
+        Ok(actor) => app.insert_resource(Auditioner { actor, monitor, position: None, unsent: Vec::new() }),
         Err(error) => {
             app.world_mut().write_message(Notice::new(format!("sounds cannot be played: no thread ({error})")));
             return;
@@ -168,21 +166,21 @@ fn collect_playback(
             Reply::Device(device) => {
                 (now.device, now.rate) = device.map_or((None, 0), |(name, rate)| (Some(name), rate));
             }
-            Reply::Playing(sample, course) => {
+            Reply::Playing(sample, position) => {
                 // Until it is heard, what was heard last says nothing about it.
-                (now.sample, now.seconds) = (Some(sample), course.begins());
-                auditioner.course = Some(course);
+                (now.sample, now.seconds) = (Some(sample), position.start_seconds());
+                auditioner.position = Some(position);
             }
             Reply::Stopped(seconds) => {
                 (now.sample, now.seconds) = (None, seconds);
-                auditioner.course = None;
+                auditioner.position = None;
             }
             Reply::Notice(text) => {
                 notices.write(Notice::new(text));
             }
         }
     }
-    if let Some(seconds) = auditioner.course.as_ref().and_then(|course| course.seconds(&auditioner.monitor)) {
+    if let Some(seconds) = auditioner.position.as_ref().and_then(|position| position.seconds(&auditioner.monitor)) {
         now.seconds = seconds;
     }
     now.underruns = auditioner.monitor.underruns();
@@ -191,7 +189,7 @@ fn collect_playback(
 
 fn send_auditions(
     mut auditions: MessageReader<Audition>,
-    mut listens: MessageReader<Listen>,
+    mut inputs: MessageReader<OpenInput>,
     mut auditioner: ResMut<Auditioner>,
     settings: Res<AuditionSettings>,
     playback: Res<Playback>,
@@ -200,8 +198,8 @@ fn send_auditions(
     for job in std::mem::take(&mut auditioner.unsent) {
         auditioner.send(job);
     }
-    if let Some(Listen(wish)) = listens.read().last() {
-        auditioner.send(Job::Listen(wish.clone()));
+    if let Some(OpenInput(request)) = inputs.read().last() {
+        auditioner.send(Job::OpenInput(request.clone()));
     }
     if settings.is_changed() {
         auditioner.send(Job::Settings(*settings));
@@ -238,9 +236,9 @@ mod tests {
     use bevy::ecs::schedule::{LogLevel, ScheduleBuildSettings};
     use crossbeam_channel::Sender;
 
-    use super::deck::Deck;
     use super::device::{DeviceName, OutputError};
-    use super::output::{Output, Trouble};
+    use super::output::{Output, StreamEvent};
+    use super::player::SamplePlayer;
     use super::*;
     use crate::sample::SamplePlugin;
     use crate::{configure_sets, run_until};
@@ -248,7 +246,12 @@ mod tests {
     struct NoDevice;
 
     impl Outputs for NoDevice {
-        fn open(&mut self, _: &mut Deck, _: &Arc<Monitor>, _: Sender<Trouble>) -> Result<Output, OutputError> {
+        fn open(
+            &mut self,
+            _: &mut SamplePlayer,
+            _: &Arc<Monitor>,
+            _: Sender<StreamEvent>,
+        ) -> Result<Output, OutputError> {
             Err(OutputError::Absent)
         }
 
@@ -262,21 +265,21 @@ mod tests {
     struct Loose {
         gone: Arc<AtomicBool>,
         /// What each attempt to open it would report to.
-        reports: Arc<Mutex<Vec<Sender<Trouble>>>>,
+        reports: Arc<Mutex<Vec<Sender<StreamEvent>>>>,
     }
 
     impl Outputs for Loose {
         fn open(
             &mut self,
-            deck: &mut Deck,
+            player: &mut SamplePlayer,
             monitor: &Arc<Monitor>,
-            trouble: Sender<Trouble>,
+            events: Sender<StreamEvent>,
         ) -> Result<Output, OutputError> {
-            self.reports.lock().unwrap().push(trouble.clone());
+            self.reports.lock().unwrap().push(events.clone());
             if self.gone.load(Ordering::Relaxed) {
                 return Err(OutputError::Absent);
             }
-            Simulated(|_: &[f32]| {}).open(deck, monitor, trouble)
+            Simulated(|_: &[f32]| {}).open(player, monitor, events)
         }
 
         fn default_device(&mut self) -> Option<DeviceName> {
@@ -291,8 +294,8 @@ mod tests {
         }
 
         /// Reports the loss of an output; false if nobody listens to it any more.
-        fn lose(report: &Sender<Trouble>) -> bool {
-            report.send(Trouble::Lost(cpal::ErrorKind::DeviceNotAvailable.into())).is_ok()
+        fn lose(report: &Sender<StreamEvent>) -> bool {
+            report.send(StreamEvent::Lost(cpal::ErrorKind::DeviceNotAvailable.into())).is_ok()
         }
     }
 

@@ -6,15 +6,16 @@ use cpal::traits::{DeviceTrait, HostTrait, StreamTrait};
 use cpal::{BufferSize, ErrorKind, SampleFormat, StreamConfig};
 use crossbeam_channel::Sender;
 
-use super::deck::Deck;
 use super::device::{Decision, DeviceName, ErrorStreak, OutputError, Stage, StreamHandle, buffer_size, decide};
+use super::player::SamplePlayer;
 use super::render::{Monitor, Renderer};
 
 /// Frames that the device asks for at a time, if it can: 11 ms at 48 kHz.
 const BUFFER: u32 = 512;
+
 /// What a device reports from its own thread.
 #[derive(Debug)]
-pub(super) enum Trouble {
+pub(super) enum StreamEvent {
     /// It gives no sound any more.
     Lost(cpal::Error),
     /// The system has moved the sound to another device.
@@ -29,9 +30,9 @@ pub(super) trait Outputs: Send + 'static {
     /// There is none, or it refuses.
     fn open(
         &mut self,
-        deck: &mut Deck,
+        player: &mut SamplePlayer,
         monitor: &Arc<Monitor>,
-        trouble: Sender<Trouble>,
+        events: Sender<StreamEvent>,
     ) -> Result<Output, OutputError>;
 
     /// Tells which output is the default.
@@ -54,9 +55,9 @@ pub(super) struct SystemOutputs;
 impl Outputs for SystemOutputs {
     fn open(
         &mut self,
-        deck: &mut Deck,
+        player: &mut SamplePlayer,
         monitor: &Arc<Monitor>,
-        trouble: Sender<Trouble>,
+        events: Sender<StreamEvent>,
     ) -> Result<Output, OutputError> {
         let device = cpal::default_host().default_output_device().ok_or(OutputError::Absent)?;
         let name = DeviceName::of(&device);
@@ -65,8 +66,8 @@ impl Outputs for SystemOutputs {
         let small = buffer_size(*supported.buffer_size(), BUFFER);
         let mut build = |buffer_size| {
             let config = StreamConfig { buffer_size, ..supported.config() };
-            let renderer = deck.connect(config.sample_rate, usize::from(config.channels));
-            build(&device, config, supported.sample_format(), renderer, monitor.clone(), trouble.clone())
+            let renderer = player.connect(config.sample_rate, usize::from(config.channels));
+            build(&device, config, supported.sample_format(), renderer, monitor.clone(), events.clone())
         };
         let stream = build(small).or_else(|_| build(BufferSize::Default)).map_err(refused)?;
         stream.play().map_err(refused)?;
@@ -79,22 +80,22 @@ impl Outputs for SystemOutputs {
 }
 
 /// Acts on what the system reports while the device runs.
-fn told(monitor: Arc<Monitor>, trouble: Sender<Trouble>) -> impl FnMut(cpal::Error) + Send + 'static {
+fn on_stream_error(monitor: Arc<Monitor>, events: Sender<StreamEvent>) -> impl FnMut(cpal::Error) + Send + 'static {
     let mut streak = ErrorStreak::default();
     move |error| {
-        let report = match decide(Stage::Running, error.kind()) {
+        let event = match decide(Stage::Running, error.kind()) {
             Decision::Ignore => None,
             Decision::CountXrun => {
                 monitor.count_underrun();
                 None
             }
-            Decision::Follow => Some(Trouble::Moved),
-            Decision::Tolerate => streak.is_too_long_after(monitor.buffers()).then_some(Trouble::Lost(error)),
+            Decision::Follow => Some(StreamEvent::Moved),
+            Decision::Tolerate => streak.is_too_long_after(monitor.buffers()).then_some(StreamEvent::Lost(error)),
             // Whatever has happened to a stream that has ended, the engine opens the default device again.
-            Decision::Reopen | Decision::GiveUp | Decision::Refuse => Some(Trouble::Lost(error)),
+            Decision::Reopen | Decision::GiveUp | Decision::Refuse => Some(StreamEvent::Lost(error)),
         };
-        if let Some(report) = report {
-            let _ = trouble.try_send(report);
+        if let Some(event) = event {
+            let _ = events.try_send(event);
         }
     }
 }
@@ -105,20 +106,20 @@ fn build(
     format: SampleFormat,
     renderer: Renderer,
     monitor: Arc<Monitor>,
-    trouble: Sender<Trouble>,
+    events: Sender<StreamEvent>,
 ) -> Result<cpal::Stream, cpal::Error> {
-    let told = told(monitor, trouble);
+    let on_stream_error = on_stream_error(monitor, events);
     match format {
-        SampleFormat::F32 => build_as::<f32>(device, config, renderer, told),
-        SampleFormat::F64 => build_as::<f64>(device, config, renderer, told),
-        SampleFormat::I8 => build_as::<i8>(device, config, renderer, told),
-        SampleFormat::I16 => build_as::<i16>(device, config, renderer, told),
-        SampleFormat::I24 => build_as::<cpal::I24>(device, config, renderer, told),
-        SampleFormat::I32 => build_as::<i32>(device, config, renderer, told),
-        SampleFormat::I64 => build_as::<i64>(device, config, renderer, told),
-        SampleFormat::U8 => build_as::<u8>(device, config, renderer, told),
-        SampleFormat::U16 => build_as::<u16>(device, config, renderer, told),
-        SampleFormat::U32 => build_as::<u32>(device, config, renderer, told),
+        SampleFormat::F32 => build_as::<f32>(device, config, renderer, on_stream_error),
+        SampleFormat::F64 => build_as::<f64>(device, config, renderer, on_stream_error),
+        SampleFormat::I8 => build_as::<i8>(device, config, renderer, on_stream_error),
+        SampleFormat::I16 => build_as::<i16>(device, config, renderer, on_stream_error),
+        SampleFormat::I24 => build_as::<cpal::I24>(device, config, renderer, on_stream_error),
+        SampleFormat::I32 => build_as::<i32>(device, config, renderer, on_stream_error),
+        SampleFormat::I64 => build_as::<i64>(device, config, renderer, on_stream_error),
+        SampleFormat::U8 => build_as::<u8>(device, config, renderer, on_stream_error),
+        SampleFormat::U16 => build_as::<u16>(device, config, renderer, on_stream_error),
+        SampleFormat::U32 => build_as::<u32>(device, config, renderer, on_stream_error),
         other => Err(cpal::Error::with_message(ErrorKind::UnsupportedConfig, format!("takes only {other} samples"))),
     }
 }
@@ -127,11 +128,11 @@ fn build_as<T: cpal::SizedSample + cpal::FromSample<f32>>(
     device: &cpal::Device,
     config: StreamConfig,
     mut renderer: Renderer,
-    told: impl FnMut(cpal::Error) + Send + 'static,
+    on_stream_error: impl FnMut(cpal::Error) + Send + 'static,
 ) -> Result<cpal::Stream, cpal::Error> {
     let render = move |out: &mut [T], info: &cpal::OutputCallbackInfo| {
         let time = info.timestamp();
         renderer.fill(out, time.playback.duration_since(time.callback));
     };
-    device.build_output_stream(config, render, told, None)
+    device.build_output_stream(config, render, on_stream_error, None)
 }

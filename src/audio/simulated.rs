@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
-use super::deck::Deck;
 use super::device::{DeviceName, OutputError, RestingStream, StreamHandle};
-use super::output::{Output, Outputs, Trouble};
+use super::output::{Output, Outputs, StreamEvent};
+use super::player::SamplePlayer;
 use super::render::{Monitor, Renderer};
 use crate::actor::{Actor, Outbox, Wake};
 
@@ -20,8 +20,13 @@ const BUFFER: usize = 512;
 pub(super) struct Simulated<F>(pub F);
 
 impl<F: Fn(&[f32]) + Clone + Send + 'static> Outputs for Simulated<F> {
-    fn open(&mut self, deck: &mut Deck, _: &Arc<Monitor>, _: Sender<Trouble>) -> Result<Output, OutputError> {
-        let (renderer, heard) = (deck.connect(RATE, 2), self.0.clone());
+    fn open(
+        &mut self,
+        player: &mut SamplePlayer,
+        _: &Arc<Monitor>,
+        _: Sender<StreamEvent>,
+    ) -> Result<Output, OutputError> {
+        let (renderer, heard) = (player.connect(RATE, 2), self.0.clone());
         let body = move |inbox: Receiver<()>, _: Outbox<()>| pull(renderer, &inbox, heard);
         let actor = Actor::spawn("simulated", 1, &Wake::default(), body).map_err(|_| OutputError::Absent)?;
         let device = DeviceName { name: "simulated".to_owned(), id: None };

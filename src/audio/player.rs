@@ -2,7 +2,7 @@
 //!
 //! One sound plays at a time. Whatever changes where it goes next (loop, region) starts a new voice at the very frame
 //! that is being heard, and the renderer crosses over to it; so nothing that is queued already has to be taken back.
-//! The deck knows neither devices nor the ECS: tests pull a [`Renderer`] by hand.
+//! The player knows neither devices nor the ECS: tests pull a [`Renderer`] by hand.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -68,7 +68,7 @@ impl Cue {
 
 /// Where a voice goes through its file: from frames played to frames of the file.
 #[derive(Debug)]
-pub(super) struct Course {
+pub(super) struct PlaybackPosition {
     id: u16,
     from: u64,
     /// Where a loop begins; none if it does not loop.
@@ -80,7 +80,7 @@ pub(super) struct Course {
     device_rate: u32,
 }
 
-impl Course {
+impl PlaybackPosition {
     /// The frame of the file that is reached after `played` frames of the device.
     fn frame(&self, played: u64) -> f64 {
         let frame = self.from as f64 + played as f64 * f64::from(self.rate) / f64::from(self.device_rate);
@@ -92,7 +92,7 @@ impl Course {
     }
 
     /// The position at which it starts in seconds.
-    pub fn begins(&self) -> f64 {
+    pub fn start_seconds(&self) -> f64 {
         self.from as f64 / f64::from(self.rate)
     }
 
@@ -108,7 +108,7 @@ impl Course {
     }
 }
 
-/// What has happened when the deck was fed.
+/// What has happened when the player was fed.
 #[derive(Debug)]
 pub(super) enum Fed {
     /// Nothing plays.
@@ -122,7 +122,7 @@ pub(super) enum Fed {
 }
 
 /// The ends of the renderer's rings.
-struct Line {
+struct RendererRings {
     rate: u32,
     commands: Producer<Command>,
     spent: Consumer<Voice>,
@@ -143,14 +143,14 @@ struct Sound {
     /// None at equal rates.
     flow: Option<Flow>,
     gain: Arc<AtomicU32>,
-    course: Arc<Course>,
+    position: Arc<PlaybackPosition>,
 }
 
 /// Plays one sound at a time through a renderer.
-pub(super) struct Deck {
+pub(super) struct SamplePlayer {
     monitor: Arc<Monitor>,
     settings: AuditionSettings,
-    line: Option<Line>,
+    rings: Option<RendererRings>,
     sound: Option<Sound>,
     /// A command for which the ring had no room.
     waiting: Option<Command>,
@@ -161,15 +161,15 @@ pub(super) struct Deck {
     last_id: u16,
 }
 
-impl Deck {
-    /// Makes a deck that is not connected.
+impl SamplePlayer {
+    /// Makes a player that is not connected.
     pub fn new(monitor: Arc<Monitor>) -> Self {
         let settings = AuditionSettings::default();
         monitor.set_volume(linear(settings.volume_db));
         Self {
             monitor,
             settings,
-            line: None,
+            rings: None,
             sound: None,
             waiting: None,
             ready: Vec::new(),
@@ -183,7 +183,7 @@ impl Deck {
     pub fn connect(&mut self, rate: u32, channels: usize) -> Renderer {
         self.disconnect();
         let (renderer, commands, spent) = Renderer::new(rate, channels, self.monitor.clone());
-        self.line = Some(Line { rate, commands, spent });
+        self.rings = Some(RendererRings { rate, commands, spent });
         renderer
     }
 
@@ -192,13 +192,13 @@ impl Deck {
         let sound = self.sound.take();
         let stopped = sound.map(|sound| {
             let rate = f64::from(sound.reader.rate());
-            let from = sound.course.seconds(&self.monitor).unwrap_or(sound.course.from as f64 / rate);
+            let from = sound.position.seconds(&self.monitor).unwrap_or(sound.position.from as f64 / rate);
             let region = sound.region.map(|region| region.map(|frame| frame as f64 / rate));
             let cue = sound.cue.clone();
             self.put_away(sound);
             (cue, from, region)
         });
-        self.line = None;
+        self.rings = None;
         self.waiting = None;
         self.flows.clear();
         self.monitor.clear();
@@ -220,7 +220,7 @@ impl Deck {
         if let Some(sound) = &self.sound {
             sound.gain.store(self.gain(&sound.cue).to_bits(), Ordering::Relaxed);
         }
-        if old.looping == settings.looping { Ok(()) } else { self.turn() }
+        if old.looping == settings.looping { Ok(()) } else { self.restart_voice() }
     }
 
     /// Gets the start of a file ready; an error is found again, and told, when it is played.
@@ -246,7 +246,7 @@ impl Deck {
         let started = self.reader(&cue).and_then(|reader| {
             let region = region.map(|region| frames_of(region, reader.rate()));
             let from = within(frame_at(from, reader.rate()), region);
-            self.seat(cue, reader, from, region, None)
+            self.start_voice(cue, reader, from, region, None)
         });
         if started.is_err() {
             self.send(Command::Stop);
@@ -261,21 +261,21 @@ impl Deck {
     pub fn set_region(&mut self, region: Option<[f64; 2]>) -> Result<(), DecodeError> {
         let Some(sound) = &mut self.sound else { return Ok(()) };
         let region = region.map(|region| frames_of(region, sound.reader.rate()));
-        if std::mem::replace(&mut sound.region, region) == region { Ok(()) } else { self.turn() }
+        if std::mem::replace(&mut sound.region, region) == region { Ok(()) } else { self.restart_voice() }
     }
 
     /// Stops what plays; returns where it was in seconds.
     pub fn stop(&mut self) -> Option<f64> {
         let sound = self.sound.take()?;
-        let seconds = sound.course.seconds(&self.monitor);
+        let seconds = sound.position.seconds(&self.monitor);
         self.put_away(sound);
         self.send(Command::Stop);
         Some(seconds.unwrap_or(0.0))
     }
 
     /// What the playhead is computed from, while something plays.
-    pub fn course(&self) -> Option<Arc<Course>> {
-        self.sound.as_ref().map(|sound| sound.course.clone())
+    pub fn position(&self) -> Option<Arc<PlaybackPosition>> {
+        self.sound.as_ref().map(|sound| sound.position.clone())
     }
 
     /// Queues sound, and finds out what has ended.
@@ -284,18 +284,18 @@ impl Deck {
             self.send(command);
         }
         let mut spent = None;
-        if let Some(line) = &mut self.line {
-            while let Ok(voice) = line.spent.pop() {
+        if let Some(rings) = &mut self.rings {
+            while let Ok(voice) = rings.spent.pop() {
                 spent = spent.max(Some(voice.id));
-                if self.sound.as_ref().is_some_and(|sound| sound.course.id == voice.id) {
+                if self.sound.as_ref().is_some_and(|sound| sound.position.id == voice.id) {
                     spent = Some(voice.id);
                     break;
                 }
             }
         }
-        let (Some(sound), Some(line)) = (&mut self.sound, &self.line) else { return Fed::Idle };
-        if spent == Some(sound.course.id) {
-            let end = sound.course.end_seconds();
+        let (Some(sound), Some(rings)) = (&mut self.sound, &self.rings) else { return Fed::Idle };
+        if spent == Some(sound.position.id) {
+            let end = sound.position.end_seconds();
             if let Some(sound) = self.sound.take() {
                 self.put_away(sound);
             }
@@ -309,30 +309,30 @@ impl Deck {
         if sound.queue.is_some() {
             return Fed::Playing(FEED_EVERY);
         }
-        let played = self.monitor.playing().filter(|(id, _)| *id == sound.course.id).map_or(0, |(_, played)| played);
-        let left = sound.queued.saturating_sub(played) as f64 / f64::from(line.rate);
+        let played = self.monitor.playing().filter(|(id, _)| *id == sound.position.id).map_or(0, |(_, played)| played);
+        let left = sound.queued.saturating_sub(played) as f64 / f64::from(rings.rate);
         Fed::Playing(Duration::from_secs_f64(left + 0.005).min(FEED_EVERY))
     }
 
-    /// Sends what plays along its new way, from the frame that is being heard.
-    fn turn(&mut self) -> Result<(), DecodeError> {
+    /// Plays on with the new loop or region, in a new voice that begins at the frame that is being heard.
+    fn restart_voice(&mut self) -> Result<(), DecodeError> {
         let Some(sound) = self.sound.take() else { return Ok(()) };
-        let id = sound.course.id;
+        let id = sound.position.id;
         let played = self.monitor.playing().filter(|(playing, _)| *playing == id).map_or(0, |(_, played)| played);
-        let heard = whole(sound.course.frame(played));
+        let heard = whole(sound.position.frame(played));
         let from = within(heard, sound.region);
         let follows = (from == heard).then_some((id, played));
         let Sound { cue, reader, region, flow, .. } = sound;
         self.keep_flow(reader.rate(), flow);
-        let turned = self.seat(cue, reader, from, region, follows);
-        if turned.is_err() {
+        let started = self.start_voice(cue, reader, from, region, follows);
+        if started.is_err() {
             self.send(Command::Stop);
         }
-        turned
+        started
     }
 
     /// Starts a voice.
-    fn seat(
+    fn start_voice(
         &mut self,
         cue: Cue,
         mut reader: Reader,
@@ -340,8 +340,8 @@ impl Deck {
         region: Option<[u64; 2]>,
         follows: Option<(u16, u64)>,
     ) -> Result<(), DecodeError> {
-        let Some(line) = &self.line else { return Ok(()) };
-        let (rate, device_rate) = (reader.rate(), line.rate);
+        let Some(rings) = &self.rings else { return Ok(()) };
+        let (rate, device_rate) = (reader.rate(), rings.rate);
         let looping = self.settings.looping;
         let start = region.map_or(0, |[start, _]| start);
         if looping {
@@ -350,7 +350,7 @@ impl Deck {
         let flow = if rate == device_rate { None } else { Some(self.flow(rate, device_rate)?) };
         self.last_id = self.last_id.checked_add(1).unwrap_or(1);
         let gain = Arc::new(AtomicU32::new(self.gain(&cue).to_bits()));
-        let course = Arc::new(Course {
+        let position = Arc::new(PlaybackPosition {
             id: self.last_id,
             from,
             wrap: looping.then_some(start),
@@ -362,7 +362,7 @@ impl Deck {
         let (queue, frames) = RingBuffer::new(2 * usize::try_from(room).unwrap_or(0));
         let voice = Voice { id: self.last_id, frames, gain: gain.clone(), fade_in: from > 0, follows };
         let mut sound =
-            Sound { cue, reader, region, next: from, pass: 0, queue: Some(queue), queued: 0, flow, gain, course };
+            Sound { cue, reader, region, next: from, pass: 0, queue: Some(queue), queued: 0, flow, gain, position };
         let first = usize::try_from(whole(FIRST * f64::from(device_rate))).unwrap_or(0);
         sound.fill(first, looping)?;
         self.send(Command::Start(voice));
@@ -412,17 +412,17 @@ impl Deck {
 
     /// Hands a command over; while the device takes none, the latest waits.
     fn send(&mut self, command: Command) {
-        let Some(line) = &mut self.line else { return };
-        self.waiting = line.commands.push(command).err().map(|rtrb::PushError::Full(command)| command);
+        let Some(rings) = &mut self.rings else { return };
+        self.waiting = rings.commands.push(command).err().map(|rtrb::PushError::Full(command)| command);
     }
 }
 
 impl Sound {
     /// Queues sound until `enough` frames have been queued, or there is no room, or it is at its end.
     fn fill(&mut self, enough: usize, looping: bool) -> Result<(), DecodeError> {
-        let Self { reader, region, next, pass, queue: place, queued, flow, course, .. } = self;
+        let Self { reader, region, next, pass, queue: place, queued, flow, position, .. } = self;
         let Some(queue) = place else { return Ok(()) };
-        let burst = 2 * usize::try_from(burst(course.rate, course.device_rate)).unwrap_or(usize::MAX);
+        let burst = 2 * usize::try_from(burst(position.rate, position.device_rate)).unwrap_or(usize::MAX);
         let start = region.map_or(0, |[start, _]| start);
         let end = region.map_or(u64::MAX, |[_, end]| end);
         while *queued < enough as u64 && queue.slots() >= burst {
@@ -443,7 +443,7 @@ impl Sound {
                 *pass += frames.len() as u64 / 2;
                 continue;
             }
-            course.end.store(*next, Ordering::Relaxed);
+            position.end.store(*next, Ordering::Relaxed);
             // A region beyond the end of the file must not be looked for again and again.
             if looping && *next > start && std::mem::take(pass) > 0 {
                 *next = start;
@@ -520,7 +520,7 @@ mod tests {
 
     struct Bench {
         folder: tempfile::TempDir,
-        deck: Deck,
+        player: SamplePlayer,
         renderer: Renderer,
         monitor: Arc<Monitor>,
         ended: Option<f64>,
@@ -529,10 +529,10 @@ mod tests {
     impl Bench {
         fn new(settings: AuditionSettings) -> Self {
             let monitor = Arc::new(Monitor::default());
-            let mut deck = Deck::new(monitor.clone());
-            deck.set(settings).unwrap();
-            let renderer = deck.connect(RATE, 2);
-            Self { folder: tempfile::tempdir().unwrap(), deck, renderer, monitor, ended: None }
+            let mut player = SamplePlayer::new(monitor.clone());
+            player.set(settings).unwrap();
+            let renderer = player.connect(RATE, 2);
+            Self { folder: tempfile::tempdir().unwrap(), player, renderer, monitor, ended: None }
         }
 
         fn cue(&self, name: &str) -> Cue {
@@ -550,7 +550,7 @@ mod tests {
             let mut heard = Vec::new();
             while heard.len() < 2 * frames {
                 let mut buffer = vec![0.0; 2 * 512.min(frames - heard.len() / 2)];
-                if let Fed::Ended(at) = self.deck.feed() {
+                if let Fed::Ended(at) = self.player.feed() {
                     self.ended = Some(at);
                 }
                 self.renderer.render(&mut buffer);
@@ -560,7 +560,7 @@ mod tests {
         }
 
         fn seconds(&self) -> f64 {
-            self.deck.course().unwrap().seconds(&self.monitor).unwrap()
+            self.player.position().unwrap().seconds(&self.monitor).unwrap()
         }
     }
 
@@ -581,11 +581,11 @@ mod tests {
         let mut bench = Bench::new(PLAIN);
         let stereo = sound(60_000, RATE, 440.0);
         let cue = bench.sound("a.wav", RATE, &stereo);
-        bench.deck.play(cue, 0.0, None).unwrap();
+        bench.player.play(cue, 0.0, None).unwrap();
         let heard = bench.hear(61_000);
         assert!(heard[..120_000] == stereo, "not the same samples");
         assert!(heard[120_000..].iter().all(|s| *s == 0.0));
-        assert_eq!((bench.ended, bench.deck.is_playing(), bench.monitor.underruns()), (Some(1.25), false, 0));
+        assert_eq!((bench.ended, bench.player.is_playing(), bench.monitor.underruns()), (Some(1.25), false, 0));
     }
 
     #[test]
@@ -593,7 +593,7 @@ mod tests {
         for rate in [44_100, 96_000, 8000] {
             let mut bench = Bench::new(PLAIN);
             let cue = bench.sound("a.wav", rate, &sound(rate as usize, rate, 440.0));
-            bench.deck.play(cue, 0.0, None).unwrap();
+            bench.player.play(cue, 0.0, None).unwrap();
             let heard = bench.hear(RATE as usize);
             let wanted = sound(RATE as usize, RATE, 440.0);
             let alike = correlation(&heard, &wanted);
@@ -606,10 +606,10 @@ mod tests {
     fn a_prepared_sound_is_in_the_first_buffer_after_play() {
         let mut bench = Bench::new(PLAIN);
         let cue = bench.sound("a.wav", 44_100, &sound(90_000, 44_100, 440.0));
-        bench.deck.prepare(&cue);
+        bench.player.prepare(&cue);
         // Gone from the disk: what is heard now was ready.
         std::fs::remove_file(&cue.path).unwrap();
-        bench.deck.play(cue, 0.0, None).unwrap();
+        bench.player.play(cue, 0.0, None).unwrap();
         let mut first = vec![0.0; 1024];
         bench.renderer.render(&mut first);
         assert!(first[..20].iter().any(|s| s.abs() > 1e-4) && first[1000..].iter().any(|s| s.abs() > 0.01));
@@ -620,13 +620,13 @@ mod tests {
         let mut bench = Bench::new(PLAIN);
         let low = bench.sound("low.wav", RATE, &sound(90_000, RATE, 50.0));
         let high = bench.sound("high.wav", RATE, &sound(90_000, RATE, 60.0));
-        bench.deck.play(low.clone(), 0.0, None).unwrap();
+        bench.player.play(low.clone(), 0.0, None).unwrap();
         let mut heard = bench.hear(10_000);
-        bench.deck.play(high.clone(), 0.3, None).unwrap();
+        bench.player.play(high.clone(), 0.3, None).unwrap();
         heard.extend(bench.hear(10_000));
-        bench.deck.play(low, 0.0, None).unwrap();
+        bench.player.play(low, 0.0, None).unwrap();
         heard.extend(bench.hear(10_000));
-        assert!(bench.deck.stop().is_some_and(|at| (at - 10_000.0 / 48_000.0).abs() < 1e-3));
+        assert!(bench.player.stop().is_some_and(|at| (at - 10_000.0 / 48_000.0).abs() < 1e-3));
         heard.extend(bench.hear(1000));
         // The tones and their noise step by 0.015; a fade of 240 frames from full level by 0.003 more.
         assert!(largest_step(&heard) < 0.02, "{}", largest_step(&heard));
@@ -639,7 +639,7 @@ mod tests {
         let stereo = sound(90_000, RATE, 440.0);
         let cue = bench.sound("a.wav", RATE, &stereo);
         // Half a second from one second on, started in its middle.
-        bench.deck.play(cue, 1.25, Some([1.0, 1.5])).unwrap();
+        bench.player.play(cue, 1.25, Some([1.0, 1.5])).unwrap();
         let heard = bench.hear(100_000);
         let expected = |n: usize| 48_000 + (12_000 + n) % 24_000;
         let wrong = (300..100_000).find(|n| heard[2 * n..2 * n + 2] != stereo[2 * expected(*n)..2 * expected(*n) + 2]);
@@ -653,7 +653,7 @@ mod tests {
         let mut bench = Bench::new(LOOP);
         // A whole number of periods, so that the wrap is smooth.
         let cue = bench.sound("a.wav", 44_100, &sound(4410, 44_100, 440.0));
-        bench.deck.play(cue, 0.0, None).unwrap();
+        bench.player.play(cue, 0.0, None).unwrap();
         let heard = bench.hear(47_000);
         assert!(correlation(&heard, &sound(47_000, RATE, 440.0)) > 0.998);
         assert!((bench.seconds() - (47_000.0 / 48_000.0) % 0.1).abs() < 1e-6, "{}", bench.seconds());
@@ -664,23 +664,23 @@ mod tests {
         let mut bench = Bench::new(PLAIN);
         let stereo = sound(48_000, RATE, 440.0);
         let cue = bench.sound("a.wav", RATE, &stereo);
-        bench.deck.play(cue, 0.0, None).unwrap();
+        bench.player.play(cue, 0.0, None).unwrap();
         let mut heard = bench.hear(40_000);
-        bench.deck.set(LOOP).unwrap();
+        bench.player.set(LOOP).unwrap();
         heard.extend(bench.hear(20_000));
         let at = |n: usize| 2 * (n % 48_000)..2 * (n % 48_000) + 2;
         let near = |a: &[f32], b: &[f32]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-5);
         assert!((0..60_000).all(|n| near(&heard[2 * n..2 * n + 2], &stereo[at(n)])));
-        bench.deck.set_region(Some([0.2, 0.3])).unwrap();
+        bench.player.set_region(Some([0.2, 0.3])).unwrap();
         bench.hear(500);
         // It stood at 0.25 s and goes on.
         assert!((bench.seconds() - 0.25 - 500.0 / 48_000.0).abs() < 1e-4, "{}", bench.seconds());
-        bench.deck.set_region(Some([0.5, 0.6])).unwrap();
+        bench.player.set_region(Some([0.5, 0.6])).unwrap();
         bench.hear(480);
         assert!((bench.seconds() - 0.51).abs() < 1e-4, "{}", bench.seconds());
-        bench.deck.set(PLAIN).unwrap();
+        bench.player.set(PLAIN).unwrap();
         bench.hear(48_000);
-        assert!(!bench.deck.is_playing());
+        assert!(!bench.player.is_playing());
     }
 
     #[test]
@@ -688,7 +688,7 @@ mod tests {
         let mut bench = Bench::new(LOOP);
         let cue = bench.sound("a.wav", RATE, &sound(4800, RATE, 440.0));
         for region in [[5.0, 6.0], [0.1, 0.1], [0.05, 0.05], [0.09, 0.02], [-3.0, -2.0], [f64::NAN, f64::NAN]] {
-            bench.deck.play(cue.clone(), 0.0, Some(region)).unwrap();
+            bench.player.play(cue.clone(), 0.0, Some(region)).unwrap();
             bench.hear(5000);
         }
     }
@@ -697,11 +697,11 @@ mod tests {
     fn a_missing_file_is_an_error_and_stops_what_played() {
         let mut bench = Bench::new(PLAIN);
         let cue = bench.sound("a.wav", RATE, &sound(48_000, RATE, 440.0));
-        bench.deck.play(cue, 0.0, None).unwrap();
+        bench.player.play(cue, 0.0, None).unwrap();
         bench.hear(1000);
         let gone = bench.cue("gone.wav");
-        bench.deck.prepare(&gone);
-        assert!(bench.deck.play(gone, 0.0, None).is_err());
+        bench.player.prepare(&gone);
+        assert!(bench.player.play(gone, 0.0, None).is_err());
         bench.hear(500);
         assert!(bench.hear(500).iter().all(|s| *s == 0.0));
     }
@@ -710,13 +710,13 @@ mod tests {
     fn what_a_lost_device_played_can_be_played_on() {
         let mut bench = Bench::new(PLAIN);
         let cue = bench.sound("a.wav", RATE, &sound(96_000, RATE, 440.0));
-        bench.deck.play(cue.clone(), 0.0, Some([0.0, 1.5])).unwrap();
+        bench.player.play(cue.clone(), 0.0, Some([0.0, 1.5])).unwrap();
         bench.hear(24_000);
-        let (lost, from, region) = bench.deck.disconnect().unwrap();
+        let (lost, from, region) = bench.player.disconnect().unwrap();
         assert_eq!((&lost, region), (&cue, Some([0.0, 1.5])));
         assert!((from - 0.5).abs() < 1e-6);
-        bench.renderer = bench.deck.connect(44_100, 2);
-        bench.deck.play(lost, from, region).unwrap();
+        bench.renderer = bench.player.connect(44_100, 2);
+        bench.player.play(lost, from, region).unwrap();
         assert!(bench.hear(1000)[1000..].iter().any(|s| s.abs() > 0.1));
         assert!((bench.seconds() - from - 1000.0 / 44_100.0).abs() < 1e-6);
     }
@@ -726,9 +726,9 @@ mod tests {
         let mut bench = Bench::new(AuditionSettings { equal_loudness: true, ..PLAIN });
         let mut cue = bench.sound("a.wav", RATE, &vec![0.25; 20_000]);
         cue.loudness_db = 6.0206;
-        bench.deck.play(cue, 0.0, None).unwrap();
+        bench.player.play(cue, 0.0, None).unwrap();
         assert!(bench.hear(500).iter().all(|s| (s - 0.5).abs() < 1e-4));
-        bench.deck.set(PLAIN).unwrap();
+        bench.player.set(PLAIN).unwrap();
         assert_eq!(bench.hear(4000).last(), Some(&0.25));
     }
 }
