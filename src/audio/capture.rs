@@ -14,18 +14,42 @@ const RING: usize = 8;
 /// Most samples in it; devices with very many channels get less time.
 const MOST: usize = 1 << 24;
 
+/// Sound that an input has lost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Overruns {
+    /// Frames that the device gave while the ring was full.
+    pub frames: u64,
+    /// Times that the system says it lost sound before this program was given it. No system says how much that was, and
+    /// JACK says so whichever program was late, so they are not frames.
+    pub xruns: u64,
+}
+
+impl Overruns {
+    /// What has been lost since it was `earlier`.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> Self {
+        Self { frames: self.frames.saturating_sub(earlier.frames), xruns: self.xruns.saturating_sub(earlier.xruns) }
+    }
+}
+
 /// What both ends of a ring know of each other.
 #[derive(Debug, Default)]
 pub(super) struct CaptureStatus {
-    overruns: AtomicU64,
+    lost_frames: AtomicU64,
+    xruns: AtomicU64,
     buffers: AtomicU64,
     end: OnceLock<InputError>,
 }
 
 impl CaptureStatus {
-    /// Notes that frames have been lost.
-    pub fn count_overruns(&self, frames: u64) {
-        self.overruns.fetch_add(frames, Ordering::Relaxed);
+    /// Counts a report of the system that it has lost sound.
+    pub fn count_xrun(&self) {
+        self.xruns.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// What has been lost so far.
+    pub fn overruns(&self) -> Overruns {
+        Overruns { frames: self.lost_frames.load(Ordering::Relaxed), xruns: self.xruns.load(Ordering::Relaxed) }
     }
 
     /// Buffers taken from the device so far.
@@ -65,7 +89,7 @@ impl CaptureCallback {
             room.fill_from_iter(buffer.iter().map(|sample| f32::from_sample(*sample)));
         }
         if taken < frames {
-            self.status.count_overruns((frames - taken) as u64);
+            self.status.lost_frames.fetch_add((frames - taken) as u64, Ordering::Relaxed);
         }
     }
 }
@@ -96,9 +120,9 @@ impl InputStream {
         }
     }
 
-    /// Frames that were lost so far because nobody read them in time.
-    pub fn overruns(&self) -> u64 {
-        self.status.overruns.load(Ordering::Relaxed)
+    /// What has been lost so far.
+    pub fn overruns(&self) -> Overruns {
+        self.status.overruns()
     }
 
     /// Tells whether nothing more will come.
@@ -160,7 +184,7 @@ mod tests {
         assert_eq!(violation_count(), before, "the callback allocated or freed");
         let mut heard = Vec::new();
         stream.read(&mut heard);
-        assert_eq!((heard.len(), stream.overruns()), (1600, 30 * 64 - 800));
+        assert_eq!((heard.len(), stream.overruns()), (1600, Overruns { frames: 30 * 64 - 800, xruns: 0 }));
         assert!((heard[0] - 0.25).abs() < f32::EPSILON && heard[64] > 0.99);
         callback.capture(&floats);
         stream.read(&mut heard);
@@ -168,5 +192,13 @@ mod tests {
         assert!(!stream.is_over());
         drop(callback);
         assert!(stream.is_over() && stream.reason().is_none());
+    }
+
+    #[test]
+    fn what_a_take_has_lost_is_counted_from_its_own_start() {
+        let (before, after) = (Overruns { frames: 100, xruns: 2 }, Overruns { frames: 612, xruns: 3 });
+        assert_eq!(after.since(before), Overruns { frames: 512, xruns: 1 });
+        // Of an input that has been closed nothing is known any more.
+        assert_eq!(Overruns::default().since(before), Overruns::default());
     }
 }

@@ -105,7 +105,7 @@ fn on_stream_error(
     move |error| {
         let end = match decide(Stage::Running, error.kind()) {
             Decision::CountXrun => {
-                status.count_overruns(1);
+                status.count_xrun();
                 None
             }
             // Wherever the system has moved the stream to, what it gives belongs to the take.
@@ -192,5 +192,27 @@ impl InputDevice {
     pub fn close(&mut self) {
         self.lost = never();
         self.stream = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::capture::Overruns;
+    use super::*;
+
+    /// An open input, what the system would report its errors to, and where the end of the stream is told.
+    fn open() -> (InputStream, impl FnMut(ErrorKind), Receiver<InputError>) {
+        let (_, stream, status) = input_stream("Mic".to_owned(), 48_000, 2);
+        let (lost, heard) = bounded(1);
+        let mut on_stream_error = on_stream_error("Mic".to_owned(), status, lost);
+        (stream, move |kind: ErrorKind| on_stream_error(kind.into()), heard)
+    }
+
+    #[test]
+    fn an_xrun_is_counted_as_one_xrun_and_not_as_a_frame() {
+        let (stream, mut report, lost) = open();
+        (0..3).for_each(|_| report(ErrorKind::Xrun));
+        assert_eq!(stream.overruns(), Overruns { frames: 0, xruns: 3 });
+        assert!(stream.reason().is_none() && lost.is_empty(), "the stream goes on");
     }
 }

@@ -27,7 +27,7 @@ use std::sync::Arc;
 
 use bevy::prelude::*;
 
-pub use self::capture::InputStream;
+pub use self::capture::{InputStream, Overruns};
 pub use self::device::{Devices, InputError, devices};
 use self::engine::{Job, Reply, Wanted};
 pub use self::input::{InputRequest, OpenInput};

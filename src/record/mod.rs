@@ -26,7 +26,7 @@ use self::taker::{Job, Place, Reply, Start};
 pub use self::wav::Format;
 use crate::SoundkinSystems;
 use crate::actor::{Actor, Wake};
-use crate::audio::{InputError, InputRequest, InputStream, OpenInput};
+use crate::audio::{InputError, InputRequest, InputStream, OpenInput, Overruns};
 use crate::decode::waveform::Pyramid;
 use crate::decode::{AudioInfo, Kept, Newest, Waveform};
 use crate::sample::{Arrived, FileStamp, Folders, Guest, Missing, Notice, Recording, Sample, SampleIndex};
@@ -83,8 +83,8 @@ pub enum Keep {
 pub struct RecordingFinished {
     /// The take.
     pub entity: Entity,
-    /// Frames that were lost in it.
-    pub overruns: u64,
+    /// What was lost in it.
+    pub overruns: Overruns,
     /// Why it ended, if nobody asked for it; also told as a [`Notice`].
     pub reason: Option<String>,
 }
@@ -132,8 +132,8 @@ pub struct Recorder {
     pub take: Option<Entity>,
     /// The input that is open.
     pub input: Option<Input>,
-    /// Frames lost since it was opened.
-    pub overruns: u64,
+    /// What it has lost since it was opened.
+    pub overruns: Overruns,
 }
 
 /// An open input.

@@ -14,7 +14,7 @@ use super::level::{Level, Peaks};
 use super::onset::Onsets;
 use super::wav::{Format, Spec, Writer};
 use crate::actor::Outbox;
-use crate::audio::{InputError, InputStream};
+use crate::audio::{InputError, InputStream, Overruns};
 use crate::decode::{AudioInfo, Digest, Pcm, SILENCE, Taken};
 use crate::sample::FileStamp;
 use crate::settings::music_folder;
@@ -86,8 +86,8 @@ pub(super) enum Reply {
     Listening(String, u32, usize),
     /// It is not any more: whether it was lost, and why, if that has not been told otherwise.
     Deaf { lost: bool, told: Option<InputError> },
-    /// The input's level, and frames lost.
-    Level(Level, u64),
+    /// The input's level, and what it has lost.
+    Level(Level, Overruns),
     /// A take has begun.
     Started { serial: u64, path: Option<Arc<Path>>, info: AudioInfo },
     /// It has grown by these interleaved frames; `None` where too many would have had to wait.
@@ -112,8 +112,8 @@ pub(super) struct Finished {
     pub onsets: Vec<f64>,
     /// What is left of it without silence at its ends, in seconds.
     pub loud: Option<[f64; 2]>,
-    /// Frames lost during it.
-    pub overruns: u64,
+    /// What was lost during it.
+    pub overruns: Overruns,
     /// Why it has ended, if nobody asked for it.
     pub reason: Option<String>,
 }
@@ -266,7 +266,7 @@ impl Taker {
             self.hear(&block);
             self.block = block;
         }
-        let overruns = self.input.as_ref().map_or(0, InputStream::overruns);
+        let overruns = self.overruns();
         if self.told.elapsed() >= TELL {
             self.told = Instant::now();
             self.post.level = Some((self.peaks.take(), overruns));
@@ -283,6 +283,11 @@ impl Taker {
             let reason = input.and_then(|input| input.reason().cloned());
             self.hang_up(reason);
         }
+    }
+
+    /// What the input has lost since it was opened.
+    fn overruns(&self) -> Overruns {
+        self.input.as_ref().map(InputStream::overruns).unwrap_or_default()
     }
 
     /// Ends what depends on the input, which is gone.
@@ -305,7 +310,7 @@ impl Taker {
         self.post.fact(Reply::Deaf { lost, told });
         self.input = None;
         self.pre_roll = VecDeque::new();
-        self.post.level = Some((Level::default(), 0));
+        self.post.level = Some((Level::default(), Overruns::default()));
     }
 
     /// Gives frames to the take, or keeps them in case one begins.
@@ -384,7 +389,7 @@ impl Taker {
     fn end(&mut self, reason: Option<String>) {
         let Some(mut take) = self.take.take() else { return };
         self.post.grew(&mut take);
-        let overruns = self.input.as_ref().map_or(0, InputStream::overruns).saturating_sub(take.overruns);
+        let overruns = self.overruns().since(take.overruns);
         let serial = take.serial;
         let (finished, file) = take.finish(reason, overruns);
         self.post.fact(match finished {
@@ -429,7 +434,8 @@ struct Take {
     settled: Instant,
     /// Frames that the app has not been told of.
     untold: Option<Vec<f32>>,
-    overruns: u64,
+    /// What the input had lost when it began.
+    overruns: Overruns,
 }
 
 impl Take {
@@ -499,7 +505,11 @@ impl Take {
         Some(without_silence(Pcm { rate: self.rate, start, mono: self.newest.iter().copied().collect() }))
     }
 
-    fn finish(self, reason: Option<String>, overruns: u64) -> (Result<Finished, String>, Option<(File, Arc<Path>)>) {
+    fn finish(
+        self,
+        reason: Option<String>,
+        overruns: Overruns,
+    ) -> (Result<Finished, String>, Option<(File, Arc<Path>)>) {
         let seconds = self.digest.frames() as f64 / f64::from(self.rate);
         let (mut hash, mut stamp, mut whole, mut open) = (None, None, true, None);
         let mut reason = reason;
@@ -600,7 +610,7 @@ struct Post {
     outbox: Outbox<Reply>,
     /// In order, and never lost.
     facts: VecDeque<Reply>,
-    level: Option<(Level, u64)>,
+    level: Option<(Level, Overruns)>,
     newest: Option<(u64, Pcm)>,
 }
 

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use bevy::ecs::system::RunSystemOnce;
 use bevy::prelude::*;
-use soundkin::audio::{AudioPlugin, Audition, AuditionSettings, Playback};
+use soundkin::audio::{AudioPlugin, Audition, AuditionSettings, Overruns, Playback};
 use soundkin::decode::{Taken, Waveform};
 use soundkin::embed::manifest::Model;
 use soundkin::embed::{Analysis, Embedding};
@@ -92,7 +92,7 @@ pub struct Outcome {
     /// Whether neighbours were shown and the waveform grew while it was recorded.
     pub neighbours: bool,
     pub frames: usize,
-    pub overruns: u64,
+    pub overruns: Overruns,
 }
 
 /// The engine over a folder that has been indexed, with an armed recorder.
