@@ -195,6 +195,30 @@ mod tests {
     }
 
     #[test]
+    fn after_an_overrun_no_channel_has_changed_places() {
+        // Five channels whose samples are their numbers, and a ring of 800 frames.
+        let (mut callback, mut stream, _) = input_stream("test".to_owned(), 100, 5);
+        let buffer: Vec<f32> = (0..7 * 5).map(|sample| (sample % 5) as f32).collect();
+        let mut heard = Vec::new();
+        for _ in 0..3 {
+            (0..120).for_each(|_| callback.capture(&buffer));
+            stream.read(&mut heard);
+        }
+        assert_eq!(heard.len(), 3 * 800 * 5);
+        assert!(heard.chunks_exact(5).all(|frame| *frame == [0.0, 1.0, 2.0, 3.0, 4.0]));
+        assert_eq!(stream.overruns().frames, 3 * (120 * 7 - 800));
+    }
+
+    #[test]
+    fn what_is_no_number_is_read_as_silence() {
+        let (mut callback, mut stream, _) = input_stream("test".to_owned(), 100, 1);
+        callback.capture(&[0.5, f32::NAN, f32::INFINITY, -0.5]);
+        let mut heard = Vec::new();
+        stream.read(&mut heard);
+        assert_eq!(heard, [0.5, 0.0, 0.0, -0.5]);
+    }
+
+    #[test]
     fn what_a_take_has_lost_is_counted_from_its_own_start() {
         let (before, after) = (Overruns { frames: 100, xruns: 2 }, Overruns { frames: 612, xruns: 3 });
         assert_eq!(after.since(before), Overruns { frames: 512, xruns: 1 });

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bevy::prelude::*;
 use cpal::traits::{DeviceTrait, HostTrait, StreamTrait};
-use cpal::{BufferSize, ErrorKind, SampleFormat, StreamConfig, SupportedStreamConfig};
+use cpal::{BufferSize, ErrorKind, SampleFormat, StreamConfig, SupportedStreamConfig, SupportedStreamConfigRange};
 use crossbeam_channel::{Receiver, Sender, bounded, never};
 use tracing::debug;
 
@@ -86,13 +86,20 @@ fn config(device: &cpal::Device, channels: usize) -> Result<SupportedStreamConfi
     if usize::from(usual.channels()) >= channels {
         return Ok(usual);
     }
-    let rate = usual.sample_rate();
-    let wider = device
-        .supported_input_configs()?
+    Ok(widened(usual, device.supported_input_configs()?, channels))
+}
+
+/// The usual format with as few more channels as are enough; as it is if the device never has enough.
+fn widened(
+    usual: SupportedStreamConfig,
+    supported: impl Iterator<Item = SupportedStreamConfigRange>,
+    channels: usize,
+) -> SupportedStreamConfig {
+    supported
         .filter(|range| range.sample_format() == usual.sample_format() && usize::from(range.channels()) >= channels)
-        .filter_map(|range| range.try_with_sample_rate(rate))
-        .min_by_key(SupportedStreamConfig::channels);
-    Ok(wider.unwrap_or(usual))
+        .filter_map(|range| range.try_with_sample_rate(usual.sample_rate()))
+        .min_by_key(SupportedStreamConfig::channels)
+        .unwrap_or(usual)
 }
 
 /// Acts on what the system reports while the device runs.
@@ -197,22 +204,157 @@ impl InputDevice {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+
+    use cpal::SupportedBufferSize;
+
     use super::super::capture::Overruns;
+    use super::super::device::RestingStream;
     use super::*;
 
-    /// An open input, what the system would report its errors to, and where the end of the stream is told.
-    fn open() -> (InputStream, impl FnMut(ErrorKind), Receiver<InputError>) {
-        let (_, stream, status) = input_stream("Mic".to_owned(), 48_000, 2);
+    /// An open input, the callbacks that the system would call, and where it tells that the stream has ended.
+    fn open() -> (CaptureCallback, impl FnMut(ErrorKind), InputStream, Receiver<InputError>) {
+        let (callback, stream, status) = input_stream("Mic".to_owned(), 48_000, 2);
         let (lost, heard) = bounded(1);
         let mut on_stream_error = on_stream_error("Mic".to_owned(), status, lost);
-        (stream, move |kind: ErrorKind| on_stream_error(kind.into()), heard)
+        (callback, move |kind: ErrorKind| on_stream_error(kind.into()), stream, heard)
     }
 
     #[test]
     fn an_xrun_is_counted_as_one_xrun_and_not_as_a_frame() {
-        let (stream, mut report, lost) = open();
+        let (_callback, mut report, stream, lost) = open();
         (0..3).for_each(|_| report(ErrorKind::Xrun));
         assert_eq!(stream.overruns(), Overruns { frames: 0, xruns: 3 });
-        assert!(stream.reason().is_none() && lost.is_empty(), "the stream goes on");
+        assert!(!stream.is_over() && lost.is_empty(), "the stream goes on");
+    }
+
+    #[test]
+    fn an_input_that_ends_says_why_to_its_reader_and_to_the_engine() {
+        let gone = || InputError::Gone("Mic".to_owned());
+        let ends = [
+            (ErrorKind::DeviceNotAvailable, gone()),
+            (ErrorKind::PermissionDenied, gone()),
+            (ErrorKind::StreamInvalidated, InputError::Changed("Mic".to_owned())),
+        ];
+        for (kind, reason) in ends {
+            let (_callback, mut report, stream, lost) = open();
+            report(kind);
+            assert!(stream.is_over());
+            assert_eq!((stream.reason(), lost.try_recv()), (Some(&reason), Ok(reason.clone())), "{kind:?}");
+            // What comes after the end changes nothing.
+            report(ErrorKind::HostUnavailable);
+            assert_eq!(stream.reason(), Some(&reason), "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn an_input_that_is_moved_or_gets_no_priority_goes_on() {
+        let (_callback, mut report, stream, lost) = open();
+        report(ErrorKind::DeviceChanged);
+        report(ErrorKind::RealtimeDenied);
+        assert!(!stream.is_over() && lost.is_empty());
+        assert_eq!(stream.overruns(), Overruns::default());
+    }
+
+    #[test]
+    fn unexplained_errors_end_an_input_only_while_it_gives_nothing() {
+        let (mut callback, mut report, stream, lost) = open();
+        for _ in 0..50 {
+            report(ErrorKind::BackendError);
+            callback.capture(&[0.0_f32; 8]);
+        }
+        assert!(!stream.is_over() && lost.is_empty());
+        (0..10).for_each(|_| report(ErrorKind::Other));
+        assert_eq!(lost.try_recv(), Ok(InputError::Gone("Mic".to_owned())));
+    }
+
+    #[test]
+    fn an_input_has_the_fewest_channels_that_are_enough_in_its_usual_format() {
+        let format = |channels, format| {
+            let buffer = SupportedBufferSize::Unknown;
+            SupportedStreamConfig::new(channels, 48_000, buffer, format)
+        };
+        let range = |channels, [lowest, highest]: [u32; 2], format| {
+            SupportedStreamConfigRange::new(channels, lowest, highest, SupportedBufferSize::Unknown, format)
+        };
+        let all = [8_000, 192_000];
+        let supported = [
+            range(18, all, SampleFormat::I32),
+            range(8, all, SampleFormat::I32),
+            range(6, all, SampleFormat::F32),
+            range(5, [8_000, 44_100], SampleFormat::I32),
+            range(2, all, SampleFormat::I32),
+        ];
+        for (wanted, found) in [(3, 8), (8, 8), (9, 18), (18, 18), (19, 2)] {
+            let widened = widened(format(2, SampleFormat::I32), supported.into_iter(), wanted);
+            assert_eq!(widened, format(found, SampleFormat::I32), "{wanted} channels are wanted");
+        }
+    }
+
+    /// Inputs that are there only if they are called "Mic".
+    #[derive(Clone, Default)]
+    struct Studio {
+        open: Arc<()>,
+        reports: Arc<Mutex<Vec<Sender<InputError>>>>,
+    }
+
+    impl Inputs for Studio {
+        fn open(
+            &mut self,
+            request: &InputRequest,
+            lost: Sender<InputError>,
+        ) -> Result<(StreamHandle, InputStream), InputError> {
+            if request.device != "Mic" {
+                return Err(InputError::Unknown(request.device.clone()));
+            }
+            self.reports.lock().unwrap().push(lost);
+            let (callback, stream, _) = input_stream(request.device.clone(), 48_000, request.channels);
+            Ok((StreamHandle::new(Running { _open: self.open.clone(), _callback: callback }), stream))
+        }
+    }
+
+    struct Running {
+        _open: Arc<()>,
+        _callback: CaptureCallback,
+    }
+
+    impl RestingStream for Running {
+        fn run(&self, _on: bool) -> bool {
+            true
+        }
+    }
+
+    /// Opens a device and returns what whoever asked for it gets.
+    fn ask(input: &mut InputDevice, device: &str) -> Result<InputStream, InputError> {
+        let (to, opened) = bounded(1);
+        input.open(Some(InputRequest { device: device.to_owned(), channels: 2, to }));
+        opened.try_recv().unwrap()
+    }
+
+    #[test]
+    fn an_input_is_closed_before_another_is_opened_and_its_reader_sees_it_end() {
+        let studio = Studio::default();
+        let mut input = InputDevice::new(Box::new(studio.clone()));
+        let first = ask(&mut input, "Mic").unwrap();
+        let second = ask(&mut input, "Mic").unwrap();
+        assert!(first.is_over() && first.reason().is_none() && !second.is_over());
+        assert_eq!(Arc::strong_count(&studio.open), 1 + 1 + 1, "this test, the device, and one open stream");
+        assert_eq!(ask(&mut input, "Line in").unwrap_err(), InputError::Unknown("Line in".to_owned()));
+        assert!(second.is_over());
+        let third = ask(&mut input, "Mic").unwrap();
+        input.open(None);
+        assert!(third.is_over());
+    }
+
+    #[test]
+    fn the_last_word_of_an_input_that_was_closed_does_not_end_the_next() {
+        let studio = Studio::default();
+        let mut input = InputDevice::new(Box::new(studio.clone()));
+        let _first = ask(&mut input, "Mic").unwrap();
+        let _second = ask(&mut input, "Mic").unwrap();
+        let [first, second] = studio.reports.lock().unwrap().clone().try_into().unwrap();
+        assert!(first.send(InputError::Absent).is_err() && input.lost.is_empty());
+        second.send(InputError::Absent).unwrap();
+        assert_eq!(input.lost.try_recv(), Ok(InputError::Absent));
     }
 }

@@ -266,6 +266,8 @@ mod tests {
         gone: Arc<AtomicBool>,
         /// What each attempt to open it would report to.
         reports: Arc<Mutex<Vec<Sender<StreamEvent>>>>,
+        /// The default output of the system.
+        default: Arc<Mutex<Option<DeviceName>>>,
     }
 
     impl Outputs for Loose {
@@ -283,7 +285,7 @@ mod tests {
         }
 
         fn default_device(&mut self) -> Option<DeviceName> {
-            None
+            self.default.lock().unwrap().clone()
         }
     }
 
@@ -421,6 +423,18 @@ mod tests {
         assert!(until(&mut app, |playback| playback.device.is_none()));
         app.world_mut().write_message(Audition::Stop);
         assert!(until(&mut app, |playback| playback.sample.is_none()));
+    }
+
+    #[test]
+    fn an_output_that_the_system_moves_is_shown_by_its_new_name_and_stays_open() {
+        let (mut app, device, sample) = looping_on_a_loose_device();
+        *device.default.lock().unwrap() = Some(DeviceName { name: "headphones".to_owned(), id: None });
+        let report = device.reports.lock().unwrap()[0].clone();
+        report.send(StreamEvent::Moved).unwrap();
+        assert_eq!(notices(&mut app, 300), ["sound now plays on headphones"]);
+        let playback = app.world().resource::<Playback>();
+        assert_eq!((playback.device.as_deref(), playback.sample), (Some("headphones"), Some(sample)));
+        assert_eq!(device.reports.lock().unwrap().len(), 1, "opened once");
     }
 
     #[test]

@@ -136,3 +136,53 @@ fn build_as<T: cpal::SizedSample + cpal::FromSample<f32>>(
     };
     device.build_output_stream(config, render, on_stream_error, None)
 }
+
+#[cfg(test)]
+mod tests {
+    use crossbeam_channel::{Receiver, bounded};
+
+    use super::*;
+
+    /// What the system would report the errors of an output to, what they count, and what the engine is told.
+    fn open() -> (impl FnMut(ErrorKind), Arc<Monitor>, Receiver<StreamEvent>) {
+        let monitor = Arc::new(Monitor::default());
+        let (events, heard) = bounded(1);
+        let mut on_stream_error = on_stream_error(monitor.clone(), events);
+        (move |kind: ErrorKind| on_stream_error(kind.into()), monitor, heard)
+    }
+
+    #[test]
+    fn an_output_that_ends_or_is_moved_is_told_to_the_engine_with_its_error() {
+        for kind in [ErrorKind::DeviceNotAvailable, ErrorKind::StreamInvalidated, ErrorKind::PermissionDenied] {
+            let (mut report, _, events) = open();
+            report(kind);
+            let Ok(StreamEvent::Lost(error)) = events.try_recv() else { panic!("{kind:?} is not told") };
+            assert_eq!(error.kind(), kind);
+        }
+        let (mut report, _, events) = open();
+        report(ErrorKind::DeviceChanged);
+        assert!(matches!(events.try_recv(), Ok(StreamEvent::Moved)));
+    }
+
+    #[test]
+    fn a_late_buffer_is_an_underrun_and_the_output_goes_on() {
+        let (mut report, monitor, events) = open();
+        report(ErrorKind::Xrun);
+        report(ErrorKind::RealtimeDenied);
+        assert_eq!(monitor.underruns(), 1);
+        assert!(events.is_empty());
+    }
+
+    #[test]
+    fn unexplained_errors_end_an_output_only_while_it_takes_nothing() {
+        let (mut report, monitor, events) = open();
+        let mut renderer = Renderer::new(48_000, 2, monitor.clone()).0;
+        for _ in 0..50 {
+            report(ErrorKind::BackendError);
+            renderer.fill(&mut [0.0_f32; 8], std::time::Duration::ZERO);
+        }
+        assert!(events.is_empty());
+        (0..10).for_each(|_| report(ErrorKind::Other));
+        assert!(matches!(events.try_recv(), Ok(StreamEvent::Lost(_))));
+    }
+}
