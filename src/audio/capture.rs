@@ -1,5 +1,5 @@
-//! What happens on the input device's own thread: its samples are copied into a ring, and those for which there is no
-//! room are counted. Nothing here allocates, frees, locks, logs or calls the system.
+//! What runs on the input device's own thread: copies its samples into a ring, and counts the frames for which the ring
+//! has no room. [`CaptureCallback`] never allocates, frees, locks, logs or calls the system.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -9,9 +9,9 @@ use rtrb::{Consumer, Producer, RingBuffer};
 
 use super::device::InputError;
 
-/// Sound that the ring holds, in seconds: a disk may stop to think for so long.
+/// Sound that the ring holds, in seconds: a disk may be busy with something else for so long.
 const RING: usize = 8;
-/// Most samples in it; devices with very many channels get less time.
+/// Most samples in the ring (64 MiB); devices with very many channels get fewer seconds.
 const MOST: usize = 1 << 24;
 
 /// Sound that an input has lost.
@@ -32,7 +32,7 @@ impl Overruns {
     }
 }
 
-/// What both ends of a ring know of each other.
+/// What the two ends of a ring share besides the samples.
 #[derive(Debug, Default)]
 pub(super) struct CaptureStatus {
     lost_frames: AtomicU64,
@@ -57,18 +57,18 @@ impl CaptureStatus {
         self.buffers.load(Ordering::Relaxed)
     }
 
-    /// Notes why nothing more will come; only the first reason counts.
+    /// States why the stream has ended; only the first reason is kept.
     pub fn end(&self, reason: InputError) {
         let _ = self.end.set(reason);
     }
 
-    /// Tells whether the device is gone.
+    /// Tells whether a reason to end has been stated.
     pub fn is_over(&self) -> bool {
         self.end.get().is_some()
     }
 }
 
-/// The device's end of a ring.
+/// The device's end of a ring: what the system calls with each buffer.
 pub(super) struct CaptureCallback {
     channels: usize,
     ring: Producer<f32>,
@@ -76,14 +76,14 @@ pub(super) struct CaptureCallback {
 }
 
 impl CaptureCallback {
-    /// Copies a device's buffer of any sample format.
+    /// Copies a buffer of interleaved samples, of any format, into the ring.
     pub fn capture<T: Sample>(&mut self, buffer: &[T])
     where
         f32: FromSample<T>,
     {
         self.status.buffers.fetch_add(1, Ordering::Relaxed);
         let frames = buffer.len() / self.channels;
-        // Only whole frames, or channels would change places after an overrun.
+        // Only whole frames: after half a frame all channels would change places.
         let taken = frames.min(self.ring.slots() / self.channels);
         if let Ok(room) = self.ring.write_chunk_uninit(taken * self.channels) {
             room.fill_from_iter(buffer.iter().map(|sample| f32::from_sample(*sample)));
@@ -94,23 +94,23 @@ impl CaptureCallback {
     }
 }
 
-/// The reader's end of a ring: an open input. It ends when the device does or nobody listens any more.
+/// An open input: the reader's end of a ring. It ends when its device goes away or is closed.
 #[derive(Debug)]
 pub struct InputStream {
     /// Name of the device.
     pub name: String,
-    /// Its rate in Hz.
+    /// Rate of the device in Hz.
     pub rate: u32,
-    /// Its channels.
+    /// Number of its channels.
     pub channels: usize,
     ring: Consumer<f32>,
     pub(super) status: Arc<CaptureStatus>,
 }
 
 impl InputStream {
-    /// Appends the interleaved frames that have come since the last call.
+    /// Appends the interleaved frames that have come since the last call; what is no number becomes silence.
     pub fn read(&mut self, interleaved: &mut Vec<f32>) {
-        // A device thread that was interrupted within a frame has not committed it.
+        // Whole frames, since the callback commits those of a buffer together.
         let ready = self.ring.slots();
         if let Ok(chunk) = self.ring.read_chunk(ready) {
             let (first, second) = chunk.as_slices();
@@ -130,12 +130,12 @@ impl InputStream {
         self.ring.is_abandoned() || self.status.is_over()
     }
 
-    /// Takes the device for gone, since it has been mute for too long.
+    /// Ends it as if the device had gone: for a device that has given nothing for too long.
     pub fn give_up(&self) {
         self.status.end(InputError::Gone(self.name.clone()));
     }
 
-    /// Why it is over, unless nobody wanted more.
+    /// Why it is over; none if it was closed on request, or goes on.
     pub fn reason(&self) -> Option<&InputError> {
         self.status.end.get()
     }
@@ -143,14 +143,14 @@ impl InputStream {
 
 #[cfg(test)]
 impl InputStream {
-    /// Makes an open input and what gives it frames, as a device would.
+    /// Makes an open input, and a function that gives it interleaved frames as a device would.
     pub(crate) fn simulated(rate: u32, channels: usize) -> (impl FnMut(&[f32]), Self) {
         let (mut callback, stream, _) = input_stream("test".to_owned(), rate, channels);
         (move |frames: &[f32]| callback.capture(frames), stream)
     }
 }
 
-/// Makes the two ends of a ring for a device, and what both know.
+/// Makes the two ends of a ring for a device, and what they share.
 pub(super) fn input_stream(
     name: String,
     rate: u32,
@@ -222,7 +222,7 @@ mod tests {
     fn what_a_take_has_lost_is_counted_from_its_own_start() {
         let (before, after) = (Overruns { frames: 100, xruns: 2 }, Overruns { frames: 612, xruns: 3 });
         assert_eq!(after.since(before), Overruns { frames: 512, xruns: 1 });
-        // Of an input that has been closed nothing is known any more.
+        // An input that was closed meanwhile counts as having lost nothing, rather than less than nothing.
         assert_eq!(Overruns::default().since(before), Overruns::default());
     }
 }

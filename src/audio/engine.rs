@@ -1,8 +1,8 @@
 //! The `audio` actor: owns the devices and the player, feeds what plays, and looks for an output while there is none.
 //!
-//! A device that is missing, refuses or goes away is told once, until that changes. What played goes on where it was
-//! if a device is found within a few seconds. While nothing plays the thread sleeps on its mailbox, and after a few
-//! seconds of silence the device rests too; it is woken when a sound may be played soon.
+//! That an output is missing, refuses or goes away is shown to the user once, until that changes. What played goes on
+//! from where it was if an output is found within a few seconds. While nothing plays the thread sleeps until a job
+//! comes. After a few seconds of silence the device is paused as well; it runs again when a sound may soon be played.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -20,19 +20,21 @@ use super::render::Monitor;
 use crate::actor::{Closed, Outbox};
 use crate::decode::DecodeError;
 
-/// Pause between two attempts to find a device, and after so many failures a longer one.
+/// Pause between two attempts to open an output.
 const RETRY: Duration = Duration::from_secs(1);
+/// Attempts that may fail before the pause between them becomes longer.
+const ATTEMPTS_SOON: u32 = 30;
+/// The longer pause.
 const RETRY_LATER: Duration = Duration::from_secs(5);
-const SOON: u32 = 30;
-/// How long a sound waits for a device.
+/// How long a sound that is to be played waits for an output.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Pause between two looks at which device is the default, while something plays.
+/// How often the system is asked which output is the default, while something plays.
 const LOOK: Duration = Duration::from_secs(2);
-/// Silence after which the device rests.
+/// Silence after which the device is paused.
 const REST: Duration = Duration::from_secs(5);
-/// Nothing is due.
+/// How long the thread sleeps if it has nothing to wait for but a job.
 const LONG: Duration = Duration::from_hours(1);
-/// Files that may wait to be made ready; beyond it the oldest are forgotten.
+/// Files that may wait to be made ready; of more, the oldest are forgotten.
 const MOST_TO_PREPARE: usize = 8;
 
 /// What the plugin asks for.
@@ -40,15 +42,15 @@ const MOST_TO_PREPARE: usize = 8;
 pub(super) enum Job {
     /// Get the start of a file ready.
     Prepare(Cue),
-    /// Play it.
+    /// Play a sound.
     Play(Wanted),
     /// Change the region of what plays.
     Region(Option<[f64; 2]>),
-    /// Stop.
+    /// Stop what plays.
     Stop,
-    /// Play like this from now on.
+    /// Play with these settings from now on.
     Settings(AuditionSettings),
-    /// Listen to an input, or to none.
+    /// Open an input in place of the one that is open, or none.
     OpenInput(Option<InputRequest>),
 }
 
@@ -59,22 +61,22 @@ pub(super) struct Wanted {
     pub sample: Entity,
     /// The file.
     pub cue: Cue,
-    /// Position in seconds.
+    /// Where to start, in seconds.
     pub from: f64,
-    /// Region in seconds.
+    /// What to stay within, in seconds, if not the whole sample.
     pub region: Option<[f64; 2]>,
 }
 
 /// What the actor tells the plugin.
 #[derive(Debug)]
 pub(super) enum Reply {
-    /// The device in use.
+    /// The output in use, and its rate in Hz; none if there is none.
     Device(Option<(String, u32)>),
-    /// A sample plays, and its playhead is there; sent again when the playhead has jumped.
+    /// A sample plays, and this tells where its playhead is; sent again when the playhead jumps.
     Playing(Entity, Arc<PlaybackPosition>),
-    /// Nothing plays any more; where it ended, in seconds.
+    /// Nothing plays any more; the playhead stopped here, in seconds.
     Stopped(f64),
-    /// Something for the user.
+    /// Something that the user should read.
     Notice(String),
 }
 
@@ -146,25 +148,27 @@ struct Engine<O> {
     monitor: Arc<Monitor>,
     outputs: O,
     outbox: Outbox<Reply>,
-    /// What the open output reports.
+    /// Reports of the open output.
     events: Receiver<StreamEvent>,
     output: Option<Output>,
     resting: bool,
-    /// The user has been told that there is no output.
+    /// The user has been shown that there is no output.
     absent: bool,
     /// There was an output, and it went away by itself.
     lost: bool,
-    /// Attempts to open an output since the last that worked, and when the last was made.
+    /// Attempts to open an output that have failed since one succeeded.
     failures: u32,
+    /// When the last attempt was made.
     attempted: Option<Instant>,
-    /// When the default device was last looked at, and when something last played or was about to.
+    /// When the system was last asked which output is the default.
     looked: Instant,
+    /// When something last played or was made ready.
     sounded: Instant,
-    /// Waits for an output until then.
+    /// A sound that waits for an output, and until when.
     wanted: Option<(Wanted, Instant)>,
     /// What plays, as the plugin knows it.
     shown: Option<Shown>,
-    /// The renderer is done; when the last of it has been heard, and the position then.
+    /// Everything has been rendered: when the last frame will have been heard, and where the playhead is then.
     ending: Option<(Instant, f64)>,
     /// Files to make ready; the last is the newest.
     to_prepare: Vec<Cue>,
@@ -219,7 +223,7 @@ impl<O: Outputs> Engine<O> {
                 );
                 let known = output.device.id.clone();
                 self.close();
-                // A sound server now and then breaks a stream off that it would give again at once.
+                // Sound servers sometimes end a stream although the same device can be opened again at once.
                 let found = self.open();
                 if let (Ok(()), Some(output)) = (&found, &self.output) {
                     if output.device.id != known {
@@ -248,9 +252,9 @@ impl<O: Outputs> Engine<O> {
     fn tick(&mut self) -> Result<Duration, Closed> {
         let now = Instant::now();
         let mut wait = LONG;
-        // Where there never was a device, only a wish to hear something is worth a search.
+        // Where there never was an output, one is looked for only while a sound waits for it.
         if self.output.is_none() && (self.wanted.is_some() || self.lost) {
-            let pause = if self.failures < SOON { RETRY } else { RETRY_LATER };
+            let pause = if self.failures < ATTEMPTS_SOON { RETRY } else { RETRY_LATER };
             if self.attempted.is_none_or(|at| now >= at + pause) {
                 let found = self.open();
                 self.show_output(found)?;
@@ -287,9 +291,10 @@ impl<O: Outputs> Engine<O> {
         }
         wait = wait.min(self.follow_default(now)?).min(self.rest(now));
         if let Some(cue) = self.to_prepare.pop() {
-            // One at a time, so that nothing to be played waits for all of them.
+            // Only one file between two looks at the mailbox, so that a sound to be played need not wait for them all.
             self.sounded = now;
-            // A device that is open by then plays without delay; whether there is one is told when something is played.
+            // With the device open already, the sound will start at once. That there is none is shown only when
+            // something is played.
             let due = !self.absent && self.attempted.is_none_or(|at| now >= at + RETRY);
             if !self.wake() && due && self.open().is_ok() {
                 self.show_output(Ok(()))?;
@@ -300,10 +305,10 @@ impl<O: Outputs> Engine<O> {
         Ok(wait)
     }
 
-    /// Plays what is wanted, if there is an output.
+    /// Plays the sound that waits, opening the output if need be.
     fn play(&mut self) -> Result<(), Closed> {
         self.sounded = Instant::now();
-        // The user has been told, and attempts are being made.
+        // While the user is shown that there is no output, `tick` tries to open one.
         if !self.wake() && !self.absent {
             let found = self.open();
             self.show_output(found)?;
@@ -324,7 +329,7 @@ impl<O: Outputs> Engine<O> {
         self.show_position(started)
     }
 
-    /// Shows where the playhead now is, if a voice has started, or why none could.
+    /// Tells the plugin where the playhead is if a new voice has started, or that the sound failed.
     fn show_position(&mut self, moved: Result<(), DecodeError>) -> Result<(), Closed> {
         if let Err(error) = moved {
             return self.failed(&error);
@@ -354,7 +359,8 @@ impl<O: Outputs> Engine<O> {
         let started = Instant::now();
         self.attempted = Some(started);
         self.failures += 1;
-        // One report is acted on before the next can mean anything, and a late one of another output means nothing.
+        // Each output has a channel of its own, so that a late report of a closed one is not taken for one of the new
+        // one. It holds a single report: that is dealt with before another one matters.
         let (events, heard) = bounded(1);
         let output = self.outputs.open(&mut self.player, &self.monitor, events)?;
         self.events = heard;
@@ -364,7 +370,7 @@ impl<O: Outputs> Engine<O> {
         Ok(())
     }
 
-    /// Tells what came of an attempt to open an output.
+    /// Tells the plugin what came of an attempt to open an output; a failure only once.
     fn show_output(&mut self, found: Result<(), OutputError>) -> Result<(), Closed> {
         match (found, &self.output) {
             (Ok(()), Some(output)) => {
@@ -382,7 +388,7 @@ impl<O: Outputs> Engine<O> {
         }
     }
 
-    /// Closes the output; what played waits for the next one.
+    /// Closes the output; what played waits for the next output.
     fn close(&mut self) {
         let stopped = self.player.disconnect();
         if let (Some((cue, from, region)), Some(shown)) = (stopped, self.shown.take()) {
@@ -394,7 +400,7 @@ impl<O: Outputs> Engine<O> {
         self.attempted = None;
     }
 
-    /// Lets the output run; false if it has to be opened.
+    /// Makes sure that an open output is not paused; false if there is no open output.
     fn wake(&mut self) -> bool {
         if let Some(output) = &self.output
             && self.resting
@@ -406,7 +412,7 @@ impl<O: Outputs> Engine<O> {
         self.output.is_some()
     }
 
-    /// Follows the default device while something plays.
+    /// Moves to another output if the user has made that the default while something plays; returns when to ask again.
     fn follow_default(&mut self, now: Instant) -> Result<Duration, Closed> {
         if !self.player.is_playing() {
             return Ok(LONG);
@@ -428,7 +434,7 @@ impl<O: Outputs> Engine<O> {
         Ok(LOOK)
     }
 
-    /// Lets the device rest after a while of silence.
+    /// Pauses the device after a while of silence; returns how long until that is due.
     fn rest(&mut self, now: Instant) -> Duration {
         let Some(output) = &self.output else { return LONG };
         if self.resting || self.player.is_playing() {
@@ -440,7 +446,7 @@ impl<O: Outputs> Engine<O> {
         self.resting = output.stream.run(false);
         debug!("resting: {}", self.resting);
         if !self.resting {
-            // A stream that cannot rest is opened anew, which takes about as long as a buffer.
+            // A stream that cannot be paused is closed instead: opening it again takes about as long as one buffer.
             self.close();
         }
         LONG

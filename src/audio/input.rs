@@ -1,4 +1,4 @@
-//! Sound inputs: found and opened on the `audio` actor, each one an [`InputStream`] to whoever asked for it.
+//! Sound inputs: the engine finds and opens them, and whoever asked for one gets its [`InputStream`].
 
 use std::sync::Arc;
 
@@ -11,30 +11,30 @@ use tracing::debug;
 use super::capture::{CaptureCallback, CaptureStatus, InputStream, input_stream};
 use super::device::{Decision, DeviceName, ErrorStreak, InputError, Stage, StreamHandle, buffer_size, decide};
 
-/// Frames that the device gives at a time, if it can: nothing waits for them, so there may be more than for playing.
+/// Frames that the device gives at a time, if it can: more than an output takes, since nobody hears the delay.
 const BUFFER: u32 = 1024;
 
-/// Asks for an input, or that none is listened to any more.
+/// Asks for an input in place of the one that is open, or for none.
 #[derive(Message, Clone, Debug)]
 pub struct OpenInput(pub Option<InputRequest>);
 
-/// Which input, and where it should lead.
+/// Which input to open, and for whom.
 #[derive(Clone, Debug)]
 pub struct InputRequest {
     /// Name of the device; empty for the system's default.
     pub device: String,
-    /// Channels that it should have at least, if it can.
+    /// Channels that it should have at least; it is opened with fewer if it has no more.
     pub channels: usize,
     /// Gets the open input, or why there is none.
     pub to: Sender<Result<InputStream, InputError>>,
 }
 
-/// Where inputs come from: the system, or a test.
+/// Opens inputs: those of the system, or those of a test.
 pub(super) trait Inputs: Send + 'static {
-    /// Opens an input and lets it run.
+    /// Opens an input and starts it. Should it end by itself, it says why to `lost`.
     ///
     /// # Errors
-    /// There is none, or it refuses.
+    /// The input is not there, or cannot be used.
     fn open(
         &mut self,
         request: &InputRequest,
@@ -115,7 +115,7 @@ fn on_stream_error(
                 status.count_xrun();
                 None
             }
-            // Wherever the system has moved the stream to, what it gives belongs to the take.
+            // A take goes on with what the stream gives, even if the system has moved it to another device.
             Decision::Ignore | Decision::Follow => None,
             Decision::Tolerate => streak.is_too_long_after(status.buffers()).then(|| InputError::Gone(name.clone())),
             Decision::Reopen => Some(InputError::Changed(name.clone())),
@@ -171,21 +171,21 @@ where
 pub(super) struct InputDevice {
     inputs: Box<dyn Inputs>,
     stream: Option<StreamHandle>,
-    /// Tells when the device that is open has gone.
+    /// Says why the input that is open has ended by itself.
     pub lost: Receiver<InputError>,
 }
 
 impl InputDevice {
-    /// Makes one that listens to nothing.
+    /// Opens nothing yet.
     pub fn new(inputs: Box<dyn Inputs>) -> Self {
         Self { inputs, stream: None, lost: never() }
     }
 
-    /// Opens another input, or none.
+    /// Closes the input that is open, and opens the one that is asked for.
     pub fn open(&mut self, request: Option<InputRequest>) {
         self.close();
         let Some(request) = request else { return };
-        // Each device reports on a channel of its own, so that the last word of one does not end the next.
+        // Each input has a channel of its own, so that a late report of a closed one does not close the next.
         let (lost, heard) = bounded(1);
         let opened = self.inputs.open(&request, lost).map(|(stream, input)| {
             (self.stream, self.lost) = (Some(stream), heard);
@@ -195,7 +195,7 @@ impl InputDevice {
         let _ = request.to.try_send(opened);
     }
 
-    /// Lets go of the device, so that its stream ends.
+    /// Closes the device, which ends its [`InputStream`].
     pub fn close(&mut self) {
         self.lost = never();
         self.stream = None;

@@ -1,5 +1,4 @@
-//! Auditioning: plays a sample at once, through the default output of this machine. Listening: opens an input for those
-//! who record. And the list of sound devices.
+//! Sound devices: plays a sample at once through the default output, opens inputs for whoever records, lists devices.
 //!
 //! The plugin turns messages into jobs of the `audio` actor (`engine`), and what the actor replies into [`Playback`].
 //! A file uses only files further left:
@@ -9,9 +8,9 @@
 //!  reader, render  ◄─ player  ◄─ output ◄─┴─ simulated ◄─┘
 //! ```
 //!
-//! To play, the engine reads a file (`reader`) and queues it (`player`); the thread of the device (`output`) mixes what is
-//! queued (`render`). To record, the thread of the device (`input`) copies what it is given into a ring (`capture`), which
-//! leads to whoever sent [`OpenInput`]. Without a device, a simulated one can take its place (`simulated`).
+//! To play, the engine reads a file (`reader`) and queues it (`player`); the thread of the device (`output`) mixes what
+//! is queued (`render`). To record, the thread of the device (`input`) copies what it is given into a ring (`capture`),
+//! which leads to whoever sent [`OpenInput`]. Without a device, a simulated one can take its place (`simulated`).
 
 mod capture;
 mod device;
@@ -42,10 +41,11 @@ use crate::actor::{Actor, Wake};
 use crate::decode::Features;
 use crate::sample::{FileStamp, Notice, Sample};
 
-/// Loudness that the equal-loudness switch brings sounds to, in LUFS.
+/// Loudness to which the equal-loudness switch brings samples, in LUFS.
 const LOUDNESS: f32 = -18.0;
-/// Highest peak it may cause, in dBFS, and most it amplifies, in dB.
+/// Highest peak that the switch may cause, in dBFS.
 const HIGHEST_PEAK: f32 = -1.0;
+/// Most that the switch amplifies, in dB.
 const MOST_BOOST: f32 = 24.0;
 /// Jobs that may wait at the actor.
 const MAILBOX: usize = 64;
@@ -85,7 +85,7 @@ pub struct Playback {
     pub underruns: u64,
 }
 
-/// What brings a sample to the common loudness, in dB: 0 where its loudness is unknown.
+/// Computes the gain that brings a sample to the common loudness, in dB: 0 if its loudness is unknown.
 pub fn equal_loudness_db(features: Option<&Features>) -> f32 {
     let Some((lufs, peak_db)) = features.and_then(|f| f.lufs.map(|lufs| (lufs, f.peak_db))) else { return 0.0 };
     (LOUDNESS - lufs).min(HIGHEST_PEAK - peak_db).min(MOST_BOOST)
@@ -98,7 +98,7 @@ struct Auditioner {
     monitor: Arc<Monitor>,
     /// The playhead of what plays.
     position: Option<Arc<PlaybackPosition>>,
-    /// What the full mailbox did not take.
+    /// Jobs for which the mailbox had no room yet.
     unsent: Vec<Job>,
 }
 
@@ -107,7 +107,7 @@ impl Auditioner {
         if let Err(job) = self.actor.try_send(job)
             && !matches!(job, Job::Prepare(_))
         {
-            // Of each kind the last is enough.
+            // Of each kind of job only the last counts.
             let kind = std::mem::discriminant(&job);
             self.unsent.retain(|old| std::mem::discriminant(old) != kind);
             self.unsent.push(job);
@@ -124,8 +124,9 @@ impl Plugin for AudioPlugin {
     }
 }
 
-/// Plays samples like [`AudioPlugin`], into a function that is called with every buffer of 512 stereo frames at 48 kHz, at
-/// the pace of a device.
+/// Plays samples like [`AudioPlugin`], but without a device.
+///
+/// The function is called with every buffer of 512 stereo frames at 48 kHz, at the pace of a device.
 pub struct SimulatedAudioPlugin<F>(pub F);
 
 impl<F: Fn(&[f32]) + Clone + Send + Sync + 'static> Plugin for SimulatedAudioPlugin<F> {
@@ -167,7 +168,7 @@ fn collect_playback(
                 (now.device, now.rate) = device.map_or((None, 0), |(name, rate)| (Some(name), rate));
             }
             Reply::Playing(sample, position) => {
-                // Until it is heard, what was heard last says nothing about it.
+                // Until the first of it is heard, the playhead stands where it will start.
                 (now.sample, now.seconds) = (Some(sample), position.start_seconds());
                 auditioner.position = Some(position);
             }

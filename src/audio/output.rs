@@ -1,4 +1,4 @@
-//! The default sound output: opened for the engine, it takes its sound from a [`Renderer`] on its own thread.
+//! The default sound output: the engine opens it, and on its own thread it takes its sound from a [`Renderer`].
 
 use std::sync::Arc;
 
@@ -10,24 +10,24 @@ use super::device::{Decision, DeviceName, ErrorStreak, OutputError, Stage, Strea
 use super::player::SamplePlayer;
 use super::render::{Monitor, Renderer};
 
-/// Frames that the device asks for at a time, if it can: 11 ms at 48 kHz.
+/// Frames that the device takes at a time, if it can: 11 ms at 48 kHz.
 const BUFFER: u32 = 512;
 
-/// What a device reports from its own thread.
+/// What an open output reports from its own thread.
 #[derive(Debug)]
 pub(super) enum StreamEvent {
-    /// It gives no sound any more.
+    /// It plays no more, and has to be opened again.
     Lost(cpal::Error),
     /// The system has moved the sound to another device.
     Moved,
 }
 
-/// Where outputs come from: the system, or a test.
+/// Opens outputs: those of the system, or those of a test.
 pub(super) trait Outputs: Send + 'static {
-    /// Opens the default output and lets it run.
+    /// Opens the default output and starts it.
     ///
     /// # Errors
-    /// There is none, or it refuses.
+    /// There is no output, or it cannot be used.
     fn open(
         &mut self,
         player: &mut SamplePlayer,
@@ -91,7 +91,7 @@ fn on_stream_error(monitor: Arc<Monitor>, events: Sender<StreamEvent>) -> impl F
             }
             Decision::Follow => Some(StreamEvent::Moved),
             Decision::Tolerate => streak.is_too_long_after(monitor.buffers()).then_some(StreamEvent::Lost(error)),
-            // Whatever has happened to a stream that has ended, the engine opens the default device again.
+            // Why the stream has ended makes no difference: the engine opens the default output again.
             Decision::Reopen | Decision::GiveUp | Decision::Refuse => Some(StreamEvent::Lost(error)),
         };
         if let Some(event) = event {

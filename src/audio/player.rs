@@ -1,8 +1,8 @@
 //! The sound being auditioned: read from its file, brought to the device's rate and fed to the renderer.
 //!
-//! One sound plays at a time. Whatever changes where it goes next (loop, region) starts a new voice at the very frame
-//! that is being heard, and the renderer crosses over to it; so nothing that is queued already has to be taken back.
-//! The player knows neither devices nor the ECS: tests pull a [`Renderer`] by hand.
+//! One sound plays at a time. If its loop or region changes, what is queued already is wrong. It is not taken back: a
+//! new voice starts at the frame that is being rendered, and the renderer fades over to it.
+//! The player knows neither devices nor the ECS, so that tests can call a [`Renderer`] by hand.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -21,15 +21,15 @@ use crate::sample::FileStamp;
 
 /// Sound queued for the renderer, in seconds.
 const QUEUED: f64 = 0.5;
-/// Sound queued before a voice starts, in seconds: more than a device takes at once.
+/// Sound that must be queued before a voice starts, in seconds: more than a device takes at once.
 const FIRST: f64 = 0.1;
-/// Longest pause between two feedings.
+/// Longest pause between two calls of [`SamplePlayer::feed`].
 const FEED_EVERY: Duration = Duration::from_millis(100);
 /// Frames read at a time.
 const CHUNK: usize = 1024;
 /// Files whose start is kept ready.
 const READY: usize = 32;
-/// Filters kept, one for each rate of a file.
+/// Resampling filters kept, one for each sample rate of files.
 const FLOWS: usize = 8;
 
 /// How samples are played; a change counts at once.
@@ -54,9 +54,9 @@ impl Default for AuditionSettings {
 pub(super) struct Cue {
     /// The file.
     pub path: Arc<Path>,
-    /// The file's stamp when it was listed: a new one is a new sound.
+    /// The file's stamp when it was listed; with another stamp it is another sound.
     pub stamp: Option<FileStamp>,
-    /// What brings it to the common loudness, in dB.
+    /// Gain that brings it to the common loudness, in dB.
     pub loudness_db: f32,
 }
 
@@ -66,17 +66,20 @@ impl Cue {
     }
 }
 
-/// Where a voice goes through its file: from frames played to frames of the file.
+/// Where a voice is in its file: computes the frame of the file from the frames that have been played.
 #[derive(Debug)]
 pub(super) struct PlaybackPosition {
+    /// The voice.
     id: u16,
+    /// The frame of the file at which the voice started.
     from: u64,
-    /// Where a loop begins; none if it does not loop.
+    /// The frame at which a loop begins; none if it does not loop.
     wrap: Option<u64>,
-    /// The frame at which it ends or wraps; `u64::MAX` until that is known.
+    /// The frame at which it ends, or goes back to `wrap`; `u64::MAX` until that is known.
     end: AtomicU64,
-    /// Rates of the file and of the device in Hz.
+    /// Rate of the file in Hz.
     rate: u32,
+    /// Rate of the device in Hz.
     device_rate: u32,
 }
 
@@ -91,56 +94,58 @@ impl PlaybackPosition {
         }
     }
 
-    /// The position at which it starts in seconds.
+    /// The position at which it started, in seconds.
     pub fn start_seconds(&self) -> f64 {
         self.from as f64 / f64::from(self.rate)
     }
 
-    /// The position that is heard in seconds; `None` while the renderer still plays something else.
+    /// The position that is heard now, in seconds; none unless the renderer plays this voice.
     pub fn seconds(&self, monitor: &Monitor) -> Option<f64> {
         let (_, played) = monitor.playing().filter(|(id, _)| *id == self.id)?;
         Some(self.frame(played.saturating_sub(monitor.latency())) / f64::from(self.rate))
     }
 
-    /// The position at which it ended in seconds.
+    /// The position at which it ended, in seconds.
     fn end_seconds(&self) -> f64 {
         self.end.load(Ordering::Relaxed) as f64 / f64::from(self.rate)
     }
 }
 
-/// What has happened when the player was fed.
+/// What plays after a call of [`SamplePlayer::feed`].
 #[derive(Debug)]
 pub(super) enum Fed {
     /// Nothing plays.
     Idle,
-    /// It plays on; feed again after this time.
+    /// The sound plays on; `feed` has to be called again after this time.
     Playing(Duration),
-    /// It has come to its end, at this position in seconds.
+    /// The sound has come to its end, at this position in seconds.
     Ended(f64),
-    /// Its file could not be read on.
+    /// The rest of its file could not be read.
     Failed(DecodeError),
 }
 
-/// The ends of the renderer's rings.
+/// The player's ends of the rings to and from the renderer.
 struct RendererRings {
     rate: u32,
     commands: Producer<Command>,
     spent: Consumer<Voice>,
 }
 
+/// What plays.
 struct Sound {
     cue: Cue,
     reader: Reader,
-    /// Frames of the file between which it stays.
+    /// What it stays within, in frames of the file.
     region: Option<[u64; 2]>,
-    /// The next frame to read, and how many have been read since the loop began.
+    /// The next frame to read.
     next: u64,
+    /// Frames read since the loop last began.
     pass: u64,
-    /// Gone when everything has been queued.
+    /// None once everything has been queued, which tells the renderer where the sound ends.
     queue: Option<Producer<f32>>,
     /// Frames queued so far.
     queued: u64,
-    /// None at equal rates.
+    /// Resamples; none if file and device have the same rate.
     flow: Option<Flow>,
     gain: Arc<AtomicU32>,
     position: Arc<PlaybackPosition>,
@@ -152,9 +157,9 @@ pub(super) struct SamplePlayer {
     settings: AuditionSettings,
     rings: Option<RendererRings>,
     sound: Option<Sound>,
-    /// A command for which the ring had no room.
+    /// A command for which the ring had no room yet.
     waiting: Option<Command>,
-    /// The last one was used last.
+    /// Open files; the last one was used last.
     ready: Vec<(Cue, Reader)>,
     flows: Vec<(u32, Flow)>,
     decoders: Decoders,
@@ -187,7 +192,7 @@ impl SamplePlayer {
         renderer
     }
 
-    /// Forgets the device; returns what played, where it was in seconds, and its region.
+    /// Forgets the device; returns what played, where its playhead was, and its region, both in seconds.
     pub fn disconnect(&mut self) -> Option<(Cue, f64, Option<[f64; 2]>)> {
         let sound = self.sound.take();
         let stopped = sound.map(|sound| {
@@ -210,7 +215,7 @@ impl SamplePlayer {
         self.sound.is_some()
     }
 
-    /// Takes new settings, which also count for what plays.
+    /// Takes new settings; they count at once for what plays.
     ///
     /// # Errors
     /// What plays could not be read at its new place.
@@ -223,7 +228,7 @@ impl SamplePlayer {
         if old.looping == settings.looping { Ok(()) } else { self.restart_voice() }
     }
 
-    /// Gets the start of a file ready; an error is found again, and told, when it is played.
+    /// Gets the start of a file ready. An error is left to [`play`](Self::play), which comes upon it again.
     pub fn prepare(&mut self, cue: &Cue) {
         if self.sound.as_ref().is_some_and(|sound| sound.cue.is_same_file(cue)) {
             return;
@@ -278,7 +283,7 @@ impl SamplePlayer {
         self.sound.as_ref().map(|sound| sound.position.clone())
     }
 
-    /// Queues sound, and finds out what has ended.
+    /// Queues as much sound as there is room for, and finds out whether it has ended.
     pub fn feed(&mut self) -> Fed {
         if let Some(command) = self.waiting.take() {
             self.send(command);
@@ -302,7 +307,7 @@ impl SamplePlayer {
             return Fed::Ended(end);
         }
         if let Err(error) = sound.fill(usize::MAX, self.settings.looping) {
-            // What is queued already is still heard.
+            // What was queued before is still played.
             self.sound = None;
             return Fed::Failed(error);
         }
@@ -314,7 +319,7 @@ impl SamplePlayer {
         Fed::Playing(Duration::from_secs_f64(left + 0.005).min(FEED_EVERY))
     }
 
-    /// Plays on with the new loop or region, in a new voice that begins at the frame that is being heard.
+    /// Plays on with the new loop or region, in a new voice that begins at the frame that is being rendered.
     fn restart_voice(&mut self) -> Result<(), DecodeError> {
         let Some(sound) = self.sound.take() else { return Ok(()) };
         let id = sound.position.id;
@@ -331,7 +336,7 @@ impl SamplePlayer {
         started
     }
 
-    /// Starts a voice.
+    /// Starts a voice at the frame `from`; `follows` is the voice that it continues, and how far that had got.
     fn start_voice(
         &mut self,
         cue: Cue,
@@ -370,7 +375,7 @@ impl SamplePlayer {
         Ok(())
     }
 
-    /// Takes the file from those that are ready, or opens it.
+    /// Takes the file out of those that are ready, or opens it.
     fn reader(&mut self, cue: &Cue) -> Result<Reader, DecodeError> {
         match self.ready.iter().position(|(known, _)| known.is_same_file(cue)) {
             Some(i) => Ok(self.ready.remove(i).1),
@@ -410,7 +415,7 @@ impl SamplePlayer {
         if self.settings.equal_loudness { linear(cue.loudness_db) } else { 1.0 }
     }
 
-    /// Hands a command over; while the device takes none, the latest waits.
+    /// Hands a command over to the renderer. While its ring is full, only the latest command waits.
     fn send(&mut self, command: Command) {
         let Some(rings) = &mut self.rings else { return };
         self.waiting = rings.commands.push(command).err().map(|rtrb::PushError::Full(command)| command);
@@ -418,7 +423,7 @@ impl SamplePlayer {
 }
 
 impl Sound {
-    /// Queues sound until `enough` frames have been queued, or there is no room, or it is at its end.
+    /// Queues sound until `enough` frames have been queued, the queue is full, or the sound ends.
     fn fill(&mut self, enough: usize, looping: bool) -> Result<(), DecodeError> {
         let Self { reader, region, next, pass, queue: place, queued, flow, position, .. } = self;
         let Some(queue) = place else { return Ok(()) };
@@ -428,7 +433,7 @@ impl Sound {
         while *queued < enough as u64 && queue.slots() >= burst {
             let mut push = |frames: &[f32]| {
                 *queued += frames.len() as u64 / 2;
-                // There is room for a burst.
+                // This cannot fail: a burst is the most that is pushed between two looks at the room.
                 let _ = queue.push_entire_slice(frames);
             };
             let frames = if *next < end { reader.read(*next)? } else { &[] };
@@ -444,7 +449,7 @@ impl Sound {
                 continue;
             }
             position.end.store(*next, Ordering::Relaxed);
-            // A region beyond the end of the file must not be looked for again and again.
+            // A loop whose region lies beyond the end of the file gives no frames; it would be tried for ever.
             if looping && *next > start && std::mem::take(pass) > 0 {
                 *next = start;
                 continue;
@@ -468,13 +473,13 @@ fn frame_at(seconds: f64, rate: u32) -> u64 {
     whole(seconds * f64::from(rate))
 }
 
-/// A region in frames; at least one frame long, whichever end is first.
+/// Converts a region, whichever of its ends is given first, to frames; at least one frame.
 fn frames_of([from, to]: [f64; 2], rate: u32) -> [u64; 2] {
     let start = frame_at(from.min(to), rate);
     [start, frame_at(from.max(to), rate).max(start + 1)]
 }
 
-/// The position if it lies within the region, else the region's start.
+/// Returns the frame if it lies within the region, else the region's first frame.
 fn within(frame: u64, region: Option<[u64; 2]>) -> u64 {
     region.filter(|[start, end]| !(*start..*end).contains(&frame)).map_or(frame, |[start, _]| start)
 }
@@ -484,7 +489,7 @@ fn whole(frames: f64) -> u64 {
     frames.round() as u64
 }
 
-/// Decibels as a factor.
+/// Converts decibels to a linear gain.
 fn linear(db: f32) -> f32 {
     10.0_f32.powf(db / 20.0)
 }
@@ -495,7 +500,7 @@ mod tests {
 
     const RATE: u32 = 48_000;
 
-    /// A tone with a little noise, other in each channel, so that every frame is unlike the others.
+    /// A tone with a little noise, which differs between channels, so that no two frames are equal.
     fn sound(frames: usize, rate: u32, pitch: f32) -> Vec<f32> {
         let mut state = 7_u32;
         let mut next = || {
@@ -545,7 +550,7 @@ mod tests {
             cue
         }
 
-        /// What a device hears that asks for 512 frames at a time.
+        /// What a device is given that takes 512 frames at a time.
         fn hear(&mut self, frames: usize) -> Vec<f32> {
             let mut heard = Vec::new();
             while heard.len() < 2 * frames {
@@ -607,7 +612,7 @@ mod tests {
         let mut bench = Bench::new(PLAIN);
         let cue = bench.sound("a.wav", 44_100, &sound(90_000, 44_100, 440.0));
         bench.player.prepare(&cue);
-        // Gone from the disk: what is heard now was ready.
+        // With the file gone from the disk, all that can be heard is what was made ready.
         std::fs::remove_file(&cue.path).unwrap();
         bench.player.play(cue, 0.0, None).unwrap();
         let mut first = vec![0.0; 1024];

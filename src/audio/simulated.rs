@@ -1,4 +1,4 @@
-//! An output that is no device: for tests and measurements on machines without sound.
+//! An output without a device: for tests and measurements on machines without sound.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ use crate::actor::{Actor, Outbox, Wake};
 
 /// Rate of the simulated device in Hz.
 const RATE: u32 = 48_000;
-/// Frames that it takes at a time.
+/// Frames that the simulated device takes at a time.
 const BUFFER: usize = 512;
 
 /// An output that calls a function with each of its buffers.
@@ -48,7 +48,7 @@ impl RestingStream for Device {
     }
 }
 
-/// Takes buffers on time until the actor is dropped.
+/// Takes a buffer whenever one is due, until the actor is dropped.
 fn pull(mut renderer: Renderer, inbox: &Receiver<()>, heard: impl Fn(&[f32])) {
     let mut buffer = [0.0; 2 * BUFFER];
     let mut due = Instant::now();
