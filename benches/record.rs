@@ -90,6 +90,7 @@ fn under_load(server: &Server, root: &Path, demo: &Path) -> anyhow::Result<()> {
         rounds += 1;
     }
     let told: serde_json::Value = serde_json::from_slice(&child.wait_with_output()?.stdout)?;
-    println!("{} s recorded during {rounds} indexings: {} frames lost   (aim 0)", told["seconds"], told["overruns"]);
+    let (seconds, frames, xruns) = (&told["seconds"], &told["overruns"], &told["xruns"]);
+    println!("{seconds} s recorded during {rounds} indexings: {frames} frames lost, {xruns} xruns   (aim 0)");
     Ok(())
 }

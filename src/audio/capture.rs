@@ -1,5 +1,5 @@
-//! What happens on the input device's own thread: its samples are copied into a ring, and those for which there is no
-//! room are counted. Nothing here allocates, frees, locks, logs or calls the system.
+//! What runs on the input device's own thread: copies its samples into a ring, and counts the frames for which the ring
+//! has no room. [`CaptureCallback`] never allocates, frees, locks, logs or calls the system.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -7,25 +7,49 @@ use std::sync::{Arc, OnceLock};
 use cpal::{FromSample, Sample};
 use rtrb::{Consumer, Producer, RingBuffer};
 
-use super::input::InputError;
+use super::device::InputError;
 
-/// Sound that the ring holds, in seconds: a disk may stop to think for so long.
+/// Sound that the ring holds, in seconds: a disk may be busy with something else for so long.
 const RING: usize = 8;
-/// Most samples in it; devices with very many channels get less time.
+/// Most samples in the ring (64 MiB); devices with very many channels get fewer seconds.
 const MOST: usize = 1 << 24;
 
-/// What both ends of a ring know of each other.
+/// Sound that an input has lost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Overruns {
+    /// Frames that the device gave while the ring was full.
+    pub frames: u64,
+    /// Times that the system says it lost sound before this program was given it. No system says how much that was, and
+    /// JACK says so whichever program was late, so they are not frames.
+    pub xruns: u64,
+}
+
+impl Overruns {
+    /// What has been lost since it was `earlier`.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> Self {
+        Self { frames: self.frames.saturating_sub(earlier.frames), xruns: self.xruns.saturating_sub(earlier.xruns) }
+    }
+}
+
+/// What the two ends of a ring share besides the samples.
 #[derive(Debug, Default)]
-pub(super) struct Feed {
-    overruns: AtomicU64,
+pub(super) struct CaptureStatus {
+    lost_frames: AtomicU64,
+    xruns: AtomicU64,
     buffers: AtomicU64,
     end: OnceLock<InputError>,
 }
 
-impl Feed {
-    /// Notes that frames have been lost.
-    pub fn count_overruns(&self, frames: u64) {
-        self.overruns.fetch_add(frames, Ordering::Relaxed);
+impl CaptureStatus {
+    /// Counts a report of the system that it has lost sound.
+    pub fn count_xrun(&self) {
+        self.xruns.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// What has been lost so far.
+    pub fn overruns(&self) -> Overruns {
+        Overruns { frames: self.lost_frames.load(Ordering::Relaxed), xruns: self.xruns.load(Ordering::Relaxed) }
     }
 
     /// Buffers taken from the device so far.
@@ -33,60 +57,60 @@ impl Feed {
         self.buffers.load(Ordering::Relaxed)
     }
 
-    /// Notes why nothing more will come; only the first reason counts.
+    /// States why the stream has ended; only the first reason is kept.
     pub fn end(&self, reason: InputError) {
         let _ = self.end.set(reason);
     }
 
-    /// Tells whether the device is gone.
+    /// Tells whether a reason to end has been stated.
     pub fn is_over(&self) -> bool {
         self.end.get().is_some()
     }
 }
 
-/// The device's end of a ring.
-pub(super) struct Tap {
+/// The device's end of a ring: what the system calls with each buffer.
+pub(super) struct CaptureCallback {
     channels: usize,
     ring: Producer<f32>,
-    feed: Arc<Feed>,
+    status: Arc<CaptureStatus>,
 }
 
-impl Tap {
-    /// Copies a device's buffer of any sample format.
-    pub fn take<T: Sample>(&mut self, buffer: &[T])
+impl CaptureCallback {
+    /// Copies a buffer of interleaved samples, of any format, into the ring.
+    pub fn capture<T: Sample>(&mut self, buffer: &[T])
     where
         f32: FromSample<T>,
     {
-        self.feed.buffers.fetch_add(1, Ordering::Relaxed);
+        self.status.buffers.fetch_add(1, Ordering::Relaxed);
         let frames = buffer.len() / self.channels;
-        // Only whole frames, or channels would change places after an overrun.
+        // Only whole frames: after half a frame all channels would change places.
         let taken = frames.min(self.ring.slots() / self.channels);
         if let Ok(room) = self.ring.write_chunk_uninit(taken * self.channels) {
             room.fill_from_iter(buffer.iter().map(|sample| f32::from_sample(*sample)));
         }
         if taken < frames {
-            self.feed.count_overruns((frames - taken) as u64);
+            self.status.lost_frames.fetch_add((frames - taken) as u64, Ordering::Relaxed);
         }
     }
 }
 
-/// The reader's end of a ring: an open input. It ends when the device does or nobody listens any more.
+/// An open input: the reader's end of a ring. It ends when its device goes away or is closed.
 #[derive(Debug)]
-pub struct Line {
+pub struct InputStream {
     /// Name of the device.
     pub name: String,
-    /// Its rate in Hz.
+    /// Rate of the device in Hz.
     pub rate: u32,
-    /// Its channels.
+    /// Number of its channels.
     pub channels: usize,
     ring: Consumer<f32>,
-    pub(super) feed: Arc<Feed>,
+    pub(super) status: Arc<CaptureStatus>,
 }
 
-impl Line {
-    /// Appends the interleaved frames that have come since the last call.
+impl InputStream {
+    /// Appends the interleaved frames that have come since the last call; what is no number becomes silence.
     pub fn read(&mut self, interleaved: &mut Vec<f32>) {
-        // A device thread that was interrupted within a frame has not committed it.
+        // Whole frames, since the callback commits those of a buffer together.
         let ready = self.ring.slots();
         if let Ok(chunk) = self.ring.read_chunk(ready) {
             let (first, second) = chunk.as_slices();
@@ -96,44 +120,48 @@ impl Line {
         }
     }
 
-    /// Frames that were lost so far because nobody read them in time.
-    pub fn overruns(&self) -> u64 {
-        self.feed.overruns.load(Ordering::Relaxed)
+    /// What has been lost so far.
+    pub fn overruns(&self) -> Overruns {
+        self.status.overruns()
     }
 
     /// Tells whether nothing more will come.
     pub fn is_over(&self) -> bool {
-        self.ring.is_abandoned() || self.feed.is_over()
+        self.ring.is_abandoned() || self.status.is_over()
     }
 
-    /// Takes the device for gone, since it has been mute for too long.
+    /// Ends it as if the device had gone: for a device that has given nothing for too long.
     pub fn give_up(&self) {
-        self.feed.end(InputError::Gone(self.name.clone()));
+        self.status.end(InputError::Gone(self.name.clone()));
     }
 
-    /// Why it is over, unless nobody wanted more.
+    /// Why it is over; none if it was closed on request, or goes on.
     pub fn reason(&self) -> Option<&InputError> {
-        self.feed.end.get()
+        self.status.end.get()
     }
 }
 
 #[cfg(test)]
-impl Line {
-    /// Makes an open input and what gives it frames, as a device would.
-    pub(crate) fn fed(rate: u32, channels: usize) -> (impl FnMut(&[f32]), Self) {
-        let (mut tap, line, _) = line("test".to_owned(), rate, channels);
-        (move |frames: &[f32]| tap.take(frames), line)
+impl InputStream {
+    /// Makes an open input, and a function that gives it interleaved frames as a device would.
+    pub(crate) fn simulated(rate: u32, channels: usize) -> (impl FnMut(&[f32]), Self) {
+        let (mut callback, stream, _) = input_stream("test".to_owned(), rate, channels);
+        (move |frames: &[f32]| callback.capture(frames), stream)
     }
 }
 
-/// Makes the two ends of a ring for a device, and what both know.
-pub(super) fn line(name: String, rate: u32, channels: usize) -> (Tap, Line, Arc<Feed>) {
+/// Makes the two ends of a ring for a device, and what they share.
+pub(super) fn input_stream(
+    name: String,
+    rate: u32,
+    channels: usize,
+) -> (CaptureCallback, InputStream, Arc<CaptureStatus>) {
     let channels = channels.max(1);
     let frames = (RING * rate as usize).min(MOST / channels);
     let (producer, ring) = RingBuffer::new(frames * channels);
-    let feed = Arc::new(Feed::default());
-    let tap = Tap { channels, ring: producer, feed: feed.clone() };
-    (tap, Line { name, rate, channels, ring, feed: feed.clone() }, feed)
+    let status = Arc::new(CaptureStatus::default());
+    let callback = CaptureCallback { channels, ring: producer, status: status.clone() };
+    (callback, InputStream { name, rate, channels, ring, status: status.clone() }, status)
 }
 
 #[cfg(test)]
@@ -144,25 +172,57 @@ mod tests {
 
     #[test]
     fn the_callback_never_allocates_and_counts_what_it_has_no_room_for() {
-        let (mut tap, mut line, _) = line("test".to_owned(), 100, 2);
+        let (mut callback, mut stream, _) = input_stream("test".to_owned(), 100, 2);
         let (floats, integers) = ([0.25_f32; 64], [i16::MAX; 64]);
         let before = violation_count();
         assert_no_alloc(|| {
             for _ in 0..30 {
-                tap.take(&floats);
-                tap.take(&integers);
+                callback.capture(&floats);
+                callback.capture(&integers);
             }
         });
         assert_eq!(violation_count(), before, "the callback allocated or freed");
         let mut heard = Vec::new();
-        line.read(&mut heard);
-        assert_eq!((heard.len(), line.overruns()), (1600, 30 * 64 - 800));
+        stream.read(&mut heard);
+        assert_eq!((heard.len(), stream.overruns()), (1600, Overruns { frames: 30 * 64 - 800, xruns: 0 }));
         assert!((heard[0] - 0.25).abs() < f32::EPSILON && heard[64] > 0.99);
-        tap.take(&floats);
-        line.read(&mut heard);
+        callback.capture(&floats);
+        stream.read(&mut heard);
         assert_eq!(heard.len(), 1664);
-        assert!(!line.is_over());
-        drop(tap);
-        assert!(line.is_over() && line.reason().is_none());
+        assert!(!stream.is_over());
+        drop(callback);
+        assert!(stream.is_over() && stream.reason().is_none());
+    }
+
+    #[test]
+    fn after_an_overrun_no_channel_has_changed_places() {
+        // Five channels whose samples are their numbers, and a ring of 800 frames.
+        let (mut callback, mut stream, _) = input_stream("test".to_owned(), 100, 5);
+        let buffer: Vec<f32> = (0..7 * 5).map(|sample| (sample % 5) as f32).collect();
+        let mut heard = Vec::new();
+        for _ in 0..3 {
+            (0..120).for_each(|_| callback.capture(&buffer));
+            stream.read(&mut heard);
+        }
+        assert_eq!(heard.len(), 3 * 800 * 5);
+        assert!(heard.chunks_exact(5).all(|frame| *frame == [0.0, 1.0, 2.0, 3.0, 4.0]));
+        assert_eq!(stream.overruns().frames, 3 * (120 * 7 - 800));
+    }
+
+    #[test]
+    fn what_is_no_number_is_read_as_silence() {
+        let (mut callback, mut stream, _) = input_stream("test".to_owned(), 100, 1);
+        callback.capture(&[0.5, f32::NAN, f32::INFINITY, -0.5]);
+        let mut heard = Vec::new();
+        stream.read(&mut heard);
+        assert_eq!(heard, [0.5, 0.0, 0.0, -0.5]);
+    }
+
+    #[test]
+    fn what_a_take_has_lost_is_counted_from_its_own_start() {
+        let (before, after) = (Overruns { frames: 100, xruns: 2 }, Overruns { frames: 612, xruns: 3 });
+        assert_eq!(after.since(before), Overruns { frames: 512, xruns: 1 });
+        // An input that was closed meanwhile counts as having lost nothing, rather than less than nothing.
+        assert_eq!(Overruns::default().since(before), Overruns::default());
     }
 }

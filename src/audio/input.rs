@@ -1,94 +1,72 @@
-//! Sound inputs: found and opened on the `audio` actor, each one a [`Line`] to whoever asked for it.
+//! Sound inputs: the engine finds and opens them, and whoever asked for one gets its [`InputStream`].
 
 use std::sync::Arc;
 
 use bevy::prelude::*;
 use cpal::traits::{DeviceTrait, HostTrait, StreamTrait};
-use cpal::{BufferSize, ErrorKind, SampleFormat, StreamConfig, SupportedBufferSize, SupportedStreamConfig};
+use cpal::{BufferSize, ErrorKind, SampleFormat, StreamConfig, SupportedStreamConfig, SupportedStreamConfigRange};
 use crossbeam_channel::{Receiver, Sender, bounded, never};
 use tracing::debug;
 
-use super::capture::{Feed, Line, Tap, line};
-use super::output::{FAILURES, Live, name_of};
+use super::capture::{CaptureCallback, CaptureStatus, InputStream, input_stream};
+use super::device::{Decision, DeviceName, ErrorStreak, InputError, Stage, StreamHandle, buffer_size, decide};
 
-/// Frames that the device gives at a time, if it can: nothing waits for them, so there may be more than for playing.
+/// Frames that the device gives at a time, if it can: more than an output takes, since nobody hears the delay.
 const BUFFER: u32 = 1024;
 
-/// Asks for an input, or that none is listened to any more.
+/// Asks for an input in place of the one that is open, or for none.
 #[derive(Message, Clone, Debug)]
-pub struct Listen(pub Option<Wish>);
+pub struct OpenInput(pub Option<InputRequest>);
 
-/// Which input, and where it should lead.
+/// Which input to open, and for whom.
 #[derive(Clone, Debug)]
-pub struct Wish {
+pub struct InputRequest {
     /// Name of the device; empty for the system's default.
     pub device: String,
-    /// Channels that it should have at least, if it can.
+    /// Channels that it should have at least; it is opened with fewer if it has no more.
     pub channels: usize,
     /// Gets the open input, or why there is none.
-    pub to: Sender<Result<Line, InputError>>,
+    pub to: Sender<Result<InputStream, InputError>>,
 }
 
-/// Why there is no input, or no more.
-#[derive(Clone, Debug, thiserror::Error)]
-pub enum InputError {
-    /// Nothing there.
-    #[error("no sound input was found; connect one and record again")]
-    Absent,
-    /// Not the one that is wanted.
-    #[error("sound input is not there; connect it or choose another one: {0}")]
-    Unknown(String),
-    /// It is there, but cannot be recorded from.
-    #[error("sound input cannot be used ({reason}); choose another one: {name}")]
-    Refused {
-        /// The system's reason.
-        reason: String,
-        /// Its name.
-        name: String,
-    },
-    /// It went away.
-    #[error("sound input has gone; connect it or another and record again: {0}")]
-    Gone(String),
-    /// It runs at another rate or in another format now.
-    #[error("sound input has changed its sample rate; record again: {0}")]
-    Changed(String),
-}
-
-/// Where inputs come from: the system, or a test.
+/// Opens inputs: those of the system, or those of a test.
 pub(super) trait Inputs: Send + 'static {
-    /// Opens an input and lets it run.
+    /// Opens an input and starts it. Should it end by itself, it says why to `lost`.
     ///
     /// # Errors
-    /// There is none, or it refuses.
-    fn open(&mut self, wish: &Wish, lost: Sender<InputError>) -> Result<(Live, Line), InputError>;
+    /// The input is not there, or cannot be used.
+    fn open(
+        &mut self,
+        request: &InputRequest,
+        lost: Sender<InputError>,
+    ) -> Result<(StreamHandle, InputStream), InputError>;
 }
 
 /// The inputs of this machine.
 pub(super) struct SystemInputs;
 
 impl Inputs for SystemInputs {
-    fn open(&mut self, wish: &Wish, lost: Sender<InputError>) -> Result<(Live, Line), InputError> {
-        let device = find(&wish.device)?;
-        let name = name_of(&device);
-        let refused = |error: cpal::Error| match error.kind() {
-            ErrorKind::DeviceNotAvailable | ErrorKind::HostUnavailable => InputError::Absent,
-            _ => InputError::Refused { reason: error.to_string(), name: name.clone() },
-        };
-        let supported = config(&device, wish.channels).map_err(refused)?;
-        let large = match supported.buffer_size() {
-            SupportedBufferSize::Range { min, max } if min <= max => BufferSize::Fixed(BUFFER.clamp(*min, *max)),
-            _ => BufferSize::Default,
-        };
+    fn open(
+        &mut self,
+        request: &InputRequest,
+        lost: Sender<InputError>,
+    ) -> Result<(StreamHandle, InputStream), InputError> {
+        let device = find(&request.device)?;
+        let name = DeviceName::of(&device).name;
+        let refused = |error: cpal::Error| InputError::at_opening(&error, &name);
+        let supported = config(&device, request.channels).map_err(refused)?;
+        let large = buffer_size(*supported.buffer_size(), BUFFER);
         let build = |buffer_size| {
             let config = StreamConfig { buffer_size, ..supported.config() };
-            let (tap, line, feed) = line(name.clone(), config.sample_rate, usize::from(config.channels));
-            let told = told(name.clone(), feed, lost.clone());
-            build(&device, config, supported.sample_format(), tap, told).map(|stream| (stream, line))
+            let (callback, input, status) =
+                input_stream(name.clone(), config.sample_rate, usize::from(config.channels));
+            let on_stream_error = on_stream_error(name.clone(), status, lost.clone());
+            build(&device, config, supported.sample_format(), callback, on_stream_error).map(|stream| (stream, input))
         };
-        let (stream, line) = build(large).or_else(|_| build(BufferSize::Default)).map_err(refused)?;
+        let (stream, input) = build(large).or_else(|_| build(BufferSize::Default)).map_err(refused)?;
         stream.play().map_err(refused)?;
-        debug!("listening to {name}: {} Hz, {} channels", line.rate, line.channels);
-        Ok((Live::new(stream), line))
+        debug!("listening to {name}: {} Hz, {} channels", input.rate, input.channels);
+        Ok((StreamHandle::new(stream), input))
     }
 }
 
@@ -98,7 +76,7 @@ fn find(name: &str) -> Result<cpal::Device, InputError> {
         return host.default_input_device().ok_or(InputError::Absent);
     }
     let devices = host.input_devices().map_err(|_| InputError::Absent)?;
-    let mut named = devices.filter(|device| name_of(device) == name);
+    let mut named = devices.filter(|device| DeviceName::of(device).name == name);
     named.next().ok_or_else(|| InputError::Unknown(name.to_owned()))
 }
 
@@ -108,36 +86,43 @@ fn config(device: &cpal::Device, channels: usize) -> Result<SupportedStreamConfi
     if usize::from(usual.channels()) >= channels {
         return Ok(usual);
     }
-    let rate = usual.sample_rate();
-    let wider = device
-        .supported_input_configs()?
-        .filter(|range| range.sample_format() == usual.sample_format() && usize::from(range.channels()) >= channels)
-        .filter_map(|range| range.try_with_sample_rate(rate))
-        .min_by_key(SupportedStreamConfig::channels);
-    Ok(wider.unwrap_or(usual))
+    Ok(widened(usual, device.supported_input_configs()?, channels))
 }
 
-/// Decides what each report of the device means.
-fn told(name: String, feed: Arc<Feed>, lost: Sender<InputError>) -> impl FnMut(cpal::Error) + Send + 'static {
-    let (mut failures, mut buffers) = (0, 0);
+/// The usual format with as few more channels as are enough; as it is if the device never has enough.
+fn widened(
+    usual: SupportedStreamConfig,
+    supported: impl Iterator<Item = SupportedStreamConfigRange>,
+    channels: usize,
+) -> SupportedStreamConfig {
+    supported
+        .filter(|range| range.sample_format() == usual.sample_format() && usize::from(range.channels()) >= channels)
+        .filter_map(|range| range.try_with_sample_rate(usual.sample_rate()))
+        .min_by_key(SupportedStreamConfig::channels)
+        .unwrap_or(usual)
+}
+
+/// Acts on what the system reports while the device runs.
+fn on_stream_error(
+    name: String,
+    status: Arc<CaptureStatus>,
+    lost: Sender<InputError>,
+) -> impl FnMut(cpal::Error) + Send + 'static {
+    let mut streak = ErrorStreak::default();
     move |error| {
-        let end = match error.kind() {
-            ErrorKind::Xrun => {
-                feed.count_overruns(1);
+        let end = match decide(Stage::Running, error.kind()) {
+            Decision::CountXrun => {
+                status.count_xrun();
                 None
             }
-            // The stream goes on, from wherever the system has moved it to.
-            ErrorKind::RealtimeDenied | ErrorKind::DeviceChanged => None,
-            ErrorKind::StreamInvalidated => Some(InputError::Changed(name.clone())),
-            ErrorKind::BackendError | ErrorKind::Other => {
-                failures = if feed.buffers() == buffers { failures + 1 } else { 1 };
-                buffers = feed.buffers();
-                (failures >= FAILURES).then(|| InputError::Gone(name.clone()))
-            }
-            _ => Some(InputError::Gone(name.clone())),
+            // A take goes on with what the stream gives, even if the system has moved it to another device.
+            Decision::Ignore | Decision::Follow => None,
+            Decision::Tolerate => streak.is_too_long_after(status.buffers()).then(|| InputError::Gone(name.clone())),
+            Decision::Reopen => Some(InputError::Changed(name.clone())),
+            Decision::GiveUp | Decision::Refuse => Some(InputError::Gone(name.clone())),
         };
         if let Some(end) = end {
-            feed.end(end.clone());
+            status.end(end.clone());
             let _ = lost.try_send(end);
         }
     }
@@ -147,20 +132,20 @@ fn build(
     device: &cpal::Device,
     config: StreamConfig,
     format: SampleFormat,
-    tap: Tap,
-    told: impl FnMut(cpal::Error) + Send + 'static,
+    callback: CaptureCallback,
+    on_stream_error: impl FnMut(cpal::Error) + Send + 'static,
 ) -> Result<cpal::Stream, cpal::Error> {
     match format {
-        SampleFormat::F32 => build_as::<f32>(device, config, tap, told),
-        SampleFormat::F64 => build_as::<f64>(device, config, tap, told),
-        SampleFormat::I8 => build_as::<i8>(device, config, tap, told),
-        SampleFormat::I16 => build_as::<i16>(device, config, tap, told),
-        SampleFormat::I24 => build_as::<cpal::I24>(device, config, tap, told),
-        SampleFormat::I32 => build_as::<i32>(device, config, tap, told),
-        SampleFormat::I64 => build_as::<i64>(device, config, tap, told),
-        SampleFormat::U8 => build_as::<u8>(device, config, tap, told),
-        SampleFormat::U16 => build_as::<u16>(device, config, tap, told),
-        SampleFormat::U32 => build_as::<u32>(device, config, tap, told),
+        SampleFormat::F32 => build_as::<f32>(device, config, callback, on_stream_error),
+        SampleFormat::F64 => build_as::<f64>(device, config, callback, on_stream_error),
+        SampleFormat::I8 => build_as::<i8>(device, config, callback, on_stream_error),
+        SampleFormat::I16 => build_as::<i16>(device, config, callback, on_stream_error),
+        SampleFormat::I24 => build_as::<cpal::I24>(device, config, callback, on_stream_error),
+        SampleFormat::I32 => build_as::<i32>(device, config, callback, on_stream_error),
+        SampleFormat::I64 => build_as::<i64>(device, config, callback, on_stream_error),
+        SampleFormat::U8 => build_as::<u8>(device, config, callback, on_stream_error),
+        SampleFormat::U16 => build_as::<u16>(device, config, callback, on_stream_error),
+        SampleFormat::U32 => build_as::<u32>(device, config, callback, on_stream_error),
         other => Err(cpal::Error::with_message(ErrorKind::UnsupportedConfig, format!("gives only {other} samples"))),
     }
 }
@@ -168,46 +153,208 @@ fn build(
 fn build_as<T: cpal::SizedSample>(
     device: &cpal::Device,
     config: StreamConfig,
-    mut tap: Tap,
-    told: impl FnMut(cpal::Error) + Send + 'static,
+    mut callback: CaptureCallback,
+    on_stream_error: impl FnMut(cpal::Error) + Send + 'static,
 ) -> Result<cpal::Stream, cpal::Error>
 where
     f32: cpal::FromSample<T>,
 {
-    device.build_input_stream(config, move |buffer: &[T], _: &cpal::InputCallbackInfo| tap.take(buffer), told, None)
+    device.build_input_stream(
+        config,
+        move |buffer: &[T], _: &cpal::InputCallbackInfo| callback.capture(buffer),
+        on_stream_error,
+        None,
+    )
 }
 
 /// The input that is open, within the `audio` actor.
-pub(super) struct Ear {
+pub(super) struct InputDevice {
     inputs: Box<dyn Inputs>,
-    open: Option<Live>,
-    /// Tells when the device that is open has gone.
+    stream: Option<StreamHandle>,
+    /// Says why the input that is open has ended by itself.
     pub lost: Receiver<InputError>,
 }
 
-impl Ear {
-    /// Makes an ear that listens to nothing.
+impl InputDevice {
+    /// Opens nothing yet.
     pub fn new(inputs: Box<dyn Inputs>) -> Self {
-        Self { inputs, open: None, lost: never() }
+        Self { inputs, stream: None, lost: never() }
     }
 
-    /// Opens another input, or none.
-    pub fn listen(&mut self, wish: Option<Wish>) {
+    /// Closes the input that is open, and opens the one that is asked for.
+    pub fn open(&mut self, request: Option<InputRequest>) {
         self.close();
-        let Some(wish) = wish else { return };
-        // Each device reports on a channel of its own, so that the last word of one does not end the next.
+        let Some(request) = request else { return };
+        // Each input has a channel of its own, so that a late report of a closed one does not close the next.
         let (lost, heard) = bounded(1);
-        let opened = self.inputs.open(&wish, lost).map(|(stream, line)| {
-            (self.open, self.lost) = (Some(stream), heard);
-            line
+        let opened = self.inputs.open(&request, lost).map(|(stream, input)| {
+            (self.stream, self.lost) = (Some(stream), heard);
+            input
         });
         // Whoever asked may be gone by now.
-        let _ = wish.to.try_send(opened);
+        let _ = request.to.try_send(opened);
     }
 
-    /// Lets go of the device, so that its line ends.
+    /// Closes the device, which ends its [`InputStream`].
     pub fn close(&mut self) {
         self.lost = never();
-        self.open = None;
+        self.stream = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use cpal::SupportedBufferSize;
+
+    use super::super::capture::Overruns;
+    use super::super::device::RestingStream;
+    use super::*;
+
+    /// An open input, the callbacks that the system would call, and where it tells that the stream has ended.
+    fn open() -> (CaptureCallback, impl FnMut(ErrorKind), InputStream, Receiver<InputError>) {
+        let (callback, stream, status) = input_stream("Mic".to_owned(), 48_000, 2);
+        let (lost, heard) = bounded(1);
+        let mut on_stream_error = on_stream_error("Mic".to_owned(), status, lost);
+        (callback, move |kind: ErrorKind| on_stream_error(kind.into()), stream, heard)
+    }
+
+    #[test]
+    fn an_xrun_is_counted_as_one_xrun_and_not_as_a_frame() {
+        let (_callback, mut report, stream, lost) = open();
+        (0..3).for_each(|_| report(ErrorKind::Xrun));
+        assert_eq!(stream.overruns(), Overruns { frames: 0, xruns: 3 });
+        assert!(!stream.is_over() && lost.is_empty(), "the stream goes on");
+    }
+
+    #[test]
+    fn an_input_that_ends_says_why_to_its_reader_and_to_the_engine() {
+        let gone = || InputError::Gone("Mic".to_owned());
+        let ends = [
+            (ErrorKind::DeviceNotAvailable, gone()),
+            (ErrorKind::PermissionDenied, gone()),
+            (ErrorKind::StreamInvalidated, InputError::Changed("Mic".to_owned())),
+        ];
+        for (kind, reason) in ends {
+            let (_callback, mut report, stream, lost) = open();
+            report(kind);
+            assert!(stream.is_over());
+            assert_eq!((stream.reason(), lost.try_recv()), (Some(&reason), Ok(reason.clone())), "{kind:?}");
+            // What comes after the end changes nothing.
+            report(ErrorKind::HostUnavailable);
+            assert_eq!(stream.reason(), Some(&reason), "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn an_input_that_is_moved_or_gets_no_priority_goes_on() {
+        let (_callback, mut report, stream, lost) = open();
+        report(ErrorKind::DeviceChanged);
+        report(ErrorKind::RealtimeDenied);
+        assert!(!stream.is_over() && lost.is_empty());
+        assert_eq!(stream.overruns(), Overruns::default());
+    }
+
+    #[test]
+    fn unexplained_errors_end_an_input_only_while_it_gives_nothing() {
+        let (mut callback, mut report, stream, lost) = open();
+        for _ in 0..50 {
+            report(ErrorKind::BackendError);
+            callback.capture(&[0.0_f32; 8]);
+        }
+        assert!(!stream.is_over() && lost.is_empty());
+        (0..10).for_each(|_| report(ErrorKind::Other));
+        assert_eq!(lost.try_recv(), Ok(InputError::Gone("Mic".to_owned())));
+    }
+
+    #[test]
+    fn an_input_has_the_fewest_channels_that_are_enough_in_its_usual_format() {
+        let format = |channels, format| {
+            let buffer = SupportedBufferSize::Unknown;
+            SupportedStreamConfig::new(channels, 48_000, buffer, format)
+        };
+        let range = |channels, [lowest, highest]: [u32; 2], format| {
+            SupportedStreamConfigRange::new(channels, lowest, highest, SupportedBufferSize::Unknown, format)
+        };
+        let all = [8_000, 192_000];
+        let supported = [
+            range(18, all, SampleFormat::I32),
+            range(8, all, SampleFormat::I32),
+            range(6, all, SampleFormat::F32),
+            range(5, [8_000, 44_100], SampleFormat::I32),
+            range(2, all, SampleFormat::I32),
+        ];
+        for (wanted, found) in [(3, 8), (8, 8), (9, 18), (18, 18), (19, 2)] {
+            let widened = widened(format(2, SampleFormat::I32), supported.into_iter(), wanted);
+            assert_eq!(widened, format(found, SampleFormat::I32), "{wanted} channels are wanted");
+        }
+    }
+
+    /// Inputs that are there only if they are called "Mic".
+    #[derive(Clone, Default)]
+    struct Studio {
+        open: Arc<()>,
+        reports: Arc<Mutex<Vec<Sender<InputError>>>>,
+    }
+
+    impl Inputs for Studio {
+        fn open(
+            &mut self,
+            request: &InputRequest,
+            lost: Sender<InputError>,
+        ) -> Result<(StreamHandle, InputStream), InputError> {
+            if request.device != "Mic" {
+                return Err(InputError::Unknown(request.device.clone()));
+            }
+            self.reports.lock().unwrap().push(lost);
+            let (callback, stream, _) = input_stream(request.device.clone(), 48_000, request.channels);
+            Ok((StreamHandle::new(Running { _open: self.open.clone(), _callback: callback }), stream))
+        }
+    }
+
+    struct Running {
+        _open: Arc<()>,
+        _callback: CaptureCallback,
+    }
+
+    impl RestingStream for Running {
+        fn run(&self, _on: bool) -> bool {
+            true
+        }
+    }
+
+    /// Opens a device and returns what whoever asked for it gets.
+    fn ask(input: &mut InputDevice, device: &str) -> Result<InputStream, InputError> {
+        let (to, opened) = bounded(1);
+        input.open(Some(InputRequest { device: device.to_owned(), channels: 2, to }));
+        opened.try_recv().unwrap()
+    }
+
+    #[test]
+    fn an_input_is_closed_before_another_is_opened_and_its_reader_sees_it_end() {
+        let studio = Studio::default();
+        let mut input = InputDevice::new(Box::new(studio.clone()));
+        let first = ask(&mut input, "Mic").unwrap();
+        let second = ask(&mut input, "Mic").unwrap();
+        assert!(first.is_over() && first.reason().is_none() && !second.is_over());
+        assert_eq!(Arc::strong_count(&studio.open), 1 + 1 + 1, "this test, the device, and one open stream");
+        assert_eq!(ask(&mut input, "Line in").unwrap_err(), InputError::Unknown("Line in".to_owned()));
+        assert!(second.is_over());
+        let third = ask(&mut input, "Mic").unwrap();
+        input.open(None);
+        assert!(third.is_over());
+    }
+
+    #[test]
+    fn the_last_word_of_an_input_that_was_closed_does_not_end_the_next() {
+        let studio = Studio::default();
+        let mut input = InputDevice::new(Box::new(studio.clone()));
+        let _first = ask(&mut input, "Mic").unwrap();
+        let _second = ask(&mut input, "Mic").unwrap();
+        let [first, second] = studio.reports.lock().unwrap().clone().try_into().unwrap();
+        assert!(first.send(InputError::Absent).is_err() && input.lost.is_empty());
+        second.send(InputError::Absent).unwrap();
+        assert_eq!(input.lost.try_recv(), Ok(InputError::Absent));
     }
 }

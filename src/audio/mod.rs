@@ -1,15 +1,23 @@
-//! Auditioning: plays a sample at once, through the default output of this machine. Listening: opens an input for those
-//! who record. And the list of sound devices.
+//! Sound devices: plays a sample at once through the default output, opens inputs for whoever records, lists devices.
 //!
-//! The plugin turns [`Audition`] messages into jobs of the `audio` actor (`output`) and what it replies into
-//! [`Playback`]. The actor reads files (`reader`) and queues them (`deck`), and the device's own thread mixes what is
-//! queued (`render`). [`Listen`] opens an input (`input`), whose own thread copies what it hears into a ring (`capture`)
-//! that leads to whoever asked. Without a device, a simulated one can take its place (`simulated`).
+//! The plugin turns messages into jobs of the `audio` actor (`engine`), and what the actor replies into [`Playback`].
+//! A file uses only files further left:
+//!
+//! ```text
+//!  device          ◄─ capture ◄─ input  ◄─┬─ engine    ◄─┬─ mod
+//!  reader, render  ◄─ player  ◄─ output ◄─┴─ simulated ◄─┘
+//! ```
+//!
+//! To play, the engine reads a file (`reader`) and queues it (`player`); the thread of the device (`output`) mixes what
+//! is queued (`render`). To record, the thread of the device (`input`) copies what it is given into a ring (`capture`),
+//! which leads to whoever sent [`OpenInput`]. Without a device, a simulated one can take its place (`simulated`).
 
 mod capture;
-mod deck;
+mod device;
+mod engine;
 mod input;
 mod output;
+mod player;
 mod reader;
 mod render;
 mod simulated;
@@ -17,24 +25,27 @@ mod simulated;
 use std::sync::Arc;
 
 use bevy::prelude::*;
-use cpal::traits::{DeviceTrait, HostTrait};
 
-pub use self::capture::Line;
-use self::deck::{Course, Cue};
-pub use self::input::{InputError, Listen, Wish};
+pub use self::capture::{InputStream, Overruns};
+pub use self::device::{Devices, InputError, devices};
+use self::engine::{Job, Reply, Wanted};
+pub use self::input::{InputRequest, OpenInput};
 use self::input::{Inputs, SystemInputs};
-use self::output::{Job, Outputs, Reply, System, Wanted};
+use self::output::{Outputs, SystemOutputs};
+pub use self::player::AuditionSettings;
+use self::player::{Cue, PlaybackPosition};
 use self::render::Monitor;
-pub use self::simulated::SimulatedAudioPlugin;
+use self::simulated::Simulated;
 use crate::actor::{Actor, Wake};
 use crate::library::{Features, FileStamp, Sample};
 use crate::notice::Notice;
 use crate::schedule::SoundkinSystems;
 
-/// Loudness that the equal-loudness switch brings sounds to, in LUFS.
+/// Loudness to which the equal-loudness switch brings samples, in LUFS.
 const LOUDNESS: f32 = -18.0;
-/// Highest peak it may cause, in dBFS, and most it amplifies, in dB.
+/// Highest peak that the switch may cause, in dBFS.
 const HIGHEST_PEAK: f32 = -1.0;
+/// Most that the switch amplifies, in dB.
 const MOST_BOOST: f32 = 24.0;
 /// Jobs that may wait at the actor.
 const MAILBOX: usize = 64;
@@ -59,23 +70,6 @@ pub enum Audition {
     Stop,
 }
 
-/// How samples are played; a change counts at once.
-#[derive(Resource, Clone, Copy, Debug, PartialEq)]
-pub struct AuditionSettings {
-    /// Volume in dB; 0 leaves samples as they are.
-    pub volume_db: f32,
-    /// Whether each sample is brought to the same loudness.
-    pub equal_loudness: bool,
-    /// Whether the sample, or its region, is played again and again.
-    pub looping: bool,
-}
-
-impl Default for AuditionSettings {
-    fn default() -> Self {
-        Self { volume_db: -6.0, equal_loudness: false, looping: false }
-    }
-}
-
 /// What is heard now.
 #[derive(Resource, Clone, Debug, Default, PartialEq)]
 pub struct Playback {
@@ -91,32 +85,7 @@ pub struct Playback {
     pub underruns: u64,
 }
 
-/// Names of the devices that can play and record.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Devices {
-    /// Devices that play.
-    pub outputs: Vec<String>,
-    /// Devices that record.
-    pub inputs: Vec<String>,
-}
-
-/// ALSA's plugins for converting, mixing and throwing away, which it lists as if they were devices.
-const NO_DEVICES: [&str; 9] =
-    ["null", "lavrate", "samplerate", "speexrate", "speex", "jack", "oss", "upmix", "vdownmix"];
-
-/// Lists the devices of the system's default sound host; none where there is no sound.
-pub fn devices() -> Devices {
-    let host = cpal::default_host();
-    let name = |device: cpal::Device| {
-        let plugin = device.id().is_ok_and(|id| NO_DEVICES.contains(&id.id()));
-        device.description().map(|d| d.name().to_owned()).ok().filter(|_| !plugin)
-    };
-    let outputs = host.output_devices().map(|devices| devices.filter_map(name).collect()).unwrap_or_default();
-    let inputs = host.input_devices().map(|devices| devices.filter_map(name).collect()).unwrap_or_default();
-    Devices { outputs, inputs }
-}
-
-/// What brings a sample to the common loudness, in dB: 0 where its loudness is unknown.
+/// Computes the gain that brings a sample to the common loudness, in dB: 0 if its loudness is unknown.
 pub fn equal_loudness_db(features: Option<&Features>) -> f32 {
     let Some((lufs, peak_db)) = features.and_then(|f| f.lufs.map(|lufs| (lufs, f.peak_db))) else { return 0.0 };
     (LOUDNESS - lufs).min(HIGHEST_PEAK - peak_db).min(MOST_BOOST)
@@ -127,9 +96,9 @@ pub fn equal_loudness_db(features: Option<&Features>) -> f32 {
 struct Auditioner {
     actor: Actor<Job, Reply>,
     monitor: Arc<Monitor>,
-    /// The course of what plays.
-    course: Option<Arc<Course>>,
-    /// What the full mailbox did not take.
+    /// The playhead of what plays.
+    position: Option<Arc<PlaybackPosition>>,
+    /// Jobs for which the mailbox had no room yet.
     unsent: Vec<Job>,
 }
 
@@ -138,7 +107,7 @@ impl Auditioner {
         if let Err(job) = self.actor.try_send(job)
             && !matches!(job, Job::Prepare(_))
         {
-            // Of each kind the last is enough.
+            // Of each kind of job only the last counts.
             let kind = std::mem::discriminant(&job);
             self.unsent.retain(|old| std::mem::discriminant(old) != kind);
             self.unsent.push(job);
@@ -151,21 +120,32 @@ pub struct AudioPlugin;
 
 impl Plugin for AudioPlugin {
     fn build(&self, app: &mut App) {
-        build(app, System, Box::new(SystemInputs));
+        build(app, SystemOutputs, Box::new(SystemInputs));
+    }
+}
+
+/// Plays samples like [`AudioPlugin`], but without a device.
+///
+/// The function is called with every buffer of 512 stereo frames at 48 kHz, at the pace of a device.
+pub struct SimulatedAudioPlugin<F>(pub F);
+
+impl<F: Fn(&[f32]) + Clone + Send + Sync + 'static> Plugin for SimulatedAudioPlugin<F> {
+    fn build(&self, app: &mut App) {
+        build(app, Simulated(self.0.clone()), Box::new(SystemInputs));
     }
 }
 
 fn build(app: &mut App, outputs: impl Outputs, inputs: Box<dyn Inputs>) {
     let wake = app.world().resource::<Wake>().clone();
     app.add_message::<Audition>()
-        .add_message::<Listen>()
+        .add_message::<OpenInput>()
         .init_resource::<AuditionSettings>()
         .init_resource::<Playback>();
     let monitor = Arc::new(Monitor::default());
     let shared = monitor.clone();
-    let body = move |inbox, outbox| output::serve(&inbox, outbox, shared, outputs, inputs);
+    let body = move |inbox, outbox| engine::serve(&inbox, outbox, shared, outputs, inputs);
     match Actor::spawn("audio", MAILBOX, &wake, body) {
-        Ok(actor) => app.insert_resource(Auditioner { actor, monitor, course: None, unsent: Vec::new() }),
+        Ok(actor) => app.insert_resource(Auditioner { actor, monitor, position: None, unsent: Vec::new() }),
         Err(error) => {
             app.world_mut().write_message(Notice::new(format!("sounds cannot be played: no thread ({error})")));
             return;
@@ -187,21 +167,21 @@ fn collect_playback(
             Reply::Device(device) => {
                 (now.device, now.rate) = device.map_or((None, 0), |(name, rate)| (Some(name), rate));
             }
-            Reply::Playing(sample, course) => {
-                // Until it is heard, what was heard last says nothing about it.
-                (now.sample, now.seconds) = (Some(sample), course.begins());
-                auditioner.course = Some(course);
+            Reply::Playing(sample, position) => {
+                // Until the first of it is heard, the playhead stands where it will start.
+                (now.sample, now.seconds) = (Some(sample), position.start_seconds());
+                auditioner.position = Some(position);
             }
             Reply::Stopped(seconds) => {
                 (now.sample, now.seconds) = (None, seconds);
-                auditioner.course = None;
+                auditioner.position = None;
             }
             Reply::Notice(text) => {
                 notices.write(Notice::new(text));
             }
         }
     }
-    if let Some(seconds) = auditioner.course.as_ref().and_then(|course| course.seconds(&auditioner.monitor)) {
+    if let Some(seconds) = auditioner.position.as_ref().and_then(|position| position.seconds(&auditioner.monitor)) {
         now.seconds = seconds;
     }
     now.underruns = auditioner.monitor.underruns();
@@ -210,7 +190,7 @@ fn collect_playback(
 
 fn send_auditions(
     mut auditions: MessageReader<Audition>,
-    mut listens: MessageReader<Listen>,
+    mut inputs: MessageReader<OpenInput>,
     mut auditioner: ResMut<Auditioner>,
     settings: Res<AuditionSettings>,
     playback: Res<Playback>,
@@ -219,8 +199,8 @@ fn send_auditions(
     for job in std::mem::take(&mut auditioner.unsent) {
         auditioner.send(job);
     }
-    if let Some(Listen(wish)) = listens.read().last() {
-        auditioner.send(Job::Listen(wish.clone()));
+    if let Some(OpenInput(request)) = inputs.read().last() {
+        auditioner.send(Job::OpenInput(request.clone()));
     }
     if settings.is_changed() {
         auditioner.send(Job::Settings(*settings));
@@ -257,9 +237,9 @@ mod tests {
     use bevy::ecs::schedule::{LogLevel, ScheduleBuildSettings};
     use crossbeam_channel::Sender;
 
-    use super::deck::Deck;
-    use super::output::{Output, OutputError, Trouble};
-    use super::simulated::Simulated;
+    use super::device::{DeviceName, OutputError};
+    use super::output::{Output, StreamEvent};
+    use super::player::SamplePlayer;
     use dsp::features::Measures;
 
     use super::*;
@@ -270,11 +250,16 @@ mod tests {
     struct NoDevice;
 
     impl Outputs for NoDevice {
-        fn open(&mut self, _: &mut Deck, _: &Arc<Monitor>, _: Sender<Trouble>) -> Result<Output, OutputError> {
+        fn open(
+            &mut self,
+            _: &mut SamplePlayer,
+            _: &Arc<Monitor>,
+            _: Sender<StreamEvent>,
+        ) -> Result<Output, OutputError> {
             Err(OutputError::Absent)
         }
 
-        fn default_id(&mut self) -> Option<String> {
+        fn default_device(&mut self) -> Option<DeviceName> {
             None
         }
     }
@@ -284,25 +269,27 @@ mod tests {
     struct Loose {
         gone: Arc<AtomicBool>,
         /// What each attempt to open it would report to.
-        reports: Arc<Mutex<Vec<Sender<Trouble>>>>,
+        reports: Arc<Mutex<Vec<Sender<StreamEvent>>>>,
+        /// The default output of the system.
+        default: Arc<Mutex<Option<DeviceName>>>,
     }
 
     impl Outputs for Loose {
         fn open(
             &mut self,
-            deck: &mut Deck,
+            player: &mut SamplePlayer,
             monitor: &Arc<Monitor>,
-            trouble: Sender<Trouble>,
+            events: Sender<StreamEvent>,
         ) -> Result<Output, OutputError> {
-            self.reports.lock().unwrap().push(trouble.clone());
+            self.reports.lock().unwrap().push(events.clone());
             if self.gone.load(Ordering::Relaxed) {
                 return Err(OutputError::Absent);
             }
-            Simulated(|_: &[f32]| {}).open(deck, monitor, trouble)
+            Simulated(|_: &[f32]| {}).open(player, monitor, events)
         }
 
-        fn default_id(&mut self) -> Option<String> {
-            None
+        fn default_device(&mut self) -> Option<DeviceName> {
+            self.default.lock().unwrap().clone()
         }
     }
 
@@ -313,8 +300,8 @@ mod tests {
         }
 
         /// Reports the loss of an output; false if nobody listens to it any more.
-        fn lose(report: &Sender<Trouble>) -> bool {
-            report.send(Trouble::Lost(cpal::ErrorKind::DeviceNotAvailable.into())).is_ok()
+        fn lose(report: &Sender<StreamEvent>) -> bool {
+            report.send(StreamEvent::Lost(cpal::ErrorKind::DeviceNotAvailable.into())).is_ok()
         }
     }
 
@@ -440,6 +427,18 @@ mod tests {
         assert!(until(&mut app, |playback| playback.device.is_none()));
         app.world_mut().write_message(Audition::Stop);
         assert!(until(&mut app, |playback| playback.sample.is_none()));
+    }
+
+    #[test]
+    fn an_output_that_the_system_moves_is_shown_by_its_new_name_and_stays_open() {
+        let (mut app, device, sample) = looping_on_a_loose_device();
+        *device.default.lock().unwrap() = Some(DeviceName { name: "headphones".to_owned(), id: None });
+        let report = device.reports.lock().unwrap()[0].clone();
+        report.send(StreamEvent::Moved).unwrap();
+        assert_eq!(notices(&mut app, 300), ["sound now plays on headphones"]);
+        let playback = app.world().resource::<Playback>();
+        assert_eq!((playback.device.as_deref(), playback.sample), (Some("headphones"), Some(sample)));
+        assert_eq!(device.reports.lock().unwrap().len(), 1, "opened once");
     }
 
     #[test]

@@ -1,222 +1,103 @@
-//! The `audio` actor: owns the devices and the deck, feeds what plays, and keeps looking for an output while there is
-//! none.
-//!
-//! A device that is missing, refuses or goes away is told once, until that changes. What played goes on where it was
-//! if a device is found within a few seconds. While nothing plays the thread sleeps on its mailbox, and after a few
-//! seconds of silence the device rests too; it is woken when a sound may be played soon.
+//! The default sound output: the engine opens it, and on its own thread it takes its sound from a [`Renderer`].
 
-use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
-use bevy::prelude::Entity;
 use cpal::traits::{DeviceTrait, HostTrait, StreamTrait};
-use cpal::{BufferSize, ErrorKind, SampleFormat, StreamConfig, SupportedBufferSize};
-use crossbeam_channel::{Receiver, Sender, bounded, never, select};
-use file::DecodeError;
-use tracing::debug;
+use cpal::{BufferSize, ErrorKind, SampleFormat, StreamConfig};
+use crossbeam_channel::Sender;
 
-use super::AuditionSettings;
-use super::deck::{Course, Cue, Deck, Fed};
-use super::input::{Ear, Inputs, Wish};
+use super::device::{Decision, DeviceName, ErrorStreak, OutputError, Stage, StreamHandle, buffer_size, decide};
+use super::player::SamplePlayer;
 use super::render::{Monitor, Renderer};
-use crate::actor::{Closed, Outbox};
 
-/// Frames that the device asks for at a time, if it can: 11 ms at 48 kHz.
+/// Frames that the device takes at a time, if it can: 11 ms at 48 kHz.
 const BUFFER: u32 = 512;
-/// Unexplained errors in a row that end a stream.
-pub(super) const FAILURES: u32 = 10;
-/// Pause between two attempts to find a device, and after so many failures a longer one.
-const RETRY: Duration = Duration::from_secs(1);
-const RETRY_LATER: Duration = Duration::from_secs(5);
-const SOON: u32 = 30;
-/// How long a sound waits for a device.
-const PATIENCE: Duration = Duration::from_secs(5);
-/// Pause between two looks at which device is the default, while something plays.
-const LOOK: Duration = Duration::from_secs(2);
-/// Silence after which the device rests.
-const REST: Duration = Duration::from_secs(5);
-/// Nothing is due.
-const LONG: Duration = Duration::from_hours(1);
-/// Files that may wait to be made ready; older wishes are forgotten.
-const WISHES: usize = 8;
 
-/// What the plugin asks for.
+/// What an open output reports from its own thread.
 #[derive(Debug)]
-pub(super) enum Job {
-    /// Get the start of a file ready.
-    Prepare(Cue),
-    /// Play it.
-    Play(Wanted),
-    /// Change the region of what plays.
-    Region(Option<[f64; 2]>),
-    /// Stop.
-    Stop,
-    /// Play like this from now on.
-    Settings(AuditionSettings),
-    /// Listen to an input, or to none.
-    Listen(Option<Wish>),
-}
-
-/// A device that still answers is closed within this time.
-const CLOSING: Duration = Duration::from_millis(500);
-
-/// A sound that is to be played.
-#[derive(Clone, Debug)]
-pub(super) struct Wanted {
-    /// The sample it belongs to.
-    pub sample: Entity,
-    /// The file.
-    pub cue: Cue,
-    /// Position in seconds.
-    pub from: f64,
-    /// Region in seconds.
-    pub region: Option<[f64; 2]>,
-}
-
-/// What the actor tells the plugin.
-#[derive(Debug)]
-pub(super) enum Reply {
-    /// The device in use.
-    Device(Option<(String, u32)>),
-    /// A sample plays on this course, or goes on on a new one.
-    Playing(Entity, Arc<Course>),
-    /// Nothing plays any more; where it ended, in seconds.
-    Stopped(f64),
-    /// Something for the user.
-    Notice(String),
-}
-
-/// What a device reports from its own thread.
-#[derive(Debug)]
-pub(super) enum Trouble {
-    /// It gives no sound any more.
+pub(super) enum StreamEvent {
+    /// It plays no more, and has to be opened again.
     Lost(cpal::Error),
     /// The system has moved the sound to another device.
     Moved,
 }
 
-/// Why there is no output.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum OutputError {
-    /// Nothing there.
-    #[error("no sound output was found; connect one, and playing works at once")]
-    Absent,
-    /// It is there, but will not play.
-    #[error("sound output cannot be used ({reason}); choose another one in the system's settings: {name}")]
-    Refused {
-        /// The system's reason.
-        reason: String,
-        /// Its name.
-        name: String,
-    },
-}
-
-/// Where outputs come from: the system, or a test.
+/// Opens outputs: those of the system, or those of a test.
 pub(super) trait Outputs: Send + 'static {
-    /// Opens the default output and lets it run.
+    /// Opens the default output and starts it.
     ///
     /// # Errors
-    /// There is none, or it refuses.
+    /// There is no output, or it cannot be used.
     fn open(
         &mut self,
-        deck: &mut Deck,
+        player: &mut SamplePlayer,
         monitor: &Arc<Monitor>,
-        trouble: Sender<Trouble>,
+        events: Sender<StreamEvent>,
     ) -> Result<Output, OutputError>;
 
     /// Tells which output is the default.
-    fn default_id(&mut self) -> Option<String>;
+    fn default_device(&mut self) -> Option<DeviceName>;
 }
 
 /// An open output; dropping it closes the device.
 pub(super) struct Output {
-    /// Name for people.
-    pub name: String,
-    /// Name for the system.
-    pub id: Option<String>,
+    /// Its device.
+    pub device: DeviceName,
     /// Rate in Hz.
     pub rate: u32,
     /// The stream.
-    pub stream: Live,
-}
-
-/// A stream that can rest.
-pub(super) trait Running: Send {
-    /// Runs or rests; false if it cannot.
-    fn run(&self, on: bool) -> bool;
-}
-
-/// An open stream. Dropping it closes its device, but waits no longer than a device takes that still answers: closing
-/// waits for the device's own thread, and that of a sound server that is dying may never return.
-pub(super) struct Live(Option<Box<dyn Running>>);
-
-impl Live {
-    /// Takes a stream over.
-    pub fn new(stream: impl Running + 'static) -> Self {
-        Self(Some(Box::new(stream)))
-    }
-
-    /// Runs or rests; false if it cannot.
-    pub fn run(&self, on: bool) -> bool {
-        self.0.as_ref().is_some_and(|stream| stream.run(on))
-    }
-}
-
-impl Drop for Live {
-    fn drop(&mut self) {
-        crate::actor::drop_within(CLOSING, self.0.take());
-    }
-}
-
-impl Running for cpal::Stream {
-    fn run(&self, on: bool) -> bool {
-        if on { self.play() } else { self.pause() }.is_ok()
-    }
+    pub stream: StreamHandle,
 }
 
 /// The outputs of this machine.
-pub(super) struct System;
+pub(super) struct SystemOutputs;
 
-impl Outputs for System {
+impl Outputs for SystemOutputs {
     fn open(
         &mut self,
-        deck: &mut Deck,
+        player: &mut SamplePlayer,
         monitor: &Arc<Monitor>,
-        trouble: Sender<Trouble>,
+        events: Sender<StreamEvent>,
     ) -> Result<Output, OutputError> {
         let device = cpal::default_host().default_output_device().ok_or(OutputError::Absent)?;
-        let name = name_of(&device);
-        let refused = |error: cpal::Error| match error.kind() {
-            ErrorKind::DeviceBusy | ErrorKind::PermissionDenied | ErrorKind::UnsupportedConfig => {
-                OutputError::Refused { reason: error.to_string(), name: name.clone() }
-            }
-            _ => OutputError::Absent,
-        };
+        let name = DeviceName::of(&device);
+        let refused = |error: cpal::Error| OutputError::at_opening(&error, &name.name);
         let supported = device.default_output_config().map_err(refused)?;
-        let small = match supported.buffer_size() {
-            SupportedBufferSize::Range { min, max } if min <= max => BufferSize::Fixed(BUFFER.clamp(*min, *max)),
-            _ => BufferSize::Default,
-        };
+        let small = buffer_size(*supported.buffer_size(), BUFFER);
         let mut build = |buffer_size| {
             let config = StreamConfig { buffer_size, ..supported.config() };
-            let renderer = deck.connect(config.sample_rate, usize::from(config.channels));
-            build(&device, config, supported.sample_format(), renderer, monitor.clone(), trouble.clone())
+            let renderer = player.connect(config.sample_rate, usize::from(config.channels));
+            build(&device, config, supported.sample_format(), renderer, monitor.clone(), events.clone())
         };
         let stream = build(small).or_else(|_| build(BufferSize::Default)).map_err(refused)?;
         stream.play().map_err(refused)?;
-        let id = device.id().ok().map(|id| id.to_string());
-        Ok(Output { name, id, rate: supported.sample_rate(), stream: Live::new(stream) })
+        Ok(Output { device: name, rate: supported.sample_rate(), stream: StreamHandle::new(stream) })
     }
 
-    fn default_id(&mut self) -> Option<String> {
-        let device = cpal::default_host().default_output_device()?;
-        device.id().ok().map(|id| id.to_string())
+    fn default_device(&mut self) -> Option<DeviceName> {
+        cpal::default_host().default_output_device().map(|device| DeviceName::of(&device))
     }
 }
 
-pub(super) fn name_of(device: &cpal::Device) -> String {
-    device.description().map_or_else(|_| "default".to_owned(), |description| description.name().to_owned())
+/// Acts on what the system reports while the device runs.
+fn on_stream_error(monitor: Arc<Monitor>, events: Sender<StreamEvent>) -> impl FnMut(cpal::Error) + Send + 'static {
+    let mut streak = ErrorStreak::default();
+    move |error| {
+        let event = match decide(Stage::Running, error.kind()) {
+            Decision::Ignore => None,
+            Decision::CountXrun => {
+                monitor.count_underrun();
+                None
+            }
+            Decision::Follow => Some(StreamEvent::Moved),
+            Decision::Tolerate => streak.is_too_long_after(monitor.buffers()).then_some(StreamEvent::Lost(error)),
+            // Why the stream has ended makes no difference: the engine opens the default output again.
+            Decision::Reopen | Decision::GiveUp | Decision::Refuse => Some(StreamEvent::Lost(error)),
+        };
+        if let Some(event) = event {
+            let _ = events.try_send(event);
+        }
+    }
 }
 
 fn build(
@@ -225,34 +106,20 @@ fn build(
     format: SampleFormat,
     renderer: Renderer,
     monitor: Arc<Monitor>,
-    trouble: Sender<Trouble>,
+    events: Sender<StreamEvent>,
 ) -> Result<cpal::Stream, cpal::Error> {
-    let (mut failures, mut buffers) = (0, 0);
-    let told = move |error: cpal::Error| match error.kind() {
-        ErrorKind::Xrun => monitor.count_underrun(),
-        ErrorKind::RealtimeDenied => {}
-        ErrorKind::DeviceChanged => drop(trouble.try_send(Trouble::Moved)),
-        ErrorKind::BackendError | ErrorKind::Other => {
-            // Sound servers fail now and then and go on; one that has died fails again before it takes a buffer.
-            failures = if monitor.buffers() == buffers { failures + 1 } else { 1 };
-            buffers = monitor.buffers();
-            if failures >= FAILURES {
-                let _ = trouble.try_send(Trouble::Lost(error));
-            }
-        }
-        _ => drop(trouble.try_send(Trouble::Lost(error))),
-    };
+    let on_stream_error = on_stream_error(monitor, events);
     match format {
-        SampleFormat::F32 => build_as::<f32>(device, config, renderer, told),
-        SampleFormat::F64 => build_as::<f64>(device, config, renderer, told),
-        SampleFormat::I8 => build_as::<i8>(device, config, renderer, told),
-        SampleFormat::I16 => build_as::<i16>(device, config, renderer, told),
-        SampleFormat::I24 => build_as::<cpal::I24>(device, config, renderer, told),
-        SampleFormat::I32 => build_as::<i32>(device, config, renderer, told),
-        SampleFormat::I64 => build_as::<i64>(device, config, renderer, told),
-        SampleFormat::U8 => build_as::<u8>(device, config, renderer, told),
-        SampleFormat::U16 => build_as::<u16>(device, config, renderer, told),
-        SampleFormat::U32 => build_as::<u32>(device, config, renderer, told),
+        SampleFormat::F32 => build_as::<f32>(device, config, renderer, on_stream_error),
+        SampleFormat::F64 => build_as::<f64>(device, config, renderer, on_stream_error),
+        SampleFormat::I8 => build_as::<i8>(device, config, renderer, on_stream_error),
+        SampleFormat::I16 => build_as::<i16>(device, config, renderer, on_stream_error),
+        SampleFormat::I24 => build_as::<cpal::I24>(device, config, renderer, on_stream_error),
+        SampleFormat::I32 => build_as::<i32>(device, config, renderer, on_stream_error),
+        SampleFormat::I64 => build_as::<i64>(device, config, renderer, on_stream_error),
+        SampleFormat::U8 => build_as::<u8>(device, config, renderer, on_stream_error),
+        SampleFormat::U16 => build_as::<u16>(device, config, renderer, on_stream_error),
+        SampleFormat::U32 => build_as::<u32>(device, config, renderer, on_stream_error),
         other => Err(cpal::Error::with_message(ErrorKind::UnsupportedConfig, format!("takes only {other} samples"))),
     }
 }
@@ -261,400 +128,61 @@ fn build_as<T: cpal::SizedSample + cpal::FromSample<f32>>(
     device: &cpal::Device,
     config: StreamConfig,
     mut renderer: Renderer,
-    told: impl FnMut(cpal::Error) + Send + 'static,
+    on_stream_error: impl FnMut(cpal::Error) + Send + 'static,
 ) -> Result<cpal::Stream, cpal::Error> {
     let render = move |out: &mut [T], info: &cpal::OutputCallbackInfo| {
         let time = info.timestamp();
         renderer.fill(out, time.playback.duration_since(time.callback));
     };
-    device.build_output_stream(config, render, told, None)
-}
-
-/// Serves the mailbox until it closes.
-pub(super) fn serve(
-    inbox: &Receiver<Job>,
-    outbox: Outbox<Reply>,
-    monitor: Arc<Monitor>,
-    outputs: impl Outputs,
-    inputs: Box<dyn Inputs>,
-) {
-    let mut player = Player {
-        deck: Deck::new(monitor.clone()),
-        ear: Ear::new(inputs),
-        monitor,
-        outputs,
-        outbox,
-        trouble: never(),
-        output: None,
-        resting: false,
-        absent: false,
-        lost: false,
-        failures: 0,
-        attempted: None,
-        looked: Instant::now(),
-        sounded: Instant::now(),
-        wanted: None,
-        shown: None,
-        ending: None,
-        wishes: Vec::new(),
-    };
-    let mut wait = LONG;
-    loop {
-        let served = select! {
-            recv(inbox) -> job => match job {
-                Ok(first) => player.take(std::iter::once(first).chain(inbox.try_iter()).collect()),
-                Err(_) => return,
-            },
-            recv(player.trouble) -> what => if let Ok(what) = what {
-                player.suffer(&what)
-            } else {
-                player.trouble = never();
-                Ok(())
-            },
-            recv(player.ear.lost) -> _ => {
-                player.ear.close();
-                Ok(())
-            },
-            default(wait) => Ok(()),
-        };
-        match served.and_then(|()| player.tick()) {
-            Ok(next) => wait = next,
-            Err(Closed) => return,
-        }
-    }
-}
-
-/// A sample that the plugin shows as playing.
-struct Shown {
-    sample: Entity,
-    path: Arc<Path>,
-    course: Option<Arc<Course>>,
-}
-
-/// The actor's state.
-struct Player<O> {
-    deck: Deck,
-    ear: Ear,
-    monitor: Arc<Monitor>,
-    outputs: O,
-    outbox: Outbox<Reply>,
-    /// What the open output reports.
-    trouble: Receiver<Trouble>,
-    output: Option<Output>,
-    resting: bool,
-    /// The user has been told that there is no output.
-    absent: bool,
-    /// There was an output, and it went away by itself.
-    lost: bool,
-    /// Attempts to open an output since the last that worked, and when the last was made.
-    failures: u32,
-    attempted: Option<Instant>,
-    /// When the default device was last looked at, and when something last played or was about to.
-    looked: Instant,
-    sounded: Instant,
-    /// Waits for an output until then.
-    wanted: Option<(Wanted, Instant)>,
-    /// What plays, as the plugin knows it.
-    shown: Option<Shown>,
-    /// The renderer is done; when the last of it has been heard, and the position then.
-    ending: Option<(Instant, f64)>,
-    /// Files to make ready; the last is the newest.
-    wishes: Vec<Cue>,
-}
-
-impl<O: Outputs> Player<O> {
-    /// Acts on jobs; of several of one kind only the last counts.
-    fn take(&mut self, jobs: Vec<Job>) -> Result<(), Closed> {
-        let kinds: Vec<_> = jobs.iter().map(std::mem::discriminant).collect();
-        for (i, job) in jobs.into_iter().enumerate() {
-            let last = !kinds[i + 1..].contains(&kinds[i]);
-            match job {
-                Job::Prepare(cue) => wish_for(&mut self.wishes, cue),
-                _ if !last => {}
-                Job::Play(wanted) => {
-                    self.wanted = Some((wanted, Instant::now() + PATIENCE));
-                    self.play()?;
-                }
-                Job::Region(region) => {
-                    if let Some((wanted, _)) = &mut self.wanted {
-                        wanted.region = region;
-                    }
-                    let turned = self.deck.set_region(region);
-                    self.turned(turned)?;
-                }
-                Job::Stop => {
-                    let waited = self.wanted.take().map(|(wanted, _)| wanted.from);
-                    let ended = self.ending.map(|(_, seconds)| seconds);
-                    if let Some(seconds) = self.deck.stop().or(ended).or(waited) {
-                        self.stopped(seconds)?;
-                    }
-                }
-                Job::Listen(wish) => self.ear.listen(wish),
-                Job::Settings(settings) => {
-                    let turned = self.deck.set(settings);
-                    self.turned(turned)?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Acts on what the device reports.
-    fn suffer(&mut self, trouble: &Trouble) -> Result<(), Closed> {
-        let Some(output) = &mut self.output else { return Ok(()) };
-        match trouble {
-            Trouble::Lost(error) => {
-                debug!("lost {}: {:?}, {error}", output.name, error.kind());
-                let text =
-                    format!("sound output has gone; connect it or another, and playing goes on: {}", output.name);
-                let known = output.id.clone();
-                self.close();
-                // A sound server now and then breaks a stream off that it would give again at once.
-                let found = self.open();
-                if let (Ok(()), Some(output)) = (&found, &self.output) {
-                    if output.id != known {
-                        self.outbox.send(Reply::Notice(format!("sound now plays on {}", output.name)))?;
-                    }
-                } else {
-                    (self.absent, self.lost) = (true, true);
-                    self.outbox.send(Reply::Notice(text))?;
-                    self.outbox.send(Reply::Device(None))?;
-                }
-                self.found(found)?;
-                self.start()
-            }
-            Trouble::Moved => {
-                if let Some(device) = cpal::default_host().default_output_device() {
-                    (output.name, output.id) = (name_of(&device), device.id().ok().map(|id| id.to_string()));
-                }
-                let (name, rate) = (output.name.clone(), output.rate);
-                self.outbox.send(Reply::Notice(format!("sound now plays on {name}")))?;
-                self.outbox.send(Reply::Device(Some((name, rate))))
-            }
-        }
-    }
-
-    /// Does what is due; returns how long there is nothing to do.
-    fn tick(&mut self) -> Result<Duration, Closed> {
-        let now = Instant::now();
-        let mut wait = LONG;
-        // Where there never was a device, only a wish to hear something is worth a search.
-        if self.output.is_none() && (self.wanted.is_some() || self.lost) {
-            let pause = if self.failures < SOON { RETRY } else { RETRY_LATER };
-            if self.attempted.is_none_or(|at| now >= at + pause) {
-                let found = self.open();
-                self.found(found)?;
-                self.start()?;
-            }
-            if self.output.is_none() {
-                wait = wait.min(pause);
-            }
-        }
-        if self.wanted.as_ref().is_some_and(|(_, until)| now >= *until) {
-            let seconds = self.wanted.take().map_or(0.0, |(wanted, _)| wanted.from);
-            self.stopped(seconds)?;
-        }
-        match self.deck.feed() {
-            Fed::Idle => {}
-            Fed::Playing(next) => {
-                self.sounded = now;
-                wait = wait.min(next);
-            }
-            Fed::Ended(seconds) => {
-                let rate = self.output.as_ref().map_or(1, |output| output.rate);
-                let late = Duration::from_secs_f64(self.monitor.latency() as f64 / f64::from(rate)).min(REST);
-                debug!("rendered to {seconds} s, heard in {late:?}; {} underruns", self.monitor.underruns());
-                self.ending = Some((now + late, seconds));
-            }
-            Fed::Failed(error) => self.failed(&error)?,
-        }
-        if let Some((at, seconds)) = self.ending {
-            if now >= at {
-                self.stopped(seconds)?;
-            } else {
-                wait = wait.min(at - now);
-            }
-        }
-        wait = wait.min(self.look(now)?).min(self.rest(now));
-        if let Some(cue) = self.wishes.pop() {
-            // One at a time, so that nothing to be played waits for all of them.
-            self.sounded = now;
-            // A device that is open by then plays without delay; whether there is one is told when something is played.
-            let due = !self.absent && self.attempted.is_none_or(|at| now >= at + RETRY);
-            if !self.wake() && due && self.open().is_ok() {
-                self.found(Ok(()))?;
-            }
-            self.deck.prepare(&cue);
-            wait = Duration::ZERO;
-        }
-        Ok(wait)
-    }
-
-    /// Plays what is wanted, if there is an output.
-    fn play(&mut self) -> Result<(), Closed> {
-        self.sounded = Instant::now();
-        // The user has been told, and attempts are being made.
-        if !self.wake() && !self.absent {
-            let found = self.open();
-            self.found(found)?;
-        }
-        self.start()
-    }
-
-    fn start(&mut self) -> Result<(), Closed> {
-        if self.output.is_none() {
-            return Ok(());
-        }
-        let Some((Wanted { sample, cue, from, region }, _)) = self.wanted.take() else { return Ok(()) };
-        self.ending = None;
-        let asked = Instant::now();
-        let started = self.deck.play(cue.clone(), from, region);
-        debug!("queued in {:?}: {}", asked.elapsed(), cue.path.display());
-        self.shown = Some(Shown { sample, path: cue.path, course: None });
-        self.turned(started)
-    }
-
-    /// Tells on which course the sound now is.
-    fn turned(&mut self, turned: Result<(), DecodeError>) -> Result<(), Closed> {
-        if let Err(error) = turned {
-            return self.failed(&error);
-        }
-        if let (Some(shown), Some(course)) = (&mut self.shown, self.deck.course())
-            && !shown.course.as_ref().is_some_and(|known| Arc::ptr_eq(known, &course))
-        {
-            shown.course = Some(course.clone());
-            return self.outbox.send(Reply::Playing(shown.sample, course));
-        }
-        Ok(())
-    }
-
-    fn failed(&mut self, error: &DecodeError) -> Result<(), Closed> {
-        if let Some(shown) = &self.shown {
-            self.outbox.send(Reply::Notice(format!("{error}: {}", shown.path.display())))?;
-        }
-        self.stopped(0.0)
-    }
-
-    fn stopped(&mut self, seconds: f64) -> Result<(), Closed> {
-        (self.shown, self.ending) = (None, None);
-        self.outbox.send(Reply::Stopped(seconds))
-    }
-
-    fn open(&mut self) -> Result<(), OutputError> {
-        let started = Instant::now();
-        self.attempted = Some(started);
-        self.failures += 1;
-        // One report is acted on before the next can mean anything, and a late one of another output means nothing.
-        let (trouble, reports) = bounded(1);
-        let output = self.outputs.open(&mut self.deck, &self.monitor, trouble)?;
-        self.trouble = reports;
-        debug!("opened {} at {} Hz in {:?}", output.name, output.rate, started.elapsed());
-        self.output = Some(output);
-        (self.failures, self.resting, self.lost) = (0, false, false);
-        Ok(())
-    }
-
-    /// Tells what came of an attempt to open an output.
-    fn found(&mut self, found: Result<(), OutputError>) -> Result<(), Closed> {
-        match (found, &self.output) {
-            (Ok(()), Some(output)) => {
-                let (name, rate) = (output.name.clone(), output.rate);
-                if std::mem::take(&mut self.absent) {
-                    self.outbox.send(Reply::Notice(format!("sound output is back: {name}")))?;
-                }
-                self.outbox.send(Reply::Device(Some((name, rate))))
-            }
-            (Err(error), _) if !self.absent => {
-                self.absent = true;
-                self.outbox.send(Reply::Notice(error.to_string()))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// Closes the output; what played waits for the next one.
-    fn close(&mut self) {
-        let stopped = self.deck.disconnect();
-        if let (Some((cue, from, region)), Some(shown)) = (stopped, self.shown.take()) {
-            let wanted = Wanted { sample: shown.sample, cue, from, region };
-            self.wanted = Some((wanted, Instant::now() + PATIENCE));
-        }
-        self.output = None;
-        self.trouble = never();
-        self.attempted = None;
-    }
-
-    /// Lets the output run; false if it has to be opened.
-    fn wake(&mut self) -> bool {
-        if let Some(output) = &self.output
-            && self.resting
-            && !output.stream.run(true)
-        {
-            self.close();
-        }
-        self.resting = false;
-        self.output.is_some()
-    }
-
-    /// Follows the default device while something plays.
-    fn look(&mut self, now: Instant) -> Result<Duration, Closed> {
-        if !self.deck.is_playing() {
-            return Ok(LONG);
-        }
-        if now >= self.looked + LOOK {
-            self.looked = now;
-            let default = self.outputs.default_id();
-            if default.is_some() && self.output.as_ref().is_some_and(|output| output.id != default) {
-                self.close();
-                self.lost = true;
-                let found = self.open();
-                if let (Ok(()), Some(output)) = (&found, &self.output) {
-                    self.outbox.send(Reply::Notice(format!("sound now plays on {}", output.name)))?;
-                }
-                self.found(found)?;
-                self.start()?;
-            }
-        }
-        Ok(LOOK)
-    }
-
-    /// Lets the device rest after a while of silence.
-    fn rest(&mut self, now: Instant) -> Duration {
-        let Some(output) = &self.output else { return LONG };
-        if self.resting || self.deck.is_playing() {
-            return LONG;
-        }
-        if now < self.sounded + REST {
-            return self.sounded + REST - now;
-        }
-        self.resting = output.stream.run(false);
-        debug!("resting: {}", self.resting);
-        if !self.resting {
-            // A stream that cannot rest is opened anew, which takes about as long as a buffer.
-            self.close();
-        }
-        LONG
-    }
-}
-
-fn wish_for(wishes: &mut Vec<Cue>, cue: Cue) {
-    wishes.retain(|wish| *wish != cue);
-    wishes.push(cue);
-    let old = wishes.len().saturating_sub(WISHES);
-    wishes.drain(..old);
+    device.build_output_stream(config, render, on_stream_error, None)
 }
 
 #[cfg(test)]
 mod tests {
+    use crossbeam_channel::{Receiver, bounded};
+
     use super::*;
 
+    /// What the system would report the errors of an output to, what they count, and what the engine is told.
+    fn open() -> (impl FnMut(ErrorKind), Arc<Monitor>, Receiver<StreamEvent>) {
+        let monitor = Arc::new(Monitor::default());
+        let (events, heard) = bounded(1);
+        let mut on_stream_error = on_stream_error(monitor.clone(), events);
+        (move |kind: ErrorKind| on_stream_error(kind.into()), monitor, heard)
+    }
+
     #[test]
-    fn a_full_mailbox_s_worth_of_wishes_leaves_only_the_newest() {
-        let wish = |n: usize| Cue { path: Path::new(&format!("{n}.wav")).into(), stamp: None, loudness_db: 0.0 };
-        let mut wishes = Vec::new();
-        for n in 0..20 {
-            wish_for(&mut wishes, wish(n % 10));
+    fn an_output_that_ends_or_is_moved_is_told_to_the_engine_with_its_error() {
+        for kind in [ErrorKind::DeviceNotAvailable, ErrorKind::StreamInvalidated, ErrorKind::PermissionDenied] {
+            let (mut report, _, events) = open();
+            report(kind);
+            let Ok(StreamEvent::Lost(error)) = events.try_recv() else { panic!("{kind:?} is not told") };
+            assert_eq!(error.kind(), kind);
         }
-        assert_eq!(wishes, (2..10).map(wish).collect::<Vec<_>>());
+        let (mut report, _, events) = open();
+        report(ErrorKind::DeviceChanged);
+        assert!(matches!(events.try_recv(), Ok(StreamEvent::Moved)));
+    }
+
+    #[test]
+    fn a_late_buffer_is_an_underrun_and_the_output_goes_on() {
+        let (mut report, monitor, events) = open();
+        report(ErrorKind::Xrun);
+        report(ErrorKind::RealtimeDenied);
+        assert_eq!(monitor.underruns(), 1);
+        assert!(events.is_empty());
+    }
+
+    #[test]
+    fn unexplained_errors_end_an_output_only_while_it_takes_nothing() {
+        let (mut report, monitor, events) = open();
+        let mut renderer = Renderer::new(48_000, 2, monitor.clone()).0;
+        for _ in 0..50 {
+            report(ErrorKind::BackendError);
+            renderer.fill(&mut [0.0_f32; 8], std::time::Duration::ZERO);
+        }
+        assert!(events.is_empty());
+        (0..10).for_each(|_| report(ErrorKind::Other));
+        assert!(matches!(events.try_recv(), Ok(StreamEvent::Lost(_))));
     }
 }

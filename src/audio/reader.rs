@@ -1,7 +1,7 @@
-//! The frames of a sound file by their position, in stereo: what a voice is fed from.
+//! Reads a sound file from any frame, in stereo: what a voice is fed from.
 //!
-//! The first moments stay in memory, so that a sound starts, and starts again, without the disk; so do the first
-//! moments of a loop, while the file is sought behind them.
+//! The first moments of the file stay in memory, so that a sound starts, and starts again, without the disk. So do the
+//! first moments of a loop: while they play, the file is sought to what follows them.
 
 use std::path::Path;
 
@@ -10,10 +10,10 @@ use file::stream::{Decoders, Stream};
 
 use crate::actor::contained;
 
-/// What is kept of the start of a file, and of a loop, in seconds.
+/// Sound kept in memory of the start of a file, and as much of the start of a loop, in seconds.
 const KEPT: f64 = 0.25;
 
-/// Frames that stay in memory.
+/// Consecutive frames of the file, in memory.
 #[derive(Default)]
 struct Span {
     start: u64,
@@ -36,11 +36,11 @@ pub(super) struct Reader {
     stream: Stream,
     rate: u32,
     block: Span,
-    /// The start of the file and that of the loop.
+    /// The start of the file, and the start of the loop.
     kept: [Span; 2],
-    /// Most interleaved samples in each of them.
+    /// Most interleaved samples in each of `kept`.
     most: usize,
-    /// Number of frames, once its end has been seen.
+    /// Number of frames in the file, once its end has been reached.
     end: Option<u64>,
 }
 
@@ -67,7 +67,7 @@ impl Reader {
         Ok(reader)
     }
 
-    /// Hands the decoder over for another file.
+    /// Closes the file, and leaves its decoder for another one.
     pub fn close(self, decoders: &Decoders) {
         self.stream.close(decoders);
     }
@@ -77,7 +77,7 @@ impl Reader {
         self.rate
     }
 
-    /// Decodes what is kept of the start.
+    /// Decodes as much of the start as is kept in memory.
     ///
     /// # Errors
     /// As for [`Reader::read`].
@@ -86,14 +86,14 @@ impl Reader {
         Ok(())
     }
 
-    /// Keeps the moments from `frame` on when they are next read.
+    /// Makes `frame` the start of the loop: what follows it is kept when it is next read.
     pub fn mark(&mut self, frame: u64) {
         if self.kept[1].start != frame {
             self.kept[1] = Span { start: frame, stereo: Vec::new() };
         }
     }
 
-    /// Returns interleaved stereo frames from the frame `at` on, as many as are at hand; none at the end.
+    /// Returns interleaved stereo frames from the frame `at` on, as many as are at hand; none only at the end.
     ///
     /// # Errors
     /// The file cannot be read any more, or is damaged beyond use.
@@ -142,8 +142,8 @@ impl Reader {
     }
 }
 
-/// Writes two channels for any number: one goes to both sides; those beyond the second go to both at half their level,
-/// so that nothing in the file stays unheard.
+/// Appends any number of channels as two. A single one goes to both sides. Those beyond the second go to both sides at
+/// half their level, so that everything in the file is heard.
 fn to_stereo(interleaved: &[f32], channels: usize, stereo: &mut Vec<f32>) {
     match channels {
         1 => stereo.extend(interleaved.iter().flat_map(|mono| [*mono, *mono])),

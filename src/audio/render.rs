@@ -1,9 +1,9 @@
 //! What runs in the device's output callback: mixes the voices into its buffer.
 //!
-//! Nothing here allocates, locks, frees, logs or calls the system. Frames come from rings that the `audio` actor
-//! fills, commands come through a ring too, and voices that are spent go back through a third, so that their memory is
-//! freed by the actor. Every cut is a fade, so nothing clicks; a sound that starts at its own beginning or reaches its
-//! own end keeps both.
+//! Nothing in [`Renderer::fill`] allocates, frees, locks, logs or calls the system. Each voice takes its frames from a
+//! ring that the `audio` actor fills. Commands come through a second ring, and spent voices go back through a third, so
+//! that the actor frees their memory. Every cut is a fade, so that nothing clicks. Only the beginning and the end of
+//! the sample itself are not faded.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -12,13 +12,13 @@ use std::time::Duration;
 use cpal::{FromSample, Sample};
 use rtrb::{Consumer, Producer, RingBuffer};
 
-/// Sounds at once: one plays and the others fade.
+/// Voices at once: one plays and the others fade out.
 const VOICES: usize = 8;
 /// Length of a fade in seconds.
 pub(super) const FADE: f64 = 0.005;
 /// Frames mixed at a time.
 const BLOCK: usize = 256;
-/// Buffers of silence before the first sound: a sound server may lose the start of a stream.
+/// Buffers of silence before the first sound: a sound server may drop the start of a stream.
 const LEAD_IN: u32 = 2;
 /// Commands that may wait for the next callback.
 const COMMANDS: usize = 16;
@@ -27,35 +27,35 @@ const GLIDE: f32 = 0.005;
 
 /// What the actor asks of the renderer.
 pub(super) enum Command {
-    /// Fades out what plays and plays this.
+    /// Fade out what plays, and play this.
     Start(Voice),
-    /// Fades out what plays.
+    /// Fade out what plays.
     Stop,
 }
 
-/// A sound at the renderer.
+/// A sound as the renderer is given it.
 pub(super) struct Voice {
-    /// Tells it from the voices before and after it; never 0.
+    /// Number that tells it from the voices before and after it; never 0.
     pub id: u16,
-    /// Interleaved stereo at the device's rate; once abandoned, the sound ends with what is left.
+    /// Interleaved stereo at the device's rate. Once the producer is dropped, the sound ends with what is in the ring.
     pub frames: Consumer<f32>,
     /// Linear gain, as bits of an `f32`; may change at any time.
     pub gain: Arc<AtomicU32>,
     /// Whether it starts in the middle of a sound and is faded in.
     pub fade_in: bool,
-    /// It continues this voice, which had played so many frames when this one was prepared: frames that have been
-    /// heard since are skipped.
+    /// The voice that it continues, and how many frames of that voice had been rendered when this one was prepared.
+    /// As many frames as have been rendered since are skipped.
     pub follows: Option<(u16, u64)>,
 }
 
-/// What the renderer tells the world, and the volume it is told.
+/// What the renderer shares with other threads: what it plays, and at what volume.
 #[derive(Debug)]
 pub(super) struct Monitor {
     /// The voice that plays and the frames it has given: `id << 48 | frames`.
     playing: AtomicU64,
     underruns: AtomicU64,
     buffers: AtomicU64,
-    /// Frames between the callback and the ear, the callback's own buffer included.
+    /// Frames that have been rendered but not heard yet, those of the newest buffer included.
     latency: AtomicU64,
     volume: AtomicU32,
 }
@@ -81,7 +81,7 @@ impl Monitor {
         self.latency.load(Ordering::Relaxed)
     }
 
-    /// Times that a voice had no frames left although its sound went on, or the device got its buffer too late.
+    /// Times that a voice had no frames left before its sound ended, or that the device got a buffer too late.
     pub fn underruns(&self) -> u64 {
         self.underruns.load(Ordering::Relaxed)
     }
@@ -96,19 +96,19 @@ impl Monitor {
         self.buffers.load(Ordering::Relaxed)
     }
 
-    /// Sets the linear gain of everything.
+    /// Sets the linear gain of all voices together.
     pub fn set_volume(&self, gain: f32) {
         self.volume.store(gain.to_bits(), Ordering::Relaxed);
     }
 
-    /// Forgets the voice that a renderer played before it was dropped.
+    /// Forgets what the last renderer played, after it has been dropped.
     pub fn clear(&self) {
         self.playing.store(0, Ordering::Release);
         self.latency.store(0, Ordering::Relaxed);
     }
 }
 
-/// A value that follows its goal without steps.
+/// A value that approaches its goal exponentially, so that there is no audible step.
 #[derive(Clone, Copy)]
 struct Glide {
     now: f32,
@@ -119,28 +119,32 @@ struct Glide {
 impl Glide {
     fn next(&mut self) -> f32 {
         let rest = self.goal - self.now;
-        // Arrives at last, so that full volume is exact; the step is inaudible.
+        // The rest is made up at once when it is too small to be heard, so that the goal is reached exactly.
         self.now = if rest.abs() < 1e-4 { self.goal } else { self.now + rest * self.share };
         self.now
     }
 }
 
-/// A voice with its state.
+/// A voice, and how far it has got.
 struct Slot {
     voice: Voice,
+    /// Frames rendered or skipped.
     played: u64,
+    /// Frames that are still to be skipped.
     skip: u64,
-    /// 0 silent, 1 open.
+    /// From 0, silent, to 1, not faded.
     envelope: f32,
     gain: Glide,
+    /// It fades out.
     stopping: bool,
+    /// It had no frames left at the end of the last block.
     starved: bool,
 }
 
 impl Slot {
     /// Adds its next frames to `mix`; tells whether it is spent.
     fn mix(&mut self, mix: &mut [[f32; 2]], step: f32, monitor: &Monitor) -> bool {
-        // In this order: what is abandoned before the count gets no more frames.
+        // This is read before the frames are counted: once the producer is gone, the count is final.
         let ending = self.voice.frames.is_abandoned();
         self.gain.goal = load(&self.voice.gain);
         self.skip_heard();
@@ -156,7 +160,7 @@ impl Slot {
             let frames = first.as_chunks::<2>().0.iter().chain(second.as_chunks::<2>().0);
             let fading = if starving { frames_of_fade(step) } else { 0 };
             for (i, (out, [left, right])) in mix.iter_mut().zip(frames).enumerate() {
-                // A gap is entered by a fade as well, as far as there are frames for it.
+                // Before a gap there is a fade too, as long as the frames that are left allow.
                 let down = self.stopping || count - i <= fading;
                 self.envelope = (self.envelope + if down { -step } else { step }).clamp(0.0, 1.0);
                 let gain = self.envelope * self.gain.next();
@@ -201,7 +205,7 @@ pub(super) struct Renderer {
 }
 
 impl Renderer {
-    /// Makes a renderer for a device, and the ends of its rings that the actor keeps.
+    /// Makes a renderer for a device, and the other ends of its rings: for commands, and for spent voices.
     #[expect(clippy::cast_possible_truncation, reason = "a share of one")]
     pub fn new(rate: u32, channels: usize, monitor: Arc<Monitor>) -> (Self, Producer<Command>, Consumer<Voice>) {
         let (command_sender, commands) = RingBuffer::new(COMMANDS);
@@ -224,7 +228,7 @@ impl Renderer {
         (renderer, command_sender, spent_receiver)
     }
 
-    /// Fills a device's buffer of any sample format; what it holds is heard `latency` after the call began.
+    /// Fills a device's buffer of any sample format, whose first frame is heard `latency` after this call began.
     pub fn fill<T: Sample + FromSample<f32>>(&mut self, out: &mut [T], latency: Duration) {
         self.monitor.buffers.fetch_add(1, Ordering::Relaxed);
         if self.lead_in > 0 {
@@ -248,7 +252,7 @@ impl Renderer {
 
     /// Fills a buffer of interleaved frames in the device's channels.
     ///
-    /// One channel gets the mean of both sides; of more than two, the first two get sound.
+    /// A single channel gets the mean of both sides. Of more than two, the first two get sound.
     pub fn render(&mut self, out: &mut [f32]) {
         self.obey();
         self.volume.goal = load(&self.monitor.volume);
@@ -276,7 +280,7 @@ impl Renderer {
     fn mix(&mut self, mix: &mut [[f32; 2]]) {
         for place in &mut self.slots {
             let Some(slot) = place else { continue };
-            // A spent voice that finds no room on its way back stays, silent, until the next time.
+            // If the ring for spent voices is full, the voice stays, silent, until the next block.
             if slot.mix(mix, self.step, &self.monitor)
                 && !self.spent.is_full()
                 && let Some(slot) = place.take()
@@ -288,7 +292,7 @@ impl Renderer {
 
     fn obey(&mut self) {
         loop {
-            // A voice waits in its ring until a fade has made room, a few milliseconds.
+            // A new voice waits in the ring of commands for a few milliseconds, until another has faded out.
             let full = self.slots.iter().all(Option::is_some);
             if full && matches!(self.commands.peek(), Ok(Command::Start(_))) {
                 return;
@@ -354,7 +358,7 @@ mod tests {
     const RATE: u32 = 48_000;
     const FADE_FRAMES: usize = 240;
 
-    /// A voice of constant level, and the producer that keeps its sound from ending.
+    /// A voice of constant level, and its producer: the sound ends when that is dropped.
     fn voice(id: u16, level: f32, frames: usize) -> (Voice, Producer<f32>) {
         let (mut producer, consumer) = RingBuffer::new(2 * frames.max(1));
         producer.push_entire_slice(&vec![level; 2 * frames]).unwrap();
@@ -472,7 +476,7 @@ mod tests {
         producer.push_entire_slice(&[0.9; 1600]).unwrap();
         out.extend(rendered(&mut renderer, 512));
         assert_eq!(monitor.underruns(), 1);
-        // A hundred frames were left to fade with.
+        // Only a hundred frames were left for the fade, so its steps are larger than usual.
         assert!(largest_step(&out) < 0.55, "{}", largest_step(&out));
         assert_eq!(out.last(), Some(&0.9));
     }
@@ -486,7 +490,7 @@ mod tests {
         let (mut second, _second) = voice(2, 0.5, 5000);
         (second.fade_in, second.follows) = (true, Some((1, 400)));
         assert!(commands.push(Command::Start(second)).is_ok());
-        // The same sound crosses over into itself.
+        // Two voices with the same sound: while one fades to the other nothing changes.
         assert!(rendered(&mut renderer, 500).iter().all(|s| (s - 0.5).abs() < 1e-4));
         assert_eq!(monitor.playing(), Some((2, 700)));
     }

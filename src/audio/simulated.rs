@@ -1,42 +1,39 @@
-//! An output that is no device: for tests and measurements on machines without sound.
+//! An output without a device: for tests and measurements on machines without sound.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bevy::prelude::*;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
-use super::deck::Deck;
-use super::output::{Live, Output, OutputError, Outputs, Running, Trouble};
+use super::device::{DeviceName, OutputError, RestingStream, StreamHandle};
+use super::output::{Output, Outputs, StreamEvent};
+use super::player::SamplePlayer;
 use super::render::{Monitor, Renderer};
 use crate::actor::{Actor, Outbox, Wake};
 
 /// Rate of the simulated device in Hz.
 const RATE: u32 = 48_000;
-/// Frames that it takes at a time.
+/// Frames that the simulated device takes at a time.
 const BUFFER: usize = 512;
 
-/// Plays samples like [`AudioPlugin`](super::AudioPlugin), into a function that is called with every buffer of 512
-/// stereo frames at 48 kHz, at the pace of a device.
-pub struct SimulatedAudioPlugin<F>(pub F);
-
-impl<F: Fn(&[f32]) + Clone + Send + Sync + 'static> Plugin for SimulatedAudioPlugin<F> {
-    fn build(&self, app: &mut App) {
-        super::build(app, Simulated(self.0.clone()), Box::new(super::input::SystemInputs));
-    }
-}
-
+/// An output that calls a function with each of its buffers.
 pub(super) struct Simulated<F>(pub F);
 
 impl<F: Fn(&[f32]) + Clone + Send + 'static> Outputs for Simulated<F> {
-    fn open(&mut self, deck: &mut Deck, _: &Arc<Monitor>, _: Sender<Trouble>) -> Result<Output, OutputError> {
-        let (renderer, heard) = (deck.connect(RATE, 2), self.0.clone());
+    fn open(
+        &mut self,
+        player: &mut SamplePlayer,
+        _: &Arc<Monitor>,
+        _: Sender<StreamEvent>,
+    ) -> Result<Output, OutputError> {
+        let (renderer, heard) = (player.connect(RATE, 2), self.0.clone());
         let body = move |inbox: Receiver<()>, _: Outbox<()>| pull(renderer, &inbox, heard);
         let actor = Actor::spawn("simulated", 1, &Wake::default(), body).map_err(|_| OutputError::Absent)?;
-        Ok(Output { name: "simulated".to_owned(), id: None, rate: RATE, stream: Live::new(Device { _actor: actor }) })
+        let device = DeviceName { name: "simulated".to_owned(), id: None };
+        Ok(Output { device, rate: RATE, stream: StreamHandle::new(Device { _actor: actor }) })
     }
 
-    fn default_id(&mut self) -> Option<String> {
+    fn default_device(&mut self) -> Option<DeviceName> {
         None
     }
 }
@@ -45,13 +42,13 @@ struct Device {
     _actor: Actor<(), ()>,
 }
 
-impl Running for Device {
+impl RestingStream for Device {
     fn run(&self, _on: bool) -> bool {
         true
     }
 }
 
-/// Takes buffers on time until the actor is dropped.
+/// Takes a buffer whenever one is due, until the actor is dropped.
 fn pull(mut renderer: Renderer, inbox: &Receiver<()>, heard: impl Fn(&[f32])) {
     let mut buffer = [0.0; 2 * BUFFER];
     let mut due = Instant::now();

@@ -50,12 +50,14 @@ impl Take {
         let path = world.get::<Sample>(taken.finished.entity).map(|sample| sample.path.clone());
         let info = world.get::<AudioInfo>(taken.finished.entity);
         let (seconds, rate, channels) = info.map_or((0.0, 0, 0), |info| (info.seconds(), info.rate, info.channels));
+        let overruns = taken.finished.overruns;
         let mut value = json!({
             "seconds": seconds,
             "rate": rate,
             "channels": channels,
             "device": taken.input.as_ref().map(|input| &input.name),
-            "overruns": taken.finished.overruns,
+            "overruns": overruns.frames,
+            "xruns": overruns.xruns,
             "peak_db": world.get::<Features>(taken.finished.entity).map(|features| features.peak_db),
             "clipped": taken.clipped,
             "ended": taken.finished.reason,
@@ -64,13 +66,17 @@ impl Take {
         if let Some(path) = &path {
             put_path(&mut value, path);
         }
-        let lost = match taken.finished.overruns {
+        let lost = match overruns.frames {
             0 => String::new(),
-            lost => format!(", {lost} frames lost"),
+            frames => format!(", {frames} frames lost"),
+        };
+        let gaps = match overruns.xruns {
+            0 => String::new(),
+            xruns => format!(", gaps reported by the system: {xruns}"),
         };
         let clipped = if taken.clipped { ", clipped" } else { "" };
         let path = path.map(|path| path.display().to_string()).unwrap_or_default();
-        common.print(&value, |out| writeln!(out, "{seconds:.3} s{lost}{clipped}: {path}"))
+        common.print(&value, |out| writeln!(out, "{seconds:.3} s{lost}{gaps}{clipped}: {path}"))
     }
 
     /// A take in the recordings folder goes into the library, unless another program has it open: that one will find it.

@@ -28,7 +28,7 @@ use self::taker::{Job, Place, Reply, Start};
 use crate::actor::{Actor, Wake};
 use crate::analyse::waveform::Waveform;
 use crate::analyse::{AnalysisLength, LivePcm};
-use crate::audio::{InputError, Line, Listen, Wish};
+use crate::audio::{InputError, InputRequest, InputStream, OpenInput, Overruns};
 use crate::library::{Arrived, AudioInfo, FileStamp, Folders, Guest, Missing, Recording, Sample, SampleIndex};
 use crate::notice::Notice;
 use crate::settings::Settings;
@@ -86,8 +86,8 @@ pub enum Keep {
 pub struct RecordingFinished {
     /// The take.
     pub entity: Entity,
-    /// Frames that were lost in it.
-    pub overruns: u64,
+    /// What was lost in it.
+    pub overruns: Overruns,
     /// Why it ended, if nobody asked for it; also told as a [`Notice`].
     pub reason: Option<String>,
 }
@@ -135,8 +135,8 @@ pub struct Recorder {
     pub take: Option<Entity>,
     /// The input that is open.
     pub input: Option<Input>,
-    /// Frames lost since it was opened.
-    pub overruns: u64,
+    /// What it has lost since it was opened.
+    pub overruns: Overruns,
 }
 
 /// An open input.
@@ -154,7 +154,7 @@ pub struct Input {
 #[derive(Resource)]
 struct Wav {
     actor: Actor<Job, Reply>,
-    lines: Sender<Result<Line, InputError>>,
+    inputs: Sender<Result<InputStream, InputError>>,
     /// What the full mailbox did not take.
     unsent: VecDeque<Job>,
     /// The newest take's number, its entity, and what becomes of it.
@@ -193,12 +193,12 @@ pub struct RecordPlugin;
 impl Plugin for RecordPlugin {
     fn build(&self, app: &mut App) {
         let wake = app.world().resource::<Wake>().clone();
-        let (lines, opened) = bounded(4);
+        let (inputs, opened) = bounded(4);
         let body = move |inbox, outbox| taker::serve(&inbox, outbox, &opened);
         match Actor::spawn("wav", MAILBOX, &wake, body) {
             Ok(actor) => app.insert_resource(Wav {
                 actor,
-                lines,
+                inputs,
                 unsent: VecDeque::new(),
                 serial: 0,
                 entity: None,
@@ -219,7 +219,7 @@ impl Plugin for RecordPlugin {
             .init_resource::<Recorder>()
             .init_resource::<Level>()
             .add_message::<Record>()
-            .add_message::<Listen>()
+            .add_message::<OpenInput>()
             .add_message::<RecordingFinished>()
             .add_message::<RecordingFailed>()
             .add_systems(Update, collect_takes.in_set(CollectSystems::Takes))
@@ -436,7 +436,7 @@ fn listen(
     recorder: Res<Recorder>,
     settings: Res<RecordingSettings>,
     mut opened: Local<Option<(String, usize)>>,
-    mut listens: MessageWriter<Listen>,
+    mut requests: MessageWriter<OpenInput>,
 ) {
     let channels = settings.channels.iter().max().map_or(0, |channel| usize::from(*channel));
     let wanted =
@@ -444,10 +444,11 @@ fn listen(
     // A take that is under way keeps its input whatever the settings say meanwhile; one that went away is asked for anew.
     let stays = opened.is_some() && wanted.is_some() && recorder.take.is_some();
     if (*opened != wanted && !stays) || (wav.lost && recorder.waiting) {
-        let wish = wanted.clone().map(|(device, channels)| Wish { device, channels, to: wav.lines.clone() });
+        let request =
+            wanted.clone().map(|(device, channels)| InputRequest { device, channels, to: wav.inputs.clone() });
         // At once, so that no take begins on an input that is being closed.
         wav.send(Job::Leave);
-        listens.write(Listen(wish));
+        requests.write(OpenInput(request));
         wav.lost = false;
         *opened = wanted;
     }
@@ -474,10 +475,10 @@ mod tests {
         let mut app = headless(Assembly { library, model: Arc::new(Model::built_in().unwrap()), workers: 1 });
         app.add_plugins(RecordPlugin).world_mut().write_message(Record::Arm(true));
         app.update();
-        let listens = app.world().resource::<Messages<Listen>>();
-        let wish = listens.get_cursor().read(listens).find_map(|listen| listen.0.clone()).unwrap();
-        let (feed, line) = Line::fed(48_000, 1);
-        wish.to.send(Ok(line)).unwrap();
+        let requests = app.world().resource::<Messages<OpenInput>>();
+        let request = requests.get_cursor().read(requests).find_map(|open| open.0.clone()).unwrap();
+        let (feed, input) = InputStream::simulated(48_000, 1);
+        request.to.send(Ok(input)).unwrap();
         until(&mut app, "the input", |world| world.resource::<Recorder>().input.is_some());
         (app, feed)
     }

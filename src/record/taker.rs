@@ -17,7 +17,7 @@ use file::wav_writer::{Format, Spec, Writer};
 use super::level::{Level, Peaks};
 use crate::actor::Outbox;
 use crate::analyse::FinishedTake;
-use crate::audio::{InputError, Line};
+use crate::audio::{InputError, InputStream, Overruns};
 use crate::library::{AudioInfo, ContentHash, FileStamp};
 use crate::paths::music_folder;
 
@@ -88,8 +88,8 @@ pub(super) enum Reply {
     Listening(String, u32, usize),
     /// It is not any more: whether it was lost, and why, if that has not been told otherwise.
     Deaf { lost: bool, told: Option<InputError> },
-    /// The input's level, and frames lost.
-    Level(Level, u64),
+    /// The input's level, and what it has lost.
+    Level(Level, Overruns),
     /// A take has begun.
     Started { serial: u64, path: Option<Arc<Path>>, info: AudioInfo },
     /// It has grown by these interleaved frames; `None` where too many would have had to wait.
@@ -114,17 +114,17 @@ pub(super) struct Finished {
     pub onsets: Vec<f64>,
     /// What is left of it without silence at its ends, in seconds.
     pub loud: Option<[f64; 2]>,
-    /// Frames lost during it.
-    pub overruns: u64,
+    /// What was lost during it.
+    pub overruns: Overruns,
     /// Why it has ended, if nobody asked for it.
     pub reason: Option<String>,
 }
 
 /// Serves the mailbox until it closes; a take that is under way then is ended as it should.
-pub(super) fn serve(inbox: &Receiver<Job>, outbox: Outbox<Reply>, lines: &Receiver<Result<Line, InputError>>) {
+pub(super) fn serve(inbox: &Receiver<Job>, outbox: Outbox<Reply>, inputs: &Receiver<Result<InputStream, InputError>>) {
     let mut taker = Taker::new(outbox);
     loop {
-        let wait = if taker.line.is_some() || taker.post.is_waiting() { POLL } else { LONG };
+        let wait = if taker.input.is_some() || taker.post.is_waiting() { POLL } else { LONG };
         select! {
             recv(inbox) -> job => if let Ok(job) = job {
                 taker.serve(job);
@@ -134,10 +134,10 @@ pub(super) fn serve(inbox: &Receiver<Job>, outbox: Outbox<Reply>, lines: &Receiv
                 taker.sync();
                 return;
             },
-            recv(lines) -> line => if let Ok(line) = line {
+            recv(inputs) -> input => if let Ok(input) = input {
                 // What was asked for before the input was, such as a take, has to be known first.
                 inbox.try_iter().for_each(|job| taker.serve(job));
-                taker.connect(line);
+                taker.connect(input);
             },
             default(wait) => {}
         }
@@ -149,7 +149,7 @@ pub(super) fn serve(inbox: &Receiver<Job>, outbox: Outbox<Reply>, lines: &Receiv
 
 struct Taker {
     post: Post,
-    line: Option<Line>,
+    input: Option<InputStream>,
     /// When the input last gave something.
     heard: Instant,
     wanted: Vec<u16>,
@@ -171,7 +171,7 @@ impl Taker {
     fn new(outbox: Outbox<Reply>) -> Self {
         Self {
             post: Post::new(outbox),
-            line: None,
+            input: None,
             heard: Instant::now(),
             wanted: Vec::new(),
             channels: Vec::new(),
@@ -211,15 +211,15 @@ impl Taker {
                 self.end(None);
             }
             Job::Unclip => self.peaks.unclip(),
-            Job::Leave if self.line.is_some() => self.hang_up(None),
+            Job::Leave if self.input.is_some() => self.hang_up(None),
             Job::Leave => {}
         }
     }
 
-    fn connect(&mut self, line: Result<Line, InputError>) {
-        match line {
-            Ok(line) => {
-                self.line = Some(line);
+    fn connect(&mut self, input: Result<InputStream, InputError>) {
+        match input {
+            Ok(input) => {
+                self.input = Some(input);
                 self.heard = Instant::now();
                 self.channels.clear();
                 self.choose_channels();
@@ -231,11 +231,11 @@ impl Taker {
 
     /// Starts anew with the wanted channels of the input, unless they are those already.
     fn choose_channels(&mut self) {
-        let Some(line) = &self.line else { return };
+        let Some(input) = &self.input else { return };
         let wanted = self.wanted.iter().map(|channel| usize::from(*channel).wrapping_sub(1));
-        let mut channels: Vec<usize> = wanted.filter(|channel| *channel < line.channels).collect();
+        let mut channels: Vec<usize> = wanted.filter(|channel| *channel < input.channels).collect();
         if channels.is_empty() {
-            channels = (0..line.channels.min(2)).collect();
+            channels = (0..input.channels.min(2)).collect();
         }
         if channels == self.channels {
             return;
@@ -243,17 +243,17 @@ impl Taker {
         self.channels = channels;
         self.pre_roll.clear();
         self.peaks.restart(self.channels.len());
-        self.post.fact(Reply::Listening(line.name.clone(), line.rate, self.channels.len()));
+        self.post.fact(Reply::Listening(input.name.clone(), input.rate, self.channels.len()));
     }
 
     /// Reads what has come in.
     fn listen(&mut self) {
-        let Some(line) = &mut self.line else { return };
+        let Some(input) = &mut self.input else { return };
         // Before reading, so that nothing comes in between.
-        let over = line.is_over();
+        let over = input.is_over();
         self.raw.clear();
-        line.read(&mut self.raw);
-        let (rate, width) = (line.rate, line.channels);
+        input.read(&mut self.raw);
+        let (rate, width) = (input.rate, input.channels);
         if !self.raw.is_empty() {
             self.heard = Instant::now();
             let mut block = std::mem::take(&mut self.block);
@@ -268,7 +268,7 @@ impl Taker {
             self.hear(&block);
             self.block = block;
         }
-        let overruns = self.line.as_ref().map_or(0, Line::overruns);
+        let overruns = self.overruns();
         if self.told.elapsed() >= TELL {
             self.told = Instant::now();
             self.post.level = Some((self.peaks.take(), overruns));
@@ -277,14 +277,19 @@ impl Taker {
             }
         }
         if over || self.heard.elapsed() > MUTE {
-            let line = self.line.as_ref().inspect(|line| {
+            let input = self.input.as_ref().inspect(|input| {
                 if !over {
-                    line.give_up();
+                    input.give_up();
                 }
             });
-            let reason = line.and_then(|line| line.reason().cloned());
+            let reason = input.and_then(|input| input.reason().cloned());
             self.hang_up(reason);
         }
+    }
+
+    /// What the input has lost since it was opened.
+    fn overruns(&self) -> Overruns {
+        self.input.as_ref().map(InputStream::overruns).unwrap_or_default()
     }
 
     /// Ends what depends on the input, which is gone.
@@ -296,7 +301,7 @@ impl Taker {
             self.end(None);
         }
         let lost = error.is_some();
-        // A line that is closed for another leaves the take waiting for that one.
+        // An input that is closed for another leaves the take waiting for that one.
         let told = match &error {
             Some(error) if let Some(start) = self.start.take() => {
                 self.post.fact(Reply::Failed(start.serial, error.to_string()));
@@ -305,9 +310,9 @@ impl Taker {
             _ => error.filter(|_| !started),
         };
         self.post.fact(Reply::Deaf { lost, told });
-        self.line = None;
+        self.input = None;
         self.pre_roll = VecDeque::new();
-        self.post.level = Some((Level::default(), 0));
+        self.post.level = Some((Level::default(), Overruns::default()));
     }
 
     /// Gives frames to the take, or keeps them in case one begins.
@@ -347,28 +352,28 @@ impl Taker {
     }
 
     fn remember(&mut self, block: &[f32]) {
-        let Some(line) = &self.line else { return };
+        let Some(input) = &self.input else { return };
         let longest = self.start.as_ref().map_or(self.longest, |start| self.longest.max(start.pre_roll));
-        let most = frames(longest, line.rate) * self.channels.len();
+        let most = frames(longest, input.rate) * self.channels.len();
         self.pre_roll.extend(&block[block.len().saturating_sub(most)..]);
         self.pre_roll.drain(..self.pre_roll.len().saturating_sub(most));
     }
 
     /// Begins the take that is wanted, unless it waits for something.
     fn begin_if_due(&mut self) {
-        if self.line.is_some() && self.start.as_ref().is_some_and(|start| start.threshold_db.is_none()) {
+        if self.input.is_some() && self.start.as_ref().is_some_and(|start| start.threshold_db.is_none()) {
             self.begin();
         }
     }
 
     fn begin(&mut self) {
-        let (Some(start), Some(line)) = (self.start.take(), &self.line) else { return };
+        let (Some(start), Some(input)) = (self.start.take(), &self.input) else { return };
         let serial = start.serial;
-        let before = frames(start.pre_roll, line.rate) * self.channels.len();
+        let before = frames(start.pre_roll, input.rate) * self.channels.len();
         let before: Vec<f32> = self.pre_roll.drain(..).rev().take(before).collect();
         // May be less than was asked for.
         let there = before.len() / self.channels.len().max(1);
-        let began = Take::begin(&start, line, self.channels.len(), there).and_then(|mut take| {
+        let began = Take::begin(&start, input, self.channels.len(), there).and_then(|mut take| {
             let path = take.file.as_ref().map(|(_, path)| path.clone());
             self.post.fact(Reply::Started { serial, path, info: AudioInfo(take.analysis.info(take.codec)) });
             let added = take.add(&before.into_iter().rev().collect::<Vec<f32>>());
@@ -386,7 +391,7 @@ impl Taker {
     fn end(&mut self, reason: Option<String>) {
         let Some(mut take) = self.take.take() else { return };
         self.post.grew(&mut take);
-        let overruns = self.line.as_ref().map_or(0, Line::overruns).saturating_sub(take.overruns);
+        let overruns = self.overruns().since(take.overruns);
         let serial = take.serial;
         let (finished, file) = take.finish(reason, overruns);
         self.post.fact(match finished {
@@ -431,30 +436,31 @@ struct Take {
     settled: Instant,
     /// Frames that the app has not been told of.
     untold: Option<Vec<f32>>,
-    overruns: u64,
+    /// What the input had lost when it began.
+    overruns: Overruns,
 }
 
 impl Take {
     /// Begins with so many frames from before, which do not count as time that was asked for.
-    fn begin(start: &Start, line: &Line, channels: usize, before: usize) -> Result<Self, String> {
+    fn begin(start: &Start, input: &InputStream, channels: usize, before: usize) -> Result<Self, String> {
         let width = u16::try_from(channels).unwrap_or(u16::MAX);
-        let spec = Spec { rate: line.rate, channels: width, format: start.format };
+        let spec = Spec { rate: input.rate, channels: width, format: start.format };
         let file = start.place.as_ref().map(|place| create(place, spec)).transpose()?;
         Ok(Self {
             serial: start.serial,
             file,
             codec: start.format.codec(),
-            rate: line.rate,
+            rate: input.rate,
             channels,
-            analysis: StreamAnalysis::new(line.rate, channels, start.keep),
-            onsets: Onsets::new(line.rate),
+            analysis: StreamAnalysis::new(input.rate, channels, start.keep),
+            onsets: Onsets::new(input.rate),
             loud: None,
             newest: VecDeque::new(),
-            tell_at: frames(NEWEST_EVERY, line.rate) as u64,
-            limit: start.seconds.map_or(usize::MAX, |seconds| before + frames(seconds, line.rate)),
+            tell_at: frames(NEWEST_EVERY, input.rate) as u64,
+            limit: start.seconds.map_or(usize::MAX, |seconds| before + frames(seconds, input.rate)),
             settled: Instant::now(),
             untold: Some(Vec::new()),
-            overruns: line.overruns(),
+            overruns: input.overruns(),
         })
     }
 
@@ -501,7 +507,11 @@ impl Take {
         Some(without_silence(Pcm { rate: self.rate, start, mono: self.newest.iter().copied().collect() }))
     }
 
-    fn finish(self, reason: Option<String>, overruns: u64) -> (Result<Finished, String>, Option<(File, Arc<Path>)>) {
+    fn finish(
+        self,
+        reason: Option<String>,
+        overruns: Overruns,
+    ) -> (Result<Finished, String>, Option<(File, Arc<Path>)>) {
         let seconds = self.analysis.frames() as f64 / f64::from(self.rate);
         let (mut hash, mut stamp, mut whole, mut open) = (None, None, true, None);
         let mut reason = reason;
@@ -602,7 +612,7 @@ struct Post {
     outbox: Outbox<Reply>,
     /// In order, and never lost.
     facts: VecDeque<Reply>,
-    level: Option<(Level, u64)>,
+    level: Option<(Level, Overruns)>,
     newest: Option<(u64, Pcm)>,
 }
 
@@ -667,9 +677,9 @@ mod tests {
         let body = move |_: Receiver<()>, outbox| drop(give.send(outbox));
         let _actor = Actor::spawn("test", 1, &Wake::default(), body).unwrap();
         let mut taker = Taker::new(given.recv().unwrap());
-        let (mut feed, line) = Line::fed(RATE, 2);
+        let (mut feed, input) = InputStream::simulated(RATE, 2);
         taker.serve(Job::Setup { channels: Vec::new(), pre_roll: 10.0 });
-        taker.connect(Ok(line));
+        taker.connect(Ok(input));
         (taker, move |level, seconds| feed(&vec![level; 2 * frames(seconds, RATE)]))
     }
 

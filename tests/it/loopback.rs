@@ -13,7 +13,7 @@ use bevy::prelude::*;
 use model::Model;
 use soundkin::analyse::waveform::Waveform;
 use soundkin::analyse::{Analysis, FinishedTake};
-use soundkin::audio::{Audition, AuditionSettings, Playback};
+use soundkin::audio::{Audition, AuditionSettings, Overruns, Playback};
 use soundkin::library::{Embedding, FileStamp, Recording, Sample, SampleIndex};
 use soundkin::neighbours::query::{Answers, Compared, SimilarTo, answer};
 use soundkin::neighbours::{ActiveWeights, Need, Newcomer, Projection, SpaceIndex};
@@ -91,7 +91,7 @@ pub struct Outcome {
     /// Whether neighbours were shown and the waveform grew while it was recorded.
     pub neighbours: bool,
     pub frames: usize,
-    pub overruns: u64,
+    pub overruns: Overruns,
 }
 
 /// The engine over a folder that has been indexed, with an armed recorder.

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use bevy::prelude::*;
 use serde_json::Value;
 use soundkin::analyse::Analysis;
+use soundkin::audio::Overruns;
 use soundkin::library::Sample;
 use soundkin::record::{Keep, Record, Recorder, RecordingSettings, Slices, TakeOptions, Trim};
 use soundkin::{is_idle, run_until};
@@ -41,7 +42,11 @@ fn inside() {
     for sound in sounds.map(|sound| demo().join(sound)) {
         let outcome = record_while_playing(&mut app, &demo(), &sound);
         assert_eq!(outcome.nearest.as_deref(), Some(sound.as_path()));
-        assert!(outcome.neighbours && outcome.frames > 4000 && outcome.overruns == 0, "{}", sound.display());
+        assert!(
+            outcome.neighbours && outcome.frames > 4000 && outcome.overruns == Overruns::default(),
+            "{}",
+            sound.display()
+        );
         println!("{}: live {:?}, final {:?}", sound.display(), outcome.live, outcome.placed);
     }
     // The folder of the takes is followed by now; what is known of them is not looked for again.
@@ -172,7 +177,10 @@ fn an_interrupt_ends_a_take_whole_and_nothing_is_lost_while_every_core_is_busy()
     let output = record(&timed).unwrap();
     let told: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert!((told["seconds"].as_f64().unwrap() - 0.75).abs() < 1e-6, "{told}");
-    assert_eq!((&told["overruns"], &told["ended"], &told["clipped"]), (&0.into(), &Value::Null, &false.into()));
+    assert_eq!(
+        [&told["overruns"], &told["xruns"], &told["ended"], &told["clipped"]],
+        [&0.into(), &0.into(), &Value::Null, &false.into()]
+    );
     assert_eq!(told["path"], timed.canonicalize().unwrap().to_str().unwrap());
     let output = record(&timed).unwrap();
     assert_eq!(output.status.code(), Some(1));

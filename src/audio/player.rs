@@ -1,45 +1,62 @@
 //! The sound being auditioned: read from its file, brought to the device's rate and fed to the renderer.
 //!
-//! One sound plays at a time. Whatever changes where it goes next (loop, region) starts a new voice at the very frame
-//! that is being heard, and the renderer crosses over to it; so nothing that is queued already has to be taken back.
-//! The deck knows neither devices nor the ECS: tests pull a [`Renderer`] by hand.
+//! One sound plays at a time. If its loop or region changes, what is queued already is wrong. It is not taken back: a
+//! new voice starts at the frame that is being rendered, and the renderer fades over to it.
+//! The player knows neither devices nor the ECS, so that tests can call a [`Renderer`] by hand.
 
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
+use bevy::prelude::Resource;
 use dsp::resample::Flow;
 use file::DecodeError;
 use file::stream::Decoders;
 use rtrb::{Consumer, Producer, RingBuffer};
 
-use super::AuditionSettings;
 use super::reader::Reader;
 use super::render::{Command, Monitor, Renderer, Voice};
 use crate::library::FileStamp;
 
 /// Sound queued for the renderer, in seconds.
 const QUEUED: f64 = 0.5;
-/// Sound queued before a voice starts, in seconds: more than a device takes at once.
+/// Sound that must be queued before a voice starts, in seconds: more than a device takes at once.
 const FIRST: f64 = 0.1;
-/// Longest pause between two feedings.
+/// Longest pause between two calls of [`SamplePlayer::feed`].
 const FEED_EVERY: Duration = Duration::from_millis(100);
 /// Frames read at a time.
 const CHUNK: usize = 1024;
 /// Files whose start is kept ready.
 const READY: usize = 32;
-/// Filters kept, one for each rate of a file.
+/// Resampling filters kept, one for each sample rate of files.
 const FLOWS: usize = 8;
+
+/// How samples are played; a change counts at once.
+#[derive(Resource, Clone, Copy, Debug, PartialEq)]
+pub struct AuditionSettings {
+    /// Volume in dB; 0 leaves samples as they are.
+    pub volume_db: f32,
+    /// Whether each sample is brought to the same loudness.
+    pub equal_loudness: bool,
+    /// Whether the sample, or its region, is played again and again.
+    pub looping: bool,
+}
+
+impl Default for AuditionSettings {
+    fn default() -> Self {
+        Self { volume_db: -6.0, equal_loudness: false, looping: false }
+    }
+}
 
 /// What to play.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Cue {
     /// The file.
     pub path: Arc<Path>,
-    /// The file's stamp when it was listed: a new one is a new sound.
+    /// The file's stamp when it was listed; with another stamp it is another sound.
     pub stamp: Option<FileStamp>,
-    /// What brings it to the common loudness, in dB.
+    /// Gain that brings it to the common loudness, in dB.
     pub loudness_db: f32,
 }
 
@@ -49,21 +66,24 @@ impl Cue {
     }
 }
 
-/// Where a voice goes through its file: from frames played to frames of the file.
+/// Where a voice is in its file: computes the frame of the file from the frames that have been played.
 #[derive(Debug)]
-pub(super) struct Course {
+pub(super) struct PlaybackPosition {
+    /// The voice.
     id: u16,
+    /// The frame of the file at which the voice started.
     from: u64,
-    /// Where a loop begins; none if it does not loop.
+    /// The frame at which a loop begins; none if it does not loop.
     wrap: Option<u64>,
-    /// The frame at which it ends or wraps; `u64::MAX` until that is known.
+    /// The frame at which it ends, or goes back to `wrap`; `u64::MAX` until that is known.
     end: AtomicU64,
-    /// Rates of the file and of the device in Hz.
+    /// Rate of the file in Hz.
     rate: u32,
+    /// Rate of the device in Hz.
     device_rate: u32,
 }
 
-impl Course {
+impl PlaybackPosition {
     /// The frame of the file that is reached after `played` frames of the device.
     fn frame(&self, played: u64) -> f64 {
         let frame = self.from as f64 + played as f64 * f64::from(self.rate) / f64::from(self.device_rate);
@@ -74,85 +94,87 @@ impl Course {
         }
     }
 
-    /// The position at which it starts in seconds.
-    pub fn begins(&self) -> f64 {
+    /// The position at which it started, in seconds.
+    pub fn start_seconds(&self) -> f64 {
         self.from as f64 / f64::from(self.rate)
     }
 
-    /// The position that is heard in seconds; `None` while the renderer still plays something else.
+    /// The position that is heard now, in seconds; none unless the renderer plays this voice.
     pub fn seconds(&self, monitor: &Monitor) -> Option<f64> {
         let (_, played) = monitor.playing().filter(|(id, _)| *id == self.id)?;
         Some(self.frame(played.saturating_sub(monitor.latency())) / f64::from(self.rate))
     }
 
-    /// The position at which it ended in seconds.
+    /// The position at which it ended, in seconds.
     fn end_seconds(&self) -> f64 {
         self.end.load(Ordering::Relaxed) as f64 / f64::from(self.rate)
     }
 }
 
-/// What has happened when the deck was fed.
+/// What plays after a call of [`SamplePlayer::feed`].
 #[derive(Debug)]
 pub(super) enum Fed {
     /// Nothing plays.
     Idle,
-    /// It plays on; feed again after this time.
+    /// The sound plays on; `feed` has to be called again after this time.
     Playing(Duration),
-    /// It has come to its end, at this position in seconds.
+    /// The sound has come to its end, at this position in seconds.
     Ended(f64),
-    /// Its file could not be read on.
+    /// The rest of its file could not be read.
     Failed(DecodeError),
 }
 
-/// The ends of the renderer's rings.
-struct Line {
+/// The player's ends of the rings to and from the renderer.
+struct RendererRings {
     rate: u32,
     commands: Producer<Command>,
     spent: Consumer<Voice>,
 }
 
+/// What plays.
 struct Sound {
     cue: Cue,
     reader: Reader,
-    /// Frames of the file between which it stays.
+    /// What it stays within, in frames of the file.
     region: Option<[u64; 2]>,
-    /// The next frame to read, and how many have been read since the loop began.
+    /// The next frame to read.
     next: u64,
+    /// Frames read since the loop last began.
     pass: u64,
-    /// Gone when everything has been queued.
+    /// None once everything has been queued, which tells the renderer where the sound ends.
     queue: Option<Producer<f32>>,
     /// Frames queued so far.
     queued: u64,
-    /// None at equal rates.
+    /// Resamples; none if file and device have the same rate.
     flow: Option<Flow>,
     gain: Arc<AtomicU32>,
-    course: Arc<Course>,
+    position: Arc<PlaybackPosition>,
 }
 
 /// Plays one sound at a time through a renderer.
-pub(super) struct Deck {
+pub(super) struct SamplePlayer {
     monitor: Arc<Monitor>,
     settings: AuditionSettings,
-    line: Option<Line>,
+    rings: Option<RendererRings>,
     sound: Option<Sound>,
-    /// A command for which the ring had no room.
+    /// A command for which the ring had no room yet.
     waiting: Option<Command>,
-    /// The last one was used last.
+    /// Open files; the last one was used last.
     ready: Vec<(Cue, Reader)>,
     flows: Vec<(u32, Flow)>,
     decoders: Decoders,
     last_id: u16,
 }
 
-impl Deck {
-    /// Makes a deck that is not connected.
+impl SamplePlayer {
+    /// Makes a player that is not connected.
     pub fn new(monitor: Arc<Monitor>) -> Self {
         let settings = AuditionSettings::default();
         monitor.set_volume(linear(settings.volume_db));
         Self {
             monitor,
             settings,
-            line: None,
+            rings: None,
             sound: None,
             waiting: None,
             ready: Vec::new(),
@@ -166,22 +188,22 @@ impl Deck {
     pub fn connect(&mut self, rate: u32, channels: usize) -> Renderer {
         self.disconnect();
         let (renderer, commands, spent) = Renderer::new(rate, channels, self.monitor.clone());
-        self.line = Some(Line { rate, commands, spent });
+        self.rings = Some(RendererRings { rate, commands, spent });
         renderer
     }
 
-    /// Forgets the device; returns what played, where it was in seconds, and its region.
+    /// Forgets the device; returns what played, where its playhead was, and its region, both in seconds.
     pub fn disconnect(&mut self) -> Option<(Cue, f64, Option<[f64; 2]>)> {
         let sound = self.sound.take();
         let stopped = sound.map(|sound| {
             let rate = f64::from(sound.reader.rate());
-            let from = sound.course.seconds(&self.monitor).unwrap_or(sound.course.from as f64 / rate);
+            let from = sound.position.seconds(&self.monitor).unwrap_or(sound.position.from as f64 / rate);
             let region = sound.region.map(|region| region.map(|frame| frame as f64 / rate));
             let cue = sound.cue.clone();
             self.put_away(sound);
             (cue, from, region)
         });
-        self.line = None;
+        self.rings = None;
         self.waiting = None;
         self.flows.clear();
         self.monitor.clear();
@@ -193,7 +215,7 @@ impl Deck {
         self.sound.is_some()
     }
 
-    /// Takes new settings, which also count for what plays.
+    /// Takes new settings; they count at once for what plays.
     ///
     /// # Errors
     /// What plays could not be read at its new place.
@@ -203,10 +225,10 @@ impl Deck {
         if let Some(sound) = &self.sound {
             sound.gain.store(self.gain(&sound.cue).to_bits(), Ordering::Relaxed);
         }
-        if old.looping == settings.looping { Ok(()) } else { self.turn() }
+        if old.looping == settings.looping { Ok(()) } else { self.restart_voice() }
     }
 
-    /// Gets the start of a file ready; an error is found again, and told, when it is played.
+    /// Gets the start of a file ready. An error is left to [`play`](Self::play), which comes upon it again.
     pub fn prepare(&mut self, cue: &Cue) {
         if self.sound.as_ref().is_some_and(|sound| sound.cue.is_same_file(cue)) {
             return;
@@ -229,7 +251,7 @@ impl Deck {
         let started = self.reader(&cue).and_then(|reader| {
             let region = region.map(|region| frames_of(region, reader.rate()));
             let from = within(frame_at(from, reader.rate()), region);
-            self.seat(cue, reader, from, region, None)
+            self.start_voice(cue, reader, from, region, None)
         });
         if started.is_err() {
             self.send(Command::Stop);
@@ -244,78 +266,78 @@ impl Deck {
     pub fn set_region(&mut self, region: Option<[f64; 2]>) -> Result<(), DecodeError> {
         let Some(sound) = &mut self.sound else { return Ok(()) };
         let region = region.map(|region| frames_of(region, sound.reader.rate()));
-        if std::mem::replace(&mut sound.region, region) == region { Ok(()) } else { self.turn() }
+        if std::mem::replace(&mut sound.region, region) == region { Ok(()) } else { self.restart_voice() }
     }
 
     /// Stops what plays; returns where it was in seconds.
     pub fn stop(&mut self) -> Option<f64> {
         let sound = self.sound.take()?;
-        let seconds = sound.course.seconds(&self.monitor);
+        let seconds = sound.position.seconds(&self.monitor);
         self.put_away(sound);
         self.send(Command::Stop);
         Some(seconds.unwrap_or(0.0))
     }
 
     /// What the playhead is computed from, while something plays.
-    pub fn course(&self) -> Option<Arc<Course>> {
-        self.sound.as_ref().map(|sound| sound.course.clone())
+    pub fn position(&self) -> Option<Arc<PlaybackPosition>> {
+        self.sound.as_ref().map(|sound| sound.position.clone())
     }
 
-    /// Queues sound, and finds out what has ended.
+    /// Queues as much sound as there is room for, and finds out whether it has ended.
     pub fn feed(&mut self) -> Fed {
         if let Some(command) = self.waiting.take() {
             self.send(command);
         }
         let mut spent = None;
-        if let Some(line) = &mut self.line {
-            while let Ok(voice) = line.spent.pop() {
+        if let Some(rings) = &mut self.rings {
+            while let Ok(voice) = rings.spent.pop() {
                 spent = spent.max(Some(voice.id));
-                if self.sound.as_ref().is_some_and(|sound| sound.course.id == voice.id) {
+                if self.sound.as_ref().is_some_and(|sound| sound.position.id == voice.id) {
                     spent = Some(voice.id);
                     break;
                 }
             }
         }
-        let (Some(sound), Some(line)) = (&mut self.sound, &self.line) else { return Fed::Idle };
-        if spent == Some(sound.course.id) {
-            let end = sound.course.end_seconds();
+        let (Some(sound), Some(rings)) = (&mut self.sound, &self.rings) else { return Fed::Idle };
+        if spent == Some(sound.position.id) {
+            let end = sound.position.end_seconds();
             if let Some(sound) = self.sound.take() {
                 self.put_away(sound);
             }
             return Fed::Ended(end);
         }
         if let Err(error) = sound.fill(usize::MAX, self.settings.looping) {
-            // What is queued already is still heard.
+            // What was queued before is still played.
             self.sound = None;
             return Fed::Failed(error);
         }
         if sound.queue.is_some() {
             return Fed::Playing(FEED_EVERY);
         }
-        let played = self.monitor.playing().filter(|(id, _)| *id == sound.course.id).map_or(0, |(_, played)| played);
-        let left = sound.queued.saturating_sub(played) as f64 / f64::from(line.rate);
+        let played = self.monitor.playing().filter(|(id, _)| *id == sound.position.id).map_or(0, |(_, played)| played);
+        let left = sound.queued.saturating_sub(played) as f64 / f64::from(rings.rate);
         Fed::Playing(Duration::from_secs_f64(left + 0.005).min(FEED_EVERY))
     }
 
-    /// Sends what plays along its new way, from the frame that is being heard.
-    fn turn(&mut self) -> Result<(), DecodeError> {
+    /// Plays on with the new loop or region, in a new voice that begins at the frame that is being rendered.
+    fn restart_voice(&mut self) -> Result<(), DecodeError> {
         let Some(sound) = self.sound.take() else { return Ok(()) };
-        let id = sound.course.id;
+        let id = sound.position.id;
         let played = self.monitor.playing().filter(|(playing, _)| *playing == id).map_or(0, |(_, played)| played);
-        let heard = whole(sound.course.frame(played));
+        let heard = whole(sound.position.frame(played));
         let from = within(heard, sound.region);
         let follows = (from == heard).then_some((id, played));
         let Sound { cue, reader, region, flow, .. } = sound;
         self.keep_flow(reader.rate(), flow);
-        let turned = self.seat(cue, reader, from, region, follows);
-        if turned.is_err() {
+        let started = self.start_voice(cue, reader, from, region, follows);
+        if started.is_err() {
             self.send(Command::Stop);
         }
-        turned
+        started
     }
 
-    /// Starts a voice.
-    fn seat(
+    /// Starts a voice at the frame `from`; `follows` is the voice that it continues, and how far that had got.
+    fn start_voice(
         &mut self,
         cue: Cue,
         mut reader: Reader,
@@ -323,8 +345,8 @@ impl Deck {
         region: Option<[u64; 2]>,
         follows: Option<(u16, u64)>,
     ) -> Result<(), DecodeError> {
-        let Some(line) = &self.line else { return Ok(()) };
-        let (rate, device_rate) = (reader.rate(), line.rate);
+        let Some(rings) = &self.rings else { return Ok(()) };
+        let (rate, device_rate) = (reader.rate(), rings.rate);
         let looping = self.settings.looping;
         let start = region.map_or(0, |[start, _]| start);
         if looping {
@@ -333,7 +355,7 @@ impl Deck {
         let flow = if rate == device_rate { None } else { Some(self.flow(rate, device_rate)?) };
         self.last_id = self.last_id.checked_add(1).unwrap_or(1);
         let gain = Arc::new(AtomicU32::new(self.gain(&cue).to_bits()));
-        let course = Arc::new(Course {
+        let position = Arc::new(PlaybackPosition {
             id: self.last_id,
             from,
             wrap: looping.then_some(start),
@@ -345,7 +367,7 @@ impl Deck {
         let (queue, frames) = RingBuffer::new(2 * usize::try_from(room).unwrap_or(0));
         let voice = Voice { id: self.last_id, frames, gain: gain.clone(), fade_in: from > 0, follows };
         let mut sound =
-            Sound { cue, reader, region, next: from, pass: 0, queue: Some(queue), queued: 0, flow, gain, course };
+            Sound { cue, reader, region, next: from, pass: 0, queue: Some(queue), queued: 0, flow, gain, position };
         let first = usize::try_from(whole(FIRST * f64::from(device_rate))).unwrap_or(0);
         sound.fill(first, looping)?;
         self.send(Command::Start(voice));
@@ -353,7 +375,7 @@ impl Deck {
         Ok(())
     }
 
-    /// Takes the file from those that are ready, or opens it.
+    /// Takes the file out of those that are ready, or opens it.
     fn reader(&mut self, cue: &Cue) -> Result<Reader, DecodeError> {
         match self.ready.iter().position(|(known, _)| known.is_same_file(cue)) {
             Some(i) => Ok(self.ready.remove(i).1),
@@ -393,25 +415,25 @@ impl Deck {
         if self.settings.equal_loudness { linear(cue.loudness_db) } else { 1.0 }
     }
 
-    /// Hands a command over; while the device takes none, the latest waits.
+    /// Hands a command over to the renderer. While its ring is full, only the latest command waits.
     fn send(&mut self, command: Command) {
-        let Some(line) = &mut self.line else { return };
-        self.waiting = line.commands.push(command).err().map(|rtrb::PushError::Full(command)| command);
+        let Some(rings) = &mut self.rings else { return };
+        self.waiting = rings.commands.push(command).err().map(|rtrb::PushError::Full(command)| command);
     }
 }
 
 impl Sound {
-    /// Queues sound until `enough` frames have been queued, or there is no room, or it is at its end.
+    /// Queues sound until `enough` frames have been queued, the queue is full, or the sound ends.
     fn fill(&mut self, enough: usize, looping: bool) -> Result<(), DecodeError> {
-        let Self { reader, region, next, pass, queue: place, queued, flow, course, .. } = self;
+        let Self { reader, region, next, pass, queue: place, queued, flow, position, .. } = self;
         let Some(queue) = place else { return Ok(()) };
-        let burst = 2 * usize::try_from(burst(course.rate, course.device_rate)).unwrap_or(usize::MAX);
+        let burst = 2 * usize::try_from(burst(position.rate, position.device_rate)).unwrap_or(usize::MAX);
         let start = region.map_or(0, |[start, _]| start);
         let end = region.map_or(u64::MAX, |[_, end]| end);
         while *queued < enough as u64 && queue.slots() >= burst {
             let mut push = |frames: &[f32]| {
                 *queued += frames.len() as u64 / 2;
-                // There is room for a burst.
+                // This cannot fail: a burst is the most that is pushed between two looks at the room.
                 let _ = queue.push_entire_slice(frames);
             };
             let frames = if *next < end { reader.read(*next)? } else { &[] };
@@ -426,8 +448,8 @@ impl Sound {
                 *pass += frames.len() as u64 / 2;
                 continue;
             }
-            course.end.store(*next, Ordering::Relaxed);
-            // A region beyond the end of the file must not be looked for again and again.
+            position.end.store(*next, Ordering::Relaxed);
+            // A loop whose region lies beyond the end of the file gives no frames; it would be tried for ever.
             if looping && *next > start && std::mem::take(pass) > 0 {
                 *next = start;
                 continue;
@@ -451,13 +473,13 @@ fn frame_at(seconds: f64, rate: u32) -> u64 {
     whole(seconds * f64::from(rate))
 }
 
-/// A region in frames; at least one frame long, whichever end is first.
+/// Converts a region, whichever of its ends is given first, to frames; at least one frame.
 fn frames_of([from, to]: [f64; 2], rate: u32) -> [u64; 2] {
     let start = frame_at(from.min(to), rate);
     [start, frame_at(from.max(to), rate).max(start + 1)]
 }
 
-/// The position if it lies within the region, else the region's start.
+/// Returns the frame if it lies within the region, else the region's first frame.
 fn within(frame: u64, region: Option<[u64; 2]>) -> u64 {
     region.filter(|[start, end]| !(*start..*end).contains(&frame)).map_or(frame, |[start, _]| start)
 }
@@ -467,7 +489,7 @@ fn whole(frames: f64) -> u64 {
     frames.round() as u64
 }
 
-/// Decibels as a factor.
+/// Converts decibels to a linear gain.
 fn linear(db: f32) -> f32 {
     10.0_f32.powf(db / 20.0)
 }
@@ -478,7 +500,7 @@ mod tests {
 
     const RATE: u32 = 48_000;
 
-    /// A tone with a little noise, other in each channel, so that every frame is unlike the others.
+    /// A tone with a little noise, which differs between channels, so that no two frames are equal.
     fn sound(frames: usize, rate: u32, pitch: f32) -> Vec<f32> {
         let mut state = 7_u32;
         let mut next = || {
@@ -503,7 +525,7 @@ mod tests {
 
     struct Bench {
         folder: tempfile::TempDir,
-        deck: Deck,
+        player: SamplePlayer,
         renderer: Renderer,
         monitor: Arc<Monitor>,
         ended: Option<f64>,
@@ -512,10 +534,10 @@ mod tests {
     impl Bench {
         fn new(settings: AuditionSettings) -> Self {
             let monitor = Arc::new(Monitor::default());
-            let mut deck = Deck::new(monitor.clone());
-            deck.set(settings).unwrap();
-            let renderer = deck.connect(RATE, 2);
-            Self { folder: tempfile::tempdir().unwrap(), deck, renderer, monitor, ended: None }
+            let mut player = SamplePlayer::new(monitor.clone());
+            player.set(settings).unwrap();
+            let renderer = player.connect(RATE, 2);
+            Self { folder: tempfile::tempdir().unwrap(), player, renderer, monitor, ended: None }
         }
 
         fn cue(&self, name: &str) -> Cue {
@@ -528,12 +550,12 @@ mod tests {
             cue
         }
 
-        /// What a device hears that asks for 512 frames at a time.
+        /// What a device is given that takes 512 frames at a time.
         fn hear(&mut self, frames: usize) -> Vec<f32> {
             let mut heard = Vec::new();
             while heard.len() < 2 * frames {
                 let mut buffer = vec![0.0; 2 * 512.min(frames - heard.len() / 2)];
-                if let Fed::Ended(at) = self.deck.feed() {
+                if let Fed::Ended(at) = self.player.feed() {
                     self.ended = Some(at);
                 }
                 self.renderer.render(&mut buffer);
@@ -543,7 +565,7 @@ mod tests {
         }
 
         fn seconds(&self) -> f64 {
-            self.deck.course().unwrap().seconds(&self.monitor).unwrap()
+            self.player.position().unwrap().seconds(&self.monitor).unwrap()
         }
     }
 
@@ -564,11 +586,11 @@ mod tests {
         let mut bench = Bench::new(PLAIN);
         let stereo = sound(60_000, RATE, 440.0);
         let cue = bench.sound("a.wav", RATE, &stereo);
-        bench.deck.play(cue, 0.0, None).unwrap();
+        bench.player.play(cue, 0.0, None).unwrap();
         let heard = bench.hear(61_000);
         assert!(heard[..120_000] == stereo, "not the same samples");
         assert!(heard[120_000..].iter().all(|s| *s == 0.0));
-        assert_eq!((bench.ended, bench.deck.is_playing(), bench.monitor.underruns()), (Some(1.25), false, 0));
+        assert_eq!((bench.ended, bench.player.is_playing(), bench.monitor.underruns()), (Some(1.25), false, 0));
     }
 
     #[test]
@@ -576,7 +598,7 @@ mod tests {
         for rate in [44_100, 96_000, 8000] {
             let mut bench = Bench::new(PLAIN);
             let cue = bench.sound("a.wav", rate, &sound(rate as usize, rate, 440.0));
-            bench.deck.play(cue, 0.0, None).unwrap();
+            bench.player.play(cue, 0.0, None).unwrap();
             let heard = bench.hear(RATE as usize);
             let wanted = sound(RATE as usize, RATE, 440.0);
             let alike = correlation(&heard, &wanted);
@@ -589,10 +611,10 @@ mod tests {
     fn a_prepared_sound_is_in_the_first_buffer_after_play() {
         let mut bench = Bench::new(PLAIN);
         let cue = bench.sound("a.wav", 44_100, &sound(90_000, 44_100, 440.0));
-        bench.deck.prepare(&cue);
-        // Gone from the disk: what is heard now was ready.
+        bench.player.prepare(&cue);
+        // With the file gone from the disk, all that can be heard is what was made ready.
         std::fs::remove_file(&cue.path).unwrap();
-        bench.deck.play(cue, 0.0, None).unwrap();
+        bench.player.play(cue, 0.0, None).unwrap();
         let mut first = vec![0.0; 1024];
         bench.renderer.render(&mut first);
         assert!(first[..20].iter().any(|s| s.abs() > 1e-4) && first[1000..].iter().any(|s| s.abs() > 0.01));
@@ -603,13 +625,13 @@ mod tests {
         let mut bench = Bench::new(PLAIN);
         let low = bench.sound("low.wav", RATE, &sound(90_000, RATE, 50.0));
         let high = bench.sound("high.wav", RATE, &sound(90_000, RATE, 60.0));
-        bench.deck.play(low.clone(), 0.0, None).unwrap();
+        bench.player.play(low.clone(), 0.0, None).unwrap();
         let mut heard = bench.hear(10_000);
-        bench.deck.play(high.clone(), 0.3, None).unwrap();
+        bench.player.play(high.clone(), 0.3, None).unwrap();
         heard.extend(bench.hear(10_000));
-        bench.deck.play(low, 0.0, None).unwrap();
+        bench.player.play(low, 0.0, None).unwrap();
         heard.extend(bench.hear(10_000));
-        assert!(bench.deck.stop().is_some_and(|at| (at - 10_000.0 / 48_000.0).abs() < 1e-3));
+        assert!(bench.player.stop().is_some_and(|at| (at - 10_000.0 / 48_000.0).abs() < 1e-3));
         heard.extend(bench.hear(1000));
         // The tones and their noise step by 0.015; a fade of 240 frames from full level by 0.003 more.
         assert!(largest_step(&heard) < 0.02, "{}", largest_step(&heard));
@@ -622,7 +644,7 @@ mod tests {
         let stereo = sound(90_000, RATE, 440.0);
         let cue = bench.sound("a.wav", RATE, &stereo);
         // Half a second from one second on, started in its middle.
-        bench.deck.play(cue, 1.25, Some([1.0, 1.5])).unwrap();
+        bench.player.play(cue, 1.25, Some([1.0, 1.5])).unwrap();
         let heard = bench.hear(100_000);
         let expected = |n: usize| 48_000 + (12_000 + n) % 24_000;
         let wrong = (300..100_000).find(|n| heard[2 * n..2 * n + 2] != stereo[2 * expected(*n)..2 * expected(*n) + 2]);
@@ -636,7 +658,7 @@ mod tests {
         let mut bench = Bench::new(LOOP);
         // A whole number of periods, so that the wrap is smooth.
         let cue = bench.sound("a.wav", 44_100, &sound(4410, 44_100, 440.0));
-        bench.deck.play(cue, 0.0, None).unwrap();
+        bench.player.play(cue, 0.0, None).unwrap();
         let heard = bench.hear(47_000);
         assert!(correlation(&heard, &sound(47_000, RATE, 440.0)) > 0.998);
         assert!((bench.seconds() - (47_000.0 / 48_000.0) % 0.1).abs() < 1e-6, "{}", bench.seconds());
@@ -647,23 +669,23 @@ mod tests {
         let mut bench = Bench::new(PLAIN);
         let stereo = sound(48_000, RATE, 440.0);
         let cue = bench.sound("a.wav", RATE, &stereo);
-        bench.deck.play(cue, 0.0, None).unwrap();
+        bench.player.play(cue, 0.0, None).unwrap();
         let mut heard = bench.hear(40_000);
-        bench.deck.set(LOOP).unwrap();
+        bench.player.set(LOOP).unwrap();
         heard.extend(bench.hear(20_000));
         let at = |n: usize| 2 * (n % 48_000)..2 * (n % 48_000) + 2;
         let near = |a: &[f32], b: &[f32]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-5);
         assert!((0..60_000).all(|n| near(&heard[2 * n..2 * n + 2], &stereo[at(n)])));
-        bench.deck.set_region(Some([0.2, 0.3])).unwrap();
+        bench.player.set_region(Some([0.2, 0.3])).unwrap();
         bench.hear(500);
         // It stood at 0.25 s and goes on.
         assert!((bench.seconds() - 0.25 - 500.0 / 48_000.0).abs() < 1e-4, "{}", bench.seconds());
-        bench.deck.set_region(Some([0.5, 0.6])).unwrap();
+        bench.player.set_region(Some([0.5, 0.6])).unwrap();
         bench.hear(480);
         assert!((bench.seconds() - 0.51).abs() < 1e-4, "{}", bench.seconds());
-        bench.deck.set(PLAIN).unwrap();
+        bench.player.set(PLAIN).unwrap();
         bench.hear(48_000);
-        assert!(!bench.deck.is_playing());
+        assert!(!bench.player.is_playing());
     }
 
     #[test]
@@ -671,7 +693,7 @@ mod tests {
         let mut bench = Bench::new(LOOP);
         let cue = bench.sound("a.wav", RATE, &sound(4800, RATE, 440.0));
         for region in [[5.0, 6.0], [0.1, 0.1], [0.05, 0.05], [0.09, 0.02], [-3.0, -2.0], [f64::NAN, f64::NAN]] {
-            bench.deck.play(cue.clone(), 0.0, Some(region)).unwrap();
+            bench.player.play(cue.clone(), 0.0, Some(region)).unwrap();
             bench.hear(5000);
         }
     }
@@ -680,11 +702,11 @@ mod tests {
     fn a_missing_file_is_an_error_and_stops_what_played() {
         let mut bench = Bench::new(PLAIN);
         let cue = bench.sound("a.wav", RATE, &sound(48_000, RATE, 440.0));
-        bench.deck.play(cue, 0.0, None).unwrap();
+        bench.player.play(cue, 0.0, None).unwrap();
         bench.hear(1000);
         let gone = bench.cue("gone.wav");
-        bench.deck.prepare(&gone);
-        assert!(bench.deck.play(gone, 0.0, None).is_err());
+        bench.player.prepare(&gone);
+        assert!(bench.player.play(gone, 0.0, None).is_err());
         bench.hear(500);
         assert!(bench.hear(500).iter().all(|s| *s == 0.0));
     }
@@ -693,13 +715,13 @@ mod tests {
     fn what_a_lost_device_played_can_be_played_on() {
         let mut bench = Bench::new(PLAIN);
         let cue = bench.sound("a.wav", RATE, &sound(96_000, RATE, 440.0));
-        bench.deck.play(cue.clone(), 0.0, Some([0.0, 1.5])).unwrap();
+        bench.player.play(cue.clone(), 0.0, Some([0.0, 1.5])).unwrap();
         bench.hear(24_000);
-        let (lost, from, region) = bench.deck.disconnect().unwrap();
+        let (lost, from, region) = bench.player.disconnect().unwrap();
         assert_eq!((&lost, region), (&cue, Some([0.0, 1.5])));
         assert!((from - 0.5).abs() < 1e-6);
-        bench.renderer = bench.deck.connect(44_100, 2);
-        bench.deck.play(lost, from, region).unwrap();
+        bench.renderer = bench.player.connect(44_100, 2);
+        bench.player.play(lost, from, region).unwrap();
         assert!(bench.hear(1000)[1000..].iter().any(|s| s.abs() > 0.1));
         assert!((bench.seconds() - from - 1000.0 / 44_100.0).abs() < 1e-6);
     }
@@ -709,9 +731,9 @@ mod tests {
         let mut bench = Bench::new(AuditionSettings { equal_loudness: true, ..PLAIN });
         let mut cue = bench.sound("a.wav", RATE, &vec![0.25; 20_000]);
         cue.loudness_db = 6.0206;
-        bench.deck.play(cue, 0.0, None).unwrap();
+        bench.player.play(cue, 0.0, None).unwrap();
         assert!(bench.hear(500).iter().all(|s| (s - 0.5).abs() < 1e-4));
-        bench.deck.set(PLAIN).unwrap();
+        bench.player.set(PLAIN).unwrap();
         assert_eq!(bench.hear(4000).last(), Some(&0.25));
     }
 }
