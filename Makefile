@@ -14,10 +14,10 @@ CORPUS ?= /usr/share/lmms/samples /usr/share/hydrogen/data /usr/share/sonic-pi/s
 help:
 	@sed -n '1,3s/^# //p' Makefile
 	@echo 'make check              formatting, lints, documentation, licences, tracked files'
-	@echo 'make bench [CORPUS=…]   speed against ONNX Runtime alone and a Python pool; neighbours; window; first sound'
-	@echo '           [BEFORE=…]   and against another build of the program'
+	@echo 'make bench [CORPUS=…]   speed compared with ONNX Runtime alone and a Python pool; search; window; first sound'
+	@echo '           [BEFORE=…]   and with another build of the program'
 	@echo 'make screenshot         the pictures in README.md, from the real window on real sounds'
-	@echo 'make quality [LABELS=…] retrieval quality against the numpy reference on labelled sounds'
+	@echo 'make quality [LABELS=…] retrieval quality on labelled sounds, compared with the numpy reference'
 
 setup-run:
 	@.ci/setup run

@@ -37,7 +37,7 @@ const ROUNDS: usize = 3;
 fn main() -> anyhow::Result<()> {
     let folders: Vec<PathBuf> = std::env::args().skip(1).filter(|a| !a.starts_with("--")).map(PathBuf::from).collect();
     if folders.is_empty() {
-        println!("name folders of sounds: cargo bench --bench index -- FOLDER…");
+        println!("name one or more folders of sounds: cargo bench --bench index -- FOLDER…");
         return Ok(());
     }
     let cores = std::thread::available_parallelism()?.get();
@@ -90,7 +90,7 @@ fn compare(model: &Model, folders: &[PathBuf], cores: usize) -> anyhow::Result<(
     both("time in its sessions over cores × wall", &|wall| session / (cores as f64 * wall));
     if !earlier.is_empty() {
         let earlier = median(earlier);
-        println!("  build before        {earlier:6.2} s  {:7.1} files/s", files / earlier);
+        println!("  previous build      {earlier:6.2} s  {:7.1} files/s", files / earlier);
         println!("    share of its files/s that is kept          {:.3}", earlier / ours);
     }
     for way in ways {

@@ -67,7 +67,7 @@ type Sound = (Arc<[f16]>, Descriptors);
 fn main() -> anyhow::Result<()> {
     let folders: Vec<PathBuf> = std::env::args().skip(1).filter(|a| !a.starts_with("--")).map(PathBuf::from).collect();
     if folders.is_empty() {
-        println!("name folders of sounds: cargo bench --bench neighbours -- FOLDER…");
+        println!("name one or more folders of sounds: cargo bench --bench neighbours -- FOLDER…");
         return Ok(());
     }
     let model = Arc::new(Model::built_in()?);

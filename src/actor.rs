@@ -31,7 +31,7 @@ impl Default for Wake {
 }
 
 impl Wake {
-    /// Rings; a bell that is ringing already stays as it is.
+    /// Rings the bell; ringing it again before it is heard has no effect.
     pub fn ring(&self) {
         // A full channel means the app is about to wake anyway.
         let _ = self.ring.try_send(());
@@ -52,7 +52,7 @@ impl Wake {
     }
 }
 
-/// Tells long work that nobody waits for it any more; clones tell the same.
+/// A flag that tells long-running work to stop; clones share it.
 #[derive(Clone, Default, Debug)]
 pub struct Stop(Arc<AtomicBool>);
 
@@ -139,8 +139,8 @@ impl<Job: Send + 'static, Reply: Send + 'static> Actor<Job, Reply> {
 
     /// Starts `n` threads, each of which builds its own state with `make` and then serves the shared mailbox.
     ///
-    /// Work that may take long leaves off when the [`Stop`] is set, which is when the actor is being dropped: whatever it
-    /// replies then is not read.
+    /// Long-running work should end when the [`Stop`] is set, which happens when the actor is being dropped: its reply is
+    /// not read any more.
     ///
     /// # Errors
     /// The operating system refused a thread.
@@ -206,7 +206,7 @@ impl<Job: Send + 'static, Reply: Send + 'static> Actor<Job, Reply> {
         }
     }
 
-    /// Hands over all jobs and waits for a reply to each, for who has nothing else to do; `wake` is the one it was made with.
+    /// Hands over all jobs and blocks until each is answered; `wake` is the bell that the actor was made with.
     pub fn work_off(&self, wake: &Wake, jobs: impl IntoIterator<Item = Job>, mut take: impl FnMut(Reply)) {
         let (mut jobs, mut waiting) = (jobs.into_iter().peekable(), 0_usize);
         while jobs.peek().is_some() || waiting > 0 {
@@ -246,7 +246,7 @@ impl<Job, Reply> Drop for Actor<Job, Reply> {
     }
 }
 
-/// Drops something that may take for ever to be dropped on a thread of its own, and waits for that no longer than `patience`.
+/// Drops a value on a thread of its own, because dropping it may hang, and waits at most `patience` for that.
 pub fn drop_within(patience: Duration, value: impl Send + 'static) {
     let (done, ended) = bounded(1);
     let drop_it = move || {
@@ -256,7 +256,7 @@ pub fn drop_within(patience: Duration, value: impl Send + 'static) {
     };
     #[expect(clippy::disallowed_methods, reason = "this is the one place that starts threads")]
     let thread = Builder::new().name("let go".to_owned()).spawn(drop_it);
-    // Without a thread it has been dropped here.
+    // If no thread could be started, the value has already been dropped on this one.
     if thread.is_ok() {
         let _ = ended.recv_timeout(patience);
     }

@@ -81,7 +81,7 @@ pub fn headless(assembly: Assembly) -> App {
     let mut app = App::new();
     app.edit_schedule(Update, |schedule| {
         if cfg!(debug_assertions) {
-            // An unordered conflict between two systems is an error, not a surprise one day.
+            // An unordered conflict between two systems is an error at start-up instead of a rare surprise.
             schedule.set_build_settings(ScheduleBuildSettings {
                 ambiguity_detection: LogLevel::Error,
                 ..ScheduleBuildSettings::default()
@@ -89,7 +89,7 @@ pub fn headless(assembly: Assembly) -> App {
         }
     });
     assemble(&mut app, assembly);
-    // Systems are glue of a few microseconds; threads for them would only take time from the workers.
+    // Systems take a few microseconds each; running them on several threads would only slow the workers down.
     for (_, schedule) in app.world_mut().resource_mut::<Schedules>().iter_mut() {
         schedule.set_executor(SingleThreadedExecutor::new());
     }
@@ -147,7 +147,7 @@ fn ground(app: &mut App) {
 }
 
 fn assemble(app: &mut App, assembly: Assembly) {
-    // What cannot be kept is not worth hours of work: a library opened for reading is shown as it is.
+    // A library opened for reading is shown as it is: results that cannot be stored are not worth hours of analysis.
     let guests_only = assembly.library.as_ref().is_some_and(|library| !library.is_writable());
     ground(app);
     app.add_plugins((

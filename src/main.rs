@@ -21,7 +21,7 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    // What a decoder thinks of a bad file reaches the user as that file's reason, once.
+    // A decoder's complaints about a bad file already reach the user as that file's failure reason.
     let level = if arguments.verbosity() > 1 { "warn,soundkin=debug" } else { "warn,symphonia=off" };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
@@ -34,8 +34,8 @@ fn main() -> ExitCode {
     }
 }
 
-/// Keeps ONNX Runtime from telling its maker who runs what: from 1.29 on it would, on every system but Windows, before
-/// any of its functions could forbid it (github.com/microsoft/onnxruntime/pull/27379).
+/// Turns off ONNX Runtime's telemetry: since 1.29 it is sent, on every system but Windows, before
+/// any of its functions could turn it off (github.com/microsoft/onnxruntime/pull/27379).
 #[expect(unsafe_code, reason = "the environment is changed before a second thread could read it")]
 fn forbid_telemetry() {
     // SAFETY: `main` calls it first, while there is one thread.

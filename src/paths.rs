@@ -64,7 +64,7 @@ pub fn model_folders() -> Vec<PathBuf> {
     named.into_iter().chain([data_folder().join("models")]).chain(beside).chain([source]).collect()
 }
 
-/// Finds ONNX Runtime's shared library, or returns `None` when it is nowhere it could be.
+/// Finds ONNX Runtime's shared library; `None` if it is in none of the places searched.
 ///
 /// `$ORT_DYLIB_PATH`, beside the program, then the data folder's `onnxruntime` (where `make` puts it).
 pub fn onnxruntime_library() -> Option<PathBuf> {

@@ -1,8 +1,8 @@
 //! What the user has set.
 //!
 //! The settings file is TOML in the platform's folder. Each part of the app owns one table in it; what the user wrote
-//! there, comments included, stays as it is but for the values that change. A file that cannot be understood is never
-//! written over.
+//! there, comments included, is preserved except for the values that change. A file that cannot be parsed is never
+//! overwritten.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -23,32 +23,35 @@ const SAVE_AFTER: Duration = Duration::from_millis(400);
 pub struct Settings {
     path: PathBuf,
     document: DocumentMut,
-    /// What is wrong with the file, if anything; then it is left alone.
+    /// What is wrong with the file, if anything; such a file is never overwritten.
     pub problem: Option<String>,
     changed: Option<Instant>,
 }
 
 impl Settings {
-    /// Reads the file at `path`; one that is not there is empty.
+    /// Reads the file at `path`; a missing file counts as empty.
     pub fn read(path: PathBuf) -> Self {
-        let keep = "; settings are not saved until it is mended or removed";
+        let keep = "; settings are not saved until the file is fixed or removed";
         let (document, problem) = match std::fs::read_to_string(&path) {
             Ok(text) => match text.parse::<DocumentMut>() {
                 Ok(document) => (document, None),
                 Err(error) => {
                     let line = error.to_string().lines().next().unwrap_or_default().to_owned();
-                    (DocumentMut::new(), Some(format!("settings are not TOML ({line}){keep}: {}", path.display())))
+                    (
+                        DocumentMut::new(),
+                        Some(format!("settings are not valid TOML ({line}){keep}: {}", path.display())),
+                    )
                 }
             },
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => (DocumentMut::new(), None),
             Err(error) => {
-                (DocumentMut::new(), Some(format!("settings cannot be read ({error}){keep}: {}", path.display())))
+                (DocumentMut::new(), Some(format!("cannot read settings file ({error}){keep}: {}", path.display())))
             }
         };
         Self { path, document, problem, changed: None }
     }
 
-    /// Reads a table; values that are absent or of the wrong kind are the usual ones.
+    /// Reads a table; absent values and values of the wrong type get their defaults.
     pub fn get<T: DeserializeOwned + Serialize + Default>(&mut self, table: &str) -> T {
         let Some(Item::Table(found)) = self.document.get(table) else { return T::default() };
         match toml_edit::de::from_document(DocumentMut::from(found.clone())) {
@@ -57,7 +60,7 @@ impl Settings {
                 let line = error.to_string().lines().next().unwrap_or_default().to_owned();
                 self.problem.get_or_insert_with(|| {
                     format!(
-                        "settings under [{table}] make no sense ({line}), so the usual ones hold: {}",
+                        "settings under [{table}] are invalid ({line}), so the defaults are used: {}",
                         self.path.display()
                     )
                 });
@@ -87,7 +90,7 @@ impl Settings {
                 }
             }
         }
-        // What only other versions know stays.
+        // Keys that only other versions know are kept.
         for (key, _) in known.iter().filter(|(key, _)| !new.contains_key(key)) {
             old.remove(key);
         }
@@ -153,7 +156,7 @@ fn write(path: &Path, text: &str) -> std::io::Result<()> {
 }
 
 fn unsaved(path: &Path, error: &std::io::Error) -> String {
-    format!("settings cannot be saved ({error}); make room or check permissions: {}", path.display())
+    format!("cannot save settings ({error}); free disk space or check the permissions: {}", path.display())
 }
 
 #[cfg(test)]

@@ -3,8 +3,8 @@
 //!
 //! A worker takes one file through all its steps (hash, decode, measure, front end, network), so that the decoded
 //! audio never waits in memory. Content that is known already is recognised by its hash and copied from the sample
-//! that has it; nothing is decoded twice. A sample that has its vector from before there were descriptors keeps it, and is
-//! only described.
+//! that has it; nothing is decoded twice. A sample whose vector was made before there were descriptors keeps it, and is
+//! only decoded for its descriptors.
 
 pub mod decode;
 pub mod waveform;
@@ -37,7 +37,7 @@ use crate::schedule::{CollectSystems, DispatchSystems};
 #[derive(Component, Clone, Debug)]
 pub struct LivePcm(pub Pcm);
 
-/// A finished take as a pass over its file would find it, to be embedded without one.
+/// A finished take that was analysed while it was recorded, so that its file does not have to be decoded.
 #[derive(Component, Debug)]
 pub struct FinishedTake {
     /// What was gathered while it was recorded.
@@ -93,8 +93,8 @@ pub struct Analysis {
 #[derive(Component)]
 struct InFlight;
 
-/// It has its vector, and its file cannot be described for now: a drive that is not there must not cost a sample its
-/// good name. Looked at again by the next run.
+/// It has its vector, but its file cannot be described for now: a drive that is unplugged must not mark its samples as
+/// failed. The next run tries again.
 #[derive(Component, Clone, Copy, Debug)]
 pub struct PassedOver;
 
@@ -112,9 +112,9 @@ enum Work {
     /// A file.
     File {
         path: Arc<Path>,
-        /// Where to look whether another sample has its content; none if no such sample could help.
+        /// Where to look for another sample with the same content; `None` if no such sample could help.
         contents: Option<Contents>,
-        /// Its content before it got another stamp.
+        /// Hash of its content before its stamp changed.
         former: Option<ContentHash>,
         /// It has its vector already and lacks nothing but descriptors.
         embedded: bool,
@@ -131,7 +131,7 @@ struct Reply {
     entity: Entity,
     stamp: FileStamp,
     hash: Option<ContentHash>,
-    /// Whether it was a take, which nobody had to decode.
+    /// Whether it was a take, which does not have to be decoded.
     recorded: bool,
     outcome: Outcome,
     session_time: Duration,
@@ -140,21 +140,21 @@ struct Reply {
 enum Outcome {
     /// The file is no longer the one that was listed.
     Changed(FileStamp),
-    /// Its content is what it was under another stamp.
+    /// Its stamp has changed, but its content has not.
     Same,
-    /// Other samples have its content; these of them are no longer where they were.
+    /// Other samples have the same content; the files of some of them, `gone`, no longer exist.
     Known { hash: ContentHash, gone: Vec<Entity> },
     /// It is not there any more, for this reason.
     Gone(String),
     /// It could not be read or decoded.
     Undecodable(Stage, String),
-    /// It was decoded, or measured while it was recorded, and embedded unless the machine cannot.
+    /// It was decoded, or measured while it was recorded, and embedded if this machine can do so.
     Decoded(Box<Decoded>, Result<Embedded, EmbedError>),
     /// It was decoded for its descriptors only.
     Described(Descriptors),
     /// A moment of a take was embedded; a silent one was not.
     Newest(Option<Embedded>),
-    /// It was left before its end; nothing is known of it.
+    /// The analysis was stopped before its end; nothing is known about the file.
     Stopped,
 }
 
@@ -202,7 +202,9 @@ impl Plugin for AnalysePlugin {
         match Actor::pool("analyse", self.workers, self.workers + 2, &wake, make) {
             Ok(actor) => app.insert_resource(Analysts(actor)),
             Err(error) => {
-                app.world_mut().write_message(Notice::new(format!("sounds cannot be analysed: no thread ({error})")));
+                app.world_mut().write_message(Notice::new(format!(
+                    "cannot analyse sounds: starting a thread failed ({error}); restart Soundkin"
+                )));
                 return;
             }
         };
@@ -211,7 +213,7 @@ impl Plugin for AnalysePlugin {
     }
 }
 
-/// What was known of a sample before its file got another stamp: it holds again if only the stamp is another, as after a
+/// What was known of a sample before its stamp changed: it is used again if the content is still the same, as after a
 /// backup or a `touch`.
 #[derive(Component)]
 struct Former {
@@ -234,7 +236,7 @@ fn forget_outdated(
     sample.try_remove::<(Embedding, PassedOver)>();
 }
 
-/// Takes up again what was known under another stamp.
+/// Restores what was known before the stamp changed.
 fn take_up(world: &mut World, entity: Entity) {
     let Ok(mut sample) = world.get_entity_mut(entity) else { return };
     if let Some(Former { hash, known }) = sample.take::<Former>() {
@@ -250,7 +252,7 @@ type Known<'a> = (
     Option<&'a Failed>,
 );
 
-/// Tells whether a twin has what another sample of its content needs.
+/// Tells whether a sample has what another sample with the same content needs.
 fn helps(twin: &<Known<'_> as bevy::ecs::query::QueryData>::Item<'_, '_>, described: bool) -> bool {
     let (_, embedding, descriptors, failed) = twin;
     (embedding.is_some() || failed.is_some_and(Failed::is_of_content)) && (descriptors.is_some() || !described)
@@ -280,7 +282,7 @@ fn collect_analyses(
             continue;
         }
         entity.try_remove::<InFlight>();
-        // A file that was listed anew in the meantime is looked at anew.
+        // The result is outdated if the file has changed in the meantime; it is analysed again.
         if stamps.get(reply.entity) != Ok(&reply.stamp) {
             continue;
         }
@@ -296,7 +298,7 @@ fn collect_analyses(
                 commands.queue(move |world: &mut World| take_up(world, sample));
             }
             Outcome::Known { hash, gone } => {
-                // A twin that helps no more, or never did, has cost no more than the hash.
+                // If no sample with this content can help after all, only the hash was computed in vain.
                 entity.try_insert(hash);
                 let is_twin =
                     |twin, described| twin != reply.entity && known.get(twin).is_ok_and(|twin| helps(&twin, described));
@@ -306,9 +308,9 @@ fn collect_analyses(
                 let Some(Ok(twin)) = described.or_else(any).map(|twin| known.get(twin)) else { continue };
                 let (measured, embedding, descriptors, failed) = twin;
                 analysis.recognised += 1;
-                // A copy of what cannot be decoded has nothing but the same reason.
+                // A copy of a file that cannot be decoded gets only the same failure.
                 measured.map(|(info, thumbnail, f)| entity.try_insert((info.clone(), thumbnail.clone(), *f)));
-                // One that was known before has not come from anywhere.
+                // A sample that was known before has not been moved here from elsewhere.
                 if !embedded.contains(reply.entity) {
                     entity.try_insert(Arrived);
                 }
@@ -322,10 +324,10 @@ fn collect_analyses(
                 }
             }
             Outcome::Gone(reason) | Outcome::Undecodable(_, reason) if embedded.contains(reply.entity) => {
-                tracing::warn!("a sound is compared without descriptors: {reason}");
+                tracing::warn!("sound is compared without its descriptors: {reason}");
                 entity.try_insert(PassedOver);
             }
-            // It comes back when it is listed again; a guest never is.
+            // A missing sample is found again when its folder is listed; a guest never is, so it fails instead.
             Outcome::Gone(_) if !guests.contains(reply.entity) => {
                 entity.try_insert(Missing);
             }
@@ -345,7 +347,7 @@ fn collect_analyses(
             Outcome::Decoded(decoded, embedded) => {
                 if reply.recorded {
                     analysis.recorded += 1;
-                    // What was embedded of it while it went on is not its vector.
+                    // Vectors made during the recording are not the vector of the finished take.
                     entity.try_remove::<(Embedding, Descriptors)>();
                 } else {
                     analysis.decoded += 1;
@@ -373,7 +375,7 @@ fn collect_analyses(
     }
 }
 
-/// Not at a worker, not failed, and there.
+/// Not with a worker, not failed, and not missing.
 type Ready = (Without<InFlight>, Without<FinishedTake>, Without<Failed>, Without<Missing>);
 
 /// Has its vector and may still get its descriptors.
@@ -390,7 +392,7 @@ type Waiting<'a> = (
     Has<Embedding>,
 );
 
-/// Hands over what has been recorded and what is being recorded, before any file: somebody waits for it.
+/// Hands over takes, finished and growing, before any file, because the user is waiting for them.
 fn dispatch_takes(
     taken: Query<Entity, (With<FinishedTake>, With<FileStamp>)>,
     newest: Query<Entity, (With<LivePcm>, With<Recording>, Without<Listening>)>,
@@ -422,7 +424,7 @@ fn hand_over(world: &mut World, entity: Entity) {
         world.resource_mut::<Analysis>().in_flight += 1;
         return;
     };
-    // The workers are gone; nothing of the take may go with them.
+    // The workers are gone; the take must not be lost with them.
     if let (Ok(mut take), Work::Taken(decoded, hash)) = (world.get_entity_mut(entity), work) {
         take.remove::<InFlight>().insert(FinishedTake { decoded, hash });
     }
@@ -440,9 +442,9 @@ fn dispatch_analyses(
     mut commands: Commands,
 ) {
     let blocked = analysis.blocked.is_some();
-    // A sample that can answer already waits for those that cannot.
+    // A sample that can already be compared waits for those that cannot.
     let members = members.iter().chain(undescribed.iter());
-    // What comes in before all is restored would be taken for restored too, and not be kept.
+    // Results that arrive before everything is restored would be taken for restored data and not be stored.
     let rest = analysis.guests_only || analysis.paused || !restored.0;
     let members = members.take(if rest { 0 } else { usize::MAX });
     let waiting = guests.iter().map(|guest| (guest, true)).chain(members.map(|member| (member, false)));
@@ -453,10 +455,10 @@ fn dispatch_analyses(
         if !actor.0.has_room() {
             return;
         }
-        // Any twin with a vector shows where a new file came from; only a described one helps a sample that has a vector,
-        // or a guest, which nobody describes later.
+        // Any duplicate with a vector shows where a new file came from; only a described one helps a sample that has a
+        // vector already, or a guest, which is not described later.
         let is_twin = |twin| twin != entity && known.get(twin).is_ok_and(|twin| helps(&twin, embedded || guest));
-        // Of a file whose hash is known, so is whether a twin helps.
+        // If the hash is known, it is also known whether a duplicate helps.
         let may_be_known = hash.is_none_or(|hash| index.contents().find(*hash, is_twin).is_some());
         let contents = may_be_known.then(|| index.contents().clone());
         let former = former.map(|former| former.hash);
@@ -485,7 +487,7 @@ pub fn is_idle(world: &mut World) -> bool {
         return false;
     }
     let mut undone = world.query_filtered::<(Has<Guest>, Has<AudioInfo>, Has<Embedding>), Undone>();
-    // Without a network, what has been decoded is as far as it gets; descriptors need none.
+    // Without a network, nothing follows after decoding; descriptors need no network.
     let waits = |guest, decoded, embedded| (guest || !guests_only) && (embedded || !(blocked && decoded));
     !undone.iter(world).any(|(guest, decoded, embedded)| waits(guest, decoded, embedded))
 }
@@ -566,7 +568,7 @@ impl Analyst {
         }
         let keep = self.model.manifest.audio.max_seconds;
         let decoded = decode::decode(source, path, keep, &self.stop, &self.decoders);
-        // A file that is still being written has another stamp by now; what was heard of it is not kept.
+        // A file that is still being written has another stamp by now; its analysis is discarded.
         if let Ok(metadata) = std::fs::metadata(path)
             && FileStamp::of(&metadata) != stamp
         {

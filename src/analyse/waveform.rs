@@ -18,7 +18,7 @@ use crate::schedule::SoundkinSystems;
 #[derive(Component, Clone, Debug)]
 pub struct Waveform(pub Arc<Pyramid>);
 
-/// Asks for a sample's [`Waveform`]; the one before loses its own.
+/// Asks for a sample's [`Waveform`]; the previous sample loses its own.
 #[derive(Message, Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ShowWaveform(pub Option<Entity>);
 
@@ -38,13 +38,13 @@ struct Seen {
 #[derive(Resource)]
 struct Tracer {
     actor: Actor<Look, Option<Seen>>,
-    /// The newest question; the thread leaves an older one.
+    /// The newest request; the thread abandons an older one.
     newest: Arc<AtomicU64>,
     waiting: Option<Look>,
     shown: Option<Entity>,
 }
 
-/// A take that is no longer recorded keeps its waveform only while it is looked at.
+/// A take that is no longer recorded keeps its waveform only while it is shown.
 fn forget_unseen(ended: On<Remove, Recording>, tracer: Res<Tracer>, mut commands: Commands) {
     if tracer.shown != Some(ended.entity)
         && let Ok(mut sample) = commands.get_entity(ended.entity)
@@ -73,7 +73,9 @@ impl Plugin for WaveformPlugin {
         match Actor::pool("waveform", 1, 1, &wake, make) {
             Ok(actor) => app.insert_resource(Tracer { actor, newest, waiting: None, shown: None }),
             Err(error) => {
-                app.world_mut().write_message(Notice::new(format!("no waveform can be shown: no thread ({error})")));
+                app.world_mut().write_message(Notice::new(format!(
+                    "cannot show waveforms: starting a thread failed ({error}); restart Soundkin"
+                )));
                 return;
             }
         };

@@ -41,10 +41,10 @@ pub fn devices() -> Devices {
 #[derive(Debug, thiserror::Error)]
 pub(super) enum OutputError {
     /// No output is there.
-    #[error("no sound output was found; connect one, and playing works at once")]
+    #[error("no sound output found; connect one and play again")]
     Absent,
     /// The output is there, but does not play.
-    #[error("sound output cannot be used ({reason}); choose another one in the system's settings: {name}")]
+    #[error("cannot use sound output ({reason}); choose another in the system settings: {name}")]
     Refused {
         /// The system's reason.
         reason: String,
@@ -67,13 +67,13 @@ impl OutputError {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InputError {
     /// No input is there.
-    #[error("no sound input was found; connect one and record again")]
+    #[error("no sound input found; connect one and record again")]
     Absent,
     /// The input that was asked for is not there.
-    #[error("sound input is not there; connect it or choose another one: {0}")]
+    #[error("sound input not found; connect it or choose another: {0}")]
     Unknown(String),
     /// The input is there, but does not record.
-    #[error("sound input cannot be used ({reason}); choose another one: {name}")]
+    #[error("cannot use sound input ({reason}); choose another: {name}")]
     Refused {
         /// The system's reason.
         reason: String,
@@ -81,10 +81,10 @@ pub enum InputError {
         name: String,
     },
     /// The input went away while it was open.
-    #[error("sound input has gone; connect it or another and record again: {0}")]
+    #[error("sound input was disconnected; connect it or another one and record again: {0}")]
     Gone(String),
     /// The input runs at another rate or in another format now.
-    #[error("sound input has changed its sample rate; record again: {0}")]
+    #[error("sound input changed its sample rate; record again: {0}")]
     Changed(String),
 }
 

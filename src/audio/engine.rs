@@ -218,7 +218,7 @@ impl<O: Outputs> Engine<O> {
             StreamEvent::Lost(error) => {
                 debug!("lost {}: {:?}, {error}", output.device.name, error.kind());
                 let text = format!(
-                    "sound output has gone; connect it or another, and playing goes on: {}",
+                    "sound output was disconnected; connect it or another to go on playing: {}",
                     output.device.name
                 );
                 let known = output.device.id.clone();
@@ -227,7 +227,7 @@ impl<O: Outputs> Engine<O> {
                 let found = self.open();
                 if let (Ok(()), Some(output)) = (&found, &self.output) {
                     if output.device.id != known {
-                        self.outbox.send(Reply::Notice(format!("sound now plays on {}", output.device.name)))?;
+                        self.outbox.send(Reply::Notice(format!("now playing on {}", output.device.name)))?;
                     }
                 } else {
                     (self.absent, self.lost) = (true, true);
@@ -242,7 +242,7 @@ impl<O: Outputs> Engine<O> {
                     output.device = device;
                 }
                 let (name, rate) = (output.device.name.clone(), output.rate);
-                self.outbox.send(Reply::Notice(format!("sound now plays on {name}")))?;
+                self.outbox.send(Reply::Notice(format!("now playing on {name}")))?;
                 self.outbox.send(Reply::Device(Some((name, rate))))
             }
         }
@@ -425,7 +425,7 @@ impl<O: Outputs> Engine<O> {
                 self.lost = true;
                 let found = self.open();
                 if let (Ok(()), Some(output)) = (&found, &self.output) {
-                    self.outbox.send(Reply::Notice(format!("sound now plays on {}", output.device.name)))?;
+                    self.outbox.send(Reply::Notice(format!("now playing on {}", output.device.name)))?;
                 }
                 self.show_output(found)?;
                 self.start()?;

@@ -146,7 +146,7 @@ fn build(
         SampleFormat::U8 => build_as::<u8>(device, config, callback, on_stream_error),
         SampleFormat::U16 => build_as::<u16>(device, config, callback, on_stream_error),
         SampleFormat::U32 => build_as::<u32>(device, config, callback, on_stream_error),
-        other => Err(cpal::Error::with_message(ErrorKind::UnsupportedConfig, format!("gives only {other} samples"))),
+        other => Err(cpal::Error::with_message(ErrorKind::UnsupportedConfig, format!("only delivers {other} samples"))),
     }
 }
 

@@ -147,7 +147,9 @@ fn build(app: &mut App, outputs: impl Outputs, inputs: Box<dyn Inputs>) {
     match Actor::spawn("audio", MAILBOX, &wake, body) {
         Ok(actor) => app.insert_resource(Auditioner { actor, monitor, position: None, unsent: Vec::new() }),
         Err(error) => {
-            app.world_mut().write_message(Notice::new(format!("sounds cannot be played: no thread ({error})")));
+            app.world_mut().write_message(Notice::new(format!(
+                "cannot play sounds: starting a thread failed ({error}); restart Soundkin"
+            )));
             return;
         }
     };
@@ -366,7 +368,7 @@ mod tests {
             play(&mut app, sample);
             texts.extend(notices(&mut app, 150));
         }
-        assert_eq!(texts, ["no sound output was found; connect one, and playing works at once"]);
+        assert_eq!(texts, ["no sound output found; connect one and play again"]);
         assert_eq!(app.world().resource::<Playback>(), &Playback::default());
     }
 
@@ -416,7 +418,7 @@ mod tests {
     fn a_device_that_goes_and_comes_is_told_once_each_and_the_sound_goes_on() {
         let (mut app, device, sample) = looping_on_a_loose_device();
         device.take_away();
-        let gone = "sound output has gone; connect it or another, and playing goes on: simulated";
+        let gone = "sound output was disconnected; connect it or another to go on playing: simulated";
         assert_eq!(notices(&mut app, 1300), [gone]);
         assert_eq!(app.world().resource::<Playback>().device, None);
         device.gone.store(false, Ordering::Relaxed);

@@ -120,7 +120,7 @@ fn build(
         SampleFormat::U8 => build_as::<u8>(device, config, renderer, on_stream_error),
         SampleFormat::U16 => build_as::<u16>(device, config, renderer, on_stream_error),
         SampleFormat::U32 => build_as::<u32>(device, config, renderer, on_stream_error),
-        other => Err(cpal::Error::with_message(ErrorKind::UnsupportedConfig, format!("takes only {other} samples"))),
+        other => Err(cpal::Error::with_message(ErrorKind::UnsupportedConfig, format!("only accepts {other} samples"))),
     }
 }
 

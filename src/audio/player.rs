@@ -401,7 +401,7 @@ impl SamplePlayer {
             flow.restart();
             return Ok(flow);
         }
-        Flow::new(rate, device_rate).ok_or_else(|| DecodeError::Damaged(format!("states {rate} Hz")))
+        Flow::new(rate, device_rate).ok_or_else(|| DecodeError::Damaged(format!("header states {rate} Hz")))
     }
 
     fn keep_flow(&mut self, rate: u32, flow: Option<Flow>) {
@@ -441,7 +441,7 @@ impl Sound {
             let frames = &frames[..frames.len().min(left.saturating_mul(2))];
             if !frames.is_empty() {
                 match flow {
-                    Some(flow) => flow.push(frames, &mut push).ok_or(DecodeError::Unsupported("its rate"))?,
+                    Some(flow) => flow.push(frames, &mut push).ok_or(DecodeError::Unsupported("sample rate"))?,
                     None => push(frames),
                 }
                 *next += frames.len() as u64 / 2;
@@ -455,7 +455,7 @@ impl Sound {
                 continue;
             }
             if let Some(flow) = flow {
-                flow.finish(&mut push).ok_or(DecodeError::Unsupported("its rate"))?;
+                flow.finish(&mut push).ok_or(DecodeError::Unsupported("sample rate"))?;
             }
             *place = None;
             return Ok(());

@@ -58,7 +58,7 @@ pub(super) fn run(common: &Common) -> Result<()> {
         let names = |names: &[String]| if names.is_empty() { "none".to_owned() } else { names.join(", ") };
         line("outputs", names(&devices.outputs))?;
         line("inputs", names(&devices.inputs))?;
-        line("GPU", gpu().as_str().unwrap_or("none, or a build without a window").to_owned())?;
+        line("GPU", gpu().as_str().unwrap_or("none, or built without a window").to_owned())?;
         let state = problem.unwrap_or_else(|| format!("{samples} samples, {}", path.display()));
         line("library", state)
     })

@@ -20,30 +20,30 @@ use crate::actor::{Actor, Stop, Wake, contained};
 use crate::analyse::decode::decode_passage;
 use crate::library::{AudioInfo, ContentHash, Guest, Missing, Passage, Sample};
 
-/// What is less alike is no copy, whatever threshold is asked for.
+/// Sounds less similar than this are never called copies, whatever threshold is given.
 const LEAST: f64 = 0.95;
-/// Sounds longer than what is heard of them differ in length by this many seconds at most, or by [`PART`] of it.
+/// Copies longer than the part that is compared differ in length by at most this many seconds, or by [`PART`] of it.
 const SECONDS: f64 = 0.1;
 /// See [`SECONDS`].
 const PART: f64 = 0.01;
-/// Sounds that a worker compares with all others at a time, so that each of those is listened to once for all of them.
+/// Sounds that a worker compares with all others in one pass, so that each of the others is decoded once per pass.
 const TILE: usize = 16;
-/// What is softer than the loudest sample by this factor is silence before the sound.
+/// Leading samples below this share of the loudest one count as silence before the sound.
 const BEFORE: f32 = 1e-3;
 
 #[derive(Args, Debug)]
 pub(super) struct Dupes {
-    /// How alike the waveforms of near-identical sounds are at least, 0.95 to 1; 1 asks for identical files only
+    /// Lowest similarity at which two waveforms count as near-identical, 0.95 to 1; 1 lists identical files only
     #[arg(long, value_name = "S", default_value_t = 0.99, value_parser = threshold)]
     threshold: f64,
 }
 
 fn threshold(text: &str) -> Result<f64, &'static str> {
     let threshold = text.parse().ok().filter(|threshold| (0.0..=1.0).contains(threshold));
-    threshold.ok_or("threshold must be a number from 0 to 1; below 0.95 it counts as 0.95")
+    threshold.ok_or("threshold must be a number from 0 to 1 (below 0.95 is treated as 0.95)")
 }
 
-/// Files with one content, and how long its sound is; none that could not be decoded.
+/// Files with identical content and the length of their sound; files that could not be decoded are left out.
 struct Content {
     paths: Vec<Arc<Path>>,
     seconds: Option<f64>,
@@ -82,7 +82,7 @@ impl Dupes {
     }
 }
 
-/// What is there, by content, each with its paths in order.
+/// Groups the files that are present by content, each with its paths in order.
 fn contents(world: &mut World) -> Vec<Content> {
     let mut by_hash: BTreeMap<ContentHash, Content> = BTreeMap::new();
     let mut samples =
@@ -106,7 +106,7 @@ struct Heard {
     print: Print,
 }
 
-/// Listens to every sound once for its print, then again to those that may be copies of another; the most alike come first.
+/// Decodes every sound once for its fingerprint, then possible copies again; the most similar groups come first.
 fn near(common: &Common, contents: &[Content], threshold: f64) -> Result<Vec<Group>> {
     let (wake, cores) = (Wake::default(), std::thread::available_parallelism().map_or(1, usize::from));
     let heard: Vec<&Content> = contents.iter().filter(|content| content.seconds.is_some()).collect();
@@ -149,7 +149,7 @@ fn near(common: &Common, contents: &[Content], threshold: f64) -> Result<Vec<Gro
     Ok(twins(heard.len(), &links).into_iter().map(group).collect())
 }
 
-/// Which two of the sounds are copies, and how alike they are.
+/// Finds the pairs of sounds that are copies, and how similar they are.
 fn links(
     heard: &Arc<[Heard]>,
     threshold: f64,
@@ -163,7 +163,7 @@ fn links(
     let comparing = Actor::pool("compare", cores, cores, wake, move |stop| {
         let (sounds, mut listener) = (sounds.clone(), Listener::new(stop));
         move |firsts: Range<usize>| {
-            // A sound that breaks the comparison has no copies.
+            // If a comparison panics, its sounds count as having no copies.
             let links = contained(|| compare(&sounds, firsts.clone(), least, &mut listener)).unwrap_or_default();
             (firsts.len(), links)
         }
@@ -193,7 +193,7 @@ fn compare(sounds: &[Heard], firsts: Range<usize>, least: f32, listener: &mut Li
             let period = a.period.max(b.period);
             let x = kept.entry((first, period)).or_insert_with(|| listener.spectrum(a, period));
             let y = own.entry(period).or_insert_with(|| listener.spectrum(b, period));
-            // What can be read no more is no copy.
+            // A file that can no longer be read is not a copy.
             let (Some(x), Some(y)) = (x, y) else { continue };
             let Some(correlation) = listener.comparer.correlation(x, y, least) else { continue };
             if listener.end_alike(a, b, least) {
@@ -204,7 +204,7 @@ fn compare(sounds: &[Heard], firsts: Range<usize>, least: f32, listener: &mut Li
     links
 }
 
-/// Sounds that are longer than what is heard of them at a time are copies only if they are as long.
+/// Sounds longer than the part that is compared are copies only if their lengths match.
 fn as_long(a: f64, b: f64) -> bool {
     a.max(b) <= HEARD || (a - b).abs() <= SECONDS.max(PART * a.max(b))
 }
@@ -221,11 +221,11 @@ impl Listener {
         Self { comparer: Comparer::default(), decoders: Decoders::default(), stop }
     }
 
-    /// A sound from so many seconds on, without the silence before it; none if it is silent.
+    /// Decodes a sound from the given second on, without leading silence; `None` if it is silent.
     fn listen(&self, paths: &[Arc<Path>], from: f64) -> Result<Option<Pcm>, DecodeError> {
         let passage = Passage([from, from + HEARD]);
         let mut sounds = paths.iter().map(|path| decode_passage(path, passage, HEARD, &self.stop, &self.decoders));
-        // Of copies some may be gone.
+        // Some of the identical files may be gone; any that is left will do.
         let (Some(first), mut others) = (sounds.next(), sounds) else { return Ok(None) };
         let mut pcm = first.or_else(|error| others.find_map(Result::ok).ok_or(error))?.pcm;
         let loudest = pcm.mono.iter().fold(0.0_f32, |loudest, s| loudest.max(s.abs()));
@@ -242,7 +242,7 @@ impl Listener {
         (fingerprint::period(&pcm) <= period).then(|| self.comparer.spectrum(&pcm, period))?
     }
 
-    /// Tells whether the ends of long sounds are alike too: songs may share more than their beginning.
+    /// Tells whether the ends of long sounds match too: different songs may begin in the same way.
     fn end_alike(&mut self, a: &Heard, b: &Heard, least: f32) -> bool {
         if a.seconds.max(b.seconds) <= HEARD {
             return true;
@@ -257,7 +257,7 @@ impl Listener {
     }
 }
 
-/// Leaves out what is gone, and of a file with several names all but one: nobody wins anything by removing another.
+/// Leaves out files that are gone, and all but one name of the same file: removing another name frees no space.
 fn files(mut paths: Vec<Arc<Path>>) -> Vec<Arc<Path>> {
     let mut files = HashSet::new();
     paths.sort_by_cached_key(|path| (path.is_symlink(), path.clone()));

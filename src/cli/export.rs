@@ -15,10 +15,10 @@ pub(super) struct Export {
     /// Sound files
     #[arg(required = true)]
     files: Vec<PathBuf>,
-    /// Folder to copy into; made if need be, and nothing in it is written over
+    /// Folder to copy into; created if it does not exist, and no file in it is ever overwritten
     #[arg(long, value_name = "FOLDER")]
     to: PathBuf,
-    /// Copy only these seconds, as WAV
+    /// Copy only this part, in seconds, as a WAV file
     #[arg(long, value_name = "FROM..TO", value_parser = region)]
     region: Option<[f64; 2]>,
 }
@@ -34,7 +34,7 @@ impl Export {
     pub(super) fn run(self, common: &Common) -> Result<()> {
         let folder = std::path::absolute(&self.to)?;
         if folder.exists() && !folder.is_dir() {
-            bail!("is no folder; name another for --to: {}", folder.display());
+            bail!("not a folder; choose another for --to: {}", folder.display());
         }
         let mut exported: Vec<Exported> = Vec::new();
         let mut failed: Vec<(PathBuf, String)> = Vec::new();
@@ -47,7 +47,7 @@ impl Export {
             match copy_to(&from, self.region, &folder) {
                 Ok(Copied::To(to)) => exported.push(Exported { from, to, new: true }),
                 Ok(Copied::There(to)) => exported.push(Exported { from, to, new: false }),
-                Ok(Copied::Nothing) => failed.push((from, "nothing of it lies in that region; choose another".into())),
+                Ok(Copied::Nothing) => failed.push((from, "region lies beyond the sound; choose another".into())),
                 Err(error @ CutError::Write(_)) => failed.push((folder.clone(), error.to_string())),
                 Err(error) => failed.push((from, error.to_string())),
             }
@@ -56,7 +56,7 @@ impl Export {
             bail!("{reason}: {}", path.display());
         }
         for one in exported.iter().filter(|one| !one.new) {
-            common.say(&format!("is there already: {}", one.to.display()));
+            common.say(&format!("already there: {}", one.to.display()));
         }
         for (path, reason) in &failed {
             common.say(&format!("{reason}: {}", path.display()));

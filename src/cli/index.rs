@@ -23,7 +23,7 @@ pub(super) struct Index {
     /// Folders to index
     #[arg(required = true)]
     folders: Vec<PathBuf>,
-    /// Number of workers [default: one for each core]
+    /// Number of worker threads [default: one per core]
     #[arg(long, value_parser = clap::value_parser!(u8).range(1..))]
     jobs: Option<u8>,
 }
@@ -53,7 +53,7 @@ impl Index {
         let tally = index(&mut app, common, &folders)?;
         report(app.world_mut(), common, &folders, tally, started.elapsed())?;
         if app.world().resource::<Analysis>().blocked.is_some() {
-            bail!("sounds are listed and measured but have no vectors; mend what is said above and index again");
+            bail!("sounds were measured but cannot be compared; fix the problem reported above and index again");
         }
         Ok(())
     }
@@ -91,7 +91,7 @@ impl<'a> Following<'a> {
     fn look(&mut self, world: &mut World) {
         type Done = (With<Sample>, Or<((With<Embedding>, With<Descriptors>), With<Failed>)>);
         self.failure = store_failure(world);
-        // What ends the program is said at its end.
+        // A failure that ends the program is reported once, at its end.
         for text in self.notices.read(world).filter(|text| Some(text) != self.failure.as_ref()) {
             self.bar.suspend(|| self.common.say(&text));
         }
@@ -143,7 +143,7 @@ pub(super) fn readable(common: &Common, folders: &[PathBuf]) -> Result<Vec<PathB
             Ok(_) => {}
             Err(error) => {
                 problem = format!(
-                    "folder cannot be read ({error}); check the name, or see `soundkin --help`: {}",
+                    "cannot read folder ({error}); check the name, or see `soundkin --help`: {}",
                     folder.display()
                 );
                 if folders.len() > 1 {

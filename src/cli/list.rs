@@ -18,10 +18,10 @@ const KEYS: [&str; 8] = ["path", "name", "seconds", "channels", "rate", "lufs", 
 
 #[derive(Args, Debug)]
 pub(super) struct List {
-    /// Only samples whose path or tags contain TEXT, in any case
+    /// List only samples whose path or tags contain TEXT, ignoring case
     #[arg(long, value_name = "TEXT")]
     filter: Option<String>,
-    /// Column to sort by: path, name, seconds, channels, rate, lufs, peak or brightness; `KEY:desc` reverses
+    /// Column to sort by: path, name, seconds, channels, rate, lufs, peak or brightness; append `:desc` to reverse
     #[arg(long, value_name = "KEY[:desc]", default_value = "path", value_parser = sort_key)]
     sort: SortKey,
 }
@@ -35,7 +35,7 @@ struct SortKey {
 fn sort_key(text: &str) -> Result<SortKey> {
     let (key, order) = text.split_once(':').unwrap_or((text, "asc"));
     if !KEYS.contains(&key) || !matches!(order, "asc" | "desc") {
-        bail!("sort by one of {}, with :desc to reverse", KEYS.join(", "));
+        bail!("sort by one of {}; append :desc to reverse", KEYS.join(", "));
     }
     Ok(SortKey { key: key.to_owned(), descending: order == "desc" })
 }

@@ -41,10 +41,10 @@ impl Map {
 pub(super) fn write(world: &mut World, out: &Path) -> Result<usize> {
     let ending = out.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
     if !matches!(ending.as_str(), "png" | "csv" | "json") {
-        bail!("map can be written as .png, .csv or .json; choose one of these endings: {}", out.display());
+        bail!("unknown map format; choose a file name ending in .png, .csv or .json: {}", out.display());
     }
     let value = positions(world);
-    // Beside its place first, so that a full disk leaves what was there.
+    // Written under another name first, so that a full disk leaves the old file intact.
     let mut part = out.as_os_str().to_owned();
     part.push(".part");
     let part = Path::new(&part);
@@ -59,14 +59,14 @@ pub(super) fn write(world: &mut World, out: &Path) -> Result<usize> {
         Ok(std::fs::rename(part, out)?)
     });
     if let Err(error) = written {
-        // It may never have been made.
+        // The partial file may never have been created.
         let _ = std::fs::remove_file(part);
-        bail!("file cannot be written ({error}); check the folder and the space left: {}", out.display());
+        bail!("cannot write file ({error}); check the folder and the free disk space: {}", out.display());
     }
     Ok(value["points"].as_array().map_or(0, Vec::len))
 }
 
-/// Says that a map is wanted; before the app runs.
+/// Requests a layout of the map; must be called before the app runs.
 pub(super) fn lay_out(world: &mut World) {
     world.resource_mut::<Projection>().need = Need::Mapping;
 }

@@ -37,7 +37,7 @@ use crate::notice::Notice;
 use crate::store::{Library, StoreState};
 use crate::{Assembly, headless, is_idle, paths, run_until};
 
-/// Explore a library of sounds by how they sound.
+/// Find sounds by how they sound.
 #[derive(Parser, Debug)]
 #[command(name = "soundkin", version, subcommand_precedence_over_arg = true)]
 pub struct Arguments {
@@ -51,32 +51,32 @@ pub struct Arguments {
 
 #[derive(Args, Debug, Clone)]
 struct Common {
-    /// Library file [default: that of `SOUNDKIN_LIBRARY`, or library.db in the platform's data folder]
+    /// Library file [default: `$SOUNDKIN_LIBRARY`, or library.db in the platform's data folder]
     #[arg(long, global = true, value_name = "FILE")]
     library: Option<PathBuf>,
-    /// Embedding model, see `soundkin models`
+    /// Embedding model to use; `soundkin models` lists them
     #[arg(long, global = true, value_name = "ID")]
     model: Option<String>,
     /// Print exactly one JSON object
     #[arg(long, global = true)]
     json: bool,
-    /// No progress and no notices
+    /// Show no progress and no notices
     #[arg(short, long, global = true)]
     quiet: bool,
-    /// More messages; twice for debugging
+    /// Show more messages; give it twice for debugging
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     verbose: u8,
 }
 
 #[derive(Subcommand, Debug)]
 enum Verb {
-    /// Scan, decode, embed and store folders; returns when all is done
+    /// Scan, decode, embed and store the sounds in folders; returns when done
     Index(index::Index),
-    /// Follow the library's folders and print one line for each change until Ctrl+C
+    /// Follow the library's folders and print one line per change until Ctrl+C
     Watch,
     /// List the samples of the library
     List(list::List),
-    /// Find the sounds most like a given one
+    /// Find the sounds most similar to a given one
     Similar(similar::Similar),
     /// Find identical and near-identical sounds
     Dupes(dupes::Dupes),
@@ -86,13 +86,13 @@ enum Verb {
     Map(map::Map),
     /// Play a sound to its end
     Play(play::Play),
-    /// Record the sound input
+    /// Record from the sound input
     Record(record::Take),
     /// Copy sounds, or a region of them, into a folder
     Export(export::Export),
     /// Show the installed models
     Models,
-    /// Show what this machine offers
+    /// Show what Soundkin finds on this machine: ONNX Runtime, devices, GPU, folders, library
     Doctor,
 }
 
@@ -158,7 +158,7 @@ impl Common {
         Ok(Arc::new(registry::find(self.model.as_deref(), &paths::model_folders())?))
     }
 
-    /// Assembles the app over the library, for reading, and restores it after `prepare` has said what else is wanted.
+    /// Assembles the app over the library, for reading; `prepare` may request more before it is restored.
     fn prepared_app(&self, prepare: impl FnOnce(&mut World)) -> Result<App> {
         let library = Library::read(&self.library_path())?;
         let mut app = headless(Assembly::new(Some(library), self.find_model()?));
@@ -173,7 +173,7 @@ impl Common {
         let mut failure = None;
         run_until(app, None, |world| {
             failure = store_failure(world);
-            // What ends the program is said at its end.
+            // A failure that ends the program is reported once, at its end.
             notices.read(world).filter(|text| Some(text) != failure.as_ref()).for_each(|text| self.say(&text));
             failure.is_some() || is_idle(world)
         });
@@ -196,22 +196,22 @@ impl Common {
         bar
     }
 
-    /// Prints the result: one JSON object, or what `people` makes of it.
+    /// Prints the result: one JSON object, or the readable text that `people` writes.
     fn print(&self, value: &Value, people: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()> {
         print(|out| if self.json { writeln!(out, "{value}") } else { people(out) })
     }
 }
 
-/// Writes to stdout; that whoever reads it has read enough is no error.
+/// Writes to stdout; a reader that closes the pipe early is not an error.
 fn print(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()> {
     let mut out = BufWriter::new(io::stdout().lock());
     match write(&mut out).and_then(|()| out.flush()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        written => written.map_err(|error| anyhow!("result cannot be written ({error}); check where it is sent to")),
+        written => written.map_err(|error| anyhow!("cannot write the result ({error}); check where the output goes")),
     }
 }
 
-/// Writes a line to stderr, if anybody reads it; whatever a name holds, it stays one line.
+/// Writes one line to stderr and ignores failures; control characters in names are replaced, so it stays one line.
 pub fn tell(line: impl Display) {
     let line = line.to_string().replace(char::is_control, "\u{fffd}");
     let _ = writeln!(io::stderr(), "{line}");
@@ -228,7 +228,7 @@ impl Notices {
     }
 }
 
-/// Says that nobody asks what sounds alike; before the app runs.
+/// Tells the app that nothing will be compared; must be called before the app runs.
 fn keep_only(world: &mut World) {
     if let Some(mut projection) = world.get_resource_mut::<Projection>() {
         projection.need = Need::Keeping;
@@ -239,7 +239,7 @@ fn store_failure(world: &World) -> Option<String> {
     world.get_resource::<StoreState>().and_then(|state| state.failure.clone())
 }
 
-/// Becomes true when Ctrl+C is pressed, which then ends nothing by itself.
+/// Returns a flag that Ctrl+C sets instead of ending the program.
 fn interrupted(wake: &Wake) -> Result<Arc<AtomicBool>> {
     let interrupted = Arc::new(AtomicBool::new(false));
     let (flag, wake) = (interrupted.clone(), wake.clone());
@@ -247,7 +247,7 @@ fn interrupted(wake: &Wake) -> Result<Arc<AtomicBool>> {
         flag.store(true, Ordering::Relaxed);
         wake.ring();
     };
-    ctrlc::set_handler(handler).map_err(|error| anyhow!("Ctrl+C cannot be watched for ({error})"))?;
+    ctrlc::set_handler(handler).map_err(|error| anyhow!("cannot handle Ctrl+C ({error})"))?;
     Ok(interrupted)
 }
 
@@ -263,7 +263,7 @@ fn sample_or_guest(world: &mut World, file: &Path) -> Result<Entity> {
 /// Adds a passage of a file as a guest.
 fn passage(world: &mut World, file: &Path, span: [f64; 2]) -> Result<Entity> {
     let (mut sample, stamp) = file_at(file)?;
-    // Under the path of the sample that it is from, which is no answer to it.
+    // Uses the library's path of the file, so that the sound is not listed as a neighbour of its own region.
     if let Some(member) = known(world, file)?.and_then(|entity| world.get::<Sample>(entity)) {
         sample = member.clone();
     }
@@ -277,19 +277,19 @@ fn known(world: &World, file: &Path) -> Result<Option<Entity>> {
     Ok(index.at(&absolute).or_else(|| index.at(&absolute.canonicalize().ok()?)))
 }
 
-/// What a file is as a sample.
+/// Describes a file as a sample.
 fn file_at(file: &Path) -> Result<(Sample, FileStamp)> {
     let absolute = std::path::absolute(file)?;
     let metadata = match std::fs::metadata(&absolute) {
         Ok(metadata) if metadata.is_file() => metadata,
-        Ok(_) => bail!("is no file; name a sound file: {}", file.display()),
-        Err(error) => bail!("file cannot be read ({error}); check the name: {}", file.display()),
+        Ok(_) => bail!("not a file; name a sound file: {}", file.display()),
+        Err(error) => bail!("cannot read file ({error}); check the name: {}", file.display()),
     };
     let path = absolute.canonicalize().unwrap_or(absolute).as_path().into();
     Ok((Sample { path }, FileStamp::of(&metadata)))
 }
 
-/// The text of an error without the path at its end, where that stands beside it.
+/// The text of an error without the path at its end, for output that shows the path separately.
 fn without_path(error: &anyhow::Error, file: &Path) -> String {
     let text = error.to_string();
     text.strip_suffix(&format!(": {}", file.display())).unwrap_or(&text).to_owned()
@@ -300,11 +300,11 @@ fn region(text: &str) -> Result<[f64; 2], &'static str> {
     let read = |part: &str| part.trim().parse::<f64>().ok().filter(|seconds| seconds.is_finite() && *seconds >= 0.0);
     match text.split_once("..").map(|(from, to)| (read(from), read(to))) {
         Some((Some(from), Some(to))) if from < to => Ok([from, to]),
-        _ => Err("give seconds as FROM..TO, the smaller first, such as 0.5..2"),
+        _ => Err("give a start and a later end in seconds, such as 0.5..2"),
     }
 }
 
-/// Writes a path into a JSON object: as text, and as its bytes in base64 where the text cannot say it all.
+/// Writes a path into a JSON object: as text, and also as bytes in base64 if the name is not UTF-8.
 fn put_path(object: &mut Value, path: &Path) {
     put_path_as("path", object, path);
 }

@@ -33,7 +33,7 @@ pub(super) fn run(common: &Common, folders: Vec<PathBuf>) -> Result<()> {
 }
 
 fn without_window(common: &Common, assembly: Assembly, folders: Vec<PathBuf>) -> Result<()> {
-    common.say("there is no display, so the sounds are indexed and the map is drawn without a window");
+    common.say("no display found, so indexing the sounds and drawing the map without a window");
     let mut app = headless(assembly);
     map::lay_out(app.world_mut());
     let tally = index::index(&mut app, common, &folders)?;
@@ -53,7 +53,7 @@ fn without_window(common: &Common, assembly: Assembly, folders: Vec<PathBuf>) ->
     common.print(&value, |out| {
         writeln!(out, "{} files, {} new, model {model}", tally.files, tally.new)?;
         if let Some(((_, path), found)) = example.zip(found) {
-            writeln!(out, "sounds like {path}:")?;
+            writeln!(out, "sounds similar to {path}:")?;
             similar::write(out, world, &found, false)?;
         }
         writeln!(out, "map of {points} sounds: {}", picture.display())

@@ -16,7 +16,7 @@ use crate::{player, run_until};
 pub(super) struct Play {
     /// A sound file
     file: PathBuf,
-    /// Play only these seconds
+    /// Play only this part, in seconds
     #[arg(long, value_name = "FROM..TO", value_parser = region)]
     region: Option<[f64; 2]>,
 }
@@ -52,7 +52,7 @@ impl Play {
         let world = app.world();
         let playback = world.resource::<Playback>();
         if playback.device.is_none() {
-            bail!("sound output did not come back; connect one and play again");
+            bail!("sound output did not come back; connect a device and play again");
         }
         let seconds = (playback.seconds - from).max(0.0);
         let mut value = json!({"seconds": seconds, "device": device});

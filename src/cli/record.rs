@@ -22,17 +22,17 @@ use crate::{Assembly, add_recording, headless, run_until};
 
 #[derive(Args, Debug)]
 pub(super) struct Take {
-    /// File to record into; without one, a file named by date and time in the recordings folder, which is kept in the
+    /// WAV file to record into; without one, a file named by date and time in the recordings folder, which joins the
     /// library
     #[arg(value_parser = wav)]
     out: Option<PathBuf>,
-    /// End after so many seconds [default: Ctrl+C ends it]
+    /// Stop after this many seconds [default: at Ctrl+C]
     #[arg(long, value_name = "S", value_parser = seconds)]
     seconds: Option<f64>,
-    /// Keep also the S seconds before the start, up to 60
+    /// Also keep the S seconds before the start, up to 60
     #[arg(long, value_name = "S", value_parser = pre_roll, default_value_t = 0.0)]
     pre_roll: f64,
-    /// Start once the input is as loud as DB (dBFS, such as -40)
+    /// Start once the input reaches a level of DB (dBFS, such as -40)
     #[arg(long, value_name = "DB", allow_negative_numbers = true)]
     threshold: Option<f32>,
 }
@@ -79,7 +79,7 @@ impl Take {
         common.print(&value, |out| writeln!(out, "{seconds:.3} s{lost}{gaps}{clipped}: {path}"))
     }
 
-    /// A take in the recordings folder goes into the library, unless another program has it open: that one will find it.
+    /// A take in the recordings folder goes into the library, unless another program has it open, which then finds it.
     fn library(&self, common: &Common) -> Result<Option<Library>> {
         if self.out.is_some() {
             return Ok(None);
@@ -112,7 +112,7 @@ pub(super) fn prepare(app: &mut App) {
 pub(super) fn take(app: &mut App, common: &Common, options: TakeOptions) -> Result<Taken> {
     let interrupted = interrupted(app.world().resource::<Wake>())?;
     let keeps = options.keep != Keep::Nothing;
-    // Without a threshold the start follows at once, so what lies before it has to be waited for first.
+    // Without a threshold the take starts at once, so the pre-roll has to be collected first.
     let waits = options.threshold_db.is_none() && options.pre_roll > 0.0;
     let seconds = options.seconds;
     let start = Record::Start(TakeOptions {
@@ -139,7 +139,7 @@ pub(super) fn take(app: &mut App, common: &Common, options: TakeOptions) -> Resu
         }
         if let (Some(input), false) = (input.as_ref().filter(|_| recorder.take.is_some()), said) {
             said = true;
-            let until = if seconds.is_some() { "" } else { "; Ctrl+C ends it" };
+            let until = if seconds.is_some() { "" } else { "; press Ctrl+C to stop" };
             common
                 .say(&format!("recording from {}, {} Hz, {} channels{until}", input.name, input.rate, input.channels));
         }
@@ -164,7 +164,7 @@ pub(super) fn take(app: &mut App, common: &Common, options: TakeOptions) -> Resu
         let blocked = world.resource::<crate::analyse::Analysis>().blocked.is_some();
         let is_guest = world.get::<Guest>(end.entity).is_some();
         let mirrored = world.contains_resource::<crate::store::StoreState>() && !is_guest;
-        // A file that nobody keeps in a library needs no vector.
+        // A take that is not stored in a library needs no vector.
         let wanted = mirrored || !keeps;
         let failing = super::store_failure(world).is_some();
         !known || !wanted || blocked || failing || (analysed && (!mirrored || *stored))
@@ -172,23 +172,23 @@ pub(super) fn take(app: &mut App, common: &Common, options: TakeOptions) -> Resu
     match (finished, failure) {
         (Some((finished, stored)), _) => Ok(Taken { finished, input, clipped, stored }),
         (None, Some(reason)) if !reason.is_empty() => bail!(reason),
-        (None, _) => bail!("nothing was recorded; start it again"),
+        (None, _) => bail!("nothing was recorded; try again"),
     }
 }
 
 /// Reads a number of seconds.
 pub(super) fn seconds(text: &str) -> Result<f64, &'static str> {
     let seconds = text.parse::<f64>().ok().filter(|seconds| seconds.is_finite() && *seconds > 0.0);
-    seconds.ok_or("give seconds, such as 2.5")
+    seconds.ok_or("give a number of seconds, such as 2.5")
 }
 
 fn pre_roll(text: &str) -> Result<f64, &'static str> {
     let seconds = text.parse::<f64>().ok().filter(|seconds| (0.0..=LONGEST).contains(seconds));
-    seconds.ok_or("give seconds up to 60, such as 2.5")
+    seconds.ok_or("give a number of seconds up to 60, such as 2.5")
 }
 
 fn wav(text: &str) -> Result<PathBuf, &'static str> {
     let path = PathBuf::from(text);
     let is_wav = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("wav"));
-    is_wav.then_some(path).ok_or("a take is a WAV file; let its name end in .wav")
+    is_wav.then_some(path).ok_or("takes are WAV files; choose a name ending in .wav")
 }

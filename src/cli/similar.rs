@@ -19,28 +19,28 @@ use crate::record::{Keep, TakeOptions};
 
 #[derive(Args, Debug)]
 pub(super) struct Similar {
-    /// Sound files, in the library or not; several blend into what lies between them
+    /// Sound files, in the library or not; several are blended into one query
     #[arg(required_unless_present = "mic")]
     query: Vec<PathBuf>,
-    /// Ask with these seconds of the first QUERY only
+    /// Use only this part of the first QUERY, in seconds
     #[arg(long, value_name = "FROM..TO", value_parser = region, requires = "query")]
     region: Option<[f64; 2]>,
-    /// Less of this sound file, in the library or not; may be given again
+    /// Sound file, in the library or not, that results should be less similar to; may be repeated
     #[arg(long, value_name = "FILE")]
     minus: Vec<PathBuf>,
-    /// Record so many seconds from the sound input and ask with that; nothing of it is kept
+    /// Record this many seconds from the sound input and use them as the query; the recording is not kept
     #[arg(long, value_name = "SECONDS", value_parser = record::seconds)]
     mic: Option<f64>,
-    /// How many neighbours
+    /// Number of neighbours
     #[arg(short, default_value_t = 10)]
     k: usize,
-    /// Search within samples whose path or tags contain TEXT, in any case
+    /// Search only samples whose path or tags contain TEXT, ignoring case
     #[arg(long, value_name = "TEXT")]
     filter: Option<String>,
-    /// Weight of the model's learned head, 0 to 1; 0 compares by the network alone [default: the model's]
+    /// Weight of the model's learned head, 0 to 1; 0 compares by the network alone [default: the model's own]
     #[arg(long, value_name = "A", value_parser = weight)]
     head: Option<f32>,
-    /// Say of each neighbour how close it is in each part, 0 to 1
+    /// Show how similar each neighbour is in each part, 0 to 1
     #[arg(long)]
     why: bool,
 }
@@ -75,7 +75,7 @@ impl Similar {
         }
         if let Some(both) = query.unlike.iter().find(|entity| query.like.contains(entity)) {
             let path = path_of(app.world(), *both).display();
-            bail!("nothing is left of a question less itself; name another sound for --minus: {path}");
+            bail!("--minus cancels the query; name another sound for --minus: {path}");
         }
         common.wait(&mut app)?;
         if self.mic.is_some() {
@@ -159,14 +159,12 @@ pub(super) fn neighbours(world: &mut World, query: SimilarTo, filter: Option<Str
         if world.get::<Embedding>(*subject).is_none() {
             let why = world.resource::<Analysis>().blocked.clone();
             let model = &world.resource::<ActiveModel>().0.manifest.id;
-            bail!(
-                why.unwrap_or_else(|| format!("has not been analysed; index its folder with --model {model}: {path}"))
-            );
+            bail!(why.unwrap_or_else(|| format!("not analysed yet; index its folder with --model {model}: {path}")));
         }
     }
     if world.get_resource::<SpaceIndex>().is_none_or(|index| index.space.is_empty()) {
         let model = &world.resource::<ActiveModel>().0.manifest.id;
-        bail!("library holds no sounds analysed by this model yet; run `soundkin index FOLDER --model {model}`");
+        bail!("no sound has been analysed with this model yet; run `soundkin index FOLDER --model {model}`");
     }
     let search = move |index: Res<SpaceIndex>,
                        known: Res<SampleIndex>,
@@ -185,7 +183,7 @@ pub(super) fn neighbours(world: &mut World, query: SimilarTo, filter: Option<Str
         })
     };
     let found = world.run_system_once(search).map_err(|error| anyhow!("search failed: {error}"))?;
-    found.ok_or_else(|| anyhow!("nothing to compare with; name a sound"))
+    found.ok_or_else(|| anyhow!("no sound to compare with; name one"))
 }
 
 fn path_of(world: &World, entity: Entity) -> &Path {

@@ -39,7 +39,7 @@ struct Left(Vec<(Entity, Arc<Path>, Option<ContentHash>)>);
 struct Following {
     stored: MessageCursor<Stored>,
     known: HashMap<Entity, State>,
-    /// Gone, or moved: their content may yet be found elsewhere.
+    /// Samples that have gone and may still turn up under another name.
     away: Vec<Entity>,
 }
 
@@ -53,7 +53,7 @@ struct Change {
 
 pub(super) fn run(common: &Common) -> Result<()> {
     let path = common.library_path();
-    // One that is not there is none to follow.
+    // Fails at once if there is no library to follow.
     drop(Library::read(&path)?);
     let library = Library::open(&path)?;
     let mut app = headless(Assembly::new(Some(library), common.find_model()?));
@@ -91,7 +91,7 @@ pub(super) fn run(common: &Common) -> Result<()> {
                 said = true;
                 let folders = world.resource::<Folders>().0.len();
                 common.say(&format!(
-                    "following {} sounds in the library's {folders} folders; Ctrl+C ends it",
+                    "following {} sounds in the library's {folders} folders; press Ctrl+C to stop",
                     following.known.len()
                 ));
             }
@@ -143,8 +143,8 @@ impl Following {
             let before = self.known.get(&entity);
             let goes = now.missing && before.is_none_or(|before| !before.missing);
             let comes = !now.missing && before.is_some_and(|before| before.missing);
-            // One that has only been listed is told of once it has been analysed, and one that has gone once it is clear
-            // that it has not moved.
+            // A new sample is reported once it has been analysed, and one that has gone once it is certain
+            // that it has not been moved.
             if goes && !at_rest {
                 self.away.push(entity);
             }
@@ -168,7 +168,7 @@ impl Following {
             });
             found.push(Change { event, path: sample.path.clone(), from, failed: failed.cloned() });
         }
-        // One whose new name is not on the disk yet waits for it.
+        // A moved sample is reported once its new name has been stored.
         if !at_rest {
             world.resource_mut::<Left>().0.append(&mut left);
         }
@@ -176,7 +176,7 @@ impl Following {
     }
 }
 
-/// Prints one line; breaks off when nobody reads any more.
+/// Prints one line; stops when the reader has closed the pipe.
 fn print(common: &Common, change: &Change) -> Result<std::ops::ControlFlow<()>> {
     let mut object = json!({"event": change.event});
     put_path(&mut object, &change.path);
@@ -202,6 +202,6 @@ fn print(common: &Common, change: &Change) -> Result<std::ops::ControlFlow<()>> 
     match written.and_then(|()| out.flush()) {
         Ok(()) => Ok(std::ops::ControlFlow::Continue(())),
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(std::ops::ControlFlow::Break(())),
-        Err(error) => Err(anyhow!("changes cannot be written ({error}); check where they are sent to")),
+        Err(error) => Err(anyhow!("cannot write the changes ({error}); check where the output goes")),
     }
 }

@@ -5,7 +5,7 @@ use crate::features::{Centroid, Measures, Meter, largest};
 use crate::peaks::{Outline, Peaks};
 use crate::{Pcm, SILENCE, downmix};
 
-/// Frames for which room is made because a file says that it has them.
+/// Most frames for which memory is reserved because a header states them.
 const MOST_EXPECTED: usize = 1 << 19;
 
 /// What a format says of a sound, and its length as decoded.
@@ -64,7 +64,7 @@ struct Heard {
     centroid: Centroid,
     head: Vec<f32>,
     head_start: u64,
-    /// Its largest sample, or one that is enough to be heard.
+    /// Its largest sample so far, or any that is loud enough to be heard.
     head_peak: f32,
 }
 
@@ -106,7 +106,7 @@ impl StreamAnalysis {
         }
     }
 
-    /// Makes room at once for what is kept of so many frames.
+    /// Reserves memory for what is kept of this many frames.
     pub fn expecting(mut self, frames: u64) -> Self {
         let kept = usize::try_from(frames).unwrap_or(usize::MAX).min(self.room).min(MOST_EXPECTED);
         self.mean.head.reserve_exact(kept);

@@ -54,7 +54,7 @@ pub const BINS: usize = WINDOW / 2 + 1;
 const FRAME: usize = 7;
 /// Added to every bin's power, for the logarithms.
 const POWER_FLOOR: f64 = 1e-12;
-/// Added to a bin's power in the flux, so that the rise of what is not heard does not count.
+/// Added to a bin's power in the flux, so that inaudible rises do not count.
 const FLUX_FLOOR: f32 = 1e-6;
 /// Samples of one value of the envelope.
 const ENVELOPE: usize = 220;
@@ -210,7 +210,7 @@ impl Describer {
     pub fn measure_each(&mut self, sound: &[f32], each: impl FnMut(&[f32])) -> Values {
         let peak = largest(sound).max(1e-9);
         if peak > 1.0 {
-            // As the network hears it, and as whatever plays it does.
+            // Clipped, as it is for the network and when played.
             let clipped: Vec<f32> = sound.iter().map(|sample| sample.clamp(-1.0, 1.0)).collect();
             return self.measure_each(&clipped, each);
         }
@@ -345,7 +345,7 @@ fn changes(sound: &[f32], hop: usize) -> f64 {
 #[multiversion::multiversion(targets("x86_64+avx512f", "x86_64+avx2+fma", "aarch64+neon"))]
 fn sign_changes(samples: &[f32]) -> f64 {
     const WIDE: usize = 16;
-    // Ones are added as numbers with a fraction, which no check for overflow keeps from being added side by side.
+    // Counted in floating point, because overflow checks on integers would prevent vectorisation.
     let sign = |sample: f32| if sample > 0.0 { 1.0_f32 } else { 0.0 } - if sample < 0.0 { 1.0_f32 } else { 0.0 };
     let differ = |a: f32, b: f32| (sign(a) - sign(b)).abs().min(1.0);
     let (rows, rest) = samples.get(1..).unwrap_or_default().as_chunks::<WIDE>();
@@ -448,7 +448,7 @@ fn roll_offs(power: &[f32], energy: f64) -> [f64; 2] {
 /// Mean over bins of the rise of the logarithm to base 10.
 #[multiversion::multiversion(targets("x86_64+avx512f", "x86_64+avx2+fma", "aarch64+neon"))]
 fn rise(power: &[f32], last: &[f32]) -> f64 {
-    // Nothing has risen where the higher of the two is the one before.
+    // Where the power has fallen, both factors are the same, so the rise is zero.
     let factors = |now: f32, then: f32| [if now > then { now } else { then }, then].map(|p| f64::from(p + FLUX_FLOOR));
     let mut logarithm = Logarithm::default();
     for (now, then) in power.chunks(LANES * FACTORS).zip(last.chunks(LANES * FACTORS)) {

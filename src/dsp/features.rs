@@ -8,7 +8,7 @@ use crate::loudness::Loudness;
 
 /// Frames of one spectrum; at 44.1 kHz a bin is 21.5 Hz wide.
 const WINDOW: usize = 2048;
-/// Long sounds are looked at in every second window after this many: a mean over minutes needs no more.
+/// After this many windows only every second one is measured: a mean over minutes needs no more.
 const EVERY_WINDOW: usize = 16;
 /// Lower limit of the peak, so that digital silence has a number, in dBFS.
 const PEAK_FLOOR: f32 = -120.0;

@@ -23,9 +23,9 @@ const RELATIVE_GATE: f64 = 0.1;
 const SURROUND: f64 = 1.41;
 /// A block is this many tenths of a second long and starts with each of them.
 const BLOCK: usize = 4;
-/// What a filter remembers below this is nothing; left alone, it would fade into numbers that are slow to compute with.
+/// Filter states below this are set to zero; otherwise they would fade into subnormal numbers, which are slow.
 const FADED: f64 = 1e-100;
-/// Nothing that is heard has more samples a second over all its channels; a damaged header may say anything.
+/// No real sound has more samples a second over all its channels; a damaged header may state any number.
 const MOST_SAMPLES: u64 = 64 * 2_822_400;
 
 /// Gathers the loudness of a stream.
@@ -130,7 +130,7 @@ fn weights(channels: usize) -> Vec<f64> {
         // 6.1 and 7.1, whose first four are those of 5.1; the ones behind are beyond 120° and count as in front.
         7 => vec![1.0, 1.0, 1.0, 0.0, 1.0, S, S],
         8 => vec![1.0, 1.0, 1.0, 0.0, 1.0, 1.0, S, S],
-        // Of more nobody knows the positions: all weigh the same.
+        // The positions of more channels are unknown: all weigh the same.
         _ => vec![1.0; channels],
     }
 }

@@ -119,8 +119,8 @@ impl Onsets {
 
     /// Ends the sound; returns the onsets in seconds, in order.
     ///
-    /// Half a window sees an attack coming, so an onset is a little early rather than late. The last half window has
-    /// none: a sound that is cut off there would look like one.
+    /// A window sees an attack coming, so an onset is a little early rather than late. The last half window has
+    /// no onsets: a sound that is cut off there would look like one.
     pub fn finish(self) -> Vec<f64> {
         let strength = &self.strength;
         let mut last = None;

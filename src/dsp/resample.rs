@@ -1,5 +1,5 @@
-//! Changes the sample rate with rubato: of a short mono sound, with the filter that a model was trained behind, and of
-//! stereo sound as it flows by, for listening.
+//! Changes sample rates with rubato: of short mono sounds, with the filter that a model was trained with, and of
+//! stereo streams, for playing.
 //!
 //! rubato has no Kaiser window, which models often name. Of its windows, the squared Blackman-Harris at 2.8 times the
 //! Kaiser filter's half width is the closest to libsamplerate's `SINC_MEDIUM` (Kaiser, beta 12.25): the two kernels
@@ -23,7 +23,7 @@ const CHUNK: usize = 4096;
 const LENGTH_BY_HALF_WIDTH: f64 = 2.8;
 /// Filter length for listening, in samples of the lower rate: the passband ends 7 % below the Nyquist frequency.
 const FLOW_LENGTH: f64 = 128.0;
-/// No rate is so far from the device's that its filter may be longer than this.
+/// Longest filter for listening, however far a sound's rate is from the device's.
 const FLOW_LONGEST: f64 = 1024.0;
 /// Stored phases of its filter, at least.
 const FLOW_PHASES: u32 = 256;
@@ -178,7 +178,7 @@ impl Flow {
         Some(flow)
     }
 
-    /// Forgets what has flowed by; the filter stays.
+    /// Forgets earlier input; the filter is kept.
     pub fn restart(&mut self) {
         self.conversion.resampler.reset();
         let (lead, skip) = alignment(self.conversion.half, self.conversion.step);
@@ -244,7 +244,7 @@ fn parameters(length: f64) -> SincInterpolationParameters {
 /// rubato's output `j` lies `(j + 1) * in / out - half` input samples after the first one, plus one phase, which is
 /// too little to matter. That is zero for a whole `j` only after a suitable lead.
 fn alignment(half: usize, [step_in, step_out]: [usize; 2]) -> (usize, usize) {
-    // An odd ratio gets no lead of seconds; half an output sample at most is left.
+    // An odd ratio would need a lead of seconds; without one the error is at most half an output sample.
     let lead = if step_in > CHUNK { 0 } else { half.next_multiple_of(step_in) - half };
     let skip = ((half + lead) * step_out + step_in / 2) / step_in;
     (lead, skip.saturating_sub(1))

@@ -1,5 +1,5 @@
-//! Where the sound lies among what is stored of an MP4 track: AAC begins with its encoder's delay and ends with padding, and
-//! an editor may have left more around what is meant to be heard.
+//! Finds the part of an MP4 track that is meant to be heard: AAC begins with its encoder's delay and ends with padding, and
+//! an editor may have hidden more at either end.
 //!
 //! The track's edit list says so (ISO/IEC 14496-12, 8.6.6), or Apple's `iTunSMPB`: hexadecimal numbers, of which the second
 //! to fourth are delay, padding and length in frames.
@@ -77,7 +77,7 @@ impl<R: Read + Seek + ?Sized> Boxes<'_, R> {
         }
     }
 
-    /// The only part of the list that is no silence.
+    /// The only part of the list that is not silence.
     fn single(&mut self, list: &Range<u64>, scale: u32) -> Option<Edit> {
         let [version, ..]: [u8; 4] = self.bytes(list.start)?;
         let count = u32::from_be_bytes(self.bytes(list.start + 4)?);

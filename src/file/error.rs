@@ -7,39 +7,39 @@ pub enum DecodeError {
     #[error("file is empty")]
     Empty,
     /// The operating system would not give its bytes.
-    #[error("cannot be read ({0}); check its permissions and the drive")]
+    #[error("cannot read file ({0}); check its permissions and the drive")]
     Read(std::io::Error),
     /// Known to be something that is not supported.
-    #[error("format is not supported ({0}); convert it to WAV or FLAC")]
+    #[error("unsupported audio format ({0}); convert the file to WAV or FLAC")]
     Unsupported(&'static str),
     /// Not recognised at all.
-    #[error("is in no audio format that is known; convert it to WAV or FLAC, or remove it")]
+    #[error("unknown audio format; convert the file to WAV or FLAC, or remove it")]
     Unknown,
     /// No audio in it.
-    #[error("holds no audio track with a known codec; convert it to WAV or FLAC")]
+    #[error("no audio track with a known codec; convert the file to WAV or FLAC")]
     NoTrack,
     /// Looked like audio, but no packet could be decoded.
-    #[error("holds no audio that can be decoded ({skipped} corrupt packets); replace it with a good copy")]
+    #[error("no audio could be decoded ({skipped} corrupt packets); replace the file with a good copy")]
     NoAudio {
         /// Packets tried.
         skipped: usize,
     },
     /// The header makes no sense.
-    #[error("is damaged or no audio file ({0}); replace it with a good copy")]
+    #[error("damaged or not an audio file ({0}); replace it with a good copy")]
     Damaged(String),
     /// The decoder itself failed.
-    #[error("decoder failed ({0}); convert it to WAV or FLAC")]
+    #[error("decoder failed ({0}); convert the file to WAV or FLAC")]
     Panicked(String),
     /// It is shorter than the passage that was asked for.
-    #[error("ends before that passage begins; choose an earlier one")]
+    #[error("sound ends before the region begins; choose an earlier region")]
     Shorter,
-    /// Nobody waits for it any more, which says nothing of the file.
-    #[error("was not read to its end")]
+    /// The work was cancelled, which says nothing about the file.
+    #[error("reading was cancelled")]
     Stopped,
 }
 
 impl From<std::io::Error> for DecodeError {
-    /// Bits that make no sense come as errors of reading too, but without a word of the system.
+    /// Invalid data is reported as a read error too, but without an error code from the operating system.
     fn from(error: std::io::Error) -> Self {
         match error.raw_os_error() {
             Some(_) => Self::Read(error),

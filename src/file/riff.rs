@@ -1,6 +1,6 @@
-//! Presents a WAV file as its format and its data alone, behind a header that is made anew.
+//! Presents a WAV file as its format and its data alone, behind a newly written header.
 //!
-//! So whatever else the file holds, and however it states its sizes, cannot keep the sound from being read: the sizes
+//! Nothing else in the file, and no wrong size, can then keep the sound from being read: the sizes
 //! of RF64 and BW64 (EBU Tech 3306, ITU-R BS.2088), those that a pipe or a crashed recorder leaves open, chunks that
 //! are malformed, a format with more bytes than it needs. MPEG audio and Ogg in a WAV file are presented by themselves.
 
@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use symphonia::core::io::MediaSource;
 
-/// Most bytes of a format that mean anything.
+/// Most bytes of a format chunk that are read.
 const MOST_FORMAT: u64 = 1024;
 
 /// A part of a source behind a header.
@@ -59,7 +59,7 @@ fn wav(source: &mut impl MediaSource, end: u64) -> Option<(Vec<u8>, Range<u64>)>
                 } else if size == u64::from(u32::MAX) {
                     size = u64::MAX;
                 }
-                // A recorder that did not come to its end has left the size at zero.
+                // A recorder that was interrupted has left the size at zero.
                 if size == 0 && chunk(source, start).is_none() {
                     size = u64::MAX;
                 }

@@ -26,7 +26,7 @@ use crate::{DecodeError, riff};
 
 /// Sample rates that a sound file can sensibly state, in Hz.
 const RATES: std::ops::RangeInclusive<u32> = 100..=6_144_000;
-/// No sound is louder (+120 dBFS): what is beyond is not a sample.
+/// No sound is louder than this (+120 dBFS): larger numbers are not samples.
 const LOUDEST: f32 = 1e6;
 /// A stream that has this many bad packets for each good one is not what its header says.
 const BAD_PER_GOOD: usize = 8;
@@ -43,7 +43,7 @@ static CODECS: LazyLock<CodecRegistry> = LazyLock::new(|| {
     registry
 });
 
-/// Decoders whose code books wait for the next file that has the same.
+/// Most decoders that are kept for later files with the same code books.
 const KEPT: usize = 16;
 
 /// Keeps decoders from one file to the next; clones keep them together.
@@ -71,7 +71,7 @@ impl Decoders {
         Some(kept.remove(place).1)
     }
 
-    /// The one that has waited longest makes room.
+    /// Keeps a decoder for later files; if there are too many, the one kept longest is dropped.
     fn keep(&self, decoder: Box<dyn AudioDecoder>) {
         if let (Some(books), Ok(mut kept)) = (books(decoder.codec_params()), self.0.lock()) {
             let full = kept.len().saturating_sub(KEPT - 1);
@@ -118,7 +118,7 @@ pub struct Stream {
     wanted: i64,
     /// The format has jumped: the next packet's own time says where.
     jumped: bool,
-    /// In MPEG audio, where the frames end that its header counts or that are guessed from the first frames' bitrate.
+    /// In MPEG audio, where the sound ends according to its header, or to a guess from the first frames' bitrate.
     counted: Option<i64>,
     /// The part of an MP4 track that is heard.
     edit: Option<Edit>,
@@ -165,7 +165,7 @@ impl Stream {
         let (track, decoder) = decoder_for(format.as_ref(), decoders)?;
         let counted = counted(format.as_ref());
         let edit = edit.filter(|edit| edit.start > 0).or_else(|| itunes(format.as_mut())).or(edit);
-        // One that leaves nothing to hear is wrong.
+        // An edit that leaves nothing to hear is wrong.
         let whole = format.tracks().iter().find(|each| each.id == track).and_then(|each| each.duration);
         let edit = edit.filter(|edit| whole.is_none_or(|whole| edit.start < ticks(whole)));
         Ok(Self {
@@ -236,14 +236,14 @@ impl Stream {
         Ok(())
     }
 
-    /// Lets the format seek; false if it cannot, after which it may stand anywhere.
+    /// Lets the format seek; if it returns false, the position is undefined.
     fn jump(&mut self, frame: i64) -> bool {
         let Some(((first, origin), ticks)) = self.first.zip(self.origin).zip(self.scale(frame, false)) else {
             return false;
         };
         // Packets before the first frame have nothing to hear, but the decoder needs them.
         let time = if frame == 0 { first } else { origin.saturating_add(ticks) };
-        // Nothing beyond what is counted can be sought; from there on it is decoded.
+        // Seeking works only up to the counted end; a position beyond it is reached by decoding.
         let time = self.counted.map_or(time, |end| time.min(end));
         let to = SeekTo::Timestamp { ts: Timestamp::new(time), track_id: self.track };
         self.decoder.reset();
@@ -309,7 +309,7 @@ impl Stream {
 
     /// Decodes the next block; `None` at the end.
     ///
-    /// In a stream whose channels change (chained Ogg), all of the first number are given the mean of the others; one
+    /// If the channels change (chained Ogg), all of the first ones get the mean of the new ones; a stream
     /// whose rate changes ends at the change.
     ///
     /// # Errors
@@ -336,7 +336,7 @@ impl Stream {
                 continue;
             }
             if self.counted.is_some_and(|end| packet.pts.get() >= end) {
-                // It would be cut off whole, but it is there.
+                // The count is wrong: this packet would be cut off as padding although it holds sound.
                 packet.trim_end = Duration::ZERO;
             }
             self.first.get_or_insert(packet.pts.get());
@@ -349,7 +349,7 @@ impl Stream {
                         continue;
                     }
                     if !RATES.contains(&spec.0) || spec.1 == 0 {
-                        return Err(DecodeError::Damaged(format!("states {} Hz, {} channels", spec.0, spec.1)));
+                        return Err(DecodeError::Damaged(format!("header states {} Hz, {} channels", spec.0, spec.1)));
                     }
                     let (rate, channels) = *self.spec.get_or_insert(spec);
                     if spec.0 != rate {
@@ -421,7 +421,7 @@ fn itunes(format: &mut dyn FormatReader) -> Option<Edit> {
 }
 
 fn ticks(duration: Duration) -> i64 {
-    // Beyond 32 bits it is a damaged file's, whose sums must not overflow.
+    // More than 32 bits mean a damaged file, and sums of such durations must not overflow.
     u32::try_from(duration.get()).map_or(0, i64::from)
 }
 
@@ -437,7 +437,7 @@ fn decoder_for(format: &dyn FormatReader, decoders: &Decoders) -> Result<(u32, B
 fn unreadable(error: Error) -> DecodeError {
     match error {
         Error::IoError(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
-            DecodeError::Damaged("ends within its header".to_owned())
+            DecodeError::Damaged("file ends within its header".to_owned())
         }
         Error::IoError(error) => error.into(),
         Error::Unsupported(what) if what.contains("no suitable format") => DecodeError::Unknown,

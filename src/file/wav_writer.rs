@@ -51,7 +51,7 @@ pub struct Spec {
     pub format: Format,
 }
 
-/// Where a file is written: the disk, or a test's idea of one.
+/// Where a file is written: the disk, or a simulated one in tests.
 pub trait Medium: Write + Seek {
     /// Returns once everything written is on the disk.
     ///
@@ -129,14 +129,14 @@ impl<M: Medium> Writer<M> {
         self.medium.sync()
     }
 
-    /// Ends the file; after a failed write it ends with the last whole one.
+    /// Finishes the file; after a failed write it ends with the last complete one.
     ///
     /// # Errors
-    /// The disk refuses even what needs no room.
+    /// The disk refuses even changes that need no space.
     pub fn finish(mut self) -> io::Result<([u8; 32], M)> {
         let end = HEADER as u64 + self.data;
         self.medium.cut(end)?;
-        // A write that failed may have come some way.
+        // A failed write may have written some of its bytes.
         self.medium.seek(SeekFrom::Start(end))?;
         let odd = self.data % 2 == 1;
         // A chunk of odd length is followed by one byte, which does not count.
@@ -190,7 +190,7 @@ fn header(spec: Spec, data: u64) -> [u8; HEADER] {
     let speakers: u32 = match spec.channels {
         1 => 4,
         2 => 3,
-        // Inputs of an interface stand for no speakers.
+        // The inputs of an audio interface have no speaker positions.
         _ => 0,
     };
     put(&speakers.to_le_bytes());
@@ -207,7 +207,7 @@ fn header(spec: Spec, data: u64) -> [u8; HEADER] {
     array
 }
 
-/// The BLAKE3 hash of bytes that are known in order, but for the first ones, which are known last.
+/// The BLAKE3 hash of bytes that arrive in order, except for the first ones, which are known last.
 ///
 /// BLAKE3 hashes a tree: its left edge is the first chunk, the chunk after it, the two after these, the four after
 /// those, and so on. So each of these subtrees is hashed as it comes and they are joined from the left at the end.
@@ -244,7 +244,7 @@ impl GrowingHash {
         }
     }
 
-    /// Ends the bytes, of which the very first are in truth `head`.
+    /// Finishes the hash with `head` in place of the first bytes.
     fn finish(mut self, head: &[u8]) -> [u8; 32] {
         self.first.iter_mut().zip(head).for_each(|(old, new)| *old = *new);
         self.full.extend(self.open.map(|(hasher, _)| hasher.finalize_non_root()));

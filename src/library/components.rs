@@ -57,7 +57,7 @@ impl fmt::Debug for ContentHash {
 #[derive(Component, Clone, Copy, Debug, Default)]
 pub struct Missing;
 
-/// Looked at for one question only: never stored, never listed, no member of the space.
+/// Analysed for a single query only: never stored, never listed, not part of the space.
 #[derive(Component, Clone, Copy, Debug, Default)]
 pub struct Guest;
 
@@ -65,8 +65,8 @@ pub struct Guest;
 #[derive(Component, Clone, Copy, Debug, PartialEq)]
 pub struct Passage(pub [f64; 2]);
 
-/// It is being recorded: it has no [`FileStamp`] until it is finished, so that nobody takes the growing file for one that
-/// has to be looked at.
+/// It is being recorded: it has no [`FileStamp`] until it is finished, so that the growing file is not taken for one that
+/// has to be analysed.
 #[derive(Component, Clone, Copy, Debug, Default)]
 pub struct Recording;
 
@@ -77,7 +77,7 @@ pub struct Arrived;
 /// The step at which a file failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
-    /// Reading the file: says nothing of its content, so it is looked at again whenever it is listed.
+    /// Reading the file; this says nothing about its content, so it is tried again whenever the file is listed.
     Read,
     /// Decoding its bytes.
     Decode,
@@ -101,7 +101,7 @@ impl Stage {
     }
 }
 
-/// The file could not be analysed; one that was read is looked at again when its stamp changes.
+/// The file could not be analysed; if it could at least be read, it is tried again only when its stamp changes.
 #[derive(Component, Clone, Debug, PartialEq, Eq)]
 pub struct Failed {
     /// Where it failed.
@@ -111,7 +111,7 @@ pub struct Failed {
 }
 
 impl Failed {
-    /// Tells whether it lies in the bytes, so that every copy of them fails too.
+    /// Tells whether the cause lies in the file's bytes, so that every copy of the file fails too.
     pub fn is_of_content(&self) -> bool {
         self.stage != Stage::Read
     }

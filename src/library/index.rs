@@ -46,8 +46,8 @@ impl SampleIndex {
 
 /// Which samples have which content, and where they are; guests are left out.
 ///
-/// Clones show the same. A worker has one, because it is the first to learn a file's hash; nobody holds the lock for
-/// longer than one look.
+/// Clones share the same data. Each worker has one because it is the first to learn a file's hash; the lock is only
+/// held for a single lookup.
 #[derive(Clone, Default, Debug)]
 pub struct Contents(Arc<RwLock<HashMap<ContentHash, Vec<(Entity, Arc<Path>)>>>>);
 
@@ -112,7 +112,7 @@ fn index_content<C: Component>(
     index: Res<SampleIndex>,
 ) {
     if let Ok((sample, hash)) = samples.get(inserted.entity) {
-        // Whichever of the two came first, it is listed once.
+        // Path and hash may arrive in either order; the sample must be listed only once.
         index.contents.remove(*hash, inserted.entity);
         index.contents.insert(*hash, inserted.entity, sample.path.clone());
     }
@@ -186,7 +186,7 @@ mod tests {
         app.world_mut().entity_mut(a).insert(Sample { path: Path::new("/d.wav").into() });
         assert_eq!(path_of(&app, a), [std::path::PathBuf::from("/d.wav")]);
         app.world_mut().entity_mut(a).remove::<Sample>();
-        assert!(path_of(&app, a).is_empty(), "what is no sample is nobody's twin");
+        assert!(path_of(&app, a).is_empty(), "an entity that is not a sample has no duplicates");
         assert_eq!(app.world().resource::<SampleIndex>().contents().samples(hash).len(), 1);
     }
 }

@@ -27,9 +27,9 @@ use crate::schedule::MapSystems;
 pub use self::colour::{ColourBy, Legend, LegendEntry, Palette};
 pub use self::view::{Area, View};
 
-/// How long dots take to a new place.
+/// How long dots take to reach a new place.
 const GLIDE: Duration = Duration::from_millis(600);
-/// The longest step of an animation: the first frame after a rest may think that the whole rest was one frame.
+/// The longest step of an animation: for the first frame after a rest, the whole rest counts as one frame.
 const STEP: Duration = Duration::from_millis(100);
 
 /// How the dots are arranged.
@@ -154,7 +154,7 @@ impl Map {
     /// Finds the nearest shown dot within `radius` of a point of the window, all in points.
     pub fn pick(&self, at: [f32; 2], radius: f32) -> Option<Entity> {
         let (at, radius) = (self.view.to_map(at, &self.area?), radius / self.view.scale);
-        // The tree knows where dots rest; on their way all are looked at.
+        // The tree only knows where dots are at rest; while they move, every dot is checked.
         let resting = self.layout.as_ref().filter(|_| !self.is_moving());
         let row = match resting.and_then(|layout| layout.near(self.in_grid, at, radius)) {
             Some(near) => {

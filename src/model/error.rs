@@ -6,7 +6,7 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub enum ModelError {
     /// A file is not there or not readable.
-    #[error("model file cannot be read ({source}); put it there or choose another model with --model: {path}")]
+    #[error("cannot read model file ({source}); put it there or choose another model with --model: {path}")]
     Read {
         /// What the system said.
         source: std::io::Error,
@@ -14,15 +14,15 @@ pub enum ModelError {
         path: PathBuf,
     },
     /// The sidecar makes no sense.
-    #[error("model manifest is not usable ({why}); compare it with the ones in the models folder: {path}")]
+    #[error("invalid model manifest ({why}); compare it with those in the models folder: {path}")]
     Manifest {
         /// What is wrong.
         why: String,
         /// The sidecar.
         path: PathBuf,
     },
-    /// The ONNX file is another one than the sidecar says.
-    #[error("model file has SHA-256 {found}, its manifest says {expected}; get both again: {path}")]
+    /// The ONNX file is not the one that the sidecar describes.
+    #[error("model file has SHA-256 {found}, but its manifest says {expected}; download both again: {path}")]
     Checksum {
         /// As computed.
         found: String,
@@ -32,7 +32,7 @@ pub enum ModelError {
         path: PathBuf,
     },
     /// Nobody knows this id.
-    #[error("no model is called \"{id}\"; installed are {installed}")]
+    #[error("no model is called \"{id}\"; installed models: {installed}")]
     Unknown {
         /// As asked for.
         id: String,

@@ -111,7 +111,7 @@ impl FrontEnd {
         seen
     }
 
-    /// Tells whether it hears the very spectra on which the [`descriptors`] are measured, so that one transform serves
+    /// Tells whether it needs the same spectra as the [`descriptors`], so that a single transform serves
     /// both.
     pub fn shares_spectra(&self) -> bool {
         self.shared
@@ -127,7 +127,7 @@ impl FrontEnd {
     /// Cuts the bands of a sound of `samples` samples into the network's inputs.
     pub fn prepare_bands(&self, mut bands: Vec<f32>, samples: usize) -> Vec<Seen> {
         let width = self.log_mel.as_ref().map_or(0, Precision::width);
-        // Descriptors are measured on one frame more where a hop ends with the sound.
+        // If the last hop ends exactly with the sound, the descriptors have one frame more.
         let frames = (samples.div_ceil(self.hop) + 1).min(bands.len() / width.max(1));
         bands.truncate(frames * width);
         let bands = Array2::from_shape_vec((frames, width), bands).unwrap_or_default();

@@ -38,7 +38,7 @@ pub struct Head {
 /// The two parts of a sound that are compared, each of unit length.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Parts {
-    /// What the head makes of it; empty for a model without one.
+    /// The output of the head; empty for a model without one.
     pub head: Vec<f32>,
     /// What was measured.
     pub raw: Vec<f32>,

@@ -32,7 +32,7 @@ pub struct Model {
     /// Shipped centre, basis and head.
     pub statistics: Statistics,
     /// Identity of the vectors it makes: id, file hash and contract hash; vectors of different keys never mix. The head is
-    /// no part of it: it is applied to vectors when they are compared.
+    /// not part of it: it is applied to vectors when they are compared.
     pub key: String,
     /// SHA-256 of the ONNX file, in hexadecimal.
     pub sha256: String,

@@ -428,7 +428,7 @@ pub fn parse(text: &str, path: &Path) -> Result<Manifest, ModelError> {
 /// Checks what the types cannot say, so that nothing needs to be checked again.
 fn check(m: &Manifest) -> Result<(), &'static str> {
     let require = |ok: bool, why: &'static str| if ok { Ok(()) } else { Err(why) };
-    require(m.schema == SCHEMA, "its schema is not 1")?;
+    require(m.schema == SCHEMA, "schema is not 1")?;
     require((1000..=384_000).contains(&m.audio.sample_rate), "sample_rate is out of range")?;
     require(m.audio.max_seconds > 0.0 && m.audio.max_seconds <= 60.0, "max_seconds must be in 0..60")?;
     require((1..=8192).contains(&m.output.dim), "dim is out of range")?;
@@ -455,7 +455,7 @@ fn check(m: &Manifest) -> Result<(), &'static str> {
             };
             require(m.log.is_some() && m.norm.is_some(), "a log_mel model needs stft, mel, log and norm")?;
             require(stft.hop > 0 && stft.win_length > 0, "hop and win_length must not be 0")?;
-            require(stft.win_length <= stft.n_fft && stft.n_fft <= 1 << 16, "n_fft must hold win_length")?;
+            require(stft.win_length <= stft.n_fft && stft.n_fft <= 1 << 16, "n_fft must be at least win_length")?;
             require((1..=1024).contains(&mel.bands) && mel.fmin < mel.fmax, "mel bands are out of range")?;
             require(m.norm.is_some_and(|n| n.std != 0.0), "norm.std must not be 0")?;
             require(m.window.frames > 0 && m.window.hop_frames > 0, "window.frames and hop_frames must not be 0")?;

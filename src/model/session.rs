@@ -42,24 +42,24 @@ pub enum EmbedError {
         path: PathBuf,
     },
     /// The network does not load or run.
-    #[error("model fails ({0}); choose another with --model")]
+    #[error("model failed ({0}); choose another with --model")]
     Session(#[from] ort::Error),
-    /// The network gives something else than the manifest says.
-    #[error("model gives {found} numbers where its manifest says {expected}; get both again")]
+    /// The network's output does not have the length that the manifest says.
+    #[error("model returned {found} numbers, but its manifest says {expected}; download both again")]
     Shape {
         /// As computed.
         found: usize,
         /// As stated.
         expected: usize,
     },
-    /// The network gives infinity or what is no number.
-    #[error("model gives no vector for it; convert the file to WAV or choose another model")]
+    /// The network's output contains infinity or NaN.
+    #[error("model returned infinite or undefined numbers; convert the file to WAV or choose another model")]
     Undefined,
     /// Nothing to hear.
-    #[error("is silent (peak below -80 dBFS), so it has no neighbours")]
+    #[error("sound is silent (peak below -80 dBFS) and cannot be compared")]
     Silent,
     /// A ratio of rates that cannot be converted.
-    #[error("sample rate of {0} Hz cannot be converted; convert the file to 44100 Hz")]
+    #[error("unsupported sample rate of {0} Hz; convert the file to 44100 Hz")]
     Rate(u32),
     /// The worker failed on this sound.
     #[error("analysis failed ({0}); convert the file to WAV")]
@@ -80,7 +80,7 @@ pub struct Embedded {
     pub pooled: Vec<f32>,
     /// The windows it was pooled from.
     pub windows: Vec<WindowVector>,
-    /// What the same audio says without the network.
+    /// Descriptors of the same audio, which need no network.
     pub descriptors: Values,
 }
 
@@ -175,7 +175,7 @@ impl Embedder {
             return Err(EmbedError::Silent);
         }
         let sound = self.resampler.convert(&pcm.mono, pcm.rate).ok_or(EmbedError::Rate(pcm.rate))?;
-        // Most models hear at the rate at which sounds are described, so that one conversion serves both, and some hear
+        // Most models need the same sample rate as the descriptors, so that one conversion serves both, and some need
         // the same spectra.
         let (described, heard) = if self.front_end.shares_spectra() {
             let mut bands = Vec::new();

@@ -2,8 +2,8 @@
 //! somebody has [`Need`] of it. Where a map is wanted, the same thread then lays it out, so that similarity never
 //! waits for the [`Layout`].
 //!
-//! Another weight of the head needs no vector anew: main components, tree and layout follow from those in the space. A
-//! layout under a weight that is no longer wanted is left.
+//! Another weight of the head needs no new vectors: main components, tree and layout follow from those in the space. A
+//! layout for a weight that is no longer wanted is abandoned.
 
 pub mod query;
 
@@ -51,7 +51,7 @@ pub struct SpaceIndex {
     pub layout: Option<Arc<Layout>>,
 }
 
-/// Stands on the map before the layout has it: a take, while it is recorded and until the next layout.
+/// Is on the map before it is part of the layout: a take, from its start until the next layout.
 #[derive(Component, Clone, Copy, Debug, Default, PartialEq)]
 pub struct Newcomer {
     /// Where it stands in cloud and grid, in map units; none while nothing is known of it.
@@ -62,19 +62,19 @@ pub struct Newcomer {
 #[derive(Resource, Clone, Debug, Default)]
 pub struct LastSpots(pub Arc<Spots>);
 
-/// What the vectors are for; each needs what the one before needs.
+/// What the vectors are needed for; each purpose includes those before it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Need {
-    /// To be kept: nothing is built of them.
+    /// Only to be stored: nothing is built from them.
     Keeping,
     /// To be compared: the space is built.
     #[default]
     Comparing,
-    /// To be seen: the space is laid out too.
+    /// To be shown on the map: the space is laid out too.
     Mapping,
 }
 
-/// Whether the space shows what there is.
+/// Whether the space is up to date.
 #[derive(Resource, Default, Debug)]
 pub struct Projection {
     /// What is wanted.
@@ -141,7 +141,7 @@ struct Reply {
 #[derive(Resource)]
 struct Projector {
     actor: Actor<Job, Reply>,
-    /// The newest weight's number; the thread leaves a layout under an older one.
+    /// The newest weight's number; the thread abandons a layout for an older one.
     newest: Arc<AtomicU64>,
 }
 
@@ -169,7 +169,9 @@ impl Plugin for SpacePlugin {
         match Actor::spawn("project", 1, &wake, body) {
             Ok(actor) => app.insert_resource(Projector { actor, newest }),
             Err(error) => {
-                app.world_mut().write_message(Notice::new(format!("no map can be made: no thread ({error})")));
+                app.world_mut().write_message(Notice::new(format!(
+                    "cannot lay out the map: starting a thread failed ({error}); restart Soundkin"
+                )));
                 return;
             }
         };
@@ -251,7 +253,7 @@ fn collect_space(projector: Res<Projector>, mut projection: ResMut<Projection>, 
     }
 }
 
-/// Notes that the space no longer shows what there is.
+/// Notes that the space is out of date.
 fn touch<E: bevy::ecs::event::EntityEvent, C: Component>(
     event: On<E, C>,
     members: Query<(), (With<Embedding>, Without<Guest>, Without<Recording>)>,
@@ -275,7 +277,7 @@ fn place_newcomers(
     mut commands: Commands,
 ) {
     let Some((index, layout)) = index.as_ref().and_then(|index| Some((index, index.layout.as_ref()?))) else { return };
-    // What turned out to hold no sound has no place.
+    // A take that turned out to be silent has no place.
     for take in &silent {
         commands.entity(take).try_remove::<Newcomer>();
     }

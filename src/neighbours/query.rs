@@ -26,13 +26,13 @@ pub struct SimilarTo {
     pub like: Vec<Entity>,
     /// What they should be less like.
     pub unlike: Vec<Entity>,
-    /// How many neighbours.
+    /// Number of neighbours.
     pub k: usize,
     /// Whether to wait for the exact answer, or take the tree's at once.
     pub exact: bool,
 }
 
-/// A question that is no single sound: what lies between these samples. It can be the subject of an [`Ask`].
+/// A query for what lies between several samples. It can be the subject of an [`Ask`].
 #[derive(Component, Clone, Debug, PartialEq, Eq)]
 pub struct Blend(pub Vec<Entity>);
 
@@ -58,7 +58,7 @@ pub struct SimilarSamples {
     pub exact: bool,
 }
 
-/// What a question is for; a newer one takes the place of an older one with the same purpose.
+/// What a query is for; a newer query replaces an older one with the same purpose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
     /// To be listed.
@@ -74,9 +74,9 @@ pub enum Purpose {
 pub struct Ask {
     /// What for.
     pub purpose: Purpose,
-    /// The sample, its [`Passage`](crate::library::Passage) as a guest or a [`Blend`]; none to take the question back.
+    /// The sample, its [`Passage`](crate::library::Passage) as a guest or a [`Blend`]; `None` withdraws the query.
     pub subject: Option<Entity>,
-    /// How many neighbours.
+    /// Number of neighbours.
     pub k: usize,
     /// The samples that may be answered; `None` for all.
     pub within: Option<Arc<HashSet<Entity>>>,
@@ -153,7 +153,9 @@ impl Plugin for QueryPlugin {
         match Actor::pool("compare", 1, 2, &wake, |_| compare) {
             Ok(actor) => app.insert_resource(Comparer { actor, waiting: Vec::new() }),
             Err(error) => {
-                app.world_mut().write_message(Notice::new(format!("neighbours cannot be found: no thread ({error})")));
+                app.world_mut().write_message(Notice::new(format!(
+                    "cannot search for neighbours: starting a thread failed ({error}); restart Soundkin"
+                )));
                 return;
             }
         };
@@ -193,7 +195,7 @@ fn collect_exact(mut comparer: ResMut<Comparer>, mut answers: ResMut<Answers>, c
     }
 }
 
-/// Asks anew when the space or the weights have changed, for other sounds may be nearer now, and when a sound asked about sounds different,
+/// Repeats a query when the space or the weights have changed, and when the sound that it is about has changed,
 /// as a take does while it is recorded.
 fn ask_again(
     index: Option<Res<SpaceIndex>>,
@@ -255,7 +257,7 @@ fn answer_asked(
     }
 }
 
-/// The samples that a query is about, which are no answers to it: a passage is not, and neither is the sound it is from.
+/// The samples that a query must not list: those it is about, and the sound that a queried region is part of.
 pub fn asked_about(query: &SimilarTo, samples: &Query<&Sample>, index: &SampleIndex) -> Vec<Entity> {
     let asked = query.like.iter().chain(&query.unlike);
     let of = |entity: &Entity| [Some(*entity), samples.get(*entity).ok().and_then(|sample| index.at(&sample.path))];
@@ -269,7 +271,7 @@ fn probe(query: &SimilarTo, index: &SpaceIndex, compared: &Query<Compared>) -> O
     Probe::blend(&probes(&query.like)?, &probes(&query.unlike)?)
 }
 
-/// Answers a query; `accept` restricts it. `None` when one of its samples has no vector, or there is none to be like.
+/// Answers a query among the samples that `accept` allows; `None` if a sample has no vector or none is wanted.
 pub fn answer(
     query: &SimilarTo,
     index: &SpaceIndex,
@@ -298,7 +300,7 @@ fn heard_of((embedding, descriptors): Compared<'_>) -> Heard<'_> {
     Heard { pooled: &embedding.vector, descriptors: descriptors.map(|d| &*d.0) }
 }
 
-/// Rows of the space → samples, with why each is near and the place in it that is most like the query.
+/// Turns rows of the space into samples, each with its similarity part by part and its most similar window.
 fn located(found: Answer, index: &SpaceIndex, probe: &Probe, compared: &Query<Compared>) -> SimilarSamples {
     let neighbours = found.neighbours.into_iter().map(|neighbour| {
         let entity = index.entities[neighbour.row];

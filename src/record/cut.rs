@@ -1,7 +1,7 @@
 //! New files from sounds that are there: slices, and a take without the silence at its ends.
 //!
-//! A file is written under another name first and never over one that is there; only a take whose trim is accepted is
-//! replaced, in one step, once its shorter self is complete.
+//! A file is written under a temporary name first and never overwrites another; only a take whose trim is accepted is
+//! replaced, in one step, once the shorter file is complete.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::OpenOptions;
@@ -43,7 +43,7 @@ pub struct Trim {
 #[derive(Message, Clone, Copy, Debug)]
 pub struct ProposeSlices(pub Entity);
 
-/// Writes slices of a sample next to it, each of them a sample at once.
+/// Writes slices of a sample to files next to it; each becomes a sample at once.
 #[derive(Message, Clone, Debug)]
 pub struct SaveSlices {
     /// The sample.
@@ -93,7 +93,9 @@ pub(super) fn build(app: &mut App) {
     match Actor::pool("cut", 1, MAILBOX, &wake, |_| serve) {
         Ok(actor) => app.insert_resource(Cutter { actor, waiting: Vec::new() }),
         Err(error) => {
-            app.world_mut().write_message(Notice::new(format!("sounds cannot be cut: no thread ({error})")));
+            app.world_mut().write_message(Notice::new(format!(
+                "cannot cut sounds: starting a thread failed ({error}); restart Soundkin"
+            )));
             return;
         }
     };
@@ -116,7 +118,7 @@ fn respond(
     samples: Query<(&Sample, &FileStamp, Option<&Trim>), Without<Recording>>,
     mut commands: Commands,
 ) {
-    // A take that was only a question has no file.
+    // A take that is only a query has no file.
     let file = |entity: Entity| {
         let (sample, stamp, _) = samples.get(entity).ok().filter(|(_, stamp, _)| stamp.size > 0)?;
         Some((sample.path.clone(), *stamp))
@@ -174,7 +176,7 @@ fn collect_cuts(
                 notices.write_batch(problem.map(Notice::new));
                 saved.write(SlicesSaved { sample, paths: files.into_iter().map(|(path, _)| path).collect() });
             }
-            // Everything known of the longer one goes with its stamp.
+            // Replacing the stamp discards everything known about the longer file.
             Reply::Trimmed(entity, stamp) => {
                 if let Ok(mut sample) = commands.get_entity(entity) {
                     sample.try_insert(stamp);
@@ -194,14 +196,14 @@ pub enum CutError {
     #[error("{0}")]
     Decode(#[from] DecodeError),
     /// The new file cannot be written.
-    #[error("cannot be written ({0}); make room or check permissions")]
+    #[error("cannot write the new file ({0}); free disk space or check the permissions")]
     Write(#[from] io::Error),
-    /// It is not the file whose times are known.
-    #[error("has changed since it was looked at; look again before it is cut")]
+    /// The file has changed since the times to cut at were found.
+    #[error("file has changed since it was read; select it again before cutting it")]
     Changed,
 }
 
-/// Refuses a file that is not the one whose times are known.
+/// Refuses a file that has changed since the times to cut at were found.
 fn unchanged(path: &Path, stamp: FileStamp) -> Result<(), CutError> {
     let now = std::fs::metadata(path).map_err(DecodeError::Read)?;
     if FileStamp::of(&now) == stamp { Ok(()) } else { Err(CutError::Changed) }
@@ -236,7 +238,9 @@ fn serve(job: Job) -> Reply {
             .and_then(|()| trim(&path, span))
             .map_or_else(failed, |stamp| Reply::Trimmed(entity, stamp)),
     };
-    contained(work).unwrap_or_else(|panic| Reply::Failed(format!("cannot be cut ({panic}): {}", path.display())))
+    contained(work).unwrap_or_else(|panic| {
+        Reply::Failed(format!("cutting failed ({panic}); choose another part: {}", path.display()))
+    })
 }
 
 fn propose(path: &Path) -> Result<Vec<[f64; 2]>, CutError> {
@@ -267,8 +271,8 @@ pub enum Copied {
     Nothing,
 }
 
-/// Copies a sound into a folder, or `span` of it in seconds as a WAV file, under its own name or, where that is taken,
-/// with a number. The folder is made if need be; no file is ever written over.
+/// Copies a sound into a folder, or `span` of it in seconds as a WAV file, under its own name or, if that is taken,
+/// with a number added. The folder is created if necessary; no file is ever overwritten.
 ///
 /// # Errors
 /// The sound cannot be read, or the folder cannot be written.
@@ -296,7 +300,7 @@ fn copy(path: &Path, part: &Path) -> Result<FileStamp, CutError> {
     let mut to = std::fs::File::create(part)?;
     io::copy(&mut from, &mut to)?;
     if let Ok(modified) = from.metadata().and_then(|metadata| metadata.modified()) {
-        // A copy is as old as what it is of; a drive that cannot say so is no reason to go without.
+        // The copy gets the original's modification time; a drive that cannot store it is not an error.
         let _ = to.set_modified(modified);
     }
     to.sync_all()?;
@@ -320,7 +324,7 @@ fn under_new_name(
 ) -> Result<Option<(Arc<Path>, FileStamp)>, CutError> {
     let new = |path: &Path| OpenOptions::new().write(true).create_new(true).open(path);
     let taken = |error: &io::Error| error.kind() == io::ErrorKind::AlreadyExists;
-    // Complete before it has its name, so that nobody finds half of it.
+    // The file gets its final name only once it is complete, so that nobody finds half of it.
     let part = (0..).map(|number: u32| folder.join(format!(".soundkin {} {number}.part", std::process::id())));
     let part = part.map(|part| (new(&part), part)).find(|(made, _)| !made.as_ref().is_err_and(taken));
     let Some((made, part)) = part else { return Ok(None) };
@@ -395,7 +399,7 @@ fn part(path: &Path) -> PathBuf {
 )]
 fn write_part(path: &Path, span: [f64; 2], to: &Path) -> Result<Option<FileStamp>, CutError> {
     let mut stream = Stream::open_path(path, &Decoders::default())?;
-    // Whole numbers of 24 bits come back as they are, and so does anything narrower; all else is kept as it was decoded.
+    // Integers of up to 24 bits survive unchanged as 24 bits; everything else is written as floats, as it was decoded.
     let format = if stream.codec().starts_with("pcm_s") { Format::Int24 } else { Format::Float32 };
     let Some(first) = stream.next_block()? else { return Ok(None) };
     let (rate, channels) = (first.rate, first.channels);

@@ -16,7 +16,7 @@ pub struct Level {
     pub peak_db: Vec<f32>,
     /// Highest peak of the last two seconds, in dBFS.
     pub hold_db: Vec<f32>,
-    /// Whether full scale was reached since this was last asked to be forgotten.
+    /// Whether full scale was reached since the last reset.
     pub clipped: bool,
 }
 
@@ -55,7 +55,7 @@ impl Peaks {
         self.clipped = false;
     }
 
-    /// What is shown now; the next peak is that of what comes from here on.
+    /// Takes the current level; the next peak is measured from here on.
     pub fn take(&mut self) -> Level {
         let db = |peak: f32| (20.0 * peak.log10()).max(FLOOR);
         let peak_db = self.now.iter_mut().map(|now| db(std::mem::take(now))).collect();

@@ -46,7 +46,7 @@ const UNKEPT: &str = "recording";
 /// Asks the recorder for something.
 #[derive(Message, Clone, Debug, PartialEq)]
 pub enum Record {
-    /// Listens, so that there is a level and a pre-roll, or stops listening between takes.
+    /// Keeps the input open between takes, for a level and a pre-roll, or closes it.
     Arm(bool),
     /// Begins a take; one that is under way ends.
     Start(TakeOptions),
@@ -61,7 +61,7 @@ pub enum Record {
 pub struct TakeOptions {
     /// What becomes of it.
     pub keep: Keep,
-    /// Seconds from before the start that belong to it, as far as the input was listened to then.
+    /// Seconds before the start that belong to it, as far as the input was open then.
     pub pre_roll: f64,
     /// Level that starts it, in dBFS; at once without one.
     pub threshold_db: Option<f32>,
@@ -163,7 +163,7 @@ struct Wav {
     keep: Keep,
     /// The newest take that was only a question.
     question: Option<Entity>,
-    /// The input went away by itself; the next take asks for it anew.
+    /// The input was lost; the next take opens it again.
     lost: bool,
 }
 
@@ -207,7 +207,9 @@ impl Plugin for RecordPlugin {
                 lost: false,
             }),
             Err(error) => {
-                app.world_mut().write_message(Notice::new(format!("nothing can be recorded: no thread ({error})")));
+                app.world_mut().write_message(Notice::new(format!(
+                    "cannot record: starting a thread failed ({error}); restart Soundkin"
+                )));
                 return;
             }
         };
@@ -278,7 +280,7 @@ fn collect_takes(
                 begun = Some(Pyramid::growing(info.channels as usize));
                 let entity = sample_of(path, is_member, &index, &mut commands);
                 commands.entity(entity).try_insert((Recording, info));
-                // Of takes that were only questions the last one stays.
+                // Of the takes that were only queries, the last one is kept.
                 let question = (wav.keep == Keep::Nothing).then_some(entity);
                 if let Some(before) = std::mem::replace(&mut wav.question, question) {
                     commands.entity(before).try_despawn();
@@ -348,21 +350,21 @@ fn sample_of(path: Option<Arc<Path>>, is_member: bool, index: &SampleIndex, comm
     let known = path.as_deref().and_then(|path| index.at(path));
     let path = path.unwrap_or_else(|| Path::new(UNKEPT).into());
     let mut sample = match known {
-        // The watcher was quicker, or there was another file of that name once.
+        // The watcher has listed it already, or there was another file of that name before.
         Some(known) => commands.entity(known),
         None if is_member => commands.spawn(Sample { path }),
-        // Both at once, since every sample that is no guest is stored.
+        // Inserted together: a sample that is not yet marked as a guest would be stored.
         None => commands.spawn((Sample { path }, Guest)),
     };
     if is_member {
         sample.try_remove::<Guest>();
     }
-    // All that is known of other bytes goes with their stamp.
+    // Removing the stamp discards everything known about the previous bytes.
     sample.try_remove::<(FileStamp, Missing, Arrived)>();
     sample.id()
 }
 
-/// Makes a take that has ended a sample like any other.
+/// Turns a finished take into a sample like any other.
 fn settle(
     entity: Entity,
     end: taker::Finished,
@@ -383,7 +385,7 @@ fn settle(
             silence.map(|[from, to]| take.try_insert(Trim { from, to }));
         }
     } else {
-        // Whatever the file holds now is looked at as in any other file.
+        // The file could not be finished as it should, so it is analysed like any other file.
         take.try_remove::<(AudioInfo, crate::library::Embedding)>();
         end.stamp.map(|stamp| take.try_insert(stamp));
     }
@@ -441,7 +443,7 @@ fn listen(
     let channels = settings.channels.iter().max().map_or(0, |channel| usize::from(*channel));
     let wanted =
         (recorder.armed || recorder.waiting || recorder.take.is_some()).then(|| (settings.device.clone(), channels));
-    // A take that is under way keeps its input whatever the settings say meanwhile; one that went away is asked for anew.
+    // A take under way keeps its input even if the settings change in the meantime; a lost input is opened again.
     let stays = opened.is_some() && wanted.is_some() && recorder.take.is_some();
     if (*opened != wanted && !stays) || (wav.lost && recorder.waiting) {
         let request =

@@ -1,5 +1,5 @@
 //! The `wav` thread: reads the input's ring, keeps the pre-roll, and makes takes: writes the file, measures as it goes,
-//! and tells the app. It never waits for the app: what cannot be told yet is kept and told together.
+//! and reports to the app. It never waits for the app: reports that cannot be sent yet are collected and sent later.
 
 use std::collections::VecDeque;
 use std::fs::{File, OpenOptions};
@@ -25,18 +25,18 @@ use crate::paths::music_folder;
 const POLL: Duration = Duration::from_millis(10);
 /// Nothing is due.
 const LONG: Duration = Duration::from_hours(1);
-/// The app hears of level and waveform this often.
+/// Level and waveform are reported to the app this often.
 const TELL: Duration = Duration::from_millis(33);
 /// The file is brought up to date this often, so that a crash costs less than a second.
 const SETTLE: Duration = Duration::from_millis(400);
-/// A device that gives nothing for so long is as good as gone.
+/// A device that delivers nothing for this long counts as disconnected.
 const MUTE: Duration = Duration::from_secs(5);
-/// Newest sound that is embedded, and how often, in seconds.
+/// How much of the newest sound is embedded during a take, and how often, in seconds.
 const NEWEST: f64 = 2.5;
 const NEWEST_EVERY: f64 = 0.4;
-/// Waveform that waits for an app that does not look, in samples; beyond it the waveform is read from the file instead.
+/// Samples of waveform kept for an app that is too busy to take them; beyond this they are read from the file instead.
 const UNTOLD: usize = 1 << 24;
-/// What is quieter at the ends of a take is proposed to be cut off (-60 dBFS), and what is left around it, in seconds.
+/// Ends of a take below this level (-60 dBFS) are proposed for trimming; the margins left before and after, in seconds.
 const QUIET: f32 = 1e-3;
 const MARGIN: [f64; 2] = [0.01, 0.05];
 
@@ -50,7 +50,7 @@ pub(super) enum Job {
     Stop,
     /// Forget that the input has clipped.
     Unclip,
-    /// Leave the input for another that is about to come, or for none.
+    /// Let go of the input, because another one is about to be opened or none is needed.
     Leave,
 }
 
@@ -86,13 +86,13 @@ pub(super) enum Place {
 pub(super) enum Reply {
     /// The input is open: name, rate in Hz, channels that are recorded.
     Listening(String, u32, usize),
-    /// It is not any more: whether it was lost, and why, if that has not been told otherwise.
+    /// The input is closed: whether it was lost, and why, unless that has been reported in another way.
     Deaf { lost: bool, told: Option<InputError> },
     /// The input's level, and what it has lost.
     Level(Level, Overruns),
     /// A take has begun.
     Started { serial: u64, path: Option<Arc<Path>>, info: AudioInfo },
-    /// It has grown by these interleaved frames; `None` where too many would have had to wait.
+    /// It has grown by these interleaved frames; `None` if too many were waiting to be sent.
     Grew { serial: u64, frames: Option<Vec<f32>>, info: AudioInfo },
     /// Its newest sound.
     Newest(u64, Pcm),
@@ -108,7 +108,7 @@ pub(super) enum Reply {
 pub(super) struct Finished {
     /// Its file as it is now.
     pub stamp: Option<FileStamp>,
-    /// Its analysis but for the vector; none where the file could not be ended as it should.
+    /// Its analysis without the vector; `None` if the file could not be finished as it should.
     pub taken: Option<FinishedTake>,
     /// Where sounds begin in it, in seconds.
     pub onsets: Vec<f64>,
@@ -120,7 +120,7 @@ pub(super) struct Finished {
     pub reason: Option<String>,
 }
 
-/// Serves the mailbox until it closes; a take that is under way then is ended as it should.
+/// Serves the mailbox until it closes; a take that is under way at that moment is finished properly.
 pub(super) fn serve(inbox: &Receiver<Job>, outbox: Outbox<Reply>, inputs: &Receiver<Result<InputStream, InputError>>) {
     let mut taker = Taker::new(outbox);
     loop {
@@ -135,7 +135,7 @@ pub(super) fn serve(inbox: &Receiver<Job>, outbox: Outbox<Reply>, inputs: &Recei
                 return;
             },
             recv(inputs) -> input => if let Ok(input) = input {
-                // What was asked for before the input was, such as a take, has to be known first.
+                // Jobs sent before the input was requested, such as a take, have to be handled first.
                 inbox.try_iter().for_each(|job| taker.serve(job));
                 taker.connect(input);
             },
@@ -188,7 +188,7 @@ impl Taker {
     }
 
     fn serve(&mut self, job: Job) {
-        // What has been heard until now belongs to what was asked for until now.
+        // Sound that has come in so far belongs to the jobs handled so far.
         self.listen();
         match job {
             Job::Setup { channels, pre_roll } => {
@@ -229,7 +229,7 @@ impl Taker {
         }
     }
 
-    /// Starts anew with the wanted channels of the input, unless they are those already.
+    /// Switches to the wanted channels of the input, unless they are in use already.
     fn choose_channels(&mut self) {
         let Some(input) = &self.input else { return };
         let wanted = self.wanted.iter().map(|channel| usize::from(*channel).wrapping_sub(1));
@@ -249,7 +249,7 @@ impl Taker {
     /// Reads what has come in.
     fn listen(&mut self) {
         let Some(input) = &mut self.input else { return };
-        // Before reading, so that nothing comes in between.
+        // Checked before reading, so that frames which arrive just before the end are still read.
         let over = input.is_over();
         self.raw.clear();
         input.read(&mut self.raw);
@@ -292,7 +292,7 @@ impl Taker {
         self.input.as_ref().map(InputStream::overruns).unwrap_or_default()
     }
 
-    /// Ends what depends on the input, which is gone.
+    /// Ends whatever depends on the input, because the input is gone.
     fn hang_up(&mut self, error: Option<InputError>) {
         let started = self.take.is_some();
         if let (Some(error), true) = (&error, started) {
@@ -441,7 +441,7 @@ struct Take {
 }
 
 impl Take {
-    /// Begins with so many frames from before, which do not count as time that was asked for.
+    /// Begins a take with this many frames of pre-roll, which do not count towards the length asked for.
     fn begin(start: &Start, input: &InputStream, channels: usize, before: usize) -> Result<Self, String> {
         let width = u16::try_from(channels).unwrap_or(u16::MAX);
         let spec = Spec { rate: input.rate, channels: width, format: start.format };
@@ -518,7 +518,7 @@ impl Take {
         if let Some((writer, path)) = self.file {
             if self.analysis.frames() == 0 {
                 let text = reason.unwrap_or_else(|| "nothing was recorded; check the input".to_owned());
-                // An empty file is nothing to keep, and no reason to tell more than that.
+                // If the empty file cannot be removed, that is not worth a message of its own.
                 let _ = std::fs::remove_file(&path);
                 return (Err(text), None);
             }
@@ -549,8 +549,8 @@ impl Take {
     }
 }
 
-/// Leaves out the quiet before and after what sounds: how long somebody waited says nothing about the sound, and yet moves
-/// its vector, since a short sound is repeated with all that is around it.
+/// Removes the silence before and after the sound: its length says nothing about the sound, but would change
+/// its vector, because a short sound is repeated together with the silence around it.
 fn without_silence(mut pcm: Pcm) -> Pcm {
     let loud = |sample: &f32| sample.abs() > SILENCE;
     if let (Some(first), Some(last)) = (pcm.mono.iter().position(loud), pcm.mono.iter().rposition(loud)) {
@@ -570,7 +570,7 @@ fn create(place: &Place, spec: Spec) -> Result<(Writer<File>, Arc<Path>), String
             let usual = || music_folder().join("Soundkin Recordings");
             let folder = if chosen.as_os_str().is_empty() { usual() } else { chosen.clone() };
             let failed =
-                |error| format!("recordings folder cannot be used ({error}); choose another: {}", folder.display());
+                |error| format!("cannot use recordings folder ({error}); choose another: {}", folder.display());
             std::fs::create_dir_all(&folder).map_err(failed)?;
             let folder = folder.canonicalize().map_err(failed)?;
             let name = jiff::Zoned::now().strftime("%Y-%m-%d %H.%M.%S").to_string();
@@ -589,8 +589,8 @@ fn create(place: &Place, spec: Spec) -> Result<(Writer<File>, Arc<Path>), String
         }
     };
     let failed = |error: io::Error| match error.kind() {
-        io::ErrorKind::AlreadyExists => format!("file is there already; name another: {}", path.display()),
-        _ => format!("file cannot be made ({error}); check folder and permissions: {}", path.display()),
+        io::ErrorKind::AlreadyExists => format!("file already exists; choose another name: {}", path.display()),
+        _ => format!("cannot create file ({error}); check the folder and its permissions: {}", path.display()),
     };
     let writer = file.and_then(|file| Writer::new(file, spec)).map_err(failed)?;
     let path = path.canonicalize().unwrap_or_else(|_| path.clone());
@@ -601,13 +601,13 @@ fn ended(error: &io::Error, path: &Path) -> String {
     let path = path.display();
     match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
-            format!("recording has ended, the disk is full; make room and record again: {path}")
+            format!("recording stopped because the disk is full; free some space and record again: {path}")
         }
-        _ => format!("recording has ended ({error}); check the drive and record again: {path}"),
+        _ => format!("recording stopped ({error}); check the drive and record again: {path}"),
     }
 }
 
-/// What the app has not been told yet.
+/// Reports that have not been sent to the app yet.
 struct Post {
     outbox: Outbox<Reply>,
     /// In order, and never lost.
@@ -628,7 +628,7 @@ impl Post {
         self.facts.push_back(reply);
     }
 
-    /// Tells how a take has grown; while earlier facts wait, it goes on collecting.
+    /// Reports how a take has grown, or goes on collecting while earlier reports are waiting.
     fn grew(&mut self, take: &mut Take) {
         let waits = matches!(self.facts.back(), Some(Reply::Grew { .. }));
         if !waits {
@@ -656,7 +656,7 @@ impl Post {
             self.newest = Some((serial, pcm));
         }
         if let Some((level, overruns)) = self.level.take() {
-            // The next one says it better.
+            // If it does not fit, the next level replaces it.
             let _ = self.outbox.try_send(Reply::Level(level, overruns));
         }
     }

@@ -12,7 +12,7 @@ use dsp::vector::dot;
 use crate::random::Random;
 use crate::space::DIMS;
 
-/// More groups than this need colours that nobody tells apart.
+/// With more groups than this, their colours could not be told apart.
 pub const MOST: usize = 7;
 /// A fit looks at no more sounds than this, evenly spread; every sound is then given its nearest group.
 const FIT_ROWS: usize = 20_000;
@@ -175,7 +175,7 @@ fn by_size(points: &[Point], centres: Vec<Point>) -> Vec<Point> {
     order.into_iter().map(|i| centres[i]).collect()
 }
 
-/// Gives each centre the number of the one before that it is most like, the most alike first.
+/// Gives each centre the number of the previous centre most similar to it, the most similar pairs first.
 fn matched(centres: Vec<Point>, before: &[Point]) -> Vec<Point> {
     let mut pairs: Vec<(f32, usize, usize)> = Vec::new();
     for (new, centre) in centres.iter().enumerate() {

@@ -27,15 +27,15 @@ const SHIFT: f64 = 0.25;
 const PER_OCTAVE: f64 = 24.0;
 /// In Hz.
 const NARROWEST: f64 = 8.0;
-/// The bands of two periods are not quite the same.
+/// Tolerance, because the bands of two periods are not quite the same.
 const SLACK: f32 = 0.02;
-/// Ends of the bands in which two recordings are alike too, in Hz.
+/// Upper ends of the bands in which copies have to match as well, in Hz.
 const PARTS: [usize; 6] = [250, 700, 1500, 3000, 6000, TOP];
 /// A band counts if it holds this share of the energy of either.
 const NOTABLE: f32 = 1e-3;
-/// Correlation within a band that counts, at least: what a codec leaves, and no other sound has.
+/// Least correlation within a band that counts: copies reach it after any codec, other sounds do not.
 const WITHIN: f32 = 0.7;
-/// Share of a sound's energy between [`BOTTOM`] and [`TOP`], at least: a residue is no sound.
+/// Share of a sound's energy between [`BOTTOM`] and [`TOP`], at least: a mere residue is not compared.
 const COMPARED: f64 = 0.1;
 /// Bands between [`BOTTOM`] and [`TOP`].
 const BANDS: usize = 157;
@@ -113,7 +113,7 @@ impl Comparer {
         #[expect(clippy::cast_possible_truncation, reason = "not zero, not infinite")]
         let scale = (1.0 / energy.sqrt()) as f32;
         bins.iter_mut().for_each(|bin| *bin *= scale);
-        // A conversion of the rate fades its last tenth out.
+        // Resamplers fade out the last tenth below the Nyquist frequency.
         let top = usize::try_from(pcm.rate).ok()? * 9 / 20;
         Some(Spectrum { period, bins, top })
     }
@@ -142,7 +142,7 @@ impl Comparer {
         if pairs().map(|(a, b)| (a.norm_sqr() * b.norm_sqr()).sqrt()).sum::<f32>() < least {
             return None;
         }
-        // Three samples at least for the shortest wave, so that a parabola meets its top.
+        // At least three samples for the shortest wave, so that a parabola finds its peak.
         let length = (2 * TOP * a.period + 1).next_power_of_two() * 2;
         let transform = self.planner.plan_fft_inverse(length);
         let mut product = transform.make_input_vec();
@@ -182,7 +182,7 @@ fn alike_in_bands(a: &Spectrum, b: &Spectrum, shift: f64, sign: f32) -> bool {
     PARTS.into_iter().all(|end| {
         let to = end * a.period;
         let range = std::mem::replace(&mut from, to)..to;
-        // Of a rate that is too low for the band, nothing can be said.
+        // A band above the reach of either sample rate cannot be judged.
         if end > a.top.min(b.top) {
             return true;
         }
@@ -203,7 +203,7 @@ fn alike_in_bands(a: &Spectrum, b: &Spectrum, shift: f64, sign: f32) -> bool {
     })
 }
 
-/// How alike two recordings are by their correlation: the correlation of either with the mean of both, 0..=1.
+/// Similarity of two recordings from their correlation: the correlation of either with the mean of both, 0..=1.
 pub fn similarity(correlation: f32) -> f32 {
     (correlation.clamp(0.0, 1.0).acos().min(FRAC_PI_2) / 2.0).cos()
 }
@@ -218,11 +218,11 @@ pub fn correlation(similarity: f64) -> f64 {
 pub struct Twins {
     /// Their places among the sounds asked about, in order.
     pub places: Vec<usize>,
-    /// Similarity of the two that are least alike among those that joined the group, in 0..=1.
+    /// Similarity of the least similar link that joined the group, in 0..=1.
     pub similarity: f32,
 }
 
-/// Groups `count` sounds by what links them (single linkage): two places and their similarity. The most alike come first.
+/// Groups `count` sounds by links (single linkage), each two places and their similarity; the most similar come first.
 pub fn twins(count: usize, links: &[(usize, usize, f32)]) -> Vec<Twins> {
     let mut leaders: Vec<usize> = (0..count).collect();
     let mut least = vec![f32::INFINITY; count];

@@ -35,7 +35,7 @@ fn split(positions: &[[f32; 2]], members: &mut [usize], [columns, rows]: [Range<
         if columns.len() >= rows.len() { (0, columns.clone(), rows.len()) } else { (1, rows.clone(), columns.len()) };
     let middle = long.start + long.len() / 2;
     let (low, high) = ((middle - long.start) * across, (long.end - middle) * across);
-    // As full as each other, as far as cells are there.
+    // Both halves are equally full, as far as they have enough cells.
     let share = (members.len() * low).div_ceil(low + high).clamp(members.len().saturating_sub(high), low);
     if share > 0 && share < members.len() {
         let along = |i: &usize, j: &usize| positions[*i][axis].total_cmp(&positions[*j][axis]).then(i.cmp(j));

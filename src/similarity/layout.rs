@@ -2,9 +2,9 @@
 //!
 //! The cloud starts from the first two main components, or from the last layout, and is then arranged by
 //! [`umap`], so that the map neither turns nor jumps when sounds are added. In a large library some sounds
-//! are arranged so and the others stand among their nearest of those. The grid follows from the cloud.
+//! are arranged this way, and the others are placed among their nearest of those. The grid follows from the cloud.
 //!
-//! A layout leaves [`Spots`] behind, in the library too: the map of sounds that all have one is the map as it was left.
+//! A layout leaves [`Spots`] behind, in the library too: if every sound has one, the map is exactly as it was left.
 //!
 //! `benches/layout.rs` measures how many true neighbours are neighbours on the map.
 
@@ -27,9 +27,9 @@ const AMONG: usize = 5;
 /// Rounds of the descent for a small and a large library, as UMAP's authors use, and the size that divides them.
 const ROUNDS: [usize; 2] = [500, 200];
 const LARGE: usize = 10_000;
-/// Step of a sound that is compared otherwise than before, such as under another weight; 1 is that of a new one.
+/// Step of a sound that is compared differently than before, such as under another weight; a new sound has 1.
 const OTHERWISE: f32 = 0.2;
-/// Most sounds that are not there any more and keep their place: those of a large drive, at 46 bytes each.
+/// Most absent sounds whose places are kept, such as those of a large unplugged drive, at 46 bytes each.
 const ABSENT: usize = 500_000;
 /// Extent of the start, in the descent's own unit: 1 is where nearness has fallen to a half.
 const START: f32 = 10.0;
@@ -75,7 +75,7 @@ pub struct Cause {
 /// Where a sound stood.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Spot {
-    /// Why it stood there.
+    /// What its position followed from.
     pub cause: Cause,
     /// Position before the cloud was centred and scaled.
     pub at: [f32; 2],
@@ -92,9 +92,9 @@ pub struct Spots(pub Vec<Spot>);
 enum Stood {
     /// It was not there.
     Nowhere,
-    /// It was there for other causes.
+    /// It was there, but was compared differently.
     Otherwise([f32; 2]),
-    /// It was there as it is now.
+    /// It was there and is compared as before.
     Here([f32; 2]),
 }
 
@@ -120,7 +120,7 @@ pub struct Before {
 }
 
 impl Spots {
-    /// Prepares the next layout, of `space`, whose rows have these causes; a row without one has no content to be known by.
+    /// Prepares the next layout, of `space`, whose rows have these causes; a row without one cannot be recognised.
     ///
     /// A group's centre is that of its members in the new space, whose main directions may be others.
     pub fn before(&self, space: &Space, causes: &[Option<Cause>]) -> Before {
@@ -192,8 +192,8 @@ impl Layout {
         Some([cloud, [x + 1.0 / columns.max(1) as f32, y]])
     }
 
-    /// Keeps what the next layout starts from; `causes` are those of the rows. What stood somewhere in `last` and is not
-    /// here now, such as the sounds of a drive that is not connected, keeps its place there.
+    /// Keeps what the next layout starts from; `causes` are those of the rows. A sound that was in `last` but is not
+    /// here, such as one on an unplugged drive, keeps its place there.
     pub fn spots(&self, causes: &[Option<Cause>], last: &Spots) -> Spots {
         let spot = |((cause, at), group): ((&Option<Cause>, &[f32; 2]), &usize)| {
             Some(Spot { cause: (*cause)?, at: *at, group: u8::try_from(*group).unwrap_or(u8::MAX) })
@@ -220,7 +220,7 @@ fn cloud(space: &Space, before: &[Stood], stop: &dyn Fn() -> bool) -> Vec<[f32; 
         positions[*row] = place.unwrap_or(positions[*row]);
     }
     let mut moved: Vec<[f32; 2]> = arranged.iter().map(|row| positions[*row]).collect();
-    // What is new has to find its place; what was there makes room for it, but stays where people look for it.
+    // New sounds have to find their places; known ones make room for them, but stay where people look for them.
     let fresh = 1.0 - known as f32 / arranged.len().max(1) as f32;
     let step = |row: &usize| match stood(*row) {
         Stood::Nowhere => 1.0,

@@ -3,7 +3,7 @@
 use nalgebra::{DMatrix, SymmetricEigen};
 use ndarray::{Array2, ArrayView2};
 
-/// A fit looks at no more vectors than this, evenly spread; more change the basis by less than its use can show.
+/// A fit uses at most this many vectors, evenly spread; more would change the basis too little to matter.
 pub(super) const FIT_ROWS: usize = 5_000;
 
 /// Fits the `k` directions of largest second moment of `rows`, which are centred already: `[n, dim]` → `[k, dim]`.

@@ -4,7 +4,7 @@
 //! The parts are kept without their weights, which belong to the question: a scan answers under any weights at once, and
 //! only tree and main components are made for one weight of the head.
 //!
-//! A tree on all numbers would visit most of itself; on [`DIMS`] of them it is quick and loses little. So the tree
+//! A tree over all dimensions would be slow; over [`DIMS`] of them it is quick and loses little. So the tree
 //! proposes [`CANDIDATES`], the full vectors rank them, and a scan over everything settles the matter a moment later.
 //! `benches/neighbours.rs` has the measurements behind the two numbers.
 
@@ -26,7 +26,7 @@ use crate::weights::{Closeness, Weights, in_groups, standardised};
 pub const DIMS: usize = 32;
 /// Neighbours the tree proposes for re-ranking.
 pub const CANDIDATES: usize = 200;
-/// How much of what a sound should be less like is taken from what it should be like: the most that leaves as many sounds of
+/// Weight of the unwanted sounds, which are subtracted from the wanted ones: the largest that leaves as many sounds of
 /// the wanted class among the ten nearest, while those of the unwanted one are halved (`make quality` prints the table).
 const LESS: f32 = 0.4;
 /// Up to this many sounds a scan is as quick as the tree.
@@ -55,7 +55,7 @@ pub struct Probe {
 }
 
 impl Probe {
-    /// What lies between sounds, and away from those it should be less like; `None` where there is none to be like.
+    /// Blends the wanted sounds and moves away from the unwanted ones; `None` if no sound is wanted.
     ///
     /// Each part is the mean of theirs, minus 0.4 times the mean of the others', and of unit length again: Rocchio's
     /// feedback ("Relevance feedback in information retrieval", 1971). Descriptors are the mean of those it should be
@@ -82,7 +82,7 @@ impl Probe {
 
 /// A probe with weights.
 struct Question<'a> {
-    /// Times a row's parts gives the joined similarity, `[parts]`.
+    /// Multiplied by a row's parts it gives the joined similarity, `[parts]`.
     parts: Vec<f32>,
     probe: &'a Probe,
     weights: &'a Weights,
@@ -196,7 +196,7 @@ impl Space {
         Probe { parts, head, descriptors: standardised(heard.descriptors) }
     }
 
-    /// How alike a window of some sound, as the network gave it, and a sound are to the network.
+    /// Similarity, to the network alone, between a sound and one window of another as the network gave it.
     pub fn likeness(&self, probe: &Probe, window: &[f16]) -> f32 {
         let mut vector: Vec<f32> = window.iter().map(|v| v.to_f32()).collect();
         centre_and_normalise(&mut vector, &[]);
@@ -217,7 +217,7 @@ impl Space {
         let question = Question::new(probe, weights);
         let neighbours = best(rows.map(|row| self.measure(row, &question)), k);
         if neighbours.len() < k.min(self.len()) {
-            // The filter took too much of what the tree proposed.
+            // The filter rejected too much of what the tree proposed.
             return self.exact(probe, weights, k, accept);
         }
         Answer { neighbours, exact: false }
@@ -230,7 +230,7 @@ impl Space {
         Answer { neighbours: best(rows.map(|row| self.measure(row, &question)), k), exact: true }
     }
 
-    /// Says why a row is as close to a sound as it is.
+    /// Tells how similar a row is to a sound, part by part.
     pub fn closeness(&self, probe: &Probe, row: usize) -> Closeness {
         let parts = self.sounds.parts.row(row);
         let (head, raw) = parts.as_slice().unwrap_or_default().split_at(probe.head);
@@ -249,7 +249,7 @@ impl Space {
     pub fn nearest(&self, queries: &[usize], others: &[usize], k: usize, stop: &dyn Fn() -> bool) -> Nearest {
         let points = |rows: &[usize]| Array2::from_shape_fn((rows.len(), DIMS), |(i, j)| self.points[rows[i]][j]);
         let pool = points(others);
-        // Of two at one angle the nearer is the one of like length: what is left of a unit vector along the main directions
+        // Of two points at the same angle, the one of similar length is nearer: along the main directions, a unit vector
         // has any length up to one.
         let halves = pool.outer_iter().map(|point| 0.5 * point.dot(&point)).collect::<Vec<f32>>();
         let mut found = Nearest { k: k.min(others.len().saturating_sub(1)), ..Nearest::default() };

@@ -72,7 +72,7 @@ pub fn descend(nearest: &Nearest, positions: &mut [[f32; 2]], steps: &[f32], rou
                 let [x, y] = if squared > 0.0 {
                     [dx, dy].map(|d| (push * d).clamp(-CLIP, CLIP))
                 } else {
-                    // Two sounds at one place part in some direction.
+                    // Two sounds at the same place are pushed apart in a random direction.
                     [random.share() - 0.5, random.share() - 0.5]
                 };
                 positions[head] = [positions[head][0] + x * near, positions[head][1] + y * near];

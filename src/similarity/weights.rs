@@ -1,6 +1,6 @@
 //! How much each part counts when two sounds are compared, and how close two sounds are in each part.
 //!
-//! Every part has a closeness in 0..=1, 1 for the same and 0 for no nearer than two sounds that have nothing to do with
+//! Every part has a similarity in 0..=1: 1 for the same, and 0 for no more similar than two sounds unrelated to
 //! each other: for *head* and *network* their cosine, at least 0; for a *group* of descriptors
 //! `1 − ½ · mean(((x − y) / s)²)`, at least 0, over its descriptors `x` and `y` with their spreads `s`, because two independent
 //! values are on average two squared spreads apart. Descriptors that are not known yet are taken for unrelated.

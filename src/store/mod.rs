@@ -50,7 +50,7 @@ pub struct Stored {
 /// State of the mirror.
 #[derive(Resource, Default, Debug)]
 pub struct StoreState {
-    /// Components are being inserted as they are on the disk.
+    /// Components are being restored from the disk, so inserting them is not a change.
     restoring: bool,
     /// Samples whose newest state has not been handed to the thread.
     dirty: HashSet<Entity>,
@@ -123,7 +123,9 @@ impl Plugin for StorePlugin {
         match Actor::spawn("store", 256, &wake, body) {
             Ok(actor) => app.insert_resource(StoreActor { actor, writable }),
             Err(error) => {
-                app.world_mut().write_message(Notice::new(format!("library cannot be kept: no thread ({error})")));
+                app.world_mut().write_message(Notice::new(format!(
+                    "cannot save the library: starting a thread failed ({error}); restart Soundkin"
+                )));
                 return;
             }
         };
@@ -222,7 +224,7 @@ fn forget(discarded: On<Discard, Sample>, samples: Query<&Sample, Without<Guest>
     }
 }
 
-/// Notes that a sample's newest state is not on the disk; what is being restored is.
+/// Notes that a sample's newest state is not on the disk yet, unless it is just being restored from there.
 fn touch<E: bevy::ecs::event::EntityEvent, C: Component>(
     event: On<E, C>,
     samples: Query<(), (With<Sample>, Without<Guest>)>,
@@ -285,7 +287,7 @@ fn hand_over(
         if !alive.contains(entity) {
             state.dirty.remove(&entity);
         }
-        // A sample that may be another one's new name waits until that is settled.
+        // A sample that may be a moved file waits until that is decided.
         if let Ok(everything) = samples.get(entity) {
             if store.actor.try_send(Job::Save(entity, Box::new(record(everything)))).is_err() {
                 return;
@@ -296,7 +298,7 @@ fn hand_over(
         }
     }
     let at_rest = analysis.in_flight == 0 && listing.is_idle() && state.dirty.is_empty();
-    // A map that is about to grow is kept now and then only.
+    // While the map is growing, it is stored only now and then.
     let due = at_rest || state.spots_saved.is_none_or(|at| at.elapsed() > KEEP_MAP);
     if let Some(LastSpots(spots)) = spots.as_deref().filter(|_| due)
         && !Arc::ptr_eq(spots, &state.saved_spots)
@@ -356,7 +358,7 @@ impl Keeper {
             }
         }
         while let Ok(first) = inbox.recv() {
-            // What the app has handed over is kept even if it is not there any more to hear so.
+            // Whatever the app handed over is stored, even if the app is gone by now.
             if writable {
                 let _ = outbox.send(self.commit(first, inbox));
             }
@@ -372,7 +374,7 @@ impl Keeper {
             batch.len() < BATCH || outbox.send(Reply::Loaded(std::mem::take(&mut batch))).is_ok()
         })?;
         let (folders, spots) = (rows::load_folders(connection)?, rows::load_spots(connection, self.model)?);
-        // A closed app shows at the next receive.
+        // If the app has closed, the next receive shows it.
         let _ = outbox.send(Reply::Loaded(batch));
         let _ = outbox.send(Reply::Restored(folders, spots));
         Ok(())
@@ -414,9 +416,9 @@ impl Keeper {
         }
     }
 
-    /// Commits the jobs, all or none but for samples that the tables refuse: those must not take others along.
+    /// Commits all jobs or none, except for samples that the tables refuse: those must not block the others.
     ///
-    /// Returns those, each with a line for the user.
+    /// Returns the refused samples, each with a line for the user.
     fn write(&mut self, jobs: &[Job]) -> rusqlite::Result<HashMap<Entity, String>> {
         let mut transaction = self.library.connection.transaction()?;
         let mut refused = HashMap::new();
@@ -432,7 +434,7 @@ impl Keeper {
                         Ok(()) => step.commit()?,
                         Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::ConstraintViolation) => {
                             let path = record.sample.path.display();
-                            let line = format!("sample cannot be kept in the library ({error}); convert it: {path}");
+                            let line = format!("cannot store sample ({error}); convert the file: {path}");
                             refused.insert(*entity, line);
                         }
                         Err(error) => return Err(error),

@@ -32,7 +32,7 @@ pub struct SampleRow {
     pub tags: Tags,
 }
 
-/// What was heard in some content.
+/// The analysis of some content.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ContentRow {
     /// Format and length.
@@ -41,7 +41,7 @@ pub struct ContentRow {
     pub thumbnail: Thumbnail,
     /// Measures.
     pub features: Features,
-    /// What it is compared by without a network; `None` until it has been described.
+    /// Its descriptors; `None` until it has been described.
     pub descriptors: Option<Descriptors>,
 }
 
@@ -144,7 +144,7 @@ fn save_embedding(
     Ok(())
 }
 
-/// Removes a sample; what was heard in its content stays for copies and returns.
+/// Removes a sample; the analysis of its content stays, for copies and for its return.
 pub fn forget(connection: &Connection, path: &Path) -> rusqlite::Result<()> {
     connection.prepare_cached("DELETE FROM sample WHERE path = ?1")?.execute([path_bytes(path)])?;
     Ok(())
@@ -183,7 +183,7 @@ pub fn save_spots(connection: &Connection, model: i64, spots: &Spots) -> rusqlit
     Ok(())
 }
 
-/// Reads the map under a model, as far as it is one.
+/// Reads the map under a model, without entries that make no sense.
 pub fn load_spots(connection: &Connection, model: Option<i64>) -> rusqlite::Result<Spots> {
     let bytes = connection.query_row("SELECT spots FROM layout WHERE model = ?1", [model], |row| row.get(0));
     let bytes: Vec<u8> = bytes.optional()?.unwrap_or_default();
@@ -273,7 +273,7 @@ fn embedding(row: &Row) -> rusqlite::Result<Option<Embedding>> {
     Ok(Some(Embedding { vector: bytes_to_halves(&vector).collect(), windows }))
 }
 
-/// Bytes of another length are from a version that described sounds otherwise.
+/// Reads descriptors; bytes of another length are from a version that described sounds differently.
 fn descriptors(bytes: &[u8]) -> Option<Descriptors> {
     let values: Vec<f32> = bytes.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect();
     Some(Descriptors(Arc::new(<[f32; COUNT]>::try_from(values).ok()?)))

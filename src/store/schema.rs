@@ -13,7 +13,7 @@ const APPLICATION_ID: i64 = 0x534b_696e;
 
 /// Statements that take a library from version `i` to `i + 1`.
 ///
-/// A sample is a path with a stamp; what was heard in it hangs on the hash of its content, so that copies share it
+/// A sample is a path with a stamp; its analysis belongs to the hash of its content, so that copies share it
 /// and moves keep it.
 const MIGRATIONS: [&str; 5] = [
     "
@@ -56,7 +56,7 @@ const MIGRATIONS: [&str; 5] = [
         PRIMARY KEY (hash, model)
     ) STRICT, WITHOUT ROWID;
 ",
-    // Of content that is known without them, the file is looked at again.
+    // Files whose content was stored without descriptors are analysed again.
     "ALTER TABLE content ADD COLUMN descriptors BLOB; -- f32 little endian",
     "
     CREATE TABLE layout (
@@ -64,9 +64,9 @@ const MIGRATIONS: [&str; 5] = [
         spots BLOB NOT NULL -- of each sound: hash, whether described, weight, x and y in f32, group
     ) STRICT;
 ",
-    // Recordings that were only questions were stored once, under a name that is no path; the second is UTF-16.
+    // Older versions stored recordings that were only queries, under a name that is not a path; the second is UTF-16.
     "DELETE FROM sample WHERE size = 0 AND path IN (CAST('recording' AS BLOB), x'7200650063006f007200640069006e006700')",
-    // A drive that was away once is no reason for ever.
+    // A drive that was unplugged once must not mark its samples as failed for ever.
     "UPDATE sample SET failed_stage = 'read' WHERE failed_stage = 'decode' AND failed_reason LIKE 'cannot be read (%'",
 ];
 
@@ -74,13 +74,13 @@ const MIGRATIONS: [&str; 5] = [
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// Another process writes to it.
-    #[error("library is in use by another Soundkin; close it or name another with --library: {0}")]
+    #[error("library is in use by another Soundkin; close that one or choose another library with --library: {0}")]
     InUse(PathBuf),
     /// Nothing there to read.
-    #[error("there is no library yet; make one with `soundkin index FOLDER`: {0}")]
+    #[error("there is no library yet; create one with `soundkin index FOLDER`: {0}")]
     Absent(PathBuf),
     /// Its folder cannot be made or written.
-    #[error("library cannot be made ({source}); check permissions or name another with --library: {path}")]
+    #[error("cannot create library ({source}); check the permissions or choose another with --library: {path}")]
     Folder {
         /// What the system said.
         source: std::io::Error,
@@ -88,10 +88,10 @@ pub enum StoreError {
         path: PathBuf,
     },
     /// Something else is there.
-    #[error("is no Soundkin library; name another with --library: {0}")]
+    #[error("not a Soundkin library; choose another with --library: {0}")]
     Foreign(PathBuf),
     /// Made by a later version.
-    #[error("library has version {found}, this Soundkin knows {known}; update Soundkin: {path}")]
+    #[error("library has version {found}, but this Soundkin only knows up to {known}; update Soundkin: {path}")]
     Newer {
         /// Its version.
         found: usize,
@@ -101,7 +101,7 @@ pub enum StoreError {
         path: PathBuf,
     },
     /// `SQLite`'s word.
-    #[error("library cannot be used ({source}); free disk space or restore a copy: {path}")]
+    #[error("cannot use library ({source}); free disk space or restore a backup: {path}")]
     Sqlite {
         /// What `SQLite` said.
         source: rusqlite::Error,
@@ -160,7 +160,7 @@ impl Library {
         check_owner(&connection, path)?;
         connection.busy_timeout(Duration::from_secs(5)).map_err(|e| sqlite(e, path))?;
         if version(&connection, path)? < MIGRATIONS.len() {
-            // An older library has to be brought up to date first, which needs the right to write, but no longer than that.
+            // An older library has to be migrated first; only for that it is opened for writing.
             drop(connection);
             drop(Self::open(path)?);
             return Self::read(path);
@@ -196,7 +196,7 @@ struct Lock(File);
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        // Closing would not do: a child process that is just being started holds a copy of the open file.
+        // Closing is not enough: a child process that is just being started holds a copy of the open file.
         let _ = self.0.unlock();
     }
 }

@@ -19,7 +19,7 @@ use crate::map::{Arrangement, ColourBy};
 pub enum Choose {
     /// This one only.
     Only,
-    /// This one too, or no longer.
+    /// Adds this one to the selection, or takes it out.
     Toggle,
     /// Everything from the selected one to this.
     Extend,
@@ -34,7 +34,7 @@ pub enum Part {
     Group(Group),
 }
 
-/// One wish of the user.
+/// Something that the user has asked for.
 #[derive(Message, Clone, Debug, PartialEq)]
 pub enum Action {
     /// Selects a sample and, if so set, plays it.
@@ -83,7 +83,7 @@ pub enum Action {
     RecordBefore,
     /// Begins a take that is only a question, or ends it.
     AskByRecording,
-    /// Listens to the input between takes, or no longer.
+    /// Keeps the input open between takes, or closes it.
     ToggleArm,
     /// Forgets that the input has clipped.
     Unclip,
@@ -97,7 +97,7 @@ pub enum Action {
     RecordFrom(String),
     /// Asks which inputs there are.
     ListInputs,
-    /// Shows where the selected sample could be split, or no longer.
+    /// Shows or hides where the selected sample could be split.
     Split,
     /// Splits the selected sample here: start and end of each slice in seconds.
     Slice(Vec<[f64; 2]>),
@@ -129,7 +129,7 @@ pub enum Action {
     Sort(Column),
     /// Where the list has been scrolled to, in points.
     Scrolled(f32),
-    /// Keeps the selected samples as the user's choice, or no longer.
+    /// Marks the selected samples as kept, or takes the mark away.
     Keep,
     /// Steps back: stop, close, clear.
     Unwind,
@@ -200,41 +200,35 @@ const TABLE: &[(&str, &str, &str, &str, Action)] = &[
     ("stop", "Listen", "Left", "Stop", Action::Stop),
     ("loop", "Listen", "L", "Loop", Action::ToggleLoop),
     ("equal_loudness", "Listen", "E", "Equal loudness", Action::ToggleEqualLoudness),
-    ("autoplay", "Listen", "A", "Play what is selected", Action::ToggleAutoplay),
-    (
-        "hover_play",
-        "Listen",
-        "H",
-        "Play what the pointer passes on the map (also while Alt is held)",
-        Action::ToggleHoverPlay,
-    ),
-    ("record", "Record", "R", "Record, or stop", Action::ToggleRecord),
-    ("record_before", "Record", "B", "Record with what was played just before", Action::RecordBefore),
-    ("listen", "Record", "I", "Listen to the input", Action::ToggleArm),
-    ("ask_by_recording", "Record", "Q", "Record only to find what sounds like it", Action::AskByRecording),
-    ("split", "Record", "S", "Show where the sound could be split", Action::Split),
+    ("autoplay", "Listen", "A", "Play sounds when selected", Action::ToggleAutoplay),
+    ("hover_play", "Listen", "H", "Play sounds under the pointer (or hold Alt)", Action::ToggleHoverPlay),
+    ("record", "Record", "R", "Start or stop recording", Action::ToggleRecord),
+    ("record_before", "Record", "B", "Record, including the seconds just before", Action::RecordBefore),
+    ("listen", "Record", "I", "Keep the input open between takes", Action::ToggleArm),
+    ("ask_by_recording", "Record", "Q", "Record only to find similar sounds", Action::AskByRecording),
+    ("split", "Record", "S", "Show where to split the sound", Action::Split),
     ("next", "Choose", "Down", "Next sound", Action::Step(1)),
     ("previous", "Choose", "Up", "Previous sound", Action::Step(-1)),
-    ("page_down", "Choose", "PageDown", "Ten sounds on", Action::Step(10)),
-    ("page_up", "Choose", "PageUp", "Ten sounds back", Action::Step(-10)),
+    ("page_down", "Choose", "PageDown", "Ten sounds down", Action::Step(10)),
+    ("page_up", "Choose", "PageUp", "Ten sounds up", Action::Step(-10)),
     ("first", "Choose", "Home", "First sound", Action::End(false)),
     ("last", "Choose", "End", "Last sound", Action::End(true)),
-    ("keep", "Choose", "Enter", "Keep this sound, or no longer", Action::Keep),
+    ("keep", "Choose", "Enter", "Keep this sound, or stop keeping it", Action::Keep),
     ("copy", "Choose", "Ctrl+C", "Copy the selected files", Action::CopyFiles),
     ("reveal", "Choose", "Ctrl+R", "Show in the file manager", Action::RevealSelected),
-    ("neighbours", "Find", "N", "Sounds like this one, its region, or all marked", Action::Neighbours),
-    ("search", "Find", "Ctrl+F", "Search name or path", Action::FocusSearch),
-    ("back", "Find", "Alt+Left", "Back to the query before", Action::Back),
-    ("forward", "Find", "Alt+Right", "Forward again", Action::Forward),
+    ("neighbours", "Find", "N", "Find sounds like this one, its region, or all marked", Action::Neighbours),
+    ("search", "Find", "Ctrl+F", "Search names and paths", Action::FocusSearch),
+    ("back", "Find", "Alt+Left", "Back to the previous query", Action::Back),
+    ("forward", "Find", "Alt+Right", "Forward to the next query", Action::Forward),
     ("find_on_map", "Map", "G", "Find the selected sound on the map", Action::FindOnMap),
     ("fit", "Map", "F", "Show the whole map", Action::FitMap),
-    ("large_map", "Map", "M", "Large map, or list and map", Action::ToggleLargeMap),
-    ("unwind", "Window", "Escape", "Stop, then close, then clear", Action::Unwind),
+    ("large_map", "Map", "M", "Switch between large map and list", Action::ToggleLargeMap),
+    ("unwind", "Window", "Escape", "Stop playing, close, then clear the query", Action::Unwind),
     ("undo", "Window", "Ctrl+Z", "Undo", Action::Undo),
     ("add_folder", "Window", "Ctrl+O", "Add a folder", Action::AskForFolder),
-    ("pause", "Window", "Ctrl+P", "Pause indexing, or go on", Action::TogglePause),
-    ("theme", "Window", "Ctrl+T", "Dark or light", Action::ToggleTheme),
-    ("shortcuts", "Window", "? F1", "This sheet", Action::ToggleHelp),
+    ("pause", "Window", "Ctrl+P", "Pause or resume indexing", Action::TogglePause),
+    ("theme", "Window", "Ctrl+T", "Switch between dark and light theme", Action::ToggleTheme),
+    ("shortcuts", "Window", "? F1", "Show or hide this list", Action::ToggleHelp),
 ];
 
 impl Default for Bindings {
@@ -247,19 +241,19 @@ impl Default for Bindings {
 }
 
 impl Bindings {
-    /// Puts the user's keys in place of the usual ones and returns what could not be understood.
+    /// Replaces default keys with the user's and returns what could not be understood.
     ///
-    /// Several keys for one thing are parted by spaces; an empty text means none.
+    /// Several keys for one action are separated by spaces; an empty text means none.
     pub fn change(&mut self, keys: &BTreeMap<String, String>) -> Vec<String> {
         let mut problems = Vec::new();
         for (name, text) in keys {
             let Some(binding) = self.0.iter_mut().find(|b| b.name == name) else {
-                problems.push(format!("settings name no such shortcut: {name}"));
+                problems.push(format!("unknown shortcut in the settings: {name}"));
                 continue;
             };
             let parsed: Vec<_> = text.split_whitespace().map(|one| (one, parse(one))).collect();
             if let Some((wrong, _)) = parsed.iter().find(|(_, key)| key.is_none()) {
-                problems.push(format!("settings give {name} a key that does not exist: {wrong}"));
+                problems.push(format!("unknown key for shortcut {name} in the settings: {wrong}"));
                 continue;
             }
             binding.keys = parsed.into_iter().filter_map(|(_, key)| key).collect();
@@ -269,7 +263,7 @@ impl Bindings {
 
     /// Takes the keys that were pressed out of egui's input and returns what they ask for.
     ///
-    /// Keys without Ctrl or Alt rest while text is being written.
+    /// Keys without Ctrl or Alt are ignored while the user types text.
     pub fn pressed(&self, context: &egui::Context) -> Vec<Action> {
         let writing = context.text_edit_focused();
         if egui::Popup::is_any_open(context) {
@@ -310,7 +304,7 @@ impl Bindings {
     }
 }
 
-/// Takes one press of a key; Shift is ignored, because it takes part in writing signs such as `?`.
+/// Consumes one key press; Shift is ignored because some keyboards need it for characters such as `?`.
 fn consume(input: &mut egui::InputState, shortcut: KeyboardShortcut) -> bool {
     let found = input.events.iter().position(|event| {
         matches!(event, egui::Event::Key { key, pressed: true, modifiers, .. }

@@ -29,7 +29,7 @@ pub fn name(ui: &Ui, rect: Rect, name: &str, font: &FontId, colour: Color32) {
     let (room, whole) = (rect.width(), galley.size().x);
     if whole > room {
         let letters: Vec<char> = name.chars().collect();
-        // About as many as fit beside the ellipsis; then fewer, until they do.
+        // Starts with about as many letters as fit beside the ellipsis and removes more until the name fits.
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a number of letters")]
         let mut kept = (letters.len() as f32 * (room / whole).clamp(0.0, 1.0)) as usize;
         while galley.size().x > room && kept > 0 {
@@ -111,7 +111,7 @@ pub fn word_width(ui: &Ui, text: &str) -> f32 {
     ui.painter().layout_no_wrap(text.to_owned(), theme::regular(12.0), Color32::PLACEHOLDER).size().x + 14.0
 }
 
-/// A button that is a word; `label` is its name for those who cannot see it, `hint` what it does.
+/// A button that is a word; `label` is its name for screen readers, `hint` its tooltip.
 pub fn word(ui: &Ui, rect: Rect, text: &str, label: &str, hint: &str, tone: Tone, theme: &Theme) -> Response {
     let response = control(ui, rect, label, hint, tone);
     let colour = tone.colour(theme, response.hovered());
@@ -146,8 +146,8 @@ fn control(ui: &Ui, rect: Rect, label: &str, hint: &str, tone: Tone) -> Response
     if enabled { response.on_hover_cursor(CursorIcon::PointingHand) } else { response }
 }
 
-/// A bar to drag, filled up to `share` of it in `colour`; returns the share that is asked for too. `label` and `value` are
-/// for those who cannot see it.
+/// A bar to drag, filled up to `share` of it in `colour`; also returns the share asked for. `label` and `value` are
+/// for screen readers.
 pub fn slider(
     ui: &Ui,
     rect: Rect,

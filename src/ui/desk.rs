@@ -28,7 +28,7 @@ pub(super) enum Job {
 }
 
 pub(super) enum Reply {
-    /// Folders to add, by their real names: reached through a link as well, their sounds would be there twice.
+    /// Folders to add, by their real paths: sounds that are also reached through a link would be listed twice.
     Chosen(Vec<PathBuf>),
     Notice(String),
     Inputs(Vec<String>),
@@ -37,7 +37,7 @@ pub(super) enum Reply {
 #[derive(Resource)]
 pub(super) struct Desk {
     actor: Actor<Job, Reply>,
-    /// What has been dropped and the full mailbox did not take.
+    /// Dropped folders that the full mailbox has not accepted yet.
     dropped: Vec<PathBuf>,
 }
 
@@ -47,7 +47,9 @@ pub(super) fn plugin(app: &mut App) {
     match Actor::spawn("desk", 4, &wake, |inbox, outbox| serve(&inbox, &outbox)) {
         Ok(actor) => app.insert_resource(Desk { actor, dropped: Vec::new() }),
         Err(error) => {
-            app.world_mut().write_message(Notice::new(format!("the desktop cannot be reached: no thread ({error})")));
+            app.world_mut().write_message(Notice::new(format!(
+                "cannot open dialogs or copy files: starting a thread failed ({error}); restart Soundkin"
+            )));
             return;
         }
     };
@@ -111,13 +113,13 @@ pub(super) fn respond(
             _ => continue,
         };
         if desk.actor.try_send(job).is_err() {
-            notices.write(Notice::new("the desktop is still busy with the last wish; close its dialog and try again"));
+            notices.write(Notice::new("another dialog is still open; close it and try again"));
         }
     }
 }
 
 fn serve(inbox: &Receiver<Job>, outbox: &Outbox<Reply>) {
-    // On X11 and Wayland the program that copied answers for the clipboard as long as it lasts.
+    // On X11 and Wayland the clipboard's content is served by the program that copied it, so this has to stay alive.
     let mut clipboard: Option<arboard::Clipboard> = None;
     for job in inbox {
         let reply = match job {
@@ -128,7 +130,7 @@ fn serve(inbox: &Receiver<Job>, outbox: &Outbox<Reply>) {
             Job::Find(paths) => Some(Reply::Chosen(paths.into_iter().map(real).collect())),
             Job::Reveal(path) => opener::reveal(&path).err().map(|error| {
                 Reply::Notice(format!(
-                    "no file manager could show it ({error}); install one, or open it by hand: {}",
+                    "no file manager could show it ({error}); install one, or open it yourself: {}",
                     path.display()
                 ))
             }),
@@ -136,7 +138,7 @@ fn serve(inbox: &Receiver<Job>, outbox: &Outbox<Reply>) {
             Job::Copy(paths) if paths.is_empty() => None,
             Job::Copy(paths) => copy(&mut clipboard, &paths)
                 .err()
-                .map(|error| Reply::Notice(format!("files could not be copied to the clipboard ({error}); try again"))),
+                .map(|error| Reply::Notice(format!("cannot copy files to the clipboard ({error}); try again"))),
         };
         if let Some(reply) = reply
             && outbox.send(reply).is_err()
@@ -146,7 +148,7 @@ fn serve(inbox: &Receiver<Job>, outbox: &Outbox<Reply>) {
     }
 }
 
-/// The name without links; of what cannot be read the one that is known, for the watcher to complain about.
+/// Resolves links; an unreadable path is returned as it is, so that the watcher reports it.
 fn real(path: PathBuf) -> PathBuf {
     path.canonicalize().unwrap_or(path)
 }

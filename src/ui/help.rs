@@ -13,12 +13,12 @@ const WIDTH: f32 = 420.0;
 /// What the mouse does, which no binding names.
 const MOUSE: [(&str, &str); 9] = [
     ("Click a dot", "Select and play it"),
-    ("Shift+drag on the map", "Select everything inside a loop"),
-    ("Alt+move on the map", "Play what the pointer passes"),
-    ("Wheel, drag, double-click", "Zoom, move, show the whole map"),
+    ("Shift+drag on the map", "Lasso: select everything inside"),
+    ("Alt+move on the map", "Play sounds under the pointer"),
+    ("Wheel, drag, double-click", "Zoom, pan, show the whole map"),
     ("Click the waveform", "Play from there"),
-    ("Drag on the waveform", "Choose a part; its edges can be moved"),
-    ("Wheel, Shift+wheel", "Zoom the waveform, move along it"),
+    ("Drag on the waveform", "Select a region; drag its edges to adjust"),
+    ("Wheel, Shift+wheel", "Zoom or scroll the waveform"),
     ("Ctrl+click, Shift+click", "Select several in the list"),
     ("Drop a folder", "Add it to the library"),
 ];

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::action::Action;
 use super::theme::{STATUS, Theme};
 
-/// Half the width of what the pointer can catch of a divider in points.
+/// Half the width of the strip in which the pointer can grab a divider, in points.
 const GRIP: f32 = 4.0;
 /// Least sizes in points: sources, waveform, list, map (across and down).
 const LEAST_SOURCES: f32 = 140.0;
@@ -101,7 +101,7 @@ pub fn borders(ui: &mut Ui, sections: &Sections, sizes: Sizes, theme: &Theme, ac
         let grip = line.expand(GRIP).intersect(ui.max_rect());
         let response = ui.interact(grip, ui.id().with(label), Sense::drag()).on_hover_and_drag_cursor(cursor);
         response.widget_info(|| egui::WidgetInfo::labeled(egui::WidgetType::Other, true, label));
-        // A quick drag has its last move in the frame that ends it.
+        // The last move of a quick drag arrives in the frame that ends it.
         let held = response.dragged() || response.drag_stopped();
         let Some(at) = response.interact_pointer_pos().filter(|_| held) else { continue };
         let mut dragged = sizes;

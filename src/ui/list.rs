@@ -43,15 +43,15 @@ const THUMBNAIL: f32 = 84.0;
 /// Space between columns in points.
 const GAP: f32 = 14.0;
 
-/// Height in points of what weighs the parts of a query, and of a list that has room for it.
+/// Height of the weight sliders in points, and least height of a list that shows them.
 const WEIGHTS: f32 = 38.0;
 const ROOMY: f32 = 220.0;
-/// Least width of the list at which a row shows how close it is in each part, and of each bar, in points.
+/// Least width of a list whose rows show a similarity bar for each part, and width of a bar, in points.
 const WHY: f32 = 440.0;
 const BAR: f32 = 5.0;
 /// Width of a digit of a weight in points.
 const DIGIT: f32 = 7.0;
-/// What the head is called, which is a word of its makers.
+/// What users see instead of `head`, which is a developers' term.
 const LEARNED: &str = "learned";
 
 /// The columns after the thumbnail: which, heading, least width of the list at which it is shown, width in points.
@@ -61,7 +61,7 @@ const COLUMNS_SHOWN: [(Column, &str, f32, f32); 6] = [
     (Column::Brightness, "Bright", 540.0, 58.0),
     (Column::Length, "Length", 0.0, 54.0),
     (Column::Loudness, "LUFS", 400.0, 42.0),
-    (Column::Match, "Like", 0.0, 46.0),
+    (Column::Match, "Similarity", 0.0, 50.0),
 ];
 
 /// Draws the list into `ui`'s rectangle.
@@ -137,7 +137,7 @@ fn heading(ui: &mut Ui, rect: Rect, view: &View, actions: &mut Vec<Action>) {
 /// What a question is called.
 fn called<'a>(view: &'a View, like: Entity) -> &'a str {
     let question = view.session.questions.get(&like).map(String::as_str);
-    question.unwrap_or_else(|| view.shown.of(like).map_or("what was recorded", |row| &row.name))
+    question.unwrap_or_else(|| view.shown.of(like).map_or("the recording", |row| &row.name))
 }
 
 /// A hint with the key that does the same.
@@ -153,13 +153,13 @@ fn scope(view: &View) -> String {
     let n = view.shown.len();
     if view.session.place.like.is_some() {
         let text = filter.text.trim();
-        let searched = if text.is_empty() { "everywhere".to_owned() } else { format!("among “{text}”") };
-        let only = only.map(|only| format!("among {only} sounds"));
+        let searched = if text.is_empty() { "everywhere".to_owned() } else { format!("matching “{text}”") };
+        let only = only.map(|only| format!("in {only} sounds"));
         let within = only.or(folder.map(|folder| format!("in {folder}"))).unwrap_or(searched);
         let state = match view.exact {
-            None => "looking",
+            None => "searching",
             Some(true) => "exact",
-            Some(false) => "nearly exact",
+            Some(false) => "approximate",
         };
         return format!("{within} · {state}");
     }
@@ -185,7 +185,7 @@ fn search(ui: &mut Ui, rect: Rect, view: &View, actions: &mut Vec<Action>) {
         .frame(egui::Frame::NONE)
         .font(theme::regular(12.0))
         .text_color(theme.text)
-        .hint_text(egui::RichText::new("Search name or path").color(theme.muted))
+        .hint_text(egui::RichText::new("Search names and paths").color(theme.muted))
         .vertical_align(egui::Align::Center)
         .margin(egui::Margin::ZERO)
         .desired_width(field.width());
@@ -193,7 +193,7 @@ fn search(ui: &mut Ui, rect: Rect, view: &View, actions: &mut Vec<Action>) {
     if response.changed() {
         actions.push(Action::Search(text));
     }
-    // Moved once for each time it was asked for; the number tells a new wish from an old one.
+    // The focus moves once for each request; the counter tells a new request from an old one.
     let seen = ui.id().with("focus seen");
     if ui.data(|data| data.get_temp::<u64>(seen)) != Some(view.session.focus.0) {
         ui.data_mut(|data| data.insert_temp(seen, view.session.focus.0));
@@ -214,7 +214,7 @@ fn parts() -> impl Iterator<Item = (Part, &'static str)> {
     std::iter::once((Part::Head, LEARNED)).chain(groups)
 }
 
-/// What each part counts, to be dragged.
+/// Draws a slider for the weight of each part.
 fn weights(ui: &mut Ui, rect: Rect, view: &View, actions: &mut Vec<Action>) {
     let (theme, (weights, has_head)) = (view.theme, view.weights);
     let inner = rect.shrink2(vec2(PADDING, 0.0));
@@ -225,13 +225,10 @@ fn weights(ui: &mut Ui, rect: Rect, view: &View, actions: &mut Vec<Action>) {
         let cell = Rect::from_min_max(pos2(left, inner.top()), pos2(left + width - GAP, inner.bottom()));
         let (text, bar) = cell.split_top_bottom_at_y(cell.top() + 20.0);
         let (value, tip) = match part {
-            Part::Head => (
-                weights.head,
-                "Network alone at the left, what was learned from labelled sounds at the right".to_owned(),
-            ),
-            Part::Group(group) => {
-                (weights.groups[group as usize], format!("How much closeness in {name} counts besides"))
+            Part::Head => {
+                (weights.head, "Left: the network alone; right: what was learned from labelled sounds".to_owned())
             }
+            Part::Group(group) => (weights.groups[group as usize], format!("Extra weight of similarity in {name}")),
         };
         let slider = bar.with_max_y(bar.top() + 12.0);
         let (response, asked) = controls::slider(
@@ -250,21 +247,21 @@ fn weights(ui: &mut Ui, rect: Rect, view: &View, actions: &mut Vec<Action>) {
         let colour = if value > 0.0 || response.hovered() { theme.text } else { theme.muted };
         let taken = controls::line(ui, text, Align2::LEFT_CENTER, name, theme::regular(11.0), colour);
         let number = format!("{:.0}", value * 100.0);
-        // Where both do not fit, the name matters more; the place of the handle tells the value.
+        // If there is no room for both, the name matters more; the slider's position shows the value.
         if taken + DIGIT * number.len() as f32 + 4.0 < text.width() {
             controls::line(ui, text, Align2::RIGHT_CENTER, &number, theme::regular(11.0), theme.muted);
         }
-        response.on_hover_text(format!("{tip}; double-click for the usual"));
+        response.on_hover_text(format!("{tip}; double-click to reset"));
     }
 }
 
-/// How close a sound is in each part, as bars; their names and values where the pointer is.
+/// Draws the similarity in each part as a bar; a tooltip shows names and values.
 fn bars(ui: &Ui, rect: Rect, closeness: &Closeness, response: &egui::Response, theme: &Theme) {
     let mut left = rect.left();
     let headless = usize::from(closeness.head.is_none());
     let parts = || closeness.parts().skip(headless);
     for (i, (_, share)) in parts().enumerate() {
-        // Both vectors first, then what they are made of.
+        // A gap separates the two vectors from the groups of descriptors.
         left += if i == 2 - headless { 4.0 } else { 0.0 };
         let ground = Rect::from_min_size(pos2(left, rect.top()), vec2(BAR, rect.height()));
         ui.painter().rect_filled(ground, 0.0, theme.raised);
@@ -286,7 +283,7 @@ fn bars(ui: &Ui, rect: Rect, closeness: &Closeness, response: &egui::Response, t
 struct Places {
     thumbnail: Rect,
     name: Rect,
-    /// How close a row is in each part.
+    /// Bars for the similarity of a row in each part.
     why: Option<Rect>,
     others: Vec<(Column, &'static str, Rect)>,
 }
@@ -345,7 +342,7 @@ fn column_heads(ui: &Ui, places: &Places, view: &View, actions: &mut Vec<Action>
             actions.push(Action::Sort(column));
         }
         let font = theme::regular(11.0);
-        // The best match comes first when nothing is turned round.
+        // By default the most similar sound comes first, so the arrow of this column is reversed.
         let caret = if sort.descending == (column != Column::Match) { icon::DOWN } else { icon::UP };
         if sorted && aligned(column) == Align2::RIGHT_CENTER {
             let width = ui.painter().layout_no_wrap(text.to_owned(), font.clone(), colour).size().x;
@@ -364,11 +361,11 @@ fn nothing(ui: &mut Ui, rect: Rect, view: &View) {
     let (text, then) = if !view.has_folders {
         ("No sounds yet.", "Drop a folder here, or press + above the sources.")
     } else if view.session.place.like.is_some() {
-        ("No neighbours here.", "Sounds that have not been analysed yet appear as they come.")
+        ("No neighbours found.", "Sounds appear here as they are analysed.")
     } else if !view.session.place.filter.is_open() {
-        ("Nothing matches.", "Esc clears the search and the folder.")
+        ("Nothing matches.", "Press Esc to clear the search and the folder.")
     } else {
-        ("No sounds in these folders yet.", "They appear as they are found.")
+        ("No sounds in these folders yet.", "Sounds appear here as they are found.")
     };
     let middle = rect.center();
     let row = |y: f32| Rect::from_center_size(pos2(middle.x, middle.y + y), vec2(rect.width() - 2.0 * PADDING, ROW));
@@ -391,7 +388,7 @@ fn rows(ui: &mut Ui, rect: Rect, places: &Places, view: &View, actions: &mut Vec
             Jump::Row(row) => {
                 let top = row as f32 * ROW;
                 if top < now || top + ROW > now + rect.height() {
-                    // Just into view from the near side; far away, into the middle.
+                    // A row nearby is scrolled just into view, a distant one to the middle.
                     let near = (top - now).abs() < 1.5 * rect.height();
                     let middle = top - (rect.height() - ROW) / 2.0;
                     let target = if !near {
@@ -445,9 +442,9 @@ fn respond(ui: &Ui, row: &Row, response: &egui::Response, actions: &mut Vec<Acti
                 ui.close();
             }
         };
-        item("Sounds like this", Action::Neighbours);
+        item("Find sounds like this", Action::Neighbours);
         item("Find on map", Action::FindOnMap);
-        item(if row.kept { "Keep no longer" } else { "Keep" }, Action::Keep);
+        item(if row.kept { "Stop keeping" } else { "Keep" }, Action::Keep);
         item("Copy files", Action::CopyFiles);
         item("Show in file manager", Action::RevealSelected);
     });
@@ -474,7 +471,7 @@ fn row(ui: &Ui, line: Rect, place: usize, row: &Row, places: &Places, view: &Vie
         theme.text
     };
     let picture = at(places.thumbnail).shrink2(vec2(0.0, 4.0));
-    // The sign of what is missing or failed takes the place of the outline.
+    // Missing and failed samples show a warning sign in place of their outline.
     if let Some(thumbnail) = (view.thumbnail)(row.entity).filter(|_| !absent) {
         let played = view.playing.filter(|(entity, _)| *entity == row.entity).map_or(0.0, |(_, share)| share);
         let colour = if selected { theme.time } else { theme.faint };
@@ -498,7 +495,7 @@ fn row(ui: &Ui, line: Rect, place: usize, row: &Row, places: &Places, view: &Vie
         ui.painter().text(sign, Align2::CENTER_CENTER, icon::WARNING, theme::icons(13.0), theme.warning);
         let text = reason.with_min_x(reason.left() + 18.0);
         controls::line(ui, text, Align2::LEFT_CENTER, said, theme::regular(11.0), theme.warning);
-        // The reason takes the place of measures that such a file does not have.
+        // A file that was never decoded has no measures, so the reason is shown in their place.
         if !row.known
             && let Some((.., last)) = places.others.last()
         {

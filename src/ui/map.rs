@@ -1,6 +1,6 @@
 //! What lies over the map: its heading and legend, the pointer, and what is drawn around selected and pointed-at dots.
 //!
-//! The dots themselves are Bevy's; this panel leaves the section's ground alone.
+//! Bevy draws the dots themselves, below the panels, so this panel paints no background.
 
 use bevy::prelude::Entity;
 use bevy_egui::egui::{
@@ -14,7 +14,7 @@ use super::list::hint;
 use super::theme::{self, HEADING, PADDING, Theme, colour_of, icon};
 use crate::map::{Arrangement, ColourBy, Legend, Map, MapLook};
 
-/// How near to a dot the pointer catches it, in points.
+/// Distance up to which the pointer picks a dot, in points.
 const REACH: f32 = 10.0;
 /// Radius in points of the selected dot and of a neighbour's.
 const SELECTED: f32 = 5.5;
@@ -81,7 +81,7 @@ pub fn show(ui: &mut Ui, view: &mut View, actions: &mut Vec<Action>) {
         legend(ui, body, view, actions);
     }
     if view.map.is_empty() {
-        let text = "Sounds find their places here once they have been analysed.";
+        let text = "Sounds appear here once they have been analysed.";
         controls::line(ui, body, Align2::CENTER_CENTER, text, theme::regular(12.0), view.theme.muted);
     }
 }
@@ -93,8 +93,8 @@ fn heading(ui: &mut Ui, rect: Rect, view: &View, actions: &mut Vec<Action>) {
     controls::line(ui, strip.left(width + 1.0), Align2::LEFT_CENTER, "Map", theme::strong(12.0), theme.text);
     strip.left(12.0);
     for (arrangement, text, what) in [
-        (Arrangement::Cloud, "Cloud", "Sounds that sound alike lie together"),
-        (Arrangement::Grid, "Grid", "The same neighbourhoods, a cell for each sound"),
+        (Arrangement::Cloud, "Cloud", "Similar sounds lie close together"),
+        (Arrangement::Grid, "Grid", "The same neighbourhoods, one cell per sound"),
     ] {
         let tone = if view.look.arrangement == arrangement { Tone::Plain } else { Tone::Off };
         if controls::word(ui, strip.left(controls::word_width(ui, text)), text, text, what, tone, theme).clicked() {
@@ -105,7 +105,7 @@ fn heading(ui: &mut Ui, rect: Rect, view: &View, actions: &mut Vec<Action>) {
     let icons = [
         (icon::GRAPH, large, Action::ToggleLargeMap, Tone::of(view.large)),
         (icon::FIT, "Show the whole map", Action::FitMap, Tone::Off),
-        (icon::POINT, "Play what the pointer passes", Action::ToggleHoverPlay, Tone::of(view.hover_play)),
+        (icon::POINT, "Play sounds under the pointer", Action::ToggleHoverPlay, Tone::of(view.hover_play)),
     ];
     for (glyph, label, action, tone) in icons {
         if strip.rest().width() < 24.0 {
@@ -124,7 +124,7 @@ fn heading(ui: &mut Ui, rect: Rect, view: &View, actions: &mut Vec<Action>) {
         return;
     }
     let rect = strip.right(wanted);
-    let button = controls::word(ui, rect, &text, "Colour by", "What the colours mean", Tone::Off, theme);
+    let button = controls::word(ui, rect, &text, "Colour by", "Choose what the colours mean", Tone::Off, theme);
     egui::Popup::menu(&button).show(|ui| {
         ui.set_min_width(120.0);
         for (by, name) in COLOURS {
@@ -245,7 +245,7 @@ fn overlay(ui: &Ui, body: Rect, view: &mut View) {
         let hidden = Some(sample) == view.selected && view.pointed.is_some() && view.pointed != view.selected;
         let Some(at) = at(sample).filter(|at| !hidden && body.contains(*at)) else { continue };
         let name = (view.name)(sample);
-        // What was only asked with has none.
+        // A recording that is only a query has no name.
         if name.is_empty() {
             continue;
         }
@@ -274,12 +274,12 @@ fn legend(ui: &Ui, body: Rect, view: &View, actions: &mut Vec<Action>) {
             let top = body.bottom() - PADDING - shown as f32 * LINE;
             for (i, entry) in entries.iter().take(shown).enumerate() {
                 let text = format!("{}  {}", entry.label, controls::count(entry.count));
-                // No wider than it must be: dots beside it want to be clicked too.
+                // No wider than necessary, so that dots beside it can be clicked.
                 let most = (body.width() - 2.0 * PADDING).clamp(0.0, 230.0);
                 let width = (controls::word_width(ui, &text) + 15.0).min(most);
                 let rect = Rect::from_min_size(pos2(body.left() + PADDING, top + i as f32 * LINE), vec2(width, LINE));
                 let hidden = view.look.hidden_groups.contains(&i);
-                // Dots shine through, but words can be read.
+                // Translucent, so that the words can be read and the dots behind them be seen.
                 ui.painter().rect_filled(rect.expand2(vec2(4.0, 0.0)), 0.0, theme.ground.gamma_multiply(0.8));
                 let response = ui.interact(rect, ui.id().with(("legend", i)), Sense::click());
                 let label = format!("Group {}", entry.label);
@@ -301,8 +301,7 @@ fn legend(ui: &Ui, body: Rect, view: &View, actions: &mut Vec<Action>) {
                 let text_rect = rect.with_min_x(rect.left() + 15.0);
                 controls::line(ui, text_rect, Align2::LEFT_CENTER, &text, theme::regular(11.0), colour);
                 let response = response.on_hover_cursor(CursorIcon::PointingHand);
-                if response.on_hover_text(if hidden { "Show this group" } else { "Show this group faintly" }).clicked()
-                {
+                if response.on_hover_text(if hidden { "Show this group" } else { "Fade this group" }).clicked() {
                     actions.push(Action::ToggleGroup(i));
                 }
             }

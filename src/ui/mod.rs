@@ -283,14 +283,14 @@ fn open(
     window.resize_constraints.min_height = 400.0;
 }
 
-/// Makes a frame's time the time at which it begins. Left alone, it is that at which the last one was drawn: in a window
-/// that rests between frames, a click after a second without one would seem to have been held for that second.
+/// Sets a frame's time to the moment at which it begins. By default it is when the last one was drawn: in a window
+/// that is idle between frames, a click after an idle second would look as if it had been held for that second.
 fn tell_the_time(mut strategy: ResMut<TimeUpdateStrategy>) {
     *strategy = TimeUpdateStrategy::ManualInstant(Instant::now());
 }
 
-/// Draws again after a change of size: camera and egui learn of it one frame after the other, and a window that rests
-/// draws only one.
+/// Draws a second frame after a resize: camera and egui learn of the new size one frame apart, and an idle window
+/// draws only one frame.
 fn redraw_resized(
     mut resized: MessageReader<WindowResized>,
     mut redraws: MessageWriter<RequestRedraw>,
@@ -545,7 +545,7 @@ fn show(ui: &mut Ui, views: &Views, map: &Map, actions: &mut Vec<Action>) -> Are
     let nearest = |found: &crate::neighbours::query::SimilarSamples, n: usize| -> Vec<Entity> {
         found.neighbours.iter().take(n).map(|neighbour| neighbour.entity).collect()
     };
-    // What is being recorded is watched wherever the pointer is.
+    // While recording, the take's neighbours are shown wherever the pointer is.
     let take = views.answers.take.as_ref().filter(|take| views.recorder.take == Some(take.subject));
     let around = take.or(views.answers.glance.as_ref());
     let mut view = map::View {

@@ -1,4 +1,4 @@
-//! Recording in the window: the button, the level and the choices beside it, and what becomes of a wish to record.
+//! Recording in the window: the button, the level meter, the options menu, and how their actions are carried out.
 
 use bevy::prelude::*;
 use bevy_egui::egui::{self, CursorIcon, Rect, Sense, Ui, WidgetInfo, WidgetType, pos2, vec2};
@@ -15,7 +15,7 @@ use crate::record::{
     AcceptTrim, Keep, Level, ProposeSlices, Record, Recorder, RecordingSettings, SaveSlices, Slices, TakeOptions, Trim,
 };
 
-/// Level at which a take starts that waits for one, in dBFS.
+/// Level that starts a take which waits for sound, in dBFS.
 const THRESHOLD: f32 = -40.0;
 /// The lowest level that the meter shows, in dBFS.
 const FLOOR: f32 = -60.0;
@@ -73,8 +73,8 @@ pub fn show(ui: &mut Ui, strip: &mut Strip, view: &View, actions: &mut Vec<Actio
         ui,
         strip.left(16.0),
         icon::DOWN,
-        "Recording choices",
-        "How and what to record",
+        "Recording options",
+        "Choose what to record and how",
         Tone::Off,
         theme,
     );
@@ -101,14 +101,14 @@ fn choices(ui: &mut Ui, view: &View, actions: &mut Vec<Action>) {
             ui.close();
         }
     };
-    let listen = with_key("Listen to the input", &Action::ToggleArm);
+    let listen = with_key("Keep the input open between takes", &Action::ToggleArm);
     item(ui, view.recorder.armed, &listen, Action::ToggleArm);
-    let before = format!("Record with the last {:.0} s", settings.pre_roll);
+    let before = format!("Record, including the last {:.0} s", settings.pre_roll);
     item(ui, false, &with_key(&before, &Action::RecordBefore), Action::RecordBefore);
-    let ask = with_key("Only ask what sounds like it", &Action::AskByRecording);
+    let ask = with_key("Record only to find similar sounds", &Action::AskByRecording);
     item(ui, false, &ask, Action::AskByRecording);
-    item(ui, view.waits, "Wait until it gets loud", Action::ToggleThreshold);
-    item(ui, settings.format == Format::Int24, "Write 24 bit instead of 32 bit float", Action::ToggleFormat);
+    item(ui, view.waits, "Start when the input gets loud", Action::ToggleThreshold);
+    item(ui, settings.format == Format::Int24, "Write 24-bit integers instead of 32-bit floats", Action::ToggleFormat);
     ui.separator();
     for (text, channels) in [("All channels", vec![]), ("Left channel only", vec![1]), ("Right channel only", vec![2])]
     {
@@ -152,11 +152,11 @@ fn meter(ui: &Ui, rect: Rect, view: &View, actions: &mut Vec<Action>) {
     }
     let name =
         view.recorder.input.as_ref().map(|input| format!("{}, {} Hz", input.name, input.rate)).unwrap_or_default();
-    let clipped = if level.clipped { "\nIt has clipped; click to forget that." } else { "" };
+    let clipped = if level.clipped { "\nThe input has clipped; click to reset." } else { "" };
     response.on_hover_text(format!("{name}{clipped}"));
 }
 
-/// Acts on what is wished of the recorder, and on the cuts of the selected sample.
+/// Carries out recording actions and cuts of the selected sample.
 pub(super) fn respond(
     mut asked: MessageReader<Action>,
     mut session: ResMut<Session>,
@@ -193,7 +193,7 @@ pub(super) fn respond(
             }
             Action::RecordBefore => {
                 records.write(Record::Arm(true));
-                let text = "nothing from before was kept, because nobody listened; from now on it is, so play it again";
+                let text = "nothing was kept because the input was closed; it is open now, so play the sound again";
                 notices.write(Notice::new(text));
             }
             Action::ToggleArm => {
@@ -234,7 +234,7 @@ pub(super) fn respond(
     }
 }
 
-/// Goes to a take when it begins: it is selected, and asked about where only its neighbours are wanted.
+/// Selects a take when it begins, or starts a query with it if only its neighbours are wanted.
 pub(super) fn follow(recorder: Res<Recorder>, mut session: ResMut<Session>, mut last: Local<Option<Entity>>) {
     let before = std::mem::replace(&mut *last, recorder.take);
     if let Some(take) = recorder.take.filter(|take| before != Some(*take)) {

@@ -78,7 +78,7 @@ pub struct Session {
     pub marked: HashSet<Entity>,
     /// The sample the pointer is on, on the map.
     pub pointed: Option<Entity>,
-    /// What questions are called that are no samples of the list.
+    /// Names of queries whose subject is not a sample in the list.
     pub questions: HashMap<Entity, String>,
     /// The chosen part of the selected sample in seconds.
     pub region: Option<[f64; 2]>,
@@ -100,7 +100,7 @@ pub struct Session {
     pub notices: VecDeque<String>,
     undo: Vec<Undo>,
     jumps: u64,
-    /// What was searched for is sorted by how well it matches until a column is asked for.
+    /// Search results are sorted by how well they match until the user chooses a column.
     sorted_while_searching: bool,
     /// The sample on the way to be found on the map.
     pub find_on_map: Option<Entity>,
@@ -109,7 +109,7 @@ pub struct Session {
 }
 
 impl Session {
-    /// The order in effect: likeness in a query and the best match in a search, unless a column was asked for.
+    /// The order in effect: by similarity in a query and by match in a search, unless the user chose a column.
     pub fn sort(&self) -> Sort {
         let scored = self.place.like.is_some() || !self.place.filter.text.trim().is_empty();
         if scored && !self.sorted_while_searching {
@@ -161,7 +161,7 @@ impl Session {
         self.jump(Jump::Offset(self.place.scroll));
     }
 
-    /// Goes back to the last place that was no query.
+    /// Goes back to the last place that was not a query.
     fn clear_query(&mut self) {
         if self.place.like.is_none() {
             return;
@@ -182,7 +182,7 @@ impl Session {
         }
     }
 
-    /// Selects a take that has begun, or asks about it.
+    /// Selects a take that has begun, or starts a query with it.
     pub(super) fn meet(&mut self, take: Entity, asks: bool) {
         (self.region, self.span, self.splits) = (None, None, false);
         self.marked.clear();
@@ -333,7 +333,7 @@ pub(super) fn respond(
                 session.place.filter.folder = None;
                 session.jump(Jump::Offset(0.0));
             }
-            // They are like nothing, and all of them are meant.
+            // Failed and missing samples match no query, and all are wanted, so query and filter are cleared.
             Action::Only(only) => {
                 let filter = Filter { only: Some(*only), ..default() };
                 let place = Place { like: None, filter, scroll: 0.0, ..session.place.clone() };
@@ -424,7 +424,7 @@ pub(super) fn respond(
     }
 }
 
-/// What neighbours are asked of: the marked sounds together, the region of the selected one, or all of it.
+/// Decides what a query is about: the marked sounds together, the selected region, or the whole selected sound.
 fn question(
     session: &mut Session,
     samples: &Query<(&Sample, Option<&Tags>, Option<&AudioInfo>, Option<&FileStamp>)>,
@@ -572,8 +572,11 @@ pub(super) fn follow(
             (session.region, session.span) = (None, None);
         }
     }
-    // A region that cannot be compared with has no row to say so.
-    let unheard = session.place.like.and_then(|like| Some(format!("that region {}", failed.get(like).ok()?.reason)));
+    // A region has no row in the list, so its failure is reported as a notice.
+    let unheard = session
+        .place
+        .like
+        .and_then(|like| Some(format!("cannot search with this region: {}", failed.get(like).ok()?.reason)));
     for text in heard.read().map(|notice| &notice.text).chain(&unheard) {
         if session.notices.back() != Some(text) {
             session.notices.push_back(text.clone());

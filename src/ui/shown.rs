@@ -18,9 +18,9 @@ use crate::library::{
 };
 use crate::neighbours::query::SimilarSample;
 
-/// More samples than this leave together.
+/// If more samples than this are removed, their rows are removed in one pass.
 const MANY: usize = 16;
-/// The tag of what the user keeps.
+/// The tag of the samples that the user keeps.
 pub const KEPT: &str = "kept";
 
 /// A column of the list.
@@ -40,7 +40,7 @@ pub enum Column {
     Brightness,
     /// Codec or container.
     Format,
-    /// Likeness to the query, or how well it matches the search.
+    /// Similarity to the query, or how well it matches the search.
     Match,
 }
 
@@ -115,11 +115,11 @@ pub struct Row {
     pub path: Arc<Path>,
     /// File name, lossy.
     pub name: Box<str>,
-    /// Path from the library's folder on, for searching: lower case where that is one letter.
+    /// Path below the library's folder, for searching; in lower case where that is a single letter.
     haystack: Box<str>,
     /// Which letters are in it.
     letters: u64,
-    /// Name in the order of people: numbers by value, capitals aside.
+    /// Name as a key for sorting as people do: numbers by value, ignoring case.
     order: Box<str>,
     /// Length in seconds.
     pub seconds: f32,
@@ -142,13 +142,13 @@ pub struct Row {
 }
 
 impl Row {
-    /// What is wrong with it, in a word; nothing if nothing is.
+    /// What is wrong with it, in a word; empty if nothing is wrong.
     pub fn trouble(&self) -> &'static str {
         match &self.failed {
             _ if self.missing => "missing",
             None => "",
             Some(_) if !self.known => "unreadable",
-            Some(reason) if reason.starts_with("is silent") => "silent",
+            Some(reason) if reason.contains("is silent") => "silent",
             Some(_) => "no vector",
         }
     }
@@ -170,7 +170,7 @@ pub struct Shown {
     order: Vec<u32>,
     /// How well a row matches text or query; only while one is set.
     scores: HashMap<u32, f32>,
-    /// How close a row is to the query in each part.
+    /// Similarity of a row to the query, part by part.
     closeness: HashMap<Entity, Closeness>,
     /// Samples of each folder, not counting those below: all, and those that are gone.
     folders: BTreeMap<PathBuf, [usize; 2]>,
@@ -240,13 +240,13 @@ impl Shown {
         self.order.iter().position(|shown| *shown == row)
     }
 
-    /// How alike the sample at a place is to the query.
+    /// Similarity of the sample at a place to the query.
     pub fn likeness(&self, place: usize) -> Option<f32> {
         self.likeness.as_ref()?;
         self.scores.get(self.order.get(place)?).copied()
     }
 
-    /// How close the sample at a place is to the query in each part.
+    /// Similarity of the sample at a place to the query, part by part.
     pub fn closeness(&self, place: usize) -> Option<&Closeness> {
         self.closeness.get(&self.row(place)?.entity)
     }
@@ -273,7 +273,7 @@ impl Shown {
         if self.filter == *filter && self.sort == sort && same_likeness {
             return;
         }
-        // A longer text matches nothing that the shorter one did not, but for one that says what must not be there.
+        // A longer text can only match fewer samples, unless it says what must not be there.
         let narrower = (same_likeness
             && likeness.is_none()
             && self.filter.only == filter.only
@@ -339,11 +339,11 @@ impl Shown {
         self.order = order;
     }
 
-    /// Whether the order is that of scores: in a query, or while searching, unless a column was asked for.
+    /// Compares two rows: by score in a query or a search unless the user chose a column, otherwise by that column.
     fn compare(&self, a: u32, b: u32) -> std::cmp::Ordering {
         let (x, y) = (&self.rows[a as usize], &self.rows[b as usize]);
         let by_name = || x.order.cmp(&y.order).then_with(|| x.path.cmp(&y.path));
-        // What is not known comes last, whichever way the order goes.
+        // Unknown values come last in either direction.
         let by_number = |x: f32, y: f32| match (x.is_nan(), y.is_nan()) {
             (false, false) if self.sort.descending => y.total_cmp(&x),
             (false, false) => x.total_cmp(&y),
@@ -364,7 +364,7 @@ impl Shown {
         }
     }
 
-    /// Takes changed samples in: each finds its place in the order without anything else being sorted.
+    /// Updates the rows of changed samples: each is inserted at its place without sorting the others.
     fn update(&mut self, changed: Vec<(Entity, Option<Row>)>) {
         if changed.is_empty() {
             return;
@@ -514,9 +514,9 @@ fn passes(
         return None;
     }
     let score = pattern.score(Utf32Str::new(&row.haystack, buffer), matcher)?;
-    // What matches within the name itself counts more than what is strewn over the path.
+    // Letters that match within the name count more than letters scattered over the path.
     let in_name = pattern.score(Utf32Str::new(&row.name, buffer), matcher).unwrap_or(0);
-    // Of names that match equally well, the shorter one has less besides.
+    // Of names that match equally well, the shorter one comes first.
     Some((score + 2 * in_name) as f32 - row.name.len() as f32 * 0.01)
 }
 
@@ -554,7 +554,7 @@ fn natural(name: &str) -> String {
     order
 }
 
-/// With these a search says more than which letters there are: not this, only at the start, only at the end.
+/// Characters with a special meaning in a search: not, only at the start, exactly, only at the end, escape.
 const SIGNS: [char; 5] = ['!', '^', '\'', '$', '\\'];
 
 /// Samples whose rows must be looked at again.
@@ -584,7 +584,7 @@ fn touch<E: bevy::ecs::event::EntityEvent, C: Component>(
     mut touched: ResMut<Touched>,
 ) {
     let entity = event.event_target();
-    // A take grows many times a second; its row waits for its end.
+    // A take grows many times a second; its row is updated when it ends.
     let waits = std::any::TypeId::of::<C>() == std::any::TypeId::of::<AudioInfo>() && growing.contains(entity);
     if !waits {
         touched.0.insert(entity);
@@ -650,7 +650,7 @@ fn row(
     }
 }
 
-/// What musicians call the format: the file's ending, which for a sound says more than the codec's name.
+/// What musicians call the format: the file extension, which for a sound says more than the codec's name.
 fn format_name(path: &Path, info: Option<&AudioInfo>) -> String {
     let ending = path.extension().map(|e| e.to_string_lossy().to_ascii_lowercase());
     ending.or_else(|| info.map(|info| info.codec.clone())).unwrap_or_default()
@@ -762,7 +762,7 @@ mod tests {
         assert!(names(&app).is_empty());
         show(&mut app, "", best);
         assert_eq!(names(&app).len(), 4);
-        // What must not be there, typed letter by letter.
+        // A word that must not be there, typed letter by letter.
         for (text, left) in [("!", 4), ("!s", 0), ("!sn", 3), ("drums !kick", 1), ("'kick .wav$", 2), ("^lib", 4)] {
             show(&mut app, text, best);
             assert_eq!(names(&app).len(), left, "{text}: {:?}", names(&app));
@@ -793,7 +793,7 @@ mod tests {
         app.world_mut().resource_mut::<Shown>().show(&Filter::default(), best, Some(&found));
         assert_eq!(names(&app), ["c.wav", "a.wav"]);
         assert_eq!(app.world().resource::<Shown>().likeness(0), Some(0.9));
-        // One that leaves takes nothing from those that stay.
+        // Removing one row leaves the others as they are.
         let other = add(&mut app, "0.wav");
         let closeness = Closeness { head: Some(0.25), network: 0.5, groups: None };
         let found = [SimilarSample { entity: other, similarity: 0.9, closeness, at: None }];

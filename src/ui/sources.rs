@@ -16,7 +16,7 @@ use super::theme::{self, HEADING, PADDING, Theme, icon};
 
 /// Height of a line in points.
 const LINE: f32 = 26.0;
-/// Points that a branch stands further right than the one it grows from.
+/// Indentation of a branch relative to its parent, in points.
 const INDENT: f32 = 14.0;
 
 /// One line of the tree.
@@ -50,7 +50,7 @@ pub fn branches(roots: &[PathBuf], samples: &BTreeMap<PathBuf, [usize; 2]>, open
         if !roots.iter().any(|other| other != root && root.starts_with(other)) {
             let first = lines.len();
             grow(root, 0, samples, open, &mut lines);
-            // Two folders of one name are told apart by what they lie in.
+            // Two folders of the same name are told apart by their parent folders.
             let same = |other: &PathBuf| other != root && other.file_name() == root.file_name();
             if let Some(above) = root.parent().and_then(Path::file_name).filter(|_| roots.iter().any(same)) {
                 lines[first].name = format!("{} in {}", lines[first].name, above.to_string_lossy());
@@ -129,7 +129,7 @@ pub fn show(ui: &mut Ui, view: &View, actions: &mut Vec<Action>) {
     let chosen = view.filter.only;
     let open = view.filter.folder.is_none() && chosen.is_none();
     let all = ("All sounds", view.counts.samples + view.counts.missing, Action::Folder(None), open);
-    // What is wrong with none is no source.
+    // Failed and missing samples are offered as a source only if there are any.
     let offered = |only: &Only| *only == Only::Kept || chosen == Some(*only) || view.counts.of(*only) > 0;
     let states = Only::ALL.into_iter().filter(offered);
     let states = states.map(|only| (only.name(), view.counts.of(only), Action::Only(only), chosen == Some(only)));

@@ -31,9 +31,9 @@ pub struct Progress {
     pub paused: bool,
     /// Whether sounds wait for analysis.
     pub busy: bool,
-    /// Sounds that have a vector from before they could be described, and are looked at again.
+    /// Sounds with a vector but no descriptors yet, because an older version made it; they are analysed again.
     pub undescribed: usize,
-    /// Takes that are still growing, which nobody waits for.
+    /// Takes that are still being recorded, which do not count as work left to do.
     pub recording: usize,
     /// Files a second; `None` until it can be told.
     pub speed: Option<f32>,
@@ -129,7 +129,7 @@ pub fn show(ui: &mut Ui, view: &View, actions: &mut Vec<Action>) {
     strip.right(8.0);
     let output = match view.output {
         Some((name, rate)) => format!("{name} · {} kHz", f64::from(rate) / 1000.0),
-        // It is opened with the first sound; where there is none, a notice says so.
+        // The output is opened with the first sound; if there is none, a notice says so.
         None => String::new(),
     };
     for text in [view.model, &output] {
@@ -152,7 +152,7 @@ fn progress(ui: &Ui, strip: &mut Strip, view: &View, actions: &mut Vec<Action>) 
         strip.left(14.0);
     };
     if state.busy {
-        let tip = hint(if state.paused { "Go on" } else { "Pause" }, &(view.keys)(&Action::TogglePause));
+        let tip = hint(if state.paused { "Resume" } else { "Pause" }, &(view.keys)(&Action::TogglePause));
         let (glyph, label) =
             if state.paused { (icon::PLAY, "Resume indexing") } else { (icon::PAUSE, "Pause indexing") };
         let rect = strip.left(16.0);
@@ -183,7 +183,7 @@ fn progress(ui: &Ui, strip: &mut Strip, view: &View, actions: &mut Vec<Action>) 
             let text = format!("{} {}", controls::count(state.counts.of(only)), only.name().to_lowercase());
             let width = ui.painter().layout_no_wrap(text.clone(), theme::regular(11.0), theme.muted).size().x;
             let rect = strip.left(width.min(strip.rest().width()) + 1.0);
-            let response = controls::link(ui, rect, &text, "List them and why", theme);
+            let response = controls::link(ui, rect, &text, "List them with the reasons", theme);
             strip.left(14.0);
             if response.clicked() {
                 actions.push(Action::Only(only));
@@ -207,14 +207,14 @@ fn notice(ui: &Ui, rect: Rect, view: &View, actions: &mut Vec<Action>) {
     let room = rest.with_max_x(rest.right() - 24.0);
     let width = controls::line(ui, room, Align2::LEFT_CENTER, &text, theme::regular(11.0), theme.text);
     let cross = Rect::from_min_size(pos2(room.left() + width + 2.0, rest.top()), vec2(22.0, rest.height()));
-    if controls::icon(ui, cross, icon::CROSS, "Dismiss notice", "Read", Tone::Off, theme).clicked() {
+    if controls::icon(ui, cross, icon::CROSS, "Dismiss notice", "Dismiss", Tone::Off, theme).clicked() {
         actions.push(Action::DismissNotice);
     }
     let whole = Rect::from_min_max(rect.min, pos2(cross.left(), rect.bottom()));
     ui.interact(whole, ui.id().with("notice"), bevy_egui::egui::Sense::hover()).on_hover_text(text);
 }
 
-/// A time left, no finer than it can be known.
+/// Formats the time left, rounded to what can be known.
 fn rough(left: Duration) -> String {
     let seconds = left.as_secs();
     match seconds {

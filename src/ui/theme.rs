@@ -1,7 +1,7 @@
 //! Every colour of the window, its fonts and the measures of its type.
 //!
-//! All sections share one ground, so lines alone divide. Amber is time (playing, progress), teal is likeness (scores,
-//! neighbours); nothing else is coloured but the dots of the map. The dots' colours stay apart for colour-blind eyes.
+//! All sections have the same background, divided by lines. Amber is time (playing, progress), teal is similarity
+//! (scores, neighbours); the only other colours are those of the map's dots, which colour-blind people can tell apart.
 
 #![expect(clippy::disallowed_methods, reason = "this is the one place that makes colours")]
 
@@ -49,7 +49,7 @@ pub struct Theme {
     pub text: Color32,
     /// Text beside it.
     pub muted: Color32,
-    /// What one need not read: rulers, outlines of rows that are not selected, what is switched off.
+    /// Text and lines in the background: rulers, outlines of unselected rows, controls that are off.
     pub faint: Color32,
     /// Ground of the selected row.
     pub selected: Color32,
@@ -290,7 +290,7 @@ pub mod icon {
     pub const GRAPH: &str = "\u{EB58}";
 }
 
-/// Gives egui the bundled fonts; its own stay behind them for letters these lack.
+/// Gives egui the bundled fonts; its own remain as fallbacks for letters that these lack.
 pub fn install_fonts(context: &egui::Context) {
     let mut fonts = FontDefinitions::default();
     let bundled: [(&str, &[u8]); 3] = [

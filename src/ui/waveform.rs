@@ -17,7 +17,7 @@ use super::theme::{self, HEADING, Theme, icon};
 use crate::audio::AuditionSettings;
 use crate::library::{AudioInfo, Thumbnail};
 
-/// How near to a region's edge the pointer catches it, in points.
+/// Distance up to which the pointer grabs a region's edge, in points.
 const HANDLE: f32 = 5.0;
 /// Least part of a sound that can be shown, in frames.
 const LEAST_FRAMES: f64 = 16.0;
@@ -107,7 +107,7 @@ pub fn show(ui: &mut Ui, view: &View, actions: &mut Vec<Action>) {
     }
 }
 
-/// Below this width in points the buttons do without their keys.
+/// Below this width in points the buttons do not show their keys.
 const NARROW: f32 = 700.0;
 
 /// Where a time lies.
@@ -159,19 +159,25 @@ fn transport(ui: &mut Ui, rect: Rect, view: &View, actions: &mut Vec<Action>) {
         (
             "Neighbours",
             "Neighbours",
-            "Sounds like this one",
+            "Find sounds like this one",
             Action::Neighbours,
             if asked { Tone::On } else { neighbours },
         ),
-        ("Loop", "Loop", "Over and over", Action::ToggleLoop, Tone::of(view.audition.looping)),
+        ("Loop", "Loop", "Play in a loop", Action::ToggleLoop, Tone::of(view.audition.looping)),
         (
             "Level",
             "Equal loudness",
-            "All sounds equally loud",
+            "Play all sounds equally loud",
             Action::ToggleEqualLoudness,
             Tone::of(view.audition.equal_loudness),
         ),
-        ("Auto", "Play what is selected", "Play what is selected", Action::ToggleAutoplay, Tone::of(view.autoplay)),
+        (
+            "Auto",
+            "Play sounds when selected",
+            "Play sounds when selected",
+            Action::ToggleAutoplay,
+            Tone::of(view.autoplay),
+        ),
     ];
     for (text, label, what, action, tone) in buttons {
         let keys = (view.keys)(&action);
@@ -184,7 +190,7 @@ fn transport(ui: &mut Ui, rect: Rect, view: &View, actions: &mut Vec<Action>) {
     if several {
         let text = if view.mono { "Mono" } else { "Channels" };
         let rect = strip.right(controls::word_width(ui, text));
-        let what = if view.mono { "Draw every channel" } else { "Draw all channels as one" };
+        let what = if view.mono { "Draw each channel by itself" } else { "Draw all channels as one" };
         if controls::word(ui, rect, text, "Channels as one", what, Tone::of(false), theme).clicked() {
             actions.push(Action::ToggleMono);
         }
@@ -198,22 +204,16 @@ fn transport(ui: &mut Ui, rect: Rect, view: &View, actions: &mut Vec<Action>) {
     let count = view.cuts.slices.map_or(0, <[_]>::len);
     if count > 0 {
         let text = if count == 1 { "Save 1 slice".to_owned() } else { format!("Save {count} slices") };
-        word(&mut strip, &text, "Writes each slice as a file beside this one", Action::SaveSlices, Tone::On);
+        word(&mut strip, &text, "Write each slice to a file beside this one", Action::SaveSlices, Tone::On);
     }
     if let Some([from, to]) = view.cuts.trim.filter(|_| !view.cuts.splits) {
-        let what = format!("Leaves out the silence before {from:.2} s and after {to:.2} s, in the file too");
+        let what = format!("Cut the silence before {from:.2} s and after {to:.2} s, in the file too");
         word(&mut strip, "Trim", &what, Action::Trim, Tone::Plain);
     }
     if known || view.cuts.splits {
         let keys = (view.keys)(&Action::Split);
         let text = if keys.is_empty() || narrow { "Split".to_owned() } else { format!("Split {keys}") };
-        word(
-            &mut strip,
-            &text,
-            "Shows where sounds begin, to be split there",
-            Action::Split,
-            Tone::of(view.cuts.splits),
-        );
+        word(&mut strip, &text, "Show where sounds begin, to split there", Action::Split, Tone::of(view.cuts.splits));
     }
     strip.right(8.0);
     if let Some(subject) = &view.subject {
@@ -225,7 +225,7 @@ fn name(ui: &Ui, rect: Rect, subject: &Subject, view: &View) {
     let theme = view.theme;
     let facts = facts(subject, view.region);
     let facts_width = ui.painter().layout_no_wrap(facts.clone(), theme::regular(12.0), theme.muted).size().x;
-    // The name first; the facts only where they fit beside some of it.
+    // The name comes first; the facts are shown only if enough of the name fits beside them.
     let room = rect.with_max_x(rect.right() - facts_width - 14.0);
     let facts_fit = room.width() > 120.0;
     let room = if facts_fit { room } else { rect };
@@ -233,7 +233,7 @@ fn name(ui: &Ui, rect: Rect, subject: &Subject, view: &View) {
         ui,
         room,
         Align2::LEFT_CENTER,
-        subject.row.map_or("Only to ask", |row| &row.name),
+        subject.row.map_or("Recording to search with", |row| &row.name),
         theme::strong(13.0),
         theme.text,
     );
@@ -243,7 +243,7 @@ fn name(ui: &Ui, rect: Rect, subject: &Subject, view: &View) {
     }
 }
 
-/// Length, rate, depth, channels and loudness; of the chosen part only how long it is.
+/// Length, rate, depth, channels and loudness of the sound, and the length of the selected region.
 fn facts(subject: &Subject, region: Option<[f64; 2]>) -> String {
     let Some(info) = subject.info else { return String::new() };
     let depth = match info.codec.as_str() {
@@ -269,7 +269,7 @@ fn facts(subject: &Subject, region: Option<[f64; 2]>) -> String {
     };
     #[expect(clippy::cast_possible_truncation, reason = "shown with two digits")]
     let part =
-        region.map(|[from, to]| format!("   chosen {}", controls::length((to - from) as f32))).unwrap_or_default();
+        region.map(|[from, to]| format!("   region {}", controls::length((to - from) as f32))).unwrap_or_default();
     format!("{length}   {rate} kHz · {depth} · {channels}   {loudness}{part}")
 }
 
@@ -281,7 +281,7 @@ fn volume(ui: &mut Ui, rect: Rect, view: &View, actions: &mut Vec<Action>) {
     let db = view.audition.volume_db;
     let silent = db <= *VOLUMES.start();
     let (low, high) = (*VOLUMES.start(), *VOLUMES.end());
-    // Two thirds of the way for the 24 dB that are used most.
+    // The 24 dB that are used most take about two thirds of the slider.
     let share = ((db - low) / (high - low)).clamp(0.0, 1.0).powi(2);
     let (response, asked) = controls::slider(ui, bar, ("Volume", f64::from(db)), share, theme.muted, theme);
     if let Some(share) = asked {
@@ -394,7 +394,7 @@ fn slices(ui: &Ui, scale: &Scale, slices: &[[f64; 2]], length: f64, theme: &Them
             painter.vline(painter.round_to_pixel_center(x), scale.rect.y_range(), Stroke::new(1.0, theme.likeness));
             let inward = if side == 0 { 4.0 } else { -4.0 };
             let flag = Rect::from_center_size(pos2(x + inward, scale.rect.top() + 6.0), vec2(8.0, 12.0));
-            // Of handles that lie on each other the first can be caught.
+            // Of overlapping handles only the first can be grabbed.
             if flag.center().x - last < HANDLE {
                 continue;
             }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 /// A file is left alone until its folder has been quiet for this long.
 const QUIET: Duration = Duration::from_millis(300);
-/// A burst that never rests is looked at this often.
+/// In a burst that never ends, changes are handled this often.
 const LIMIT: Duration = Duration::from_secs(2);
 
 /// Paths that have changed and wait for the burst to end.

@@ -45,8 +45,8 @@ pub struct AddFolder {
 #[derive(Message, Clone, Debug)]
 pub struct RemoveFolder(pub PathBuf);
 
-/// It was a sample until its folder was removed, and is one again, with all that is known of it, if the folder comes
-/// back while the program runs.
+/// A former sample whose folder was removed; it becomes a sample again, with all that is known of it, if the folder is
+/// added again while the program runs.
 #[derive(Component, Clone, Debug)]
 struct Removed(Sample);
 
@@ -115,7 +115,9 @@ impl Plugin for WatchPlugin {
         match Actor::spawn("watch", 16, &wake, |inbox, outbox| Watching::new(outbox).run(&inbox)) {
             Ok(actor) => app.insert_resource(WatchActor(actor)),
             Err(error) => {
-                app.world_mut().write_message(Notice::new(format!("folders cannot be listed: no thread ({error})")));
+                app.world_mut().write_message(Notice::new(format!(
+                    "cannot list folders: starting a thread failed ({error}); restart Soundkin"
+                )));
                 return;
             }
         };
@@ -160,12 +162,12 @@ fn collect_facts(
             Fact::Files { files, in_walk } => {
                 let mut tally = listing.tally;
                 for (path, stamp) in files {
-                    // The last news of a folder that was removed meanwhile.
+                    // A late report about a folder that has been removed in the meantime.
                     if !folders.0.iter().any(|folder| path.starts_with(folder)) {
                         continue;
                     }
                     let known = index.at(&path).or_else(|| fresh.get(&path).copied());
-                    // A guest that was there before its folder gives way to a sample of its own.
+                    // A guest that existed before its folder was added is replaced by a sample.
                     let known = known.filter(|entity| !guests.contains(*entity));
                     let entity = match known.map(|entity| (entity, samples.get(entity))) {
                         Some((entity, Ok((known, missing, failed)))) => {
@@ -273,7 +275,7 @@ fn queue_folders(
     }
 }
 
-/// Asks for each restored folder once. Nobody has added them now, so that nothing is said of it and nothing can be undone.
+/// Asks for each restored folder once. The user did not add them just now, so there is no notice and nothing to undo.
 fn follow_restored(
     restored: Res<Restored>,
     folders: Res<Folders>,
@@ -303,7 +305,7 @@ fn settle_moves(
     let mut claimed = HashSet::new();
     for (entity, hash, new) in &arrived {
         let free = |old: &Entity| gone.contains(*old) && !claimed.contains(old);
-        // Of several with one content, the one that kept its name has moved.
+        // Of several missing samples with the same content, the one with the same file name has moved.
         let namesake = |old: &Entity| gone.get(*old).is_ok_and(|(_, old)| old.path.file_name() == new.path.file_name());
         let find = |wanted: &dyn Fn(&Entity) -> bool| index.contents().find(*hash, |old| free(&old) && wanted(&old));
         if let Some(old) = find(&namesake).or_else(|| find(&|_| true)) {
@@ -348,11 +350,11 @@ struct Watching {
     watcher: Option<notify::RecommendedWatcher>,
     changes: Receiver<PathBuf>,
     overflow: Receiver<()>,
-    /// Held because a channel that nobody can send to is always ready, and there may be no watcher.
+    /// Kept because a channel without senders is always ready to receive, and there may be no watcher.
     _senders: (Sender<PathBuf>, Sender<()>),
     followed: Vec<PathBuf>,
-    /// Folders to be followed that are not there now, such as a drive that was pulled out; one that is there but holds no
-    /// sound, such as the place of a drive that has not been mounted yet, with the device that it lies on.
+    /// Folders to follow that are missing, such as those on an unplugged drive, and folders without
+    /// sounds, such as the mount point of a drive that is not mounted yet, with the device that they are on.
     away: Vec<(PathBuf, Option<u64>)>,
     debounce: Debounce,
     reported: HashSet<PathBuf>,
@@ -435,7 +437,7 @@ impl Watching {
                     let _ = watcher.watch(inner, RecursiveMode::Recursive);
                 }
             }
-            // What changed between the two would be missed.
+            // Changes between the two calls would be missed.
             for inner in within {
                 self.list(inner, false)?;
             }
@@ -445,7 +447,7 @@ impl Watching {
 
     fn add(&mut self, folder: AddFolder) -> Result<(), Closed> {
         if let Err(error) = std::fs::metadata(&folder.path) {
-            self.report(&folder.path, &format!("folder cannot be read ({error}); reconnect it or remove it"))?;
+            self.report(&folder.path, &format!("cannot read folder ({error}); reconnect its drive or remove it"))?;
             if folder.follow {
                 self.miss(folder.path.clone(), None);
             }
@@ -472,7 +474,7 @@ impl Watching {
         Ok(())
     }
 
-    /// Notes that a folder is not there, or holds nothing as long as it lies on this device.
+    /// Notes that a folder is missing, or, given a device, that it is empty as long as it is on that device.
     fn miss(&mut self, path: PathBuf, lies_on: Option<u64>) {
         if !self.away.iter().any(|(away, _)| *away == path) {
             self.away.push((path, lies_on));
@@ -489,14 +491,14 @@ impl Watching {
                 self.followed.push(path.to_owned());
                 Ok(())
             }
-            Err(reason) => self.report(path, &format!("changes cannot be followed ({reason}); index it again by hand")),
+            Err(reason) => self.report(path, &format!("cannot follow changes ({reason}); index it again by hand")),
         }
     }
 
     fn look_again(&mut self, path: PathBuf) -> Result<(), Closed> {
         match std::fs::metadata(&path) {
             Ok(metadata) if metadata.is_dir() => {
-                // Only a walk from the top tells whether a link leads where everything is listed already.
+                // Only a walk from the top can tell whether a link points to a folder that is listed already.
                 let top = self.followed.iter().find(|followed| path.starts_with(followed) && path.is_symlink());
                 self.list(top.cloned().unwrap_or(path), false)
             }
@@ -508,7 +510,7 @@ impl Watching {
                 if let Some(at) = self.followed.iter().position(|followed| *followed == path) {
                     let folder = self.followed.swap_remove(at);
                     self.miss(folder, None);
-                    self.report(&path, "folder has vanished; its sounds are kept as missing until it is back")?;
+                    self.report(&path, "folder has vanished; its sounds are listed as missing until it is back")?;
                 }
                 self.outbox.send(Fact::Gone(path))
             }
@@ -537,7 +539,7 @@ impl Watching {
         if outbox.is_closed() {
             return Err(Closed);
         }
-        // Whoever follows the place of a drive does not hear that one has been mounted there.
+        // Mounting a drive on a followed folder causes no notification, so empty folders are checked for a new device.
         if is_empty
             && self.followed.contains(&path)
             && let Some(lies_on) = device(&path)
@@ -546,11 +548,11 @@ impl Watching {
         }
         outbox.send(Fact::Files { files: batch, in_walk: true })?;
         for link in loops {
-            self.report(&link, "link leads back to a folder it is in; left out")?;
+            self.report(&link, "link points back to a folder that contains it; skipped")?;
         }
         let mut unknown = Vec::new();
         for (problem, reason) in problems {
-            // A root that is not there has been reported by whoever asked for it, and its sounds are missing.
+            // A missing root has been reported by the caller already, and its sounds count as missing.
             if problem != path {
                 self.report(&problem, &reason)?;
                 unknown.push(problem);

@@ -28,7 +28,7 @@ pub enum Found {
         /// Why, as shown to the user.
         reason: String,
     },
-    /// A link to a folder that it is in: whatever is below it is listed elsewhere.
+    /// A link to a folder that contains it; whatever is below that folder is listed anyway.
     Loop(PathBuf),
 }
 
@@ -80,11 +80,11 @@ fn unreadable(root: &Path, error: &walkdir::Error) -> Found {
         return Found::Loop(path);
     }
     let reason = if path.is_symlink() && !path.exists() {
-        "link leads nowhere; left out".to_owned()
+        "broken link; skipped".to_owned()
     } else {
         match error.io_error() {
-            Some(io) => format!("cannot be read ({io}); check its permissions"),
-            None => "cannot be read".to_owned(),
+            Some(io) => format!("cannot read it ({io}); check the permissions"),
+            None => "cannot read it".to_owned(),
         }
     };
     Found::Unreadable { path, reason }
@@ -155,7 +155,7 @@ mod tests {
         symlink(root.join("nowhere"), root.join("gone.wav")).unwrap();
         let (files, problems) = listed(root);
         assert_eq!(files, ["kick.wav/a.WAV"]);
-        assert_eq!(problems, ["gone.wav: link leads nowhere; left out", "kick.wav/up: leads back"]);
+        assert_eq!(problems, ["gone.wav: broken link; skipped", "kick.wav/up: leads back"]);
     }
 
     #[test]

@@ -151,7 +151,7 @@ fn every_part_of_the_window_can_be_found_by_role_and_label() {
     let by = |role: Role, label: &str| panels.harness.get_by_role_and_label(role, label).rect();
     let heads = ["Sort by name", "Sort by length", "Sort by lufs"].map(|label| by(Role::Button, label));
     assert!(heads.iter().all(|head| (head.top() - heads[0].top()).abs() < 0.01));
-    for label in ["Back", "Forward", "Large map", "Show the whole map", "Play what the pointer passes", "Colour by"] {
+    for label in ["Back", "Forward", "Large map", "Show the whole map", "Play sounds under the pointer", "Colour by"] {
         by(Role::Button, label);
     }
     let map = panels.harness.get_by_label("Similarity map").rect();

@@ -184,7 +184,7 @@ fn an_interrupt_ends_a_take_whole_and_nothing_is_lost_while_every_core_is_busy()
     assert_eq!(told["path"], timed.canonicalize().unwrap().to_str().unwrap());
     let output = record(&timed).unwrap();
     assert_eq!(output.status.code(), Some(1));
-    assert!(String::from_utf8_lossy(&output.stderr).contains("is there already"));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("already exists"));
 }
 
 #[test]
@@ -234,6 +234,6 @@ fn without_an_input_a_take_fails_in_one_line() {
     let text = String::from_utf8_lossy(&output.stderr);
     // The system's own library adds lines of its own.
     let ours: Vec<&str> = text.lines().filter(|line| !line.starts_with("ALSA lib")).collect();
-    assert_eq!(ours, ["soundkin: no sound input was found; connect one and record again"]);
+    assert_eq!(ours, ["soundkin: no sound input found; connect one and record again"]);
     assert!(!out.exists());
 }
