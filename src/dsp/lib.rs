@@ -7,7 +7,6 @@ pub mod descriptors;
 pub mod features;
 pub mod loudness;
 pub mod onset;
-pub mod peaks;
 pub mod pyramid;
 pub mod resample;
 pub mod spectrum;
