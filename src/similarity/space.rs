@@ -201,7 +201,9 @@ impl Space {
         let mut vector: Vec<f32> = window.iter().map(|v| v.to_f32()).collect();
         centre_and_normalise(&mut vector, &[]);
         centre_and_normalise(&mut vector, self.sounds.statistics.centre());
-        vector.iter().zip(&probe.parts[probe.head..]).map(|(a, b)| a * b).sum()
+        // Descriptors, which a window has none of, follow the network's part.
+        let raw = &probe.parts[probe.head..];
+        dot(&vector, &raw[..vector.len().min(raw.len())])
     }
 
     /// Answers at once from the tree, or by scanning a small library; `accept` says which rows may be answered.
