@@ -223,6 +223,8 @@ fn quantised(sample: f32) -> i16 {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn pyramid(channels: usize, samples: &[f32]) -> Pyramid {
@@ -324,5 +326,50 @@ mod tests {
         let mut none = Pyramid::new(0);
         none.add(&[0.0, 1.0]);
         assert_eq!((none.channels(), none.frames()), (1, 2));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(200))]
+
+        #[test]
+        fn extremes_of_any_range_are_those_of_a_direct_scan(
+            samples in prop::collection::vec(-1.0_f32..=1.0, 1..9000),
+            channels in 1_usize..4,
+            most in prop::sample::select(vec![8, 64, 1 << 14]),
+            blocks in prop::collection::vec(1_usize..3000, 1..5),
+            range in (0.0_f64..1.1, 0.0_f64..1.1),
+        ) {
+            let mut pyramid = Pyramid::bounded(channels, most);
+            let mut rest = &samples[..samples.len() - samples.len() % channels];
+            let whole = rest;
+            for block in blocks.into_iter().cycle() {
+                let (now, after) = rest.split_at(rest.len().min(block * channels));
+                pyramid.add(now);
+                rest = after;
+                if rest.is_empty() {
+                    break;
+                }
+            }
+            let frames = whole.len() / channels;
+            prop_assert_eq!(pyramid.frames(), frames);
+            prop_assert!(pyramid.levels[0].len() <= most.max(2 * channels));
+            let (from, to) = (range.0.min(range.1) * frames as f64, range.0.max(range.1) * frames as f64);
+            let (first, end) = (from.floor(), to.ceil());
+            let direct = |first: f64, end: f64| {
+                let number = |frame: f64| (0..frames).take_while(|n| (*n as f64) < frame).count();
+                let range = number(first) * channels..number(end) * channels;
+                whole[range].iter().fold([1.0_f32, -1.0], |[l, h], s| [l.min(*s), h.max(*s)])
+            };
+            // Spans are no wider than a quarter of the range, unless there are no narrower ones.
+            let wider = (pyramid.base as f64).max((to - from) / 4.0) + 1.0;
+            match pyramid.extremes(None, from, to) {
+                Some([low, high]) => {
+                    let (exact, around) = (direct(first, end), direct(first - wider, end + wider));
+                    prop_assert!(low <= exact[0] + 1e-4 && high >= exact[1] - 1e-4, "{low} {high}, {exact:?}");
+                    prop_assert!(low >= around[0] - 1e-4 && high <= around[1] + 1e-4, "{low} {high}, {around:?}");
+                }
+                None => prop_assert!(to <= 0.0 || from >= frames as f64),
+            }
+        }
     }
 }
