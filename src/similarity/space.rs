@@ -210,6 +210,7 @@ impl Space {
     ///
     /// Under other weights than the tree's, what it proposes is ranked by the weights asked for.
     pub fn quick(&self, probe: &Probe, weights: &Weights, k: usize, accept: &dyn Fn(usize) -> bool) -> Answer {
+        let k = k.min(self.len());
         let (Some(tree), Some(wanted)) = (&self.tree, NonZero::new(k.max(CANDIDATES))) else {
             return self.exact(probe, weights, k, accept);
         };
@@ -218,7 +219,7 @@ impl Space {
         let rows = proposed.iter().filter_map(|p| usize::try_from(p.item).ok()).filter(|row| accept(*row));
         let question = Question::new(probe, weights);
         let neighbours = best(rows.map(|row| self.measure(row, &question)), k);
-        if neighbours.len() < k.min(self.len()) {
+        if neighbours.len() < k {
             // The filter rejected too much of what the tree proposed.
             return self.exact(probe, weights, k, accept);
         }
@@ -228,6 +229,7 @@ impl Space {
     /// Answers by comparing with every accepted sound.
     pub fn exact(&self, probe: &Probe, weights: &Weights, k: usize, accept: &dyn Fn(usize) -> bool) -> Answer {
         let question = Question::new(probe, weights);
+        let k = k.min(self.len());
         let rows = (0..self.len()).filter(|row| accept(*row));
         Answer { neighbours: best(rows.map(|row| self.measure(row, &question)), k), exact: true }
     }
@@ -502,6 +504,21 @@ mod tests {
         let answer = space.quick(&query, &Weights::default(), 5, &|row| row % 700 == 1);
         assert!(answer.exact);
         assert_eq!(answer.neighbours.len(), 5);
+    }
+
+    #[test]
+    fn however_many_are_asked_for_all_there_are_is_the_answer() {
+        for n in [5, SCAN_AT_ONCE + 1] {
+            let vectors = vectors(n, 40);
+            let space = space(&vectors);
+            let query = space.probe(heard(&vectors[0]));
+            for answer in [
+                space.exact(&query, &Weights::default(), usize::MAX, &|_| true),
+                space.quick(&query, &Weights::default(), usize::MAX, &|_| true),
+            ] {
+                assert_eq!(answer.neighbours.len(), n);
+            }
+        }
     }
 
     #[test]
