@@ -3,6 +3,8 @@
 //!
 //! The track's edit list says so (ISO/IEC 14496-12, 8.6.6), or Apple's `iTunSMPB`: hexadecimal numbers, of which the second
 //! to fourth are delay, padding and length in frames.
+//!
+//! A workaround: symphonia takes no notice of edit lists (its issue #544).
 
 use std::io::{Read, Seek, SeekFrom};
 use std::ops::Range;

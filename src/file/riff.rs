@@ -3,6 +3,8 @@
 //! Nothing else in the file, and no wrong size, can then keep the sound from being read: the sizes
 //! of RF64 and BW64 (EBU Tech 3306, ITU-R BS.2088), those that a pipe or a crashed recorder leaves open, chunks that
 //! are malformed, a format with more bytes than it needs. MPEG audio and Ogg in a WAV file are presented by themselves.
+//!
+//! A workaround: symphonia reads neither RF64 nor BW64 (its pull request #447), and gives up at the rest.
 
 use std::io::{Read, Result, Seek, SeekFrom};
 use std::ops::Range;

@@ -1,5 +1,7 @@
 //! A WAV file that is whole at any moment: its header is brought up to date while it grows, and it becomes RF64 (EBU
 //! Tech 3306) when it outgrows the 32-bit sizes of RIFF. Its bytes are hashed on the way.
+//!
+//! Written by hand because `hound` writes no RF64.
 
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom, Write};
