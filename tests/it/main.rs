@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 #![expect(clippy::cast_possible_truncation, reason = "small positive numbers in tests")]
 
+mod build;
 mod cli;
 mod formats;
 mod golden;
@@ -10,6 +11,7 @@ mod imports;
 mod killed;
 #[cfg(target_os = "linux")]
 mod loopback;
+mod npz;
 #[cfg(feature = "desktop")]
 mod panels;
 mod pipeline;
