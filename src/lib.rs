@@ -77,6 +77,26 @@ impl Assembly {
 }
 
 /// Assembles the app without a window: what the command line and the tests run.
+///
+/// ```no_run
+/// use std::sync::Arc;
+///
+/// use model::Model;
+/// use soundkin::library::{AudioInfo, Sample};
+/// use soundkin::watch::AddFolder;
+/// use soundkin::{Assembly, headless, is_idle, run_until};
+///
+/// // No library: nothing is restored and nothing kept.
+/// let mut app = headless(Assembly::new(None, Arc::new(Model::built_in()?)));
+/// app.world_mut().write_message(AddFolder { path: "/samples".into(), follow: false });
+/// app.update();
+/// assert!(run_until(&mut app, None, is_idle));
+/// // Each sound is an entity, and what is known of it are its components.
+/// for (sample, info) in app.world_mut().query::<(&Sample, &AudioInfo)>().iter(app.world()) {
+///     println!("{:.1} s of {}", info.seconds(), sample.path.display());
+/// }
+/// # Ok::<(), model::ModelError>(())
+/// ```
 pub fn headless(assembly: Assembly) -> App {
     let mut app = App::new();
     app.edit_schedule(Update, |schedule| {
@@ -130,6 +150,24 @@ pub fn add_recording(app: &mut App) {
 }
 
 /// Adds what answers questions again whenever the space changes.
+///
+/// A question can also be asked once, of an app that is idle; `sample` may be any that has a vector:
+///
+/// ```no_run
+/// use bevy::ecs::system::RunSystemOnce;
+/// use bevy::prelude::*;
+/// use soundkin::neighbours::query::{Compared, SimilarSamples, SimilarTo, answer};
+/// use soundkin::neighbours::{ActiveWeights, SpaceIndex};
+///
+/// fn five_nearest(app: &mut App, sample: Entity) -> Option<SimilarSamples> {
+///     let query = SimilarTo { like: vec![sample], k: 5, exact: true, ..default() };
+///     let ask = move |index: Res<SpaceIndex>, weights: Res<ActiveWeights>, compared: Query<Compared>| {
+///         // The last argument says which samples may be answered.
+///         answer(&query, &index, &weights, &compared, |_| true)
+///     };
+///     app.world_mut().run_system_once(ask).ok().flatten()
+/// }
+/// ```
 pub fn add_questions(app: &mut App) {
     app.add_plugins(neighbours::query::QueryPlugin);
 }

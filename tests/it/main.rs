@@ -5,6 +5,7 @@
 
 mod build;
 mod cli;
+mod examples;
 mod formats;
 mod golden;
 mod imports;
