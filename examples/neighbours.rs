@@ -1,4 +1,4 @@
-//! Asks which sounds of a folder are most like one of them.
+//! Asks which sounds of a folder are most like a file, which may lie in it or not.
 //!
 //! `cargo run --example neighbours -- FILE FOLDER`; without them it asks about a kick of the demo library.
 #![expect(clippy::print_stdout, reason = "an example shows what it found")]
@@ -6,13 +6,12 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use anyhow::Context;
-use bevy::ecs::system::RunSystemOnce;
-use bevy::prelude::*;
+use anyhow::{Context, anyhow};
 use model::Model;
 use soundkin::library::{Sample, SampleIndex};
-use soundkin::neighbours::query::{Compared, SimilarTo, answer};
-use soundkin::neighbours::{ActiveWeights, SpaceIndex};
+use soundkin::neighbours::ActiveWeights;
+use soundkin::neighbours::query::{Query, Subject, Unanswered, ask};
+use soundkin::neighbours::vectors::Sound;
 use soundkin::watch::AddFolder;
 use soundkin::{Assembly, headless, is_idle, run_until};
 
@@ -26,14 +25,20 @@ fn main() -> anyhow::Result<()> {
     app.update();
     run_until(&mut app, None, is_idle);
 
-    let sample = app.world().resource::<SampleIndex>().at(&file).context("the file is not in the folder")?;
-    let query = SimilarTo { like: vec![sample], k: 5, exact: true, ..default() };
-    let ask = move |index: Res<SpaceIndex>, weights: Res<ActiveWeights>, compared: Query<Compared>| {
-        // The last argument says which samples may be answered; here it is any.
-        answer(&query, &index, &weights, &compared, |_| true)
+    let subject = match app.world().resource::<SampleIndex>().at(&file) {
+        Some(sample) => Subject::Sample(sample),
+        None => Subject::File(Sound::of_file(&file, None)?),
     };
-    let found = app.world_mut().run_system_once(ask).ok().flatten().context("the file has no vector")?;
-    for neighbour in found.neighbours {
+    let weights = app.world().resource::<ActiveWeights>().0;
+    let query = Arc::new(Query { like: vec![subject], weights, k: 5, ..Query::default() });
+    // A file from elsewhere gets its vector while the app runs.
+    let answer = loop {
+        match ask(app.world_mut(), &query) {
+            Err(Unanswered::Waiting) => _ = run_until(&mut app, None, is_idle),
+            answer => break answer.map_err(|why| anyhow!("no answer: {why:?}"))?,
+        }
+    };
+    for neighbour in answer.neighbours {
         let sample = app.world().get::<Sample>(neighbour.entity).context("a sample")?;
         println!("{:.3}  {}", neighbour.similarity, sample.path.display());
     }

@@ -11,7 +11,7 @@
 //! A sample is an entity. Each capability is a plugin in one folder, which owns the components it inserts and, where
 //! it needs one, one [`Actor`](actor::Actor). Work is found by query ("has A, lacks B"), handed to a small mailbox, and
 //! comes back as components: the ECS is the queue. What needs no ECS lies in four packages of its own, which know nothing
-//! of the app: [`dsp`], [`file`], [`model`] and [`similarity`]. In pipeline order:
+//! of the app: [`dsp`], [`mod@file`], [`model`] and [`similarity`]. In pipeline order:
 //!
 //! | plugin | owns | thread |
 //! |---|---|---|
@@ -22,7 +22,7 @@
 //! | [`SpacePlugin`](neighbours::SpacePlugin) | `ActiveWeights`; `SpaceIndex`: space and layout | `project` |
 //! | [`AudioPlugin`](audio::AudioPlugin) | `AuditionSettings`, `Playback`; plays samples, opens inputs | `audio` |
 //! | [`RecordPlugin`](record::RecordPlugin) | `Recorder`, `Level`, `Recording`, `Slices`, `Trim`; makes takes | `wav`, `cut` |
-//! | [`QueryPlugin`](neighbours::query::QueryPlugin) | `Answers` | `compare` |
+//! | [`QueryPlugin`](neighbours::query::QueryPlugin) | `Answers`; the vectors of sounds that are no samples | `compare`, `question` |
 //! | [`MapPlugin`](map::MapPlugin) | `Map`, `Legend`; what `MapLook` and `Palette` say is drawn | |
 //! | [`StorePlugin`](store::StorePlugin) | nothing; mirrors the others | `store` |
 //!
@@ -140,36 +140,13 @@ pub fn player() -> App {
 #[cfg(feature = "desktop")]
 pub fn add_panels(app: &mut App, settings: PathBuf, audio: impl Plugin) {
     app.add_plugins((settings::SettingsPlugin { path: settings }, audio))
-        .add_plugins((map::MapPlugin, neighbours::query::QueryPlugin, ui::PanelsPlugin))
+        .add_plugins((map::MapPlugin, ui::PanelsPlugin))
         .add_plugins(record::RecordPlugin);
 }
 
 /// Adds what records to an assembled app.
 pub fn add_recording(app: &mut App) {
     app.add_plugins((audio::AudioPlugin, record::RecordPlugin));
-}
-
-/// Adds what answers questions again whenever the space changes.
-///
-/// A question can also be asked once, of an app that is idle; `sample` may be any that has a vector:
-///
-/// ```no_run
-/// use bevy::ecs::system::RunSystemOnce;
-/// use bevy::prelude::*;
-/// use soundkin::neighbours::query::{Compared, SimilarSamples, SimilarTo, answer};
-/// use soundkin::neighbours::{ActiveWeights, SpaceIndex};
-///
-/// fn five_nearest(app: &mut App, sample: Entity) -> Option<SimilarSamples> {
-///     let query = SimilarTo { like: vec![sample], k: 5, exact: true, ..default() };
-///     let ask = move |index: Res<SpaceIndex>, weights: Res<ActiveWeights>, compared: Query<Compared>| {
-///         // The last argument says which samples may be answered.
-///         answer(&query, &index, &weights, &compared, |_| true)
-///     };
-///     app.world_mut().run_system_once(ask).ok().flatten()
-/// }
-/// ```
-pub fn add_questions(app: &mut App) {
-    app.add_plugins(neighbours::query::QueryPlugin);
 }
 
 /// Adds what lists and follows the library's folders as soon as they are restored.
@@ -194,6 +171,7 @@ fn assemble(app: &mut App, assembly: Assembly) {
         analyse::waveform::WaveformPlugin,
         analyse::AnalysePlugin { model: assembly.model, workers: assembly.workers, guests_only },
         neighbours::SpacePlugin,
+        neighbours::query::QueryPlugin,
     ));
     match assembly.library {
         Some(library) => app.add_plugins(store::StorePlugin::new(library)),
@@ -223,6 +201,7 @@ pub fn is_idle(world: &mut World) -> bool {
     world.resource::<Restored>().0
         && world.resource::<watch::Listing>().is_idle()
         && analyse::is_idle(world)
+        && world.get_resource::<neighbours::vectors::QueryVectors>().is_none_or(|vectors| vectors.is_idle())
         && world.get_resource::<store::StoreState>().is_none_or(store::StoreState::is_idle)
         && world.get_resource::<neighbours::Projection>().is_none_or(neighbours::Projection::is_idle)
 }

@@ -25,6 +25,8 @@ pub enum CollectSystems {
     Files,
     /// What the workers found: what was heard under an old stamp must not arrive after a new one.
     Analyses,
+    /// Exact answers, and vectors of what is asked with.
+    Answers,
     /// What the recorder says: a fact about a file that was still growing must not arrive after its stamp.
     Takes,
     /// What came of copies and slices, and of what the desktop was asked for.
@@ -76,6 +78,7 @@ pub fn configure(app: &mut App) {
         CollectSystems::Store,
         CollectSystems::Files,
         CollectSystems::Analyses,
+        CollectSystems::Answers,
         CollectSystems::Takes,
         CollectSystems::Requests,
     );

@@ -21,7 +21,7 @@ const PARTS: &[(&str, &str, &str)] = &[
     ("library", "dsp model", ""),
     ("watch", "actor library notice schedule", ""),
     ("analyse", "actor dsp file library model notice paths schedule", ""),
-    ("neighbours", "actor analyse library model notice schedule similarity", ""),
+    ("neighbours", "actor analyse dsp file library model notice schedule similarity", ""),
     ("map", "library neighbours schedule similarity", ""),
     ("audio", "actor dsp file library notice schedule", ""),
     ("record", "actor analyse audio dsp file library notice paths schedule settings watch", "model"),

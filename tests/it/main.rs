@@ -16,6 +16,7 @@ mod npz;
 #[cfg(feature = "desktop")]
 mod panels;
 mod pipeline;
+mod questions;
 #[cfg(target_os = "linux")]
 mod record;
 mod support;
