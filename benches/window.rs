@@ -19,6 +19,8 @@
 //! indexing, 8 sounds a frame         3.03      5.27   20.07
 //! ```
 
+#![expect(clippy::print_stdout, reason = "a bench prints its figures")]
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};

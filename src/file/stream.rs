@@ -159,6 +159,7 @@ impl Stream {
         let mut source = source;
         let edit = if source.is_seekable() { edits::edit_list(&mut *source)? } else { None };
         let stream = MediaSourceStream::new(source, MediaSourceStreamOptions::default());
+        #[expect(clippy::disallowed_methods, reason = "this is the one place that opens sound files")]
         let mut format = symphonia::default::get_probe()
             .probe(&hint, stream, FormatOptions::default(), MetadataOptions::default())
             .map_err(unreadable)?;

@@ -259,6 +259,26 @@ fn nearest_window(windows: &Windows, space: &Space, probe: &Probe) -> Option<[f3
 /// Where a region or a file has no vector yet the answer is [`Unanswered::Waiting`]; run the app until it
 /// [is idle](crate::is_idle) and ask again.
 ///
+/// ```no_run
+/// use std::sync::Arc;
+///
+/// use bevy::prelude::*;
+/// use soundkin::neighbours::ActiveWeights;
+/// use soundkin::neighbours::query::{Answer, Query, Subject, Unanswered, ask};
+///
+/// /// The five sounds most like one sample and less like another, of all that the app knows.
+/// fn five_nearest(app: &mut App, like: Entity, unlike: Entity) -> Result<Answer, Unanswered> {
+///     let query = Query {
+///         like: vec![Subject::Sample(like)],
+///         unlike: vec![Subject::Sample(unlike)],
+///         weights: app.world().resource::<ActiveWeights>().0,
+///         k: 5,
+///         within: None,
+///     };
+///     ask(app.world_mut(), &Arc::new(query))
+/// }
+/// ```
+///
 /// # Errors
 /// See [`Unanswered`].
 pub fn ask(world: &mut World, query: &Arc<Query>) -> Result<Answer, Unanswered> {
