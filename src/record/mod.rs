@@ -4,10 +4,10 @@
 //! file (`wav`) and measures as it goes. What it replies becomes the take's entity: [`Sample`] with [`Recording`], a
 //! growing [`Waveform`] and [`AudioInfo`], and every moment its [`LivePcm`] sound, which others embed and place. When it
 //! ends it has its [`FileStamp`] and waits, as [`Taken`](crate::analyse::FinishedTake), for its vector; nothing of it is decoded again.
-//! Slices (`onset`) and the cutting of silence make new files from finished sounds (`cut`).
+//! Finished sounds are cut into slices and freed of silence (`slices`).
 
-mod cut;
 mod level;
+mod slices;
 mod taker;
 
 use std::collections::VecDeque;
@@ -22,8 +22,8 @@ use serde::{Deserialize, Serialize};
 use crate::analyse::decode::measured;
 use crate::schedule::{CollectSystems, RespondSystems, SoundkinSystems};
 
-pub use self::cut::{AcceptTrim, Copied, CutError, ProposeSlices, SaveSlices, Slices, SlicesSaved, Trim, copy_to};
 pub use self::level::Level;
+pub use self::slices::{AcceptTrim, ProposeSlices, SaveSlices, Slices, SlicesSaved, Trim};
 use self::taker::{Job, Place, Reply, Start};
 use crate::actor::{Actor, Wake};
 use crate::analyse::waveform::Waveform;
@@ -227,7 +227,7 @@ impl Plugin for RecordPlugin {
             .add_systems(Update, collect_takes.in_set(CollectSystems::Takes))
             .add_systems(Update, (respond, listen).chain().in_set(RespondSystems::Record))
             .add_systems(Update, remember.in_set(SoundkinSystems::Derive));
-        cut::build(app);
+        slices::build(app);
     }
 }
 
