@@ -4,6 +4,7 @@
 //! there, comments included, is preserved except for the values that change. A file that cannot be parsed is never
 //! overwritten.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -13,6 +14,7 @@ use serde::de::DeserializeOwned;
 use toml_edit::{DocumentMut, Item, Table};
 
 use crate::actor::{Actor, Wake};
+use crate::atomic_file;
 use crate::notice::Notice;
 
 /// Changes are written this long after the last one.
@@ -145,14 +147,11 @@ fn save(
     }
 }
 
-/// Writes under another name first, so that a crash leaves the old file or the new one.
 fn write(path: &Path, text: &str) -> std::io::Result<()> {
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder)?;
     }
-    let part = path.with_extension("part");
-    std::fs::write(&part, text)?;
-    std::fs::rename(&part, path)
+    atomic_file::replace(path, |file| file.write_all(text.as_bytes())).map(drop)
 }
 
 fn unsaved(path: &Path, error: &std::io::Error) -> String {

@@ -2,7 +2,7 @@
 //!
 //! Panels are functions from a view of the components to shapes and `Action`s; drawing twice changes nothing. What
 //! the user asked for is acted on in the next frame by the part that owns it: `session` for place and selection,
-//! `desk` for files and folders, the functions here for map and look.
+//! `desktop` for files and folders, the functions here for map and look.
 //!
 //! ```text
 //!  components ─► Shown, Branches, Progress ─► panels ─► Action ─► Session, Preferences, MapLook, Audition …
@@ -10,7 +10,7 @@
 
 mod action;
 mod controls;
-mod desk;
+mod desktop;
 mod help;
 mod layout;
 mod list;
@@ -196,10 +196,10 @@ impl Plugin for PanelsPlugin {
             .init_resource::<Inputs>()
             .add_message::<Action>()
             .add_message::<RequestRedraw>()
-            .add_plugins((shown::plugin, desk::plugin))
+            .add_plugins((shown::plugin, desktop::plugin))
             .add_systems(
                 Update,
-                (session::respond, desk::respond, record::respond, respond_on_map, weigh, remove)
+                (session::respond, desktop::respond, record::respond, respond_on_map, weigh, remove)
                     .chain()
                     .in_set(RespondSystems::Window),
             )
