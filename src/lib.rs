@@ -39,6 +39,7 @@ pub mod library;
 pub mod map;
 pub mod neighbours;
 pub mod notice;
+pub mod palette;
 pub mod paths;
 pub mod record;
 pub mod schedule;

@@ -54,10 +54,11 @@ use crate::analyse::ActiveModel;
 use crate::analyse::waveform::Waveform;
 use crate::audio::{AuditionSettings, Playback};
 use crate::library::{AudioInfo, Folders, Thumbnail};
-use crate::map::{Area, Arrangement, ColourBy, Legend, Map, MapLook, Palette};
+use crate::map::{Area, Arrangement, ColourBy, Legend, Map, MapLook};
 use crate::neighbours::ActiveWeights;
 use crate::neighbours::query::{Answer, Answers, Asked, Subject};
 use crate::notice::Notice;
+use crate::palette::Palette;
 use crate::record::{Level, Recorder, RecordingSettings, Slices, Trim};
 use crate::schedule::{DeriveSystems, RespondSystems};
 use crate::settings::Settings;
@@ -327,7 +328,7 @@ fn respond_on_map(
             Action::Arrange(arrangement) => preferences.arrangement = *arrangement,
             Action::ToggleGroup(group) => {
                 let was_hidden = look.hidden_groups.remove(group);
-                look.hidden_groups.extend((!was_hidden).then_some(*group));
+                look.hidden_groups.extend((!was_hidden).then(|| group.clone()));
             }
             _ => {}
         }
@@ -403,9 +404,6 @@ fn look(
         *seen = Some(state);
         Some(Arc::new(shown.within(filter)))
     };
-    if look.colour_by != preferences.colour_by {
-        look.hidden_groups.clear();
-    }
     let next = MapLook {
         colour_by: preferences.colour_by,
         arrangement: preferences.arrangement,
