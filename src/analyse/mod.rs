@@ -26,8 +26,8 @@ use model::session::{self, EmbedError, Embedded, Embedder, Runtime};
 
 use crate::actor::{Actor, Stop, Wake, contained};
 use crate::library::{
-    Arrived, AudioInfo, ContentHash, Contents, Descriptors, Embedding, Failed, Features, FileStamp, Guest, Missing,
-    Passage, Recording, Restored, Sample, SampleIndex, Stage, Thumbnail,
+    Arrived, AudioInfo, ContentHash, Contents, Descriptors, Embedding, Failed, FailureKind, Features, FileStamp, Guest,
+    Missing, Passage, Recording, Restored, Sample, SampleIndex, Stage, Thumbnail,
 };
 use crate::notice::Notice;
 use crate::paths;
@@ -144,10 +144,10 @@ enum Outcome {
     Same,
     /// Other samples have the same content; the files of some of them, `gone`, no longer exist.
     Known { hash: ContentHash, gone: Vec<Entity> },
-    /// It is not there any more, for this reason.
-    Gone(String),
+    /// It is not there any more.
+    Gone(Failed),
     /// It could not be read or decoded.
-    Undecodable(Stage, String),
+    Undecodable(Failed),
     /// It was decoded, or measured while it was recorded, and embedded if this machine can do so.
     Decoded(Box<Decoded>, Result<Embedded, EmbedError>),
     /// It was decoded for its descriptors only.
@@ -160,14 +160,12 @@ enum Outcome {
 
 impl From<DecodeError> for Outcome {
     fn from(error: DecodeError) -> Self {
-        let reason = error.to_string();
+        let Some(failed) = Failed::of_decoding(&error) else { return Outcome::Stopped };
         match error {
             DecodeError::Read(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
-                Outcome::Gone(reason)
+                Outcome::Gone(failed)
             }
-            DecodeError::Stopped => Outcome::Stopped,
-            DecodeError::Read(_) => Outcome::Undecodable(Stage::Read, reason),
-            _ => Outcome::Undecodable(Stage::Decode, reason),
+            _ => Outcome::Undecodable(failed),
         }
     }
 }
@@ -323,19 +321,18 @@ fn collect_analyses(
                     }
                 }
             }
-            Outcome::Gone(reason) | Outcome::Undecodable(_, reason) if embedded.contains(reply.entity) => {
-                tracing::warn!("sound is compared without its descriptors: {reason}");
+            Outcome::Gone(failed) | Outcome::Undecodable(failed) if embedded.contains(reply.entity) => {
+                tracing::warn!("sound is compared without its descriptors: {failed}");
                 entity.try_insert(PassedOver);
             }
             // A missing sample is found again when its folder is listed; a guest never is, so it fails instead.
             Outcome::Gone(_) if !guests.contains(reply.entity) => {
                 entity.try_insert(Missing);
             }
-            Outcome::Gone(reason) => {
-                entity.try_insert(Failed { stage: Stage::Read, reason });
+            Outcome::Gone(failed) => {
+                entity.try_insert(failed);
             }
-            Outcome::Undecodable(stage, reason) => {
-                let failed = Failed { stage, reason };
+            Outcome::Undecodable(failed) => {
                 reply.hash.filter(|_| failed.is_of_content()).map(|hash| entity.try_insert(hash));
                 entity.try_insert(failed);
             }
@@ -360,15 +357,16 @@ fn collect_analyses(
                         analysis.windows += embedded.windows.len();
                         entity.try_insert((Descriptors(Arc::new(embedded.descriptors)), Embedding::from(embedded)));
                     }
-                    Err(error) if error.is_general() => {
-                        if analysis.blocked.is_none() {
+                    Err(error) => match Failed::of_embedding(&error) {
+                        Some(failed) => {
+                            entity.try_insert(failed);
+                        }
+                        None if analysis.blocked.is_none() => {
                             analysis.blocked = Some(error.to_string());
                             notices.write(Notice::new(error.to_string()));
                         }
-                    }
-                    Err(error) => {
-                        entity.try_insert(Failed { stage: Stage::Embed, reason: error.to_string() });
-                    }
+                        None => {}
+                    },
                 }
             }
         }
@@ -577,11 +575,12 @@ impl Analyst {
         match decoded {
             Ok(decoded) if embedded => {
                 let filter = self.model.manifest.audio.resampler;
+                let undescribed = |kind, detail| Outcome::Undecodable(Failed { stage: Stage::Embed, kind, detail });
                 let describer = self.describer.get_or_insert_with(|| Describer::new(filter));
                 match contained(|| describer.describe(&decoded.pcm)) {
                     Ok(Some(values)) => Outcome::Described(Descriptors(Arc::new(values))),
-                    Ok(None) => Outcome::Undecodable(Stage::Decode, EmbedError::Rate(decoded.pcm.rate).to_string()),
-                    Err(panic) => Outcome::Undecodable(Stage::Decode, EmbedError::Panicked(panic).to_string()),
+                    Ok(None) => undescribed(FailureKind::SampleRate, decoded.pcm.rate.to_string()),
+                    Err(panic) => undescribed(FailureKind::AnalysisPanic, panic),
                 }
             }
             Ok(decoded) => {
@@ -628,6 +627,10 @@ mod tests {
         app
     }
 
+    fn unknown_format() -> Failed {
+        Failed { stage: Stage::Decode, kind: FailureKind::UnknownFormat, detail: String::new() }
+    }
+
     /// Adds the plugin with a worker that answers every job with `outcome`.
     fn add_plugin(app: &mut App, outcome: fn(&Job) -> Outcome) {
         let model = Arc::new(Model::built_in().unwrap());
@@ -656,9 +659,9 @@ mod tests {
             let list_anew = list_anew.in_set(CollectSystems::Files);
             if listed_first {
                 app.add_systems(Update, list_anew);
-                add_plugin(&mut app, |_| Outcome::Undecodable(Stage::Decode, String::new()));
+                add_plugin(&mut app, |_| Outcome::Undecodable(unknown_format()));
             } else {
-                add_plugin(&mut app, |_| Outcome::Undecodable(Stage::Decode, String::new()));
+                add_plugin(&mut app, |_| Outcome::Undecodable(unknown_format()));
                 app.add_systems(Update, list_anew);
             }
             let sample = Sample { path: Path::new("/a.wav").into() };
@@ -707,7 +710,7 @@ mod tests {
     /// Time in which 200 files are handed over and come back while 20,000 are known, those of the sizes that `size` gives.
     fn time_to_hand_over(size: fn(u64) -> u64) -> Duration {
         let mut app = app();
-        add_plugin(&mut app, |_| Outcome::Undecodable(Stage::Decode, String::new()));
+        add_plugin(&mut app, |_| Outcome::Undecodable(unknown_format()));
         let embedding = Embedding { vector: Arc::default(), windows: None };
         for n in 0..20_200 {
             let sample = Sample { path: Path::new(&format!("/{n}.wav")).into() };
@@ -743,7 +746,7 @@ mod tests {
             Work::File { contents: Some(contents), .. } if !contents.samples(ContentHash([1; 32])).is_empty() => {
                 Outcome::Known { hash: ContentHash([1; 32]), gone: Vec::new() }
             }
-            _ => Outcome::Undecodable(Stage::Decode, "decoded".to_owned()),
+            _ => Outcome::Undecodable(unknown_format()),
         };
         add_plugin(&mut app, serve);
         let mut spawn = |path: &str| {
@@ -760,7 +763,7 @@ mod tests {
             app.update();
             wake.wait(Duration::from_millis(5));
         }
-        assert_eq!(app.world().get::<Failed>(file).map(|f| f.reason.as_str()), Some("decoded"));
+        assert_eq!(app.world().get::<Failed>(file), Some(&unknown_format()));
         assert_eq!(app.world().get::<ContentHash>(file), Some(&ContentHash([1; 32])));
     }
 
@@ -769,7 +772,10 @@ mod tests {
         let outcome = |kind: ErrorKind| Outcome::from(DecodeError::Read(kind.into()));
         assert!(matches!(outcome(ErrorKind::NotFound), Outcome::Gone(_)));
         assert!(matches!(outcome(ErrorKind::NotADirectory), Outcome::Gone(_)));
-        assert!(matches!(outcome(ErrorKind::PermissionDenied), Outcome::Undecodable(Stage::Read, _)));
-        assert!(matches!(Outcome::from(DecodeError::Empty), Outcome::Undecodable(Stage::Decode, _)));
+        assert!(matches!(
+            outcome(ErrorKind::PermissionDenied),
+            Outcome::Undecodable(Failed { stage: Stage::Read, .. })
+        ));
+        assert!(matches!(Outcome::from(DecodeError::Empty), Outcome::Undecodable(Failed { stage: Stage::Decode, .. })));
     }
 }

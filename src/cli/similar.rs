@@ -154,7 +154,7 @@ pub(super) fn neighbours(world: &mut World, query: SimilarTo, filter: Option<Str
     for subject in query.like.iter().chain(&query.unlike) {
         let path = path_of(world, *subject).display();
         if let Some(failed) = world.get::<Failed>(*subject) {
-            bail!("{}: {path}", failed.reason);
+            bail!("{failed}: {path}");
         }
         if world.get::<Embedding>(*subject).is_none() {
             let why = world.resource::<Analysis>().blocked.clone();

@@ -5,6 +5,7 @@
 //! says whether its analysis is known, so that a moved, renamed or copied file costs one hash and no decoding.
 
 mod components;
+mod failure;
 mod index;
 
 use std::path::PathBuf;
@@ -12,9 +13,10 @@ use std::path::PathBuf;
 use bevy::prelude::*;
 
 pub use self::components::{
-    Arrived, AudioInfo, ContentHash, Descriptors, Embedding, Failed, Features, FileStamp, Guest, Missing, Passage,
-    Recording, Sample, Stage, Tags, Thumbnail, Windows,
+    Arrived, AudioInfo, ContentHash, Descriptors, Embedding, Features, FileStamp, Guest, Missing, Passage, Recording,
+    Sample, Tags, Thumbnail, Windows,
 };
+pub use self::failure::{Failed, FailureKind, Stage};
 pub use self::index::{Contents, SampleIndex};
 
 /// The folders whose sounds make up the library, in the order they were added.

@@ -573,10 +573,8 @@ pub(super) fn follow(
         }
     }
     // A region has no row in the list, so its failure is reported as a notice.
-    let unheard = session
-        .place
-        .like
-        .and_then(|like| Some(format!("cannot search with this region: {}", failed.get(like).ok()?.reason)));
+    let unheard =
+        session.place.like.and_then(|like| Some(format!("cannot search with this region: {}", failed.get(like).ok()?)));
     for text in heard.read().map(|notice| &notice.text).chain(&unheard) {
         if session.notices.back() != Some(text) {
             session.notices.push_back(text.clone());

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use similarity::weights::Closeness;
 
 use crate::library::{
-    AudioInfo, Embedding, Failed, Features, FileStamp, Folders, Guest, Missing, Recording, Sample, Tags,
+    AudioInfo, Embedding, Failed, FailureKind, Features, FileStamp, Folders, Guest, Missing, Recording, Sample, Tags,
 };
 use crate::neighbours::query::SimilarSample;
 
@@ -136,7 +136,7 @@ pub struct Row {
     /// It is not there any more.
     pub missing: bool,
     /// Why it could not be analysed.
-    pub failed: Option<Box<str>>,
+    pub failed: Option<Box<Failed>>,
     /// The user keeps it.
     pub kept: bool,
 }
@@ -148,7 +148,7 @@ impl Row {
             _ if self.missing => "missing",
             None => "",
             Some(_) if !self.known => "unreadable",
-            Some(reason) if reason.contains("is silent") => "silent",
+            Some(failed) if failed.kind == FailureKind::Silent => "silent",
             Some(_) => "no vector",
         }
     }
@@ -645,7 +645,7 @@ fn row(
         known: info.is_some(),
         analysed,
         missing,
-        failed: failed.map(|failed| failed.reason.as_str().into()),
+        failed: failed.cloned().map(Box::new),
         kept: tags.is_some_and(|tags| tags.0.iter().any(|tag| tag == KEPT)),
     }
 }

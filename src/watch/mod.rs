@@ -585,7 +585,7 @@ fn device(_: &Path) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::library::{LibraryPlugin, Stage};
+    use crate::library::{FailureKind, LibraryPlugin, Stage};
 
     fn app() -> App {
         let mut app = App::new();
@@ -651,7 +651,7 @@ mod tests {
             let path = folder.path().join(name);
             std::fs::write(&path, b"x").unwrap();
             let stamp = FileStamp::of(&path.metadata().unwrap());
-            let failed = Failed { stage, reason: String::new() };
+            let failed = Failed { stage, kind: FailureKind::Damaged, detail: String::new() };
             app.world_mut().spawn((Sample { path: path.as_path().into() }, stamp, failed));
         }
         add(&mut app, folder.path(), false);
