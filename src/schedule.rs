@@ -23,8 +23,10 @@ pub enum CollectSystems {
     Store,
     /// What the watcher found.
     Files,
-    /// What the workers found: what was heard under an old stamp must not arrive after a new one.
+    /// What the workers found.
     Analyses,
+    /// What was seen of the files is decided on: nothing that was heard under an old stamp outlives a new one.
+    Identity,
     /// What the recorder says: a fact about a file that was still growing must not arrive after its stamp.
     Takes,
     /// What came of copies and slices, and of what the desktop was asked for.
@@ -76,6 +78,7 @@ pub fn configure(app: &mut App) {
         CollectSystems::Store,
         CollectSystems::Files,
         CollectSystems::Analyses,
+        CollectSystems::Identity,
         CollectSystems::Takes,
         CollectSystems::Requests,
     );

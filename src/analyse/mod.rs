@@ -25,9 +25,10 @@ use model::Model;
 use model::session::{self, EmbedError, Embedded, Embedder, Runtime};
 
 use crate::actor::{Actor, Stop, Wake, contained};
+use crate::library::identity::{self, ByContent, Sighting, Sightings, Twin};
 use crate::library::{
-    Arrived, AudioInfo, ContentHash, Contents, Descriptors, Embedding, Failed, FailureKind, Features, FileStamp, Guest,
-    Missing, Passage, Recording, Restored, Sample, SampleIndex, Stage, Thumbnail,
+    AudioInfo, ContentHash, Contents, Descriptors, Embedding, Failed, FailureKind, Features, FileStamp, Guest, Missing,
+    MoveCandidate, Passage, Recording, Restored, Sample, SampleIndex, Stage, Thumbnail,
 };
 use crate::notice::Notice;
 use crate::paths;
@@ -142,8 +143,8 @@ enum Outcome {
     Changed(FileStamp),
     /// Its stamp has changed, but its content has not.
     Same,
-    /// Other samples have the same content; the files of some of them, `gone`, no longer exist.
-    Known { hash: ContentHash, gone: Vec<Entity> },
+    /// Other samples have the same content; the files at `gone` of some of them no longer exist.
+    Known { hash: ContentHash, gone: Vec<Arc<Path>> },
     /// It is not there any more.
     Gone(Failed),
     /// It could not be read or decoded.
@@ -214,7 +215,7 @@ impl Plugin for AnalysePlugin {
 /// What was known of a sample before its stamp changed: it is used again if the content is still the same, as after a
 /// backup or a `touch`.
 #[derive(Component)]
-struct Former {
+struct PreviousAnalysis {
     hash: ContentHash,
     known: Box<(AudioInfo, Thumbnail, Features, Embedding, Descriptors)>,
 }
@@ -229,7 +230,7 @@ fn forget_outdated(
     let Ok(mut sample) = commands.get_entity(replaced.entity) else { return };
     if let Ok((hash, info, thumbnail, features, embedding, descriptors)) = known.get(replaced.entity) {
         let known = (info.clone(), thumbnail.clone(), *features, embedding.clone(), descriptors.clone());
-        sample.try_insert(Former { hash: *hash, known: Box::new(known) });
+        sample.try_insert(PreviousAnalysis { hash: *hash, known: Box::new(known) });
     }
     sample.try_remove::<(Embedding, PassedOver)>();
 }
@@ -237,7 +238,7 @@ fn forget_outdated(
 /// Restores what was known before the stamp changed.
 fn take_up(world: &mut World, entity: Entity) {
     let Ok(mut sample) = world.get_entity_mut(entity) else { return };
-    if let Some(Former { hash, known }) = sample.take::<Former>() {
+    if let Some(PreviousAnalysis { hash, known }) = sample.take::<PreviousAnalysis>() {
         sample.insert((hash, *known));
         world.resource_mut::<Analysis>().recognised += 1;
     }
@@ -250,15 +251,16 @@ type Known<'a> = (
     Option<&'a Failed>,
 );
 
-/// Tells whether a sample has what another sample with the same content needs.
-fn helps(twin: &<Known<'_> as bevy::ecs::query::QueryData>::Item<'_, '_>, described: bool) -> bool {
-    let (_, embedding, descriptors, failed) = twin;
-    (embedding.is_some() || failed.is_some_and(Failed::is_of_content)) && (descriptors.is_some() || !described)
+/// What a sample could give to another one with the same content.
+fn twin((_, embedding, descriptors, failed): <Known<'_> as bevy::ecs::query::QueryData>::Item<'_, '_>) -> Twin {
+    let analysed = embedding.is_some() || failed.is_some_and(Failed::is_of_content);
+    Twin { analysed, described: descriptors.is_some() }
 }
 
 fn collect_analyses(
     actor: Res<Analysts>,
     mut analysis: ResMut<Analysis>,
+    mut sightings: ResMut<Sightings>,
     index: Res<SampleIndex>,
     stamps: Query<&FileStamp>,
     known: Query<Known>,
@@ -285,11 +287,11 @@ fn collect_analyses(
             continue;
         }
         if matches!(reply.outcome, Outcome::Known { .. } | Outcome::Decoded(..) | Outcome::Undecodable(..)) {
-            entity.try_remove::<Former>();
+            entity.try_remove::<PreviousAnalysis>();
         }
         match reply.outcome {
             Outcome::Changed(stamp) => {
-                entity.try_insert(stamp);
+                sightings.report(Sighting::Looked { sample: reply.entity, known: reply.stamp, now: Some(stamp) });
             }
             Outcome::Same => {
                 let sample = reply.entity;
@@ -298,28 +300,23 @@ fn collect_analyses(
             Outcome::Known { hash, gone } => {
                 // If no sample with this content can help after all, only the hash was computed in vain.
                 entity.try_insert(hash);
-                let is_twin =
-                    |twin, described| twin != reply.entity && known.get(twin).is_ok_and(|twin| helps(&twin, described));
-                let described = index.contents().find(hash, |twin| is_twin(twin, true));
+                let twins = index.contents().samples(hash);
+                let others = twins.iter().map(|(other, _)| *other).filter(|other| *other != reply.entity);
+                let twins = others.filter_map(|other| Some((other, twin(known.get(other).ok()?))));
                 let needs_all = embedded.contains(reply.entity) || guests.contains(reply.entity);
-                let any = || index.contents().find(hash, |twin| is_twin(twin, needs_all));
-                let Some(Ok(twin)) = described.or_else(any).map(|twin| known.get(twin)) else { continue };
-                let (measured, embedding, descriptors, failed) = twin;
+                let best = identity::best_twin(twins, needs_all).map(|twin| known.get(twin));
+                let Some(Ok((measured, embedding, descriptors, failed))) = best else { continue };
                 analysis.recognised += 1;
                 // A copy of a file that cannot be decoded gets only the same failure.
                 measured.map(|(info, thumbnail, f)| entity.try_insert((info.clone(), thumbnail.clone(), *f)));
                 // A sample that was known before has not been moved here from elsewhere.
                 if !embedded.contains(reply.entity) {
-                    entity.try_insert(Arrived);
+                    entity.try_insert(MoveCandidate);
                 }
                 embedding.map(|e| entity.try_insert(e.clone()));
                 descriptors.map(|d| entity.try_insert(d.clone()));
                 failed.filter(|f| f.is_of_content()).map(|f| entity.try_insert(f.clone()));
-                for old in gone {
-                    if let Ok(mut old) = commands.get_entity(old) {
-                        old.try_insert(Missing);
-                    }
-                }
+                gone.iter().for_each(|path| sightings.report(Sighting::Gone(path.to_path_buf())));
             }
             Outcome::Gone(failed) | Outcome::Undecodable(failed) if embedded.contains(reply.entity) => {
                 tracing::warn!("sound is compared without its descriptors: {failed}");
@@ -327,7 +324,7 @@ fn collect_analyses(
             }
             // A missing sample is found again when its folder is listed; a guest never is, so it fails instead.
             Outcome::Gone(_) if !guests.contains(reply.entity) => {
-                entity.try_insert(Missing);
+                sightings.report(Sighting::Looked { sample: reply.entity, known: reply.stamp, now: None });
             }
             Outcome::Gone(failed) => {
                 entity.try_insert(failed);
@@ -385,7 +382,7 @@ type Waiting<'a> = (
     &'a FileStamp,
     Option<&'a Passage>,
     Option<&'a ContentHash>,
-    Option<&'a Former>,
+    Option<&'a PreviousAnalysis>,
     Has<AudioInfo>,
     Has<Embedding>,
 );
@@ -455,7 +452,8 @@ fn dispatch_analyses(
         }
         // Any duplicate with a vector shows where a new file came from; only a described one helps a sample that has a
         // vector already, or a guest, which is not described later.
-        let is_twin = |twin| twin != entity && known.get(twin).is_ok_and(|twin| helps(&twin, embedded || guest));
+        let is_twin =
+            |twin| twin != entity && known.get(twin).is_ok_and(|known| self::twin(known).helps(embedded || guest));
         // If the hash is known, it is also known whether a duplicate helps.
         let may_be_known = hash.is_none_or(|hash| index.contents().find(*hash, is_twin).is_some());
         let contents = may_be_known.then(|| index.contents().clone());
@@ -555,14 +553,15 @@ impl Analyst {
         }
         let content = ContentHash(source.hash);
         *hash = Some(content);
-        if *hash == former {
-            return Outcome::Same;
-        }
         let twins = twins(content);
-        if !twins.is_empty() {
-            // A renamed folder is never listed again under its old name, so nobody else would notice.
-            let gone = twins.iter().filter(|(_, path)| !path.exists()).map(|(old, _)| *old).collect();
-            return Outcome::Known { hash: content, gone };
+        match identity::by_content(content, former, !twins.is_empty()) {
+            ByContent::Same => return Outcome::Same,
+            ByContent::Known => {
+                // A renamed folder is never listed again under its old name, so nobody else would notice.
+                let gone = twins.into_iter().map(|(_, path)| path).filter(|path| !path.exists()).collect();
+                return Outcome::Known { hash: content, gone };
+            }
+            ByContent::New => {}
         }
         let keep = self.model.manifest.audio.max_seconds;
         let decoded = decode::decode(source, path, keep, &self.stop, &self.decoders);

@@ -72,7 +72,7 @@ pub struct Recording;
 
 /// Its content was known when it was first looked at: a copy of another sample, or that sample under a new name.
 #[derive(Component, Clone, Copy, Debug, Default)]
-pub struct Arrived;
+pub struct MoveCandidate;
 
 /// The user's own words for a sample; they follow the content when the file moves.
 #[derive(Component, Clone, Debug, Default, PartialEq, Eq)]

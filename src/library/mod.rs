@@ -6,6 +6,7 @@
 
 mod components;
 mod failure;
+pub mod identity;
 mod index;
 
 use std::path::PathBuf;
@@ -13,8 +14,8 @@ use std::path::PathBuf;
 use bevy::prelude::*;
 
 pub use self::components::{
-    Arrived, AudioInfo, ContentHash, Descriptors, Embedding, Features, FileStamp, Guest, Missing, Passage, Recording,
-    Sample, Tags, Thumbnail, Windows,
+    AudioInfo, ContentHash, Descriptors, Embedding, Features, FileStamp, Guest, Missing, MoveCandidate, Passage,
+    Recording, Sample, Tags, Thumbnail, Windows,
 };
 pub use self::failure::{Failed, FailureKind, Stage};
 pub use self::index::{Contents, SampleIndex};
@@ -27,12 +28,13 @@ pub struct Folders(pub Vec<PathBuf>);
 #[derive(Resource, Default, Debug)]
 pub struct Restored(pub bool);
 
-/// Keeps [`SampleIndex`] in step with the entities.
+/// Keeps [`SampleIndex`] in step with the entities, and decides what was seen of their files.
 pub struct LibraryPlugin;
 
 impl Plugin for LibraryPlugin {
     fn build(&self, app: &mut App) {
         index::plugin(app);
+        identity::plugin(app);
         app.init_resource::<Folders>().init_resource::<Restored>().add_observer(forget_outdated);
     }
 }

@@ -29,7 +29,7 @@ use crate::actor::{Actor, Wake};
 use crate::analyse::waveform::Waveform;
 use crate::analyse::{AnalysisLength, LivePcm};
 use crate::audio::{InputError, InputRequest, InputStream, OpenInput, Overruns};
-use crate::library::{Arrived, AudioInfo, FileStamp, Folders, Guest, Missing, Recording, Sample, SampleIndex};
+use crate::library::{AudioInfo, FileStamp, Folders, Guest, Recording, Sample, SampleIndex, identity};
 use crate::notice::Notice;
 use crate::settings::Settings;
 use crate::watch::AddFolder;
@@ -359,8 +359,7 @@ fn sample_of(path: Option<Arc<Path>>, is_member: bool, index: &SampleIndex, comm
     if is_member {
         sample.try_remove::<Guest>();
     }
-    // Removing the stamp discards everything known about the previous bytes.
-    sample.try_remove::<(FileStamp, Missing, Arrived)>();
+    identity::begin_anew(&mut sample);
     sample.id()
 }
 

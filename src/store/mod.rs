@@ -19,8 +19,8 @@ use self::rows::{ContentRow, Record, SampleRow};
 use crate::actor::{Actor, Outbox, Wake};
 use crate::analyse::{ActiveModel, Analysis};
 use crate::library::{
-    Arrived, AudioInfo, ContentHash, Descriptors, Embedding, Failed, Features, FileStamp, Folders, Guest, Missing,
-    Restored, Sample, Tags, Thumbnail,
+    AudioInfo, ContentHash, Descriptors, Embedding, Failed, Features, FileStamp, Folders, Guest, Missing,
+    MoveCandidate, Restored, Sample, Tags, Thumbnail,
 };
 use crate::neighbours::LastSpots;
 use crate::notice::Notice;
@@ -119,7 +119,7 @@ impl Plugin for StorePlugin {
         let wake = app.world().resource::<Wake>().clone();
         let key = app.world().resource::<ActiveModel>().0.key.clone();
         let writable = self.writable;
-        let body = move |inbox, outbox| Keeper { library, key, model: None }.run(&inbox, &outbox, writable);
+        let body = move |inbox, outbox| LibraryWriter { library, key, model: None }.run(&inbox, &outbox, writable);
         match Actor::spawn("store", 256, &wake, body) {
             Ok(actor) => app.insert_resource(StoreActor { actor, writable }),
             Err(error) => {
@@ -255,7 +255,7 @@ fn hand_over(
     analysis: Res<Analysis>,
     listing: Res<Listing>,
     spots: Option<Res<LastSpots>>,
-    samples: Query<Everything, (Without<Arrived>, Without<Guest>)>,
+    samples: Query<Everything, (Without<MoveCandidate>, Without<Guest>)>,
     alive: Query<(), (With<Sample>, Without<Guest>)>,
 ) {
     if !store.writable {
@@ -342,13 +342,13 @@ fn record(
 }
 
 /// What the store thread owns.
-struct Keeper {
+struct LibraryWriter {
     library: Library,
     key: String,
     model: Option<i64>,
 }
 
-impl Keeper {
+impl LibraryWriter {
     fn run(mut self, inbox: &Receiver<Job>, outbox: &Outbox<Reply>, writable: bool) {
         if let Err(error) = self.restore(outbox) {
             let reason = schema::sqlite(error, &self.library.path).to_string();
@@ -460,7 +460,7 @@ mod tests {
     fn what_the_tables_refuse_takes_nothing_else_along() {
         let folder = tempfile::tempdir().unwrap();
         let library = Library::open(&folder.path().join("library.db")).unwrap();
-        let mut keeper = Keeper { library, key: "m".to_owned(), model: None };
+        let mut writer = LibraryWriter { library, key: "m".to_owned(), model: None };
         let mut world = World::new();
         let jobs: Vec<Job> = (1..4)
             .map(|n| {
@@ -475,9 +475,9 @@ mod tests {
             })
             .collect();
         let Job::Save(second, _) = jobs[1] else { unreachable!() };
-        let refused = keeper.write(&jobs).unwrap();
+        let refused = writer.write(&jobs).unwrap();
         assert_eq!(refused.keys().collect::<Vec<_>>(), [&second]);
         assert!(refused[&second].ends_with("/a/2.wav"), "{refused:?}");
-        assert_eq!(keeper.library.count().unwrap(), 2);
+        assert_eq!(writer.library.count().unwrap(), 2);
     }
 }
