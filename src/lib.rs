@@ -184,6 +184,7 @@ pub fn run_until(app: &mut App, limit: Option<Duration>, mut done: impl FnMut(&m
 pub fn is_idle(world: &mut World) -> bool {
     world.resource::<Restored>().0
         && world.resource::<watch::Listing>().is_idle()
+        && world.resource::<library::changes::Changes>().is_read()
         && analyse::is_idle(world)
         && world.get_resource::<store::StoreState>().is_none_or(store::StoreState::is_idle)
         && world.get_resource::<neighbours::Projection>().is_none_or(neighbours::Projection::is_idle)

@@ -2,8 +2,10 @@
 //! paths and content to entities.
 //!
 //! Identity has two levels. A *path with its stamp* says whether a file must be looked at again; the *content hash*
-//! says whether its analysis is known, so that a moved, renamed or copied file costs one hash and no decoding.
+//! says whether its analysis is known, so that a moved, renamed or copied file costs one hash and no decoding. Both are
+//! decided on in [`identity`]. Whoever keeps something in step with the samples reads [`changes`].
 
+pub mod changes;
 mod components;
 mod failure;
 pub mod identity;
@@ -34,6 +36,7 @@ pub struct LibraryPlugin;
 impl Plugin for LibraryPlugin {
     fn build(&self, app: &mut App) {
         index::plugin(app);
+        changes::plugin(app);
         identity::plugin(app);
         app.init_resource::<Folders>().init_resource::<Restored>().add_observer(forget_outdated);
     }
