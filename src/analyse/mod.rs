@@ -172,7 +172,7 @@ impl From<DecodeError> for Outcome {
 }
 
 #[derive(Resource)]
-struct Analysts(Actor<Job, Reply>);
+struct AnalysisWorkers(Actor<Job, Reply>);
 
 /// Analyses samples with the model in use.
 pub struct AnalysePlugin {
@@ -191,15 +191,16 @@ impl Plugin for AnalysePlugin {
         let decoders = Decoders::default();
         let make = move |stop| {
             let (model, decoders) = (model.clone(), decoders.clone());
-            let mut analyst = Analyst { model, stop, embedder: None, describer: None, decoders };
-            move |job| analyst.serve(job)
+            let mut worker = AnalysisWorker { model, stop, embedder: None, describer: None, decoders };
+            move |job| worker.serve(job)
         };
         app.insert_resource(ActiveModel(self.model.clone()))
             .insert_resource(AnalysisLength(self.model.manifest.audio.max_seconds))
             .insert_resource(Analysis { guests_only: self.guests_only, ..default() })
-            .add_observer(forget_outdated);
+            .add_observer(forget_outdated)
+            .add_observer(show_take);
         match Actor::pool("analyse", self.workers, self.workers + 2, &wake, make) {
-            Ok(actor) => app.insert_resource(Analysts(actor)),
+            Ok(actor) => app.insert_resource(AnalysisWorkers(actor)),
             Err(error) => {
                 app.world_mut().write_message(Notice::new(format!(
                     "cannot analyse sounds: starting a thread failed ({error}); restart Soundkin"
@@ -209,6 +210,15 @@ impl Plugin for AnalysePlugin {
         };
         app.add_systems(Update, collect_analyses.in_set(CollectSystems::Analyses))
             .add_systems(Update, (dispatch_takes, dispatch_analyses).chain().in_set(DispatchSystems::Analyses));
+    }
+}
+
+/// Shows of a take what was measured while it was recorded, before it has its vector.
+fn show_take(finished: On<Insert, FinishedTake>, takes: Query<&FinishedTake>, mut commands: Commands) {
+    if let Ok(take) = takes.get(finished.entity)
+        && let Ok(mut sample) = commands.get_entity(finished.entity)
+    {
+        sample.try_insert(decode::measured(&take.decoded));
     }
 }
 
@@ -258,7 +268,7 @@ fn twin((_, embedding, descriptors, failed): <Known<'_> as bevy::ecs::query::Que
 }
 
 fn collect_analyses(
-    actor: Res<Analysts>,
+    actor: Res<AnalysisWorkers>,
     mut analysis: ResMut<Analysis>,
     mut sightings: ResMut<Sightings>,
     index: Res<SampleIndex>,
@@ -347,23 +357,31 @@ fn collect_analyses(
                     analysis.decoded += 1;
                     analysis.audio_seconds += decoded.info.seconds();
                 }
-                reply.hash.map(|hash| entity.try_insert(hash));
-                entity.try_insert(decode::measured(&decoded));
-                match embedded {
-                    Ok(embedded) => {
+                let measured = decode::measured(&decoded);
+                // All at once; a take of which no file was kept has no hash.
+                match (embedded, reply.hash) {
+                    (Ok(embedded), hash) => {
                         analysis.windows += embedded.windows.len();
-                        entity.try_insert((Descriptors(Arc::new(embedded.descriptors)), Embedding::from(embedded)));
+                        let vectors = (Descriptors(Arc::new(embedded.descriptors)), Embedding::from(embedded));
+                        match hash {
+                            Some(hash) => entity.try_insert((hash, measured, vectors)),
+                            None => entity.try_insert((measured, vectors)),
+                        };
                     }
-                    Err(error) => match Failed::of_embedding(&error) {
-                        Some(failed) => {
-                            entity.try_insert(failed);
+                    (Err(error), hash) => {
+                        entity.try_insert(measured);
+                        hash.map(|hash| entity.try_insert(hash));
+                        match Failed::of_embedding(&error) {
+                            Some(failed) => {
+                                entity.try_insert(failed);
+                            }
+                            None if analysis.blocked.is_none() => {
+                                analysis.blocked = Some(error.to_string());
+                                notices.write(Notice::new(error.to_string()));
+                            }
+                            None => {}
                         }
-                        None if analysis.blocked.is_none() => {
-                            analysis.blocked = Some(error.to_string());
-                            notices.write(Notice::new(error.to_string()));
-                        }
-                        None => {}
-                    },
+                    }
                 }
             }
         }
@@ -400,7 +418,7 @@ fn dispatch_takes(
 
 /// Moves a take's sound out of its component to a worker, if one has room for it.
 fn hand_over(world: &mut World, entity: Entity) {
-    if !world.resource::<Analysts>().0.has_room() {
+    if !world.resource::<AnalysisWorkers>().0.has_room() {
         return;
     }
     let Ok(mut take) = world.get_entity_mut(entity) else { return };
@@ -414,7 +432,7 @@ fn hand_over(world: &mut World, entity: Entity) {
         } else {
             return;
         };
-    let sent = world.resource::<Analysts>().0.try_send(Job { entity, stamp, work });
+    let sent = world.resource::<AnalysisWorkers>().0.try_send(Job { entity, stamp, work });
     let Err(Job { work, .. }) = sent else {
         world.resource_mut::<Analysis>().in_flight += 1;
         return;
@@ -426,7 +444,7 @@ fn hand_over(world: &mut World, entity: Entity) {
 }
 
 fn dispatch_analyses(
-    actor: Res<Analysts>,
+    actor: Res<AnalysisWorkers>,
     mut analysis: ResMut<Analysis>,
     restored: Res<Restored>,
     index: Res<SampleIndex>,
@@ -489,7 +507,7 @@ pub fn is_idle(world: &mut World) -> bool {
 }
 
 /// One worker's state.
-struct Analyst {
+struct AnalysisWorker {
     model: Arc<Model>,
     stop: Stop,
     /// Made with the first job, so that an app with nothing to analyse loads no model.
@@ -499,7 +517,7 @@ struct Analyst {
     decoders: Decoders,
 }
 
-impl Analyst {
+impl AnalysisWorker {
     fn serve(&mut self, job: Job) -> Reply {
         let mut hash = None;
         let recorded = matches!(job.work, Work::Taken(..));
@@ -643,7 +661,7 @@ mod tests {
             outcome: outcome(&job),
             session_time: Duration::ZERO,
         };
-        app.insert_resource(Analysts(Actor::pool("test", 1, 8, &wake, move |_| serve).unwrap()));
+        app.insert_resource(AnalysisWorkers(Actor::pool("test", 1, 8, &wake, move |_| serve).unwrap()));
     }
 
     #[test]

@@ -19,7 +19,6 @@ use crossbeam_channel::{Sender, bounded};
 use dsp::onset;
 use serde::{Deserialize, Serialize};
 
-use crate::analyse::decode::measured;
 use crate::schedule::{CollectSystems, RespondSystems, SoundkinSystems};
 
 pub use self::cut::{AcceptTrim, Copied, CutError, ProposeSlices, SaveSlices, Slices, SlicesSaved, Trim, copy_to};
@@ -375,7 +374,6 @@ fn settle(
     if let Some(taken) = end.taken {
         let seconds = taken.decoded.info.seconds();
         let cuts = Slices(onset::slices(&end.onsets, seconds));
-        take.try_insert(measured(&taken.decoded));
         take.try_insert((taken, end.stamp.unwrap_or(FileStamp { size: 0, modified: 0 })));
         // What has no file cannot be cut.
         if end.stamp.is_some() {
