@@ -22,7 +22,7 @@
 //! | [`SpacePlugin`](neighbours::SpacePlugin) | `ActiveWeights`; `SpaceIndex`: space and layout | `project` |
 //! | [`AudioPlugin`](audio::AudioPlugin) | `AuditionSettings`, `Playback`; plays samples, opens inputs | `audio` |
 //! | [`RecordPlugin`](record::RecordPlugin) | `Recorder`, `Level`, `Recording`, `Slices`, `Trim`; makes takes | `wav`, `cut` |
-//! | [`QueryPlugin`](neighbours::query::QueryPlugin) | `Answers` | `compare` |
+//! | [`QueryPlugin`](neighbours::query::QueryPlugin) | `Answers`; the vectors of sounds that are no samples | `compare`, `question` |
 //! | [`MapPlugin`](map::MapPlugin) | `Map`, `Legend`; what `MapLook` and `Palette` say is drawn | |
 //! | [`StorePlugin`](store::StorePlugin) | nothing; mirrors the others | `store` |
 //!
@@ -120,18 +120,13 @@ pub fn player() -> App {
 #[cfg(feature = "desktop")]
 pub fn add_panels(app: &mut App, settings: PathBuf, audio: impl Plugin) {
     app.add_plugins((settings::SettingsPlugin { path: settings }, audio))
-        .add_plugins((map::MapPlugin, neighbours::query::QueryPlugin, ui::PanelsPlugin))
+        .add_plugins((map::MapPlugin, ui::PanelsPlugin))
         .add_plugins(record::RecordPlugin);
 }
 
 /// Adds what records to an assembled app.
 pub fn add_recording(app: &mut App) {
     app.add_plugins((audio::AudioPlugin, record::RecordPlugin));
-}
-
-/// Adds what answers questions again whenever the space changes.
-pub fn add_questions(app: &mut App) {
-    app.add_plugins(neighbours::query::QueryPlugin);
 }
 
 /// Adds what lists and follows the library's folders as soon as they are restored.
@@ -156,6 +151,7 @@ fn assemble(app: &mut App, assembly: Assembly) {
         analyse::waveform::WaveformPlugin,
         analyse::AnalysePlugin { model: assembly.model, workers: assembly.workers, guests_only },
         neighbours::SpacePlugin,
+        neighbours::query::QueryPlugin,
     ));
     match assembly.library {
         Some(library) => app.add_plugins(store::StorePlugin::new(library)),
@@ -186,6 +182,7 @@ pub fn is_idle(world: &mut World) -> bool {
         && world.resource::<watch::Listing>().is_idle()
         && world.resource::<library::changes::Changes>().is_read()
         && analyse::is_idle(world)
+        && world.get_resource::<neighbours::vectors::QueryVectors>().is_none_or(|vectors| vectors.is_idle())
         && world.get_resource::<store::StoreState>().is_none_or(store::StoreState::is_idle)
         && world.get_resource::<neighbours::Projection>().is_none_or(neighbours::Projection::is_idle)
 }

@@ -27,6 +27,8 @@ pub enum CollectSystems {
     Analyses,
     /// What was seen of the files is decided on: nothing that was heard under an old stamp outlives a new one.
     Identity,
+    /// Exact answers, and vectors of what is asked with.
+    Answers,
     /// What the recorder says: a fact about a file that was still growing must not arrive after its stamp.
     Takes,
     /// What came of copies and slices, and of what the desktop was asked for.
@@ -79,6 +81,7 @@ pub fn configure(app: &mut App) {
         CollectSystems::Files,
         CollectSystems::Analyses,
         CollectSystems::Identity,
+        CollectSystems::Answers,
         CollectSystems::Takes,
         CollectSystems::Requests,
     );

@@ -5,13 +5,14 @@
 
 use std::path::Path;
 
+use dsp::Span;
 use dsp::analysis::{Decoded, StreamAnalysis};
 use file::DecodeError;
 use file::source::Source;
 use file::stream::{Block, Decoders, Stream};
 
 use crate::actor::{Stop, contained};
-use crate::library::{AudioInfo, Features, Passage, Thumbnail};
+use crate::library::{AudioInfo, Features, Thumbnail};
 
 /// The components that show what one pass over a sound found.
 pub fn measured(decoded: &Decoded) -> (AudioInfo, Thumbnail, Features) {
@@ -53,13 +54,13 @@ fn decode_stream(stream: &mut Stream, keep: f64, stop: &Stop) -> Result<Decoded,
     Ok(Decoded { skipped: stream.skipped(), ..digest.finish(stream.codec()) })
 }
 
-/// Decodes a passage of a file and keeps its first `keep` seconds for the model; nothing else of the file is measured.
+/// Decodes a region of a file and keeps its first `keep` seconds for the model; nothing else of the file is measured.
 ///
 /// # Errors
-/// As for [`decode`]; also if the passage begins behind the end.
-pub fn decode_passage(
+/// As for [`decode`]; also if the region begins behind the end.
+pub fn decode_region(
     path: &Path,
-    Passage([from, to]): Passage,
+    region: Span,
     keep: f64,
     stop: &Stop,
     decoders: &Decoders,
@@ -74,7 +75,7 @@ pub fn decode_passage(
             clippy::cast_sign_loss,
             reason = "seconds times rate, both positive"
         )]
-        let [first, end] = [from, to].map(|seconds| (seconds * f64::from(rate)).round() as u64);
+        let [first, end] = [region.start, region.end].map(|seconds| (seconds * f64::from(rate)).round() as u64);
         // However short it is, it is one frame.
         let end = end.max(first.saturating_add(1));
         stream.seek(first)?;
@@ -92,7 +93,7 @@ pub fn decode_passage(
             return Err(DecodeError::Shorter);
         }
         let mut decoded = digest.finish(stream.codec());
-        decoded.pcm.start += from;
+        decoded.pcm.start += region.start;
         stream.close(decoders);
         Ok(decoded)
     };

@@ -529,7 +529,7 @@ impl AnalysisWorker {
             }
             Work::Passage(path, passage) => {
                 let keep = self.model.manifest.audio.max_seconds;
-                match decode::decode_passage(&path, passage, keep, &self.stop, &self.decoders) {
+                match decode::decode_region(&path, passage.0.into(), keep, &self.stop, &self.decoders) {
                     Ok(decoded) => {
                         let embedded = self.embed_contained(&decoded);
                         Outcome::Decoded(Box::new(decoded), embedded)

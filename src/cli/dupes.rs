@@ -8,7 +8,7 @@ use std::sync::Arc;
 use anyhow::Result;
 use bevy::prelude::*;
 use clap::Args;
-use dsp::{Pcm, SILENCE};
+use dsp::{Pcm, SILENCE, Span};
 use file::DecodeError;
 use file::stream::Decoders;
 use indicatif::ProgressBar;
@@ -17,8 +17,8 @@ use similarity::fingerprint::{self, Comparer, HEARD, Print, Spectrum, twins};
 
 use super::{Common, base64_of, keep_only};
 use crate::actor::{Actor, Stop, Wake, contained};
-use crate::analyse::decode::decode_passage;
-use crate::library::{AudioInfo, ContentHash, Guest, Missing, Passage, Sample};
+use crate::analyse::decode::decode_region;
+use crate::library::{AudioInfo, ContentHash, Guest, Missing, Sample};
 
 /// Sounds less similar than this are never called copies, whatever threshold is given.
 const LEAST: f64 = 0.95;
@@ -223,8 +223,8 @@ impl Listener {
 
     /// Decodes a sound from the given second on, without leading silence; `None` if it is silent.
     fn listen(&self, paths: &[Arc<Path>], from: f64) -> Result<Option<Pcm>, DecodeError> {
-        let passage = Passage([from, from + HEARD]);
-        let mut sounds = paths.iter().map(|path| decode_passage(path, passage, HEARD, &self.stop, &self.decoders));
+        let region = Span { start: from, end: from + HEARD };
+        let mut sounds = paths.iter().map(|path| decode_region(path, region, HEARD, &self.stop, &self.decoders));
         // Some of the identical files may be gone; any that is left will do.
         let (Some(first), mut others) = (sounds.next(), sounds) else { return Ok(None) };
         let mut pcm = first.or_else(|error| others.find_map(Result::ok).ok_or(error))?.pcm;

@@ -26,12 +26,15 @@ use anyhow::{Result, anyhow};
 use base64::Engine as _;
 use bevy::prelude::*;
 use clap::{Args, CommandFactory, Parser, Subcommand};
+use dsp::Span;
 use indicatif::{ProgressBar, ProgressStyle};
 use model::{Model, registry};
 use serde_json::{Value, json};
 
 use crate::actor::Wake;
-use crate::library::{FileStamp, Guest, Passage, Sample, SampleIndex, Stage};
+use crate::library::{FileStamp, Guest, Sample, SampleIndex, Stage};
+use crate::neighbours::query::Subject;
+use crate::neighbours::vectors::Sound;
 use crate::neighbours::{Need, Projection};
 use crate::notice::Notice;
 use crate::store::{Library, StoreState};
@@ -260,14 +263,17 @@ fn sample_or_guest(world: &mut World, file: &Path) -> Result<Entity, Unusable> {
     Ok(world.spawn((Guest, sample, stamp)).id())
 }
 
-/// Adds a passage of a file as a guest.
-fn passage(world: &mut World, file: &Path, span: [f64; 2]) -> Result<Entity> {
-    let (mut sample, stamp) = file_at(file)?;
-    // Uses the library's path of the file, so that the sound is not listed as a neighbour of its own region.
-    if let Some(member) = known(world, file).and_then(|entity| world.get::<Sample>(entity)) {
-        sample = member.clone();
+/// What to ask with for a file: its sample if it is in the library, or the file; a part of it, if one is given.
+fn subject(world: &World, file: &Path, region: Option<Span>) -> Result<Subject> {
+    match (known(world, file), region) {
+        (Some(sample), None) => Ok(Subject::Sample(sample)),
+        (Some(sample), Some(region)) => Ok(Subject::Region(sample, region)),
+        (None, _) => {
+            // Says in its own words what is wrong with a file.
+            file_at(file)?;
+            Ok(Subject::File(Sound::of_file(&std::path::absolute(file)?, region)?))
+        }
     }
-    Ok(world.spawn((Guest, Passage(span), sample, stamp)).id())
 }
 
 /// The sample at a path, or where that leads.

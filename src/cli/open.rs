@@ -9,7 +9,8 @@ use serde_json::json;
 use super::{Common, index, map, similar};
 use crate::analyse::ActiveModel;
 use crate::library::{AudioInfo, Embedding, Missing, Sample};
-use crate::neighbours::query::SimilarTo;
+use crate::neighbours::ActiveWeights;
+use crate::neighbours::query::{Query, Subject};
 use crate::store::Library;
 use crate::{Assembly, headless};
 
@@ -40,8 +41,11 @@ fn without_window(common: &Common, assembly: Assembly, folders: Vec<PathBuf>) ->
     let world = app.world_mut();
     let model = world.resource::<ActiveModel>().0.manifest.id.clone();
     let example = middle_sample(world);
-    let like = |subject| SimilarTo { like: vec![subject], k: 10, exact: true, ..default() };
-    let found = example.as_ref().map(|(subject, _)| similar::neighbours(world, like(*subject), None)).transpose()?;
+    let weights = world.resource::<ActiveWeights>().0;
+    let like = |subject| Query { like: vec![Subject::Sample(subject)], k: 10, weights, ..Query::default() };
+    let found =
+        example.as_ref().map(|(subject, _)| similar::neighbours(&mut app, common, like(*subject))).transpose()?;
+    let world = app.world_mut();
     let points = map::write(world, PICTURE.as_ref())?;
     let picture = std::path::absolute(PICTURE)?;
     let value = json!({

@@ -1,20 +1,22 @@
 //! `soundkin similar QUERY`
 
+use std::collections::HashSet;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Result, anyhow, bail};
-use bevy::ecs::system::RunSystemOnce;
 use bevy::prelude::*;
 use clap::Args;
+use dsp::Span;
 use serde_json::{Value, json};
 
-use super::{Common, list, passage, put_path, record, region, sample_or_guest};
-use crate::analyse::{ActiveModel, Analysis};
-use crate::library::{Embedding, Failed, Sample, SampleIndex, Tags};
-use crate::neighbours::query::{Compared, SimilarSamples, SimilarTo, answer, asked_about};
-use crate::neighbours::{ActiveWeights, SpaceIndex};
+use super::{Common, list, put_path, record, region, subject};
+use crate::analyse::ActiveModel;
+use crate::library::{Sample, Tags};
+use crate::neighbours::ActiveWeights;
+use crate::neighbours::query::{Answer, Query, Subject, Unanswered, ask};
 use crate::record::{Keep, TakeOptions};
 
 #[derive(Args, Debug)]
@@ -32,7 +34,7 @@ pub(super) struct Similar {
     #[arg(long, value_name = "SECONDS", value_parser = record::seconds)]
     mic: Option<f64>,
     /// Number of neighbours
-    #[arg(short, default_value_t = 10)]
+    #[arg(short, default_value_t = 10, value_parser = count)]
     k: usize,
     /// Search only samples whose path or tags contain TEXT, ignoring case
     #[arg(long, value_name = "TEXT")]
@@ -43,6 +45,10 @@ pub(super) struct Similar {
     /// Show how similar each neighbour is in each part, 0 to 1
     #[arg(long)]
     why: bool,
+}
+
+fn count(text: &str) -> Result<usize, &'static str> {
+    text.parse().ok().filter(|count| *count > 0).ok_or("number of neighbours must be a whole number from 1 up")
 }
 
 fn weight(text: &str) -> Result<f32, &'static str> {
@@ -63,29 +69,23 @@ impl Similar {
             bail!("model {} has no learned head; leave out --head or choose another model", model.manifest.id);
         }
         let mut names = self.query.iter().map(|file| name(file)).collect::<Result<Vec<String>>>()?;
-        let mut query = SimilarTo { k: self.k, exact: true, ..default() };
+        let mut query = Query { k: self.k, weights: app.world().resource::<ActiveWeights>().0, ..Query::default() };
         for (i, file) in self.query.iter().enumerate() {
-            query.like.push(match self.region.filter(|_| i == 0) {
-                Some(span) => passage(app.world_mut(), file, span)?,
-                None => sample_or_guest(app.world_mut(), file)?,
-            });
+            let region = self.region.filter(|_| i == 0).map(Span::from);
+            query.like.push(subject(app.world(), file, region)?);
         }
         for file in &self.minus {
-            query.unlike.push(sample_or_guest(app.world_mut(), file)?);
+            query.unlike.push(subject(app.world(), file, None)?);
         }
-        if let Some(both) = query.unlike.iter().find(|entity| query.like.contains(entity)) {
-            let path = path_of(app.world(), *both).display();
-            bail!("--minus cancels the query; name another sound for --minus: {path}");
-        }
-        common.wait(&mut app)?;
         if self.mic.is_some() {
             record::prepare(&mut app);
             let options = TakeOptions { keep: Keep::Nothing, seconds: self.mic, ..TakeOptions::default() };
             let taken = record::take(&mut app, common, options)?;
-            query.like.push(taken.finished.entity);
+            query.like.push(Subject::Take(taken.finished.entity));
             names.push(taken.input.map_or_else(|| "microphone".to_owned(), |input| input.name));
         }
-        let found = neighbours(app.world_mut(), query, self.filter)?;
+        query.within = self.filter.as_ref().map(|text| Arc::new(matching(app.world_mut(), text)));
+        let found = neighbours(&mut app, common, query)?;
         let seconds = started.elapsed().as_secs_f64();
         let world = app.world();
         let mut value = json!({
@@ -93,7 +93,7 @@ impl Similar {
             "model": model.manifest.id,
             "head": model.statistics.head.as_ref().map(|_| world.resource::<ActiveWeights>().head),
             "k": self.k,
-            "exact": found.exact,
+            "exact": found.is_exact(),
             "seconds": seconds,
             "neighbours": found.neighbours.iter().enumerate().map(|(i, neighbour)| {
                 let mut object = json!({"rank": i + 1, "similarity": neighbour.similarity, "at": neighbour.at});
@@ -122,7 +122,7 @@ fn name(file: &Path) -> Result<String> {
 }
 
 /// Writes neighbours for people, one a line.
-pub(super) fn write(out: &mut dyn Write, world: &World, found: &SimilarSamples, why: bool) -> io::Result<()> {
+pub(super) fn write(out: &mut dyn Write, world: &World, found: &Answer, why: bool) -> io::Result<()> {
     for (i, neighbour) in found.neighbours.iter().enumerate() {
         let at = neighbour.at.map_or(String::new(), |[from, to]| format!("  at {from:.1}–{to:.1} s"));
         let path = path_of(world, neighbour.entity).display();
@@ -149,41 +149,52 @@ fn bar(share: f32) -> String {
     (0..CELLS).map(cell).collect()
 }
 
-/// Finds the exact neighbours of samples that have been analysed.
-pub(super) fn neighbours(world: &mut World, query: SimilarTo, filter: Option<String>) -> Result<SimilarSamples> {
-    for subject in query.like.iter().chain(&query.unlike) {
-        let path = path_of(world, *subject).display();
-        if let Some(failed) = world.get::<Failed>(*subject) {
-            bail!("{failed}: {path}");
-        }
-        if world.get::<Embedding>(*subject).is_none() {
-            let why = world.resource::<Analysis>().blocked.clone();
-            let model = &world.resource::<ActiveModel>().0.manifest.id;
-            bail!(why.unwrap_or_else(|| format!("not analysed yet; index its folder with --model {model}: {path}")));
+/// The samples whose path or tags contain a text.
+fn matching(world: &mut World, text: &str) -> HashSet<Entity> {
+    let mut samples = world.query::<(Entity, &Sample, Option<&Tags>)>();
+    let tags = |tags: Option<&Tags>| tags.map_or_else(Vec::new, |tags| tags.0.clone());
+    let found = samples.iter(world).filter(|(_, sample, t)| list::matches(&sample.path, &tags(*t), text));
+    found.map(|(entity, ..)| entity).collect()
+}
+
+/// Finds the exact neighbours, once everything that is asked with has a vector.
+pub(super) fn neighbours(app: &mut App, common: &Common, query: Query) -> Result<Answer> {
+    let query = Arc::new(query);
+    loop {
+        match ask(app.world_mut(), &query) {
+            Ok(answer) => return Ok(answer),
+            Err(Unanswered::Waiting) => common.wait(app)?,
+            Err(why) => return Err(explained(app.world(), why)),
         }
     }
-    if world.get_resource::<SpaceIndex>().is_none_or(|index| index.space.is_empty()) {
-        let model = &world.resource::<ActiveModel>().0.manifest.id;
-        bail!("no sound has been analysed with this model yet; run `soundkin index FOLDER --model {model}`");
+}
+
+/// Why there is no answer, and what to do.
+fn explained(world: &World, why: Unanswered) -> anyhow::Error {
+    let id = &world.resource::<ActiveModel>().0.manifest.id;
+    let path = |entity: Entity| path_of(world, entity).display().to_string();
+    match why {
+        Unanswered::Nothing | Unanswered::Waiting => anyhow!("nothing to compare with; name a sound"),
+        Unanswered::Cancelled(subject) => {
+            let path = match subject {
+                Subject::File(sound) => sound.path.display().to_string(),
+                Subject::Sample(entity) | Subject::Region(entity, _) | Subject::Take(entity) => path(entity),
+            };
+            anyhow!("--minus cancels the query; name another sound for it: {path}")
+        }
+        Unanswered::NotAnalysed(entity) => {
+            anyhow!("has not been analysed; index its folder with --model {id}: {}", path(entity))
+        }
+        Unanswered::Failed(entity, failed) => match path(entity) {
+            take if take.is_empty() => anyhow!("{failed}"),
+            path => anyhow!("{failed}: {path}"),
+        },
+        Unanswered::Sound(sound, error) => anyhow!("{error}: {}", sound.path.display()),
+        Unanswered::Blocked(reason) => anyhow!(reason),
+        Unanswered::EmptySpace => {
+            anyhow!("library holds no sounds analysed by this model yet; run `soundkin index FOLDER --model {id}`")
+        }
     }
-    let search = move |index: Res<SpaceIndex>,
-                       known: Res<SampleIndex>,
-                       paths: Query<&Sample>,
-                       weights: Res<ActiveWeights>,
-                       compared: Query<Compared>,
-                       samples: Query<(&Sample, Option<&Tags>)>| {
-        let without = asked_about(&query, &paths, &known);
-        answer(&query, &index, &weights, &compared, |entity| match (&filter, samples.get(entity)) {
-            _ if without.contains(&entity) => false,
-            (None, _) => true,
-            (Some(text), Ok((sample, tags))) => {
-                list::matches(&sample.path, tags.map_or(&[], |tags| tags.0.as_slice()), text)
-            }
-            (Some(_), Err(_)) => false,
-        })
-    };
-    let found = world.run_system_once(search).map_err(|error| anyhow!("search failed: {error}"))?;
-    found.ok_or_else(|| anyhow!("no sound to compare with; name one"))
 }
 
 fn path_of(world: &World, entity: Entity) -> &Path {

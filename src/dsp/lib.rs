@@ -15,6 +15,21 @@ pub mod vector;
 /// Largest absolute sample of a sound that is as good as silent: -80 dBFS.
 pub const SILENCE: f32 = 1e-4;
 
+/// A part of a sound.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Span {
+    /// Where it begins, in seconds.
+    pub start: f64,
+    /// Where it ends, in seconds.
+    pub end: f64,
+}
+
+impl From<[f64; 2]> for Span {
+    fn from([start, end]: [f64; 2]) -> Self {
+        Self { start, end }
+    }
+}
+
 /// The mono audio that is analysed: mean of all channels at the file's own rate, or the first channel alone where the
 /// mean is silent.
 #[derive(Clone, Debug)]

@@ -6,6 +6,7 @@
 //! layout for a weight that is no longer wanted is abandoned.
 
 pub mod query;
+pub mod vectors;
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -17,7 +18,7 @@ use bevy::prelude::*;
 use half::f16;
 use model::head::Statistics;
 use similarity::layout::{Cause, Layout, Spots};
-use similarity::space::{Heard, Space};
+use similarity::space::{Heard, SCAN_AT_ONCE, Space};
 use similarity::weights::Weights;
 
 use crate::actor::{Actor, Outbox, Wake, contained};
@@ -84,6 +85,8 @@ struct Followed(Reader);
 pub struct Projection {
     /// What is wanted.
     pub need: Need,
+    /// Up to this many sounds a question is answered by comparing with all of them at once; above it, a tree proposes.
+    pub scan_at_once: usize,
     stale: bool,
     /// The head's weight that is wanted.
     weight: f32,
@@ -113,6 +116,7 @@ struct Job {
     samples: Option<Vec<Embedded>>,
     statistics: Arc<Statistics>,
     weight: f32,
+    scan_at_once: usize,
     lay_out: bool,
     /// From which the layout starts.
     spots: Arc<Spots>,
@@ -182,7 +186,7 @@ impl Plugin for SpacePlugin {
         };
         let reader = app.world_mut().get_resource_or_init::<Changes>().reader();
         app.insert_resource(Followed(reader))
-            .insert_resource(Projection { weight: head, ..default() })
+            .insert_resource(Projection { weight: head, scan_at_once: SCAN_AT_ONCE, ..default() })
             .init_resource::<LastSpots>()
             .add_systems(Update, collect_space.in_set(SoundkinSystems::Collect))
             .add_observer(welcome)
@@ -193,14 +197,15 @@ impl Plugin for SpacePlugin {
 
 impl Drafts {
     /// Builds the space and then, where it is wanted, the layout.
-    fn project(&mut self, job: Job, outbox: &Outbox<Reply>) {
-        let (mut index, rows) = match (job.samples, self.built.take()) {
-            (Some(samples), _) => build(samples, &job.statistics, job.weight),
+    fn project(&mut self, mut job: Job, outbox: &Outbox<Reply>) {
+        let samples = job.samples.take();
+        let (mut index, rows) = match (samples, self.built.take()) {
+            (Some(samples), _) => build(samples, &job),
             (None, Some((index, rows))) => {
                 let space = Arc::new(index.space.reweighted(job.weight));
                 (SpaceIndex { space, layout: None, ..index }, rows)
             }
-            (None, None) => build(Vec::new(), &job.statistics, job.weight),
+            (None, None) => build(Vec::new(), &job),
         };
         self.built = Some((index.clone(), rows.clone()));
         let sent = outbox.send(Reply { index: index.clone(), spots: None, more: job.lay_out });
@@ -227,11 +232,11 @@ impl Drafts {
     }
 }
 
-fn build(mut samples: Vec<Embedded>, statistics: &Arc<Statistics>, weight: f32) -> (SpaceIndex, Arc<[Row]>) {
+fn build(mut samples: Vec<Embedded>, job: &Job) -> (SpaceIndex, Arc<[Row]>) {
     // The ECS lists samples in no lasting order; by path the same sounds always give the same map.
     samples.sort_by(|a, b| a.path.cmp(&b.path));
     let heard = samples.iter().map(|s| Heard { pooled: &s.vector, descriptors: s.descriptors.as_ref().map(|d| &*d.0) });
-    let space = Space::build(&heard.collect::<Vec<_>>(), statistics, weight);
+    let space = Space::build_above(job.scan_at_once, &heard.collect::<Vec<_>>(), &job.statistics, job.weight);
     let entities: Vec<Entity> = samples.iter().map(|sample| sample.entity).collect();
     let rows = entities.iter().enumerate().map(|(row, entity)| (*entity, row)).collect();
     let index = SpaceIndex { space: Arc::new(space), entities: Arc::new(entities), rows: Arc::new(rows), layout: None };
@@ -257,7 +262,7 @@ fn collect_space(projector: Res<Projector>, mut projection: ResMut<Projection>, 
 fn follow_samples(
     followed: Res<Followed>,
     mut changes: ResMut<Changes>,
-    members: Query<(), (With<Embedding>, Without<Recording>)>,
+    members: Query<(), (With<Embedding>, With<Sample>, Without<Recording>)>,
     growing: Query<(), With<Recording>>,
     mut projection: ResMut<Projection>,
 ) {
@@ -348,6 +353,7 @@ fn dispatch_projection(
         samples: due.then(|| samples.collect()),
         statistics: statistics.clone(),
         weight: projection.weight,
+        scan_at_once: projection.scan_at_once,
         lay_out: projection.need == Need::Mapping,
         spots: spots.0.clone(),
         serial: projection.wanted,

@@ -1,64 +1,279 @@
-//! A similarity query as a value, and its answer: which samples sound most like a given one, and where in them.
+//! A question is a value, and so is its answer: which samples sound most like others, like regions, files or a take, and
+//! less like some. Nothing is spawned to ask.
 //!
-//! The window gets two answers to a question in a large library: the tree's at once, and the exact one a moment later
-//! from a thread that compares with every sound.
+//! One function answers for the window, the command line and the tests. The window gets two answers to a question in a
+//! large library: the tree's at once, and the exact one a moment later from a thread that compares with every sound.
 
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use bevy::prelude::*;
-use similarity::space::{Answer, Heard, Probe, Space};
+use bevy::ecs::system::SystemParam;
+// A `Query` is a question here.
+use bevy::prelude::{Query as Components, *};
+use dsp::Span;
+use similarity::space::{self, Probe, Space};
 use similarity::weights::{Closeness, Weights};
 
+use super::vectors::{self, QueryVectors, Sound, SoundError, heard};
+use super::{ActiveWeights, SpaceIndex};
 use crate::actor::{Actor, Wake};
-use crate::library::{Descriptors, Embedding, Recording, Sample, SampleIndex, Windows};
-use crate::neighbours::{ActiveWeights, SpaceIndex};
+use crate::analyse::Analysis;
+use crate::library::{Descriptors, Embedding, Failed, FileStamp, Recording, Sample, Windows};
 use crate::notice::Notice;
-use crate::schedule::{DeriveSystems, SoundkinSystems};
+use crate::schedule::{CollectSystems, DeriveSystems};
 
 /// Neighbours that are shown around a take.
 const AROUND: usize = 8;
 
-/// Asks for the neighbours of samples, in the library or guests.
-#[derive(Clone, Debug, Default)]
-pub struct SimilarTo {
-    /// What neighbours should be like; several samples blend.
-    pub like: Vec<Entity>,
-    /// What they should be less like.
-    pub unlike: Vec<Entity>,
-    /// Number of neighbours.
-    pub k: usize,
-    /// Whether to wait for the exact answer, or take the tree's at once.
-    pub exact: bool,
+/// Something to be like, or less like.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Subject {
+    /// A sample.
+    Sample(Entity),
+    /// A part of a sample, which then is no answer either.
+    Region(Entity, Span),
+    /// A file outside of the library, or a part of one.
+    File(Sound),
+    /// What is being recorded, or was recorded only to ask with it.
+    Take(Entity),
 }
 
-/// A query for what lies between several samples. It can be the subject of an [`Ask`].
-#[derive(Component, Clone, Debug, PartialEq, Eq)]
-pub struct Blend(pub Vec<Entity>);
+impl Subject {
+    /// The entity it is about, if it is about one.
+    pub fn entity(&self) -> Option<Entity> {
+        match self {
+            Self::Sample(entity) | Self::Region(entity, _) | Self::Take(entity) => Some(*entity),
+            Self::File(_) => None,
+        }
+    }
+}
 
-/// A neighbour of the subject.
+/// A question: which sounds are near?
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Query {
+    /// What neighbours should be like; several blend into what lies between them.
+    pub like: Vec<Subject>,
+    /// What they should be less like.
+    pub unlike: Vec<Subject>,
+    /// The samples that may be answered; `None` for all.
+    pub within: Option<Arc<HashSet<Entity>>>,
+    /// How much each part counts.
+    pub weights: Weights,
+    /// Number of neighbours.
+    pub k: usize,
+}
+
+impl Query {
+    /// Everything that it is about.
+    pub fn subjects(&self) -> impl Iterator<Item = &Subject> {
+        self.like.iter().chain(&self.unlike)
+    }
+
+    /// Tells whether an entity is one that it is about, or the source of a region that is.
+    pub fn is_about(&self, entity: Entity) -> bool {
+        self.subjects().any(|subject| subject.entity() == Some(entity))
+    }
+
+    /// The one entity that it asks to be like, if it asks for nothing else.
+    pub fn single(&self) -> Option<Entity> {
+        match (&self.like[..], &self.unlike[..]) {
+            ([Subject::Sample(entity) | Subject::Take(entity)], []) => Some(*entity),
+            _ => None,
+        }
+    }
+
+    /// Tells whether it asks to be like, and less like, the same.
+    pub fn asks_the_same(&self, other: &Self) -> bool {
+        self.like == other.like && self.unlike == other.unlike
+    }
+
+    fn allows(&self, entity: Entity) -> bool {
+        !self.is_about(entity) && self.within.as_ref().is_none_or(|within| within.contains(&entity))
+    }
+}
+
+/// A neighbour of what was asked about.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct SimilarSample {
+pub struct Neighbour {
     /// The sample.
     pub entity: Entity,
-    /// What it is ranked by, in -1..=1: see [`closeness`](similarity::weights).
+    /// What it is ranked by, in -1..=1: see [`weights`](similarity::weights).
     pub similarity: f32,
     /// Why it is near, part by part.
     pub closeness: Closeness,
-    /// Start and end in seconds of the window that is most like the subject, in a sound longer than one window.
+    /// Start and end in seconds of the window that is most similar to the query, in a sound longer than one window.
     pub at: Option<[f32; 2]>,
 }
 
-/// The neighbours, nearest first, without the subject itself.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct SimilarSamples {
-    /// At most as many as asked for.
-    pub neighbours: Vec<SimilarSample>,
-    /// Whether these are the true nearest.
-    pub exact: bool,
+/// Whether an answer holds the true nearest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exactness {
+    /// Every sample was compared.
+    Exact,
+    /// The best of what the tree proposed.
+    Approximate,
 }
 
-/// What a query is for; a newer query replaces an older one with the same purpose.
+/// The answer to a question.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answer {
+    /// The question.
+    pub query: Arc<Query>,
+    /// The neighbours, nearest first, at most as many as asked for, without what was asked about.
+    pub neighbours: Vec<Neighbour>,
+    /// Whether these are the true nearest.
+    pub exactness: Exactness,
+}
+
+impl Answer {
+    /// Tells whether these are the true nearest.
+    pub fn is_exact(&self) -> bool {
+        self.exactness == Exactness::Exact
+    }
+}
+
+/// Why there is no answer.
+#[derive(Clone, Debug)]
+pub enum Unanswered {
+    /// There is nothing to be like.
+    Nothing,
+    /// The same sound is asked to be like and less like.
+    Cancelled(Subject),
+    /// The vector of a region or file is being made.
+    Waiting,
+    /// A sample has no vector yet, or is no sample any more.
+    NotAnalysed(Entity),
+    /// A sample could not be analysed.
+    Failed(Entity, Failed),
+    /// A region or a file outside of the library has no vector.
+    Sound(Sound, Arc<SoundError>),
+    /// This machine makes no vectors, for this reason.
+    Blocked(String),
+    /// No sample has a vector under the model in use.
+    EmptySpace,
+}
+
+/// What samples are compared by.
+pub type Compared<'a> = (&'a Embedding, Option<&'a Descriptors>);
+
+/// Answers questions.
+#[derive(SystemParam)]
+pub struct Neighbours<'w, 's> {
+    index: Option<Res<'w, SpaceIndex>>,
+    vectors: Option<ResMut<'w, QueryVectors>>,
+    compared: Components<'w, 's, Compared<'static>>,
+    files: Components<'w, 's, (&'static Sample, &'static FileStamp)>,
+    failed: Components<'w, 's, &'static Failed>,
+    analysis: Res<'w, Analysis>,
+}
+
+impl Neighbours<'_, '_> {
+    /// Answers a question exactly, by comparing with every sample.
+    ///
+    /// # Errors
+    /// See [`Unanswered`].
+    pub fn exactly(&mut self, query: &Arc<Query>) -> Result<Answer, Unanswered> {
+        let (index, probe) = self.prepare(query)?;
+        let accept = |row: usize| query.allows(index.entities[row]);
+        let found = index.space.exact(&probe, &query.weights, query.k, &accept);
+        Ok(self.located(query, found, &index, &probe))
+    }
+
+    /// Answers a question at once; also gives what an exact answer needs, where this one is none.
+    fn at_once(&mut self, query: &Arc<Query>) -> Result<(Answer, SpaceIndex, Probe), Unanswered> {
+        let (index, probe) = self.prepare(query)?;
+        let accept = |row: usize| query.allows(index.entities[row]);
+        let found = index.space.quick(&probe, &query.weights, query.k, &accept);
+        let answer = self.located(query, found, &index, &probe);
+        Ok((answer, index, probe))
+    }
+
+    fn prepare(&mut self, query: &Query) -> Result<(SpaceIndex, Probe), Unanswered> {
+        if let Some(both) = query.unlike.iter().find(|unlike| query.like.contains(unlike)) {
+            return Err(Unanswered::Cancelled(both.clone()));
+        }
+        let index = self.index.as_deref().filter(|index| !index.space.is_empty()).cloned();
+        // Asked for all of them first, so that they are made one after the other without a word in between.
+        let probes = |asked: &[Subject], this: &mut Self| -> Vec<Result<Probe, Unanswered>> {
+            asked.iter().map(|subject| this.probe(subject, index.as_ref())).collect()
+        };
+        let (like, unlike) = (probes(&query.like, self), probes(&query.unlike, self));
+        let like = like.into_iter().collect::<Result<Vec<_>, _>>()?;
+        let unlike = unlike.into_iter().collect::<Result<Vec<_>, _>>()?;
+        let index = index.ok_or(Unanswered::EmptySpace)?;
+        Ok((index, Probe::blend(&like, &unlike).ok_or(Unanswered::Nothing)?))
+    }
+
+    fn probe(&mut self, subject: &Subject, index: Option<&SpaceIndex>) -> Result<Probe, Unanswered> {
+        let sound = match subject {
+            Subject::Sample(entity) | Subject::Take(entity) => {
+                let Ok((embedding, descriptors)) = self.compared.get(*entity) else {
+                    return Err(self.why_not(*entity));
+                };
+                let index = index.ok_or(Unanswered::EmptySpace)?;
+                return Ok(index.space.probe(heard(&embedding.vector, descriptors)));
+            }
+            Subject::Region(entity, region) => {
+                let Ok((sample, stamp)) = self.files.get(*entity) else { return Err(self.why_not(*entity)) };
+                Sound { path: sample.path.clone(), stamp: *stamp, region: Some(*region) }
+            }
+            Subject::File(sound) => sound.clone(),
+        };
+        let known = self.vectors.as_mut().and_then(|vectors| vectors.get(&sound)).ok_or(Unanswered::Waiting)?;
+        let (embedding, descriptors) = known.map_err(|error| Unanswered::Sound(sound, error))?;
+        let index = index.ok_or(Unanswered::EmptySpace)?;
+        Ok(index.space.probe(heard(&embedding.vector, Some(&descriptors))))
+    }
+
+    fn why_not(&self, entity: Entity) -> Unanswered {
+        match (self.failed.get(entity), &self.analysis.blocked) {
+            (Ok(failed), _) => Unanswered::Failed(entity, failed.clone()),
+            (_, Some(reason)) => Unanswered::Blocked(reason.clone()),
+            _ => Unanswered::NotAnalysed(entity),
+        }
+    }
+
+    /// Rows of the space → samples, with why each is near and the place in it that is most similar to the query.
+    fn located(&self, query: &Arc<Query>, found: space::Answer, index: &SpaceIndex, probe: &Probe) -> Answer {
+        let neighbours = found.neighbours.into_iter().map(|neighbour| {
+            let entity = index.entities[neighbour.row];
+            let windows = self.compared.get(entity).ok().and_then(|(embedding, _)| embedding.windows.clone());
+            let at = windows.and_then(|windows| nearest_window(&windows, &index.space, probe));
+            let closeness = index.space.closeness(probe, neighbour.row);
+            Neighbour { entity, similarity: neighbour.similarity, closeness, at }
+        });
+        let exactness = if found.exact { Exactness::Exact } else { Exactness::Approximate };
+        Answer { query: query.clone(), neighbours: neighbours.collect(), exactness }
+    }
+}
+
+fn nearest_window(windows: &Windows, space: &Space, probe: &Probe) -> Option<[f32; 2]> {
+    let width = windows.vectors.len() / windows.spans.len().max(1);
+    let scores = windows.vectors.chunks_exact(width.max(1)).map(|window| space.likeness(probe, window));
+    let best = scores.enumerate().max_by(|a, b| a.1.total_cmp(&b.1))?;
+    windows.spans.get(best.0).copied()
+}
+
+/// Answers a question exactly, now: what the command line and the tests ask with.
+///
+/// Where a region or a file has no vector yet the answer is [`Unanswered::Waiting`]; run the app until it
+/// [is idle](crate::is_idle) and ask again.
+///
+/// # Errors
+/// See [`Unanswered`].
+pub fn ask(world: &mut World, query: &Arc<Query>) -> Result<Answer, Unanswered> {
+    let exactly = |In(query): In<Arc<Query>>, mut neighbours: Neighbours| neighbours.exactly(&query);
+    world.run_system_cached_with(exactly, query.clone()).unwrap_or(Err(Unanswered::EmptySpace))
+}
+
+/// Tells how similar two samples are, part by part; `None` unless the first has a vector and the second is in the space.
+pub fn closeness(a: Entity, b: Entity, index: &SpaceIndex, compared: &Components<Compared>) -> Option<Closeness> {
+    let (embedding, descriptors) = compared.get(a).ok()?;
+    let probe = index.space.probe(heard(&embedding.vector, descriptors));
+    Some(index.space.closeness(&probe, *index.rows.get(&b)?))
+}
+
+/// What a question is for; a newer one takes the place of an older one with the same purpose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
     /// To be listed.
@@ -69,64 +284,65 @@ pub enum Purpose {
     Take,
 }
 
-/// Asks for neighbours, to be found in [`Answers`].
+/// Asks for neighbours, to be found in [`Answers`] in the same frame if asked before [`DeriveSystems::Answer`].
 #[derive(Message, Clone, Debug)]
 pub struct Ask {
     /// What for.
     pub purpose: Purpose,
-    /// The sample, its [`Passage`](crate::library::Passage) as a guest or a [`Blend`]; `None` withdraws the query.
-    pub subject: Option<Entity>,
-    /// Number of neighbours.
-    pub k: usize,
-    /// The samples that may be answered; `None` for all.
-    pub within: Option<Arc<HashSet<Entity>>>,
+    /// The question; `None` takes it back.
+    pub query: Option<Arc<Query>>,
 }
 
 /// A question with the best answer there is so far.
 #[derive(Clone, Debug)]
-pub struct Answered {
-    /// The sample asked about.
-    pub subject: Entity,
-    /// Its neighbours.
-    pub found: SimilarSamples,
-    ask: Ask,
+pub struct Asked {
+    /// The question.
+    pub query: Arc<Query>,
+    /// Its answer, or why there is none.
+    pub answer: Result<Answer, Unanswered>,
     serial: u64,
+}
+
+impl Asked {
+    /// The neighbours that are known.
+    pub fn neighbours(&self) -> &[Neighbour] {
+        self.answer.as_ref().map_or(&[], |answer| &answer.neighbours)
+    }
 }
 
 /// The newest answers.
 #[derive(Resource, Default, Debug)]
 pub struct Answers {
     /// For the list.
-    pub list: Option<Answered>,
+    pub list: Option<Asked>,
     /// For the sound that is pointed at.
-    pub glance: Option<Answered>,
+    pub glance: Option<Asked>,
     /// For the newest take, brought up to date while it is recorded.
-    pub take: Option<Answered>,
+    pub take: Option<Asked>,
     serial: u64,
 }
 
 impl Answers {
-    fn of(&mut self, purpose: Purpose) -> &mut Option<Answered> {
+    fn of(&mut self, purpose: Purpose) -> &mut Option<Asked> {
         match purpose {
             Purpose::List => &mut self.list,
             Purpose::Glance => &mut self.glance,
             Purpose::Take => &mut self.take,
         }
     }
-}
 
-/// What samples are compared by.
-pub type Compared<'a> = (&'a Embedding, Option<&'a Descriptors>);
+    fn all(&self) -> impl Iterator<Item = (Purpose, &Asked)> {
+        let all = [(Purpose::List, &self.list), (Purpose::Glance, &self.glance), (Purpose::Take, &self.take)];
+        all.into_iter().filter_map(|(purpose, asked)| Some((purpose, asked.as_ref()?)))
+    }
+}
 
 struct Job {
     purpose: Purpose,
     serial: u64,
+    query: Arc<Query>,
     index: SpaceIndex,
     probe: Probe,
-    weights: Weights,
-    without: Vec<Entity>,
-    k: usize,
-    within: Option<Arc<HashSet<Entity>>>,
 }
 
 struct Reply {
@@ -134,7 +350,7 @@ struct Reply {
     serial: u64,
     index: SpaceIndex,
     probe: Probe,
-    answer: Answer,
+    found: space::Answer,
 }
 
 #[derive(Resource)]
@@ -149,42 +365,34 @@ pub struct QueryPlugin;
 
 impl Plugin for QueryPlugin {
     fn build(&self, app: &mut App) {
+        app.init_resource::<Answers>().add_message::<Ask>();
+        vectors::build(app);
         let wake = app.world().resource::<Wake>().clone();
         match Actor::pool("compare", 1, 2, &wake, |_| compare) {
             Ok(actor) => app.insert_resource(Comparer { actor, waiting: Vec::new() }),
             Err(error) => {
-                app.world_mut().write_message(Notice::new(format!(
-                    "cannot search for neighbours: starting a thread failed ({error}); restart Soundkin"
-                )));
+                app.world_mut().write_message(Notice::new(format!("cannot find neighbours: no thread ({error})")));
                 return;
             }
         };
-        app.init_resource::<Answers>()
-            .add_message::<Ask>()
-            .add_systems(Update, collect_exact.in_set(SoundkinSystems::Collect))
+        let collect = (vectors::collect.run_if(resource_exists::<QueryVectors>), collect_exact).chain();
+        app.add_systems(Update, collect.in_set(CollectSystems::Answers))
             .add_systems(Update, (ask_again, answer_asked).chain().in_set(DeriveSystems::Answer));
     }
 }
 
-fn compare(job: Job) -> Reply {
-    let Job { purpose, serial, index, probe, weights, without, k, within } = job;
-    let accept = |row: usize| acceptable(index.entities[row], &without, within.as_deref());
-    let answer = index.space.exact(&probe, &weights, k, &accept);
-    Reply { purpose, serial, index, probe, answer }
+fn compare(Job { purpose, serial, query, index, probe }: Job) -> Reply {
+    let accept = |row: usize| query.allows(index.entities[row]);
+    let found = index.space.exact(&probe, &query.weights, query.k, &accept);
+    Reply { purpose, serial, index, probe, found }
 }
 
-fn acceptable(entity: Entity, without: &[Entity], within: Option<&HashSet<Entity>>) -> bool {
-    !without.contains(&entity) && within.is_none_or(|within| within.contains(&entity))
-}
-
-fn collect_exact(mut comparer: ResMut<Comparer>, mut answers: ResMut<Answers>, compared: Query<Compared>) {
+fn collect_exact(mut comparer: ResMut<Comparer>, mut answers: ResMut<Answers>, neighbours: Neighbours) {
     let replies: Vec<Reply> = comparer.actor.replies().collect();
-    for reply in replies {
+    for Reply { purpose, serial, index, probe, found } in replies {
         // A question that was replaced meanwhile needs no answer.
-        if let Some(answered) = answers.of(reply.purpose)
-            && answered.serial == reply.serial
-        {
-            answered.found = located(reply.answer, &reply.index, &reply.probe, &compared);
+        if let Some(asked) = answers.of(purpose).as_mut().filter(|asked| asked.serial == serial) {
+            asked.answer = Ok(neighbours.located(&asked.query, found, &index, &probe));
         }
     }
     while let Some(job) = comparer.waiting.pop() {
@@ -195,126 +403,59 @@ fn collect_exact(mut comparer: ResMut<Comparer>, mut answers: ResMut<Answers>, c
     }
 }
 
-/// Repeats a query when the space or the weights have changed, and when the sound that it is about has changed,
-/// as a take does while it is recorded.
+/// Repeats a question when the space or the weights have changed, and when what it is about has: a take while it is
+/// recorded, a sample that has been analysed, a region whose vector is there now.
 fn ask_again(
     index: Option<Res<SpaceIndex>>,
     weights: Res<ActiveWeights>,
     answers: Res<Answers>,
-    changed: Query<(), Changed<Embedding>>,
-    takes: Query<Entity, (With<Recording>, Changed<Embedding>)>,
+    changed: Components<(), Or<(Changed<Embedding>, Changed<Descriptors>, Added<Failed>)>>,
+    takes: Components<Entity, (With<Recording>, Changed<Embedding>)>,
     mut asks: MessageWriter<Ask>,
 ) {
-    let moved = weights.is_changed() || index.is_some_and(|index| index.is_changed());
-    let known = [&answers.list, &answers.glance, &answers.take].into_iter().flatten();
-    let stale = known.filter(|answered| moved || changed.contains(answered.subject));
-    asks.write_batch(stale.map(|answered| answered.ask.clone()));
-    let fresh = takes.iter().filter(|take| answers.take.as_ref().is_none_or(|known| known.subject != *take));
-    asks.write_batch(fresh.map(|take| Ask { purpose: Purpose::Take, subject: Some(take), k: AROUND, within: None }));
+    let moved = index.is_some_and(|index| index.is_changed());
+    for (purpose, asked) in answers.all() {
+        let reweighted = asked.query.weights != weights.0;
+        let waits = matches!(asked.answer, Err(Unanswered::Waiting));
+        let touched = || asked.query.subjects().filter_map(Subject::entity).any(|entity| changed.contains(entity));
+        if moved || reweighted || waits || touched() {
+            let query = if reweighted {
+                Arc::new(Query { weights: weights.0, ..(*asked.query).clone() })
+            } else {
+                asked.query.clone()
+            };
+            asks.write(Ask { purpose, query: Some(query) });
+        }
+    }
+    let known = answers.take.as_ref().and_then(|asked| asked.query.single());
+    for take in takes.iter().filter(|take| known != Some(*take)) {
+        let query = Query { like: vec![Subject::Take(take)], k: AROUND, weights: weights.0, ..Query::default() };
+        asks.write(Ask { purpose: Purpose::Take, query: Some(Arc::new(query)) });
+    }
 }
 
 fn answer_asked(
     mut asks: MessageReader<Ask>,
-    index: Option<Res<SpaceIndex>>,
     mut answers: ResMut<Answers>,
     mut comparer: ResMut<Comparer>,
-    weights: Res<ActiveWeights>,
-    compared: Query<Compared>,
-    blends: Query<&Blend>,
-    samples: (Query<&Sample>, Res<SampleIndex>),
+    mut neighbours: Neighbours,
 ) {
-    for ask in asks.read() {
+    for Ask { purpose, query } in asks.read() {
         answers.serial += 1;
         let serial = answers.serial;
-        let Some(subject) = ask.subject else {
-            *answers.of(ask.purpose) = None;
+        comparer.waiting.retain(|waiting| waiting.purpose != *purpose);
+        let Some(query) = query else {
+            *answers.of(*purpose) = None;
             continue;
         };
-        let like = blends.get(subject).map_or_else(|_| vec![subject], |blend| blend.0.clone());
-        let query = SimilarTo { like, k: ask.k, ..default() };
-        let without = asked_about(&query, &samples.0, &samples.1);
-        let accept = |entity| acceptable(entity, &without, ask.within.as_deref());
-        let found =
-            index.as_ref().and_then(|index| answer(&query, index, &weights, &compared, accept)).unwrap_or_default();
-        let probe = index.as_ref().and_then(|index| probe(&query, index, &compared));
-        if let (false, Some(index), Some(probe)) = (found.exact, &index, probe) {
-            let job = Job {
-                purpose: ask.purpose,
-                serial,
-                index: (**index).clone(),
-                probe,
-                weights: weights.0,
-                without,
-                k: ask.k,
-                within: ask.within.clone(),
-            };
-            comparer.waiting.retain(|waiting| waiting.purpose != ask.purpose);
-            if let Err(job) = comparer.actor.try_send(job) {
-                comparer.waiting.push(job);
+        let answer = neighbours.at_once(query).map(|(answer, index, probe)| {
+            if !answer.is_exact() {
+                let job = Job { purpose: *purpose, serial, query: query.clone(), index, probe };
+                let unsent = comparer.actor.try_send(job).err();
+                comparer.waiting.extend(unsent);
             }
-        }
-        *answers.of(ask.purpose) = Some(Answered { subject, found, ask: ask.clone(), serial });
+            answer
+        });
+        *answers.of(*purpose) = Some(Asked { query: query.clone(), answer, serial });
     }
-}
-
-/// The samples that a query must not list: those it is about, and the sound that a queried region is part of.
-pub fn asked_about(query: &SimilarTo, samples: &Query<&Sample>, index: &SampleIndex) -> Vec<Entity> {
-    let asked = query.like.iter().chain(&query.unlike);
-    let of = |entity: &Entity| [Some(*entity), samples.get(*entity).ok().and_then(|sample| index.at(&sample.path))];
-    asked.flat_map(of).flatten().collect()
-}
-
-fn probe(query: &SimilarTo, index: &SpaceIndex, compared: &Query<Compared>) -> Option<Probe> {
-    let probes = |samples: &[Entity]| -> Option<Vec<Probe>> {
-        samples.iter().map(|sample| Some(index.space.probe(heard_of(compared.get(*sample).ok()?)))).collect()
-    };
-    Probe::blend(&probes(&query.like)?, &probes(&query.unlike)?)
-}
-
-/// Answers a query among the samples that `accept` allows; `None` if a sample has no vector or none is wanted.
-pub fn answer(
-    query: &SimilarTo,
-    index: &SpaceIndex,
-    weights: &Weights,
-    compared: &Query<Compared>,
-    accept: impl Fn(Entity) -> bool,
-) -> Option<SimilarSamples> {
-    let probe = probe(query, index, compared)?;
-    let asked = |entity: &Entity| query.like.contains(entity) || query.unlike.contains(entity);
-    let wanted = |row: usize| Some(index.entities[row]).filter(|entity| !asked(entity)).is_some_and(&accept);
-    let found = if query.exact {
-        index.space.exact(&probe, weights, query.k, &wanted)
-    } else {
-        index.space.quick(&probe, weights, query.k, &wanted)
-    };
-    Some(located(found, index, &probe, compared))
-}
-
-/// Tells how close two samples are, part by part; `None` unless the first has a vector and the second is in the space.
-pub fn closeness(a: Entity, b: Entity, index: &SpaceIndex, compared: &Query<Compared>) -> Option<Closeness> {
-    let probe = index.space.probe(heard_of(compared.get(a).ok()?));
-    Some(index.space.closeness(&probe, *index.rows.get(&b)?))
-}
-
-fn heard_of((embedding, descriptors): Compared<'_>) -> Heard<'_> {
-    Heard { pooled: &embedding.vector, descriptors: descriptors.map(|d| &*d.0) }
-}
-
-/// Turns rows of the space into samples, each with its similarity part by part and its most similar window.
-fn located(found: Answer, index: &SpaceIndex, probe: &Probe, compared: &Query<Compared>) -> SimilarSamples {
-    let neighbours = found.neighbours.into_iter().map(|neighbour| {
-        let entity = index.entities[neighbour.row];
-        let windows = compared.get(entity).ok().and_then(|(embedding, _)| embedding.windows.clone());
-        let at = windows.and_then(|windows| nearest_window(&windows, &index.space, probe));
-        let closeness = index.space.closeness(probe, neighbour.row);
-        SimilarSample { entity, similarity: neighbour.similarity, closeness, at }
-    });
-    SimilarSamples { neighbours: neighbours.collect(), exact: found.exact }
-}
-
-fn nearest_window(windows: &Windows, space: &Space, probe: &Probe) -> Option<[f32; 2]> {
-    let width = windows.vectors.len() / windows.spans.len().max(1);
-    let scores = windows.vectors.chunks_exact(width.max(1)).map(|window| space.likeness(probe, window));
-    let best = scores.enumerate().max_by(|a, b| a.1.total_cmp(&b.1))?;
-    windows.spans.get(best.0).copied()
 }

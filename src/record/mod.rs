@@ -39,8 +39,6 @@ pub use file::wav_writer::Format;
 pub const LONGEST: f64 = 60.0;
 /// Jobs that may wait at the actor.
 const MAILBOX: usize = 16;
-/// The name of a take without a file, which is never listed or stored.
-const UNKEPT: &str = "recording";
 
 /// Asks the recorder for something.
 #[derive(Message, Clone, Debug, PartialEq)]
@@ -79,6 +77,11 @@ pub enum Keep {
     /// No file: only a question.
     Nothing,
 }
+
+/// A take that was recorded only to search with it: it has a sound and a vector like others, and no file, so that it is no
+/// sample, and never listed, stored or part of the space.
+#[derive(Component, Clone, Copy, Debug, Default)]
+pub struct QuestionTake;
 
 /// A take is over; its vector may still be on its way.
 #[derive(Message, Clone, Debug)]
@@ -344,16 +347,17 @@ fn collect_takes(
     recorder.set_if_neq(now);
 }
 
-/// Makes the sample of a take that begins, or finds the one that has its path already.
+/// Makes the entity of a take that begins, which is a sample unless the take is only a question, or finds the sample that
+/// has its path already.
 fn sample_of(path: Option<Arc<Path>>, is_member: bool, index: &SampleIndex, commands: &mut Commands) -> Entity {
     let known = path.as_deref().and_then(|path| index.at(path));
-    let path = path.unwrap_or_else(|| Path::new(UNKEPT).into());
-    let mut sample = match known {
+    let mut sample = match (known, path) {
         // The watcher has listed it already, or there was another file of that name before.
-        Some(known) => commands.entity(known),
-        None if is_member => commands.spawn(Sample { path }),
+        (Some(known), _) => commands.entity(known),
+        (None, None) => commands.spawn(QuestionTake),
+        (None, Some(path)) if is_member => commands.spawn(Sample { path }),
         // Inserted together: a sample that is not yet marked as a guest would be stored.
-        None => commands.spawn((Sample { path }, Guest)),
+        (None, Some(path)) => commands.spawn((Sample { path }, Guest)),
     };
     if is_member {
         sample.try_remove::<Guest>();

@@ -30,7 +30,7 @@ pub const CANDIDATES: usize = 200;
 /// the wanted class among the ten nearest, while those of the unwanted one are halved (`make quality` prints the table).
 const LESS: f32 = 0.4;
 /// Up to this many sounds a scan is as quick as the tree.
-const SCAN_AT_ONCE: usize = 4000;
+pub const SCAN_AT_ONCE: usize = 4000;
 
 /// Queries that are compared at once when all neighbours are found: their scores should stay in the processor's cache.
 const BLOCK: usize = 32;
@@ -124,6 +124,8 @@ pub struct Space {
     sounds: Arc<Sounds>,
     /// The head's weight in everything below.
     weight: f32,
+    /// Up to this many sounds there is no tree.
+    scan_at_once: usize,
     /// Main directions of joined vectors, best first, each number times the root of its part's weight:
     /// `[DIMS or fewer, parts]`.
     basis: Array2<f32>,
@@ -140,16 +142,21 @@ impl Space {
     /// Centre and basis are the model's own where it ships them, so that a map does not turn when sounds are added;
     /// otherwise nothing is subtracted and the basis is fitted to the sounds. A basis is shipped for the usual weight only.
     pub fn build(heard: &[Heard], statistics: &Arc<Statistics>, weight: f32) -> Self {
-        Self::of(Arc::new(Sounds::new(heard, statistics)), weight)
+        Self::build_above(SCAN_AT_ONCE, heard, statistics, weight)
+    }
+
+    /// The same, with a tree for more than `scan_at_once` sounds.
+    pub fn build_above(scan_at_once: usize, heard: &[Heard], statistics: &Arc<Statistics>, weight: f32) -> Self {
+        Self::of(Arc::new(Sounds::new(heard, statistics)), weight, scan_at_once)
     }
 
     /// The same sounds under another weight of the head.
     #[must_use]
     pub fn reweighted(&self, weight: f32) -> Self {
-        Self::of(self.sounds.clone(), weight)
+        Self::of(self.sounds.clone(), weight, self.scan_at_once)
     }
 
-    fn of(sounds: Arc<Sounds>, weight: f32) -> Self {
+    fn of(sounds: Arc<Sounds>, weight: f32, scan_at_once: usize) -> Self {
         let weight = if sounds.head > 0 { weight.clamp(0.0, 1.0) } else { 0.0 };
         let basis = sounds.basis(weight);
         let mut points = Vec::with_capacity(sounds.len());
@@ -158,8 +165,8 @@ impl Space {
             points.extend(reduced.outer_iter().map(|row| std::array::from_fn(|i| row.get(i).copied().unwrap_or(0.0))));
         }
         let positions = points.iter().map(|p: &[f32; DIMS]| [p[0], p[1]]).collect();
-        let tree = (points.len() > SCAN_AT_ONCE).then(|| ImmutableKdTree::new_from_slice(&points).ok()).flatten();
-        Self { sounds, weight, basis, tree, points, positions }
+        let tree = (points.len() > scan_at_once).then(|| ImmutableKdTree::new_from_slice(&points).ok()).flatten();
+        Self { sounds, weight, scan_at_once, basis, tree, points, positions }
     }
 
     /// Number of sounds.

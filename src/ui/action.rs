@@ -77,6 +77,8 @@ pub enum Action {
     ToggleHoverPlay,
     /// Asks for the neighbours of the selected sample.
     Neighbours,
+    /// Moves the query away from the selected sample, or no longer.
+    LessLike,
     /// Begins a take, or ends it.
     ToggleRecord,
     /// Begins a take with what was played just before.
@@ -217,6 +219,7 @@ const TABLE: &[(&str, &str, &str, &str, Action)] = &[
     ("copy", "Choose", "Ctrl+C", "Copy the selected files", Action::CopyFiles),
     ("reveal", "Choose", "Ctrl+R", "Show in the file manager", Action::RevealSelected),
     ("neighbours", "Find", "N", "Find sounds like this one, its region, or all marked", Action::Neighbours),
+    ("less_like", "Find", "X", "Less like this one, within a query", Action::LessLike),
     ("search", "Find", "Ctrl+F", "Search names and paths", Action::FocusSearch),
     ("back", "Find", "Alt+Left", "Back to the previous query", Action::Back),
     ("forward", "Find", "Alt+Right", "Forward to the next query", Action::Forward),

@@ -11,7 +11,7 @@ use similarity::weights::{Closeness, Weights};
 
 use super::action::{Action, Choose, Part};
 use super::controls::{self, Strip, Tone};
-use super::session::{Jump, Session};
+use super::session::{Jump, Session, called};
 use super::shown::{Column, Row, Shown};
 use super::theme::{self, HEADING, PADDING, ROW, Theme, icon};
 use crate::library::Thumbnail;
@@ -69,7 +69,7 @@ pub fn show(ui: &mut Ui, view: &View, actions: &mut Vec<Action>) {
     let area = ui.max_rect();
     let (heading, rest) = area.split_top_bottom_at_y(area.top() + HEADING);
     self::heading(ui, heading, view, actions);
-    let asking = view.session.place.like.is_some();
+    let asking = view.session.place.query.is_some();
     let weights = if asking && rest.height() > ROOMY { WEIGHTS } else { 0.0 };
     let (weights, rest) = rest.split_top_bottom_at_y(rest.top() + weights);
     if weights.height() > 0.0 {
@@ -113,7 +113,8 @@ fn heading(ui: &mut Ui, rect: Rect, view: &View, actions: &mut Vec<Action>) {
     search(ui, strip.right(strip.rest().width().clamp(60.0, 190.0).min(strip.rest().width() * 0.5)), view, actions);
     strip.right(GAP);
     let place = &view.session.place;
-    if let Some(name) = place.like.map(|like| called(view, like)) {
+    if let Some(query) = &place.query {
+        let name = called(query, &|sample| view.shown.of(sample).map(|row| row.name.to_string()));
         let wanted = controls::word_width(ui, &format!("like {name}")) + 24.0;
         let chip = strip.left(wanted.min(strip.rest().width() * 0.8)).shrink2(vec2(0.0, 5.0));
         let response = ui.interact(chip, ui.id().with("Clear query"), Sense::click());
@@ -134,12 +135,6 @@ fn heading(ui: &mut Ui, rect: Rect, view: &View, actions: &mut Vec<Action>) {
     controls::line(ui, rest, Align2::LEFT_CENTER, &scope(view), theme::regular(12.0), theme.muted);
 }
 
-/// What a question is called.
-fn called<'a>(view: &'a View, like: Entity) -> &'a str {
-    let question = view.session.questions.get(&like).map(String::as_str);
-    question.unwrap_or_else(|| view.shown.of(like).map_or("the recording", |row| &row.name))
-}
-
 /// A hint with the key that does the same.
 pub(super) fn hint(what: &str, keys: &str) -> String {
     if keys.is_empty() { what.to_owned() } else { format!("{what}  ({keys})") }
@@ -151,7 +146,7 @@ fn scope(view: &View) -> String {
     let folder = filter.folder.as_ref().and_then(|f| f.file_name()).map(|n| n.to_string_lossy().into_owned());
     let only = filter.only.map(|only| only.name().to_lowercase());
     let n = view.shown.len();
-    if view.session.place.like.is_some() {
+    if view.session.place.query.is_some() {
         let text = filter.text.trim();
         let searched = if text.is_empty() { "everywhere".to_owned() } else { format!("matching “{text}”") };
         let only = only.map(|only| format!("in {only} sounds"));
@@ -293,7 +288,7 @@ fn places(rect: Rect, view: &View) -> Places {
     let thumbnail = if rect.width() < 400.0 { THUMBNAIL / 2.0 } else { THUMBNAIL };
     let (thumbnail, mut rest) = inner.split_left_right_at_x(inner.left() + thumbnail);
     rest.min.x += 12.0;
-    let scored = view.session.place.like.is_some();
+    let scored = view.session.place.query.is_some();
     // The name is worth more than a column, so one more column asks for a wider list.
     let width_left = rect.width() - if scored { 3.0 * GAP + 90.0 } else { 0.0 };
     let mut others = Vec::new();
@@ -360,7 +355,7 @@ fn column_heads(ui: &Ui, places: &Places, view: &View, actions: &mut Vec<Action>
 fn nothing(ui: &mut Ui, rect: Rect, view: &View) {
     let (text, then) = if !view.has_folders {
         ("No sounds yet.", "Drop a folder here, or press + above the sources.")
-    } else if view.session.place.like.is_some() {
+    } else if view.session.place.query.is_some() {
         ("No neighbours found.", "Sounds appear here as they are analysed.")
     } else if !view.session.place.filter.is_open() {
         ("Nothing matches.", "Press Esc to clear the search and the folder.")
@@ -410,7 +405,7 @@ fn rows(ui: &mut Ui, rect: Rect, places: &Places, view: &View, actions: &mut Vec
             let (line, response) = ui.allocate_exact_size(vec2(rect.width(), ROW), Sense::click());
             if let Some(row) = view.shown.row(place) {
                 self::row(ui, line, place, row, places, view, &response);
-                respond(ui, row, &response, actions);
+                respond(ui, row, view, &response, actions);
             }
         }
     });
@@ -421,7 +416,7 @@ fn rows(ui: &mut Ui, rect: Rect, places: &Places, view: &View, actions: &mut Vec
     }
 }
 
-fn respond(ui: &Ui, row: &Row, response: &egui::Response, actions: &mut Vec<Action>) {
+fn respond(ui: &Ui, row: &Row, view: &View, response: &egui::Response, actions: &mut Vec<Action>) {
     if response.clicked() || response.secondary_clicked() {
         let how = ui.input(|input| match input.modifiers {
             m if m.command => Choose::Toggle,
@@ -443,6 +438,9 @@ fn respond(ui: &Ui, row: &Row, response: &egui::Response, actions: &mut Vec<Acti
             }
         };
         item("Find sounds like this", Action::Neighbours);
+        if view.session.place.query.is_some() {
+            item("Less like this", Action::LessLike);
+        }
         item("Find on map", Action::FindOnMap);
         item(if row.kept { "Stop keeping" } else { "Keep" }, Action::Keep);
         item("Copy files", Action::CopyFiles);

@@ -51,8 +51,8 @@ pub struct View<'a> {
     pub pointed: Option<Entity>,
     /// The sample whose neighbours are drawn, and those, nearest first.
     pub neighbours: Option<(Entity, Vec<Entity>)>,
-    /// The sample that a query asks about.
-    pub subject: Option<Entity>,
+    /// The samples that a query asks to be like.
+    pub subjects: Vec<Entity>,
     /// The nearest samples that it found.
     pub found: Vec<Entity>,
     /// The sample that plays.
@@ -209,7 +209,7 @@ fn overlay(ui: &Ui, body: Rect, view: &mut View) {
     for at in view.found.iter().filter_map(|found| at(*found)) {
         painter.circle_stroke(at, NEIGHBOUR + 1.5, Stroke::new(1.5, theme.likeness));
     }
-    if let Some(at) = view.subject.and_then(at) {
+    for at in view.subjects.iter().filter_map(|subject| at(*subject)) {
         painter.circle_stroke(at, SELECTED + 3.5, Stroke::new(1.5, theme.likeness));
     }
     for marked in &mut *view.marked {

@@ -56,7 +56,7 @@ use crate::audio::{AuditionSettings, Playback};
 use crate::library::{AudioInfo, Folders, Thumbnail};
 use crate::map::{Area, Arrangement, ColourBy, Legend, Map, MapLook, Palette};
 use crate::neighbours::ActiveWeights;
-use crate::neighbours::query::Answers;
+use crate::neighbours::query::{Answer, Answers, Asked, Subject};
 use crate::notice::Notice;
 use crate::record::{Level, Recorder, RecordingSettings, Slices, Trim};
 use crate::schedule::{DeriveSystems, RespondSystems};
@@ -203,11 +203,10 @@ impl Plugin for PanelsPlugin {
                     .chain()
                     .in_set(RespondSystems::Window),
             )
+            .add_systems(Update, (shown::update, record::follow, session::ask).chain().in_set(DeriveSystems::Ask))
             .add_systems(
                 Update,
-                (shown::update, record::follow, session::follow, grow_branches, status::measure, look, remember)
-                    .chain()
-                    .in_set(DeriveSystems::Show),
+                (session::follow, grow_branches, status::measure, look, remember).chain().in_set(DeriveSystems::Show),
             );
     }
 }
@@ -402,7 +401,7 @@ fn look(
         look.accepted.clone()
     } else {
         *seen = Some(state);
-        Some(Arc::new(shown.within()))
+        Some(Arc::new(shown.within(filter)))
     };
     if look.colour_by != preferences.colour_by {
         look.hidden_groups.clear();
@@ -524,14 +523,15 @@ fn show(ui: &mut Ui, views: &Views, map: &Map, actions: &mut Vec<Action>) -> Are
     let selected = session.place.selected;
     section(ui, "waveform", sections.waveform, theme, |ui| wave(ui, views, &keys, actions));
 
-    let answer = views.answers.list.as_ref().filter(|answer| Some(answer.subject) == session.place.like);
+    let query = session.place.query.as_ref();
+    let asked = views.answers.list.as_ref().filter(|asked| query.is_some_and(|query| asked.query.asks_the_same(query)));
     if let Some(rect) = sections.list {
         #[expect(clippy::cast_possible_truncation, reason = "a share of a length")]
         let share = |sample| Some((playback.seconds / seconds(sample)?) as f32);
         let view = list::View {
             shown,
             session,
-            exact: answer.map(|answer| answer.found.exact),
+            exact: asked.and_then(|asked| asked.answer.as_ref().ok()).map(Answer::is_exact),
             thumbnail: &thumbnail,
             weights: (&views.weights, views.model.0.statistics.head.is_some()),
             playing: playback.sample.and_then(|sample| Some((sample, share(sample)?))),
@@ -542,11 +542,12 @@ fn show(ui: &mut Ui, views: &Views, map: &Map, actions: &mut Vec<Action>) -> Are
         section(ui, "list", rect, theme, |ui| list::show(ui, &view, actions));
     }
 
-    let nearest = |found: &crate::neighbours::query::SimilarSamples, n: usize| -> Vec<Entity> {
-        found.neighbours.iter().take(n).map(|neighbour| neighbour.entity).collect()
+    let nearest = |asked: &Asked, n: usize| -> Vec<Entity> {
+        asked.neighbours().iter().take(n).map(|neighbour| neighbour.entity).collect()
     };
     // While recording, the take's neighbours are shown wherever the pointer is.
-    let take = views.answers.take.as_ref().filter(|take| views.recorder.take == Some(take.subject));
+    let take = views.answers.take.as_ref().filter(|take| take.query.single() == views.recorder.take);
+    let take = take.filter(|_| views.recorder.take.is_some());
     let around = take.or(views.answers.glance.as_ref());
     let mut view = map::View {
         map,
@@ -556,9 +557,9 @@ fn show(ui: &mut Ui, views: &Views, map: &Map, actions: &mut Vec<Action>) -> Are
         selected,
         marked: &mut session.marked.iter().copied(),
         pointed: session.pointed,
-        neighbours: around.map(|around| (around.subject, nearest(&around.found, EDGES))),
-        subject: session.place.like,
-        found: answer.map(|answer| nearest(&answer.found, FOUND)).unwrap_or_default(),
+        neighbours: around.and_then(|around| Some((around.query.single()?, nearest(around, EDGES)))),
+        subjects: query.iter().flat_map(|query| &query.like).filter_map(Subject::entity).collect(),
+        found: asked.map(|asked| nearest(asked, FOUND)).unwrap_or_default(),
         playing: playback.sample,
         name: &|sample| shown.of(sample).map(|row| row.name.to_string()).unwrap_or_default(),
         hover_play: preferences.hover_play,
@@ -605,7 +606,7 @@ fn wave(ui: &mut Ui, views: &Views, keys: &dyn Fn(&Action) -> String, actions: &
         region: session.region,
         playhead: (playback.sample.is_some() && playback.sample == selected).then_some(playback.seconds),
         playing: playback.sample.is_some(),
-        like: session.place.like,
+        asked: session.place.query.as_ref().and_then(|query| query.single()),
         audition: *views.audition,
         autoplay: preferences.autoplay,
         mono: preferences.mono,

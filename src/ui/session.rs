@@ -4,21 +4,23 @@
 //! place to another; the places before and after are kept, so that coming back is exact: order, selection and the
 //! point scrolled to.
 
-use std::collections::{HashMap, HashSet, VecDeque};
-use std::path::PathBuf;
+use std::collections::{HashSet, VecDeque};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bevy::prelude::*;
-use bevy::window::RequestRedraw;
+use dsp::Span;
 
 use super::action::{Action, Choose};
 use super::shown::{Column, Filter, KEPT, Only, Shown, Sort};
 use super::{Preferences, theme};
 use crate::analyse::waveform::ShowWaveform;
 use crate::audio::{Audition, AuditionSettings, Playback};
-use crate::library::{AudioInfo, Failed, FileStamp, Guest, Passage, Sample, Tags};
-use crate::neighbours::query::{Answers, Ask, Blend, Purpose};
+use crate::library::{AudioInfo, FileStamp, Sample, Tags};
+use crate::neighbours::ActiveWeights;
+use crate::neighbours::query::{self, Answers, Ask, Purpose, Subject, Unanswered};
 use crate::notice::Notice;
+use crate::record::QuestionTake;
 
 /// Neighbours that a query lists.
 const NEIGHBOURS: usize = 200;
@@ -34,8 +36,8 @@ const UNDOABLE: usize = 100;
 /// What the list shows, and where in it the user is.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Place {
-    /// The sample whose neighbours are listed, a passage of one, or a [`Blend`].
-    pub like: Option<Entity>,
+    /// What the neighbours that are listed are like, and less like.
+    pub query: Option<Arc<query::Query>>,
     /// Which samples.
     pub filter: Filter,
     /// The order asked for.
@@ -78,8 +80,6 @@ pub struct Session {
     pub marked: HashSet<Entity>,
     /// The sample the pointer is on, on the map.
     pub pointed: Option<Entity>,
-    /// Names of queries whose subject is not a sample in the list.
-    pub questions: HashMap<Entity, String>,
     /// The chosen part of the selected sample in seconds.
     pub region: Option<[f64; 2]>,
     /// The part of the waveform that is shown in seconds; `None` for all.
@@ -111,7 +111,7 @@ pub struct Session {
 impl Session {
     /// The order in effect: by similarity in a query and by match in a search, unless the user chose a column.
     pub fn sort(&self) -> Sort {
-        let scored = self.place.like.is_some() || !self.place.filter.text.trim().is_empty();
+        let scored = self.place.query.is_some() || !self.place.filter.text.trim().is_empty();
         if scored && !self.sorted_while_searching {
             return Sort { column: Column::Match, descending: false };
         }
@@ -132,6 +132,7 @@ impl Session {
 
     fn go(&mut self, place: Place) {
         let before = std::mem::replace(&mut self.place, place);
+        self.settle(before.selected);
         self.past.push(before);
         if self.past.len() > PLACES {
             self.past.remove(0);
@@ -142,32 +143,47 @@ impl Session {
         self.jump(Jump::Offset(self.place.scroll));
     }
 
+    /// Goes back; what was undone so need not be undone again.
     fn back(&mut self) {
         if let Some(place) = self.past.pop() {
-            self.future.push(std::mem::replace(&mut self.place, place));
-            self.arrive();
+            let before = std::mem::replace(&mut self.place, place);
+            self.arrive(before.selected);
+            self.future.push(before);
+            if let Some(moved) = self.undo.iter().rposition(|undo| matches!(undo, Undo::Moved)) {
+                self.undo.remove(moved);
+            }
         }
     }
 
     fn forward(&mut self) {
         if let Some(place) = self.future.pop() {
-            self.past.push(std::mem::replace(&mut self.place, place));
-            self.arrive();
+            let before = std::mem::replace(&mut self.place, place);
+            self.arrive(before.selected);
+            self.past.push(before);
+            self.remember(Undo::Moved);
         }
     }
 
-    fn arrive(&mut self) {
+    fn arrive(&mut self, before: Option<Entity>) {
+        self.settle(before);
         self.sorted_while_searching = false;
         self.jump(Jump::Offset(self.place.scroll));
     }
 
+    /// Forgets region and zoom of a sample that is no longer the selected one.
+    fn settle(&mut self, before: Option<Entity>) {
+        if self.place.selected != before {
+            (self.region, self.span, self.splits) = (None, None, false);
+        }
+    }
+
     /// Goes back to the last place that was not a query.
     fn clear_query(&mut self) {
-        if self.place.like.is_none() {
+        if self.place.query.is_none() {
             return;
         }
-        let origin = self.past.iter().rev().find(|place| place.like.is_none()).cloned();
-        self.go(origin.unwrap_or_else(|| Place { like: None, ..self.place.clone() }));
+        let origin = self.past.iter().rev().find(|place| place.query.is_none()).cloned();
+        self.go(origin.unwrap_or_else(|| Place { query: None, ..self.place.clone() }));
     }
 
     fn jump(&mut self, to: Jump) {
@@ -187,10 +203,18 @@ impl Session {
         (self.region, self.span, self.splits) = (None, None, false);
         self.marked.clear();
         if asks {
-            self.go(Place { like: Some(take), scroll: 0.0, ..self.place.clone() });
+            self.ask(vec![Subject::Take(take)], Vec::new());
         }
         self.place.selected = Some(take);
         self.met = Some(take);
+    }
+
+    /// Goes to the neighbours of sounds, away from others, unless these are listed already.
+    fn ask(&mut self, like: Vec<Subject>, unlike: Vec<Subject>) {
+        let query = query::Query { like, unlike, k: NEIGHBOURS, ..query::Query::default() };
+        if self.place.query.as_ref().is_none_or(|known| !known.asks_the_same(&query)) {
+            self.go(Place { query: Some(Arc::new(query)), scroll: 0.0, ..self.place.clone() });
+        }
     }
 
     /// Notes that a folder was removed, so that it can be brought back.
@@ -218,8 +242,7 @@ pub(super) fn respond(
     for action in asked.read() {
         match action {
             Action::Select(sample, how) => {
-                choose(session, &shown, *sample, *how);
-                if preferences.autoplay {
+                if choose(session, &shown, *sample, *how) && preferences.autoplay {
                     play(session, *sample, 0.0, &mut auditions);
                 }
             }
@@ -295,13 +318,12 @@ pub(super) fn respond(
             Action::ToggleHoverPlay => preferences.hover_play = !preferences.hover_play,
             Action::ToggleMono => preferences.mono = !preferences.mono,
             Action::Neighbours => {
-                if let Some(subject) = question(session, &samples, &mut commands)
-                    && session.place.like != Some(subject)
-                {
-                    let place = Place { like: Some(subject), scroll: 0.0, ..session.place.clone() };
-                    session.go(place);
+                let like = subjects(session);
+                if !like.is_empty() {
+                    session.ask(like, Vec::new());
                 }
             }
+            Action::LessLike => less_like(session, &mut notices),
             Action::ClearQuery => session.clear_query(),
             Action::Back => session.back(),
             Action::Forward => session.forward(),
@@ -336,7 +358,7 @@ pub(super) fn respond(
             // Failed and missing samples match no query, and all are wanted, so query and filter are cleared.
             Action::Only(only) => {
                 let filter = Filter { only: Some(*only), ..default() };
-                let place = Place { like: None, filter, scroll: 0.0, ..session.place.clone() };
+                let place = Place { query: None, filter, scroll: 0.0, ..session.place.clone() };
                 session.go(place);
             }
             Action::Branch(path) => {
@@ -378,7 +400,7 @@ pub(super) fn respond(
                     session.region = None;
                 } else if !session.marked.is_empty() {
                     session.marked.clear();
-                } else if session.place.like.is_some() {
+                } else if session.place.query.is_some() {
                     session.clear_query();
                 } else if !session.place.filter.text.is_empty() {
                     session.place.filter.text.clear();
@@ -400,7 +422,11 @@ pub(super) fn respond(
                 Some(Undo::Removed(path)) => {
                     redo.write(crate::watch::AddFolder { path, follow: true });
                 }
-                Some(Undo::Moved) => session.back(),
+                Some(Undo::Moved) => {
+                    // It has left the stack already.
+                    session.undo.push(Undo::Moved);
+                    session.back();
+                }
                 None => {
                     notices.write(Notice::new("nothing to undo"));
                 }
@@ -424,27 +450,72 @@ pub(super) fn respond(
     }
 }
 
-/// Decides what a query is about: the marked sounds together, the selected region, or the whole selected sound.
-fn question(
-    session: &mut Session,
-    samples: &Query<(&Sample, Option<&Tags>, Option<&AudioInfo>, Option<&FileStamp>)>,
-    commands: &mut Commands,
-) -> Option<Entity> {
+/// What is asked about: the marked sounds together, the region of the selected one, or all of it.
+fn subjects(session: &Session) -> Vec<Subject> {
     let chosen = session.chosen();
-    if chosen.len() > 1 {
-        let name = format!("{} sounds", chosen.len());
-        let blend = commands.spawn(Blend(chosen)).id();
-        session.questions.insert(blend, name);
-        return Some(blend);
+    match (&chosen[..], session.region) {
+        ([selected], Some(region)) if session.place.selected == Some(*selected) => {
+            vec![Subject::Region(*selected, region.into())]
+        }
+        _ => chosen.into_iter().map(Subject::Sample).collect(),
     }
-    let selected = session.place.selected?;
-    let Some([from, to]) = session.region else { return Some(selected) };
-    let (sample, _, _, stamp) = samples.get(selected).ok()?;
-    let name = sample.path.file_stem().unwrap_or_default().to_string_lossy();
-    let name = format!("{name} {from:.2}–{to:.2} s");
-    let passage = commands.spawn((Guest, Passage([from, to]), sample.clone(), *stamp?)).id();
-    session.questions.insert(passage, name);
-    Some(passage)
+}
+
+/// Moves the query away from what is chosen, or no longer where it was moved away from that already.
+fn less_like(session: &mut Session, notices: &mut MessageWriter<Notice>) {
+    let Some(query) = session.place.query.clone() else {
+        notices
+            .write(Notice::new("there is no query to move away from this sound; find sounds like another one first"));
+        return;
+    };
+    let chosen = subjects(session);
+    if chosen.iter().any(|subject| query.like.contains(subject)) {
+        notices.write(Notice::new("the query asks for sounds like this one; choose another to move away from"));
+        return;
+    }
+    let mut unlike = query.unlike.clone();
+    unlike.retain(|subject| !chosen.contains(subject));
+    if unlike.len() == query.unlike.len() {
+        unlike.extend(chosen);
+    }
+    session.ask(query.like.clone(), unlike);
+}
+
+/// What a query is called: the names of the sounds, and after a minus of those that it moves away from.
+pub(super) fn called(query: &query::Query, name: &dyn Fn(Entity) -> Option<String>) -> String {
+    let one = |subject: &Subject| match subject {
+        Subject::Sample(entity) | Subject::Take(entity) => name(*entity).unwrap_or_else(|| "the recording".to_owned()),
+        Subject::Region(entity, Span { start, end }) => {
+            let name = name(*entity).unwrap_or_default();
+            format!("{} {start:.2}–{end:.2} s", Path::new(&name).file_stem().unwrap_or_default().to_string_lossy())
+        }
+        Subject::File(sound) => sound.path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+    };
+    let all = |subjects: &[Subject]| match subjects {
+        [subject] => one(subject),
+        subjects => format!("{} sounds", subjects.len()),
+    };
+    match &query.unlike[..] {
+        [] => all(&query.like),
+        unlike => format!("{} − {}", all(&query.like), all(unlike)),
+    }
+}
+
+/// Why a query has no neighbours, for people; nothing while there may be some soon.
+fn explained(unanswered: &Unanswered, name: &dyn Fn(Entity) -> Option<String>) -> Option<String> {
+    let of = |entity: &Entity| name(*entity).unwrap_or_else(|| "the recording".to_owned());
+    match unanswered {
+        Unanswered::Waiting | Unanswered::NotAnalysed(_) | Unanswered::EmptySpace | Unanswered::Nothing => None,
+        // Said once, where it happened.
+        Unanswered::Blocked(_) => None,
+        Unanswered::Cancelled(_) => Some("the query cancels itself; choose another sound to move away from".to_owned()),
+        Unanswered::Failed(entity, failed) => Some(format!("{failed}: {}", of(entity))),
+        Unanswered::Sound(sound, error) => {
+            let part =
+                if sound.region.is_some() { "cannot search with this region" } else { "cannot search with this file" };
+            Some(format!("{part} ({error}): {}", sound.path.display()))
+        }
+    }
 }
 
 fn set_kept(
@@ -468,14 +539,22 @@ fn play(session: &Session, sample: Entity, from: f64, auditions: &mut MessageWri
     auditions.write(Audition::Play { sample, from, region });
 }
 
-fn choose(session: &mut Session, shown: &Shown, sample: Entity, how: Choose) {
+/// Changes the selection, and tells whether a sample was selected that may be played.
+fn choose(session: &mut Session, shown: &Shown, sample: Entity, how: Choose) -> bool {
     match how {
         Choose::Only => session.marked.clear(),
         Choose::Toggle => {
             session.marked.extend(session.place.selected);
-            if !session.marked.remove(&sample) {
-                session.marked.insert(sample);
+            if session.marked.remove(&sample) {
+                if session.place.selected == Some(sample) {
+                    // Another marked one takes its place, the first in the list.
+                    let places = session.marked.iter().filter_map(|marked| Some((shown.place(*marked)?, *marked)));
+                    session.place.selected = places.min().map(|(_, marked)| marked);
+                    session.settle(Some(sample));
+                }
+                return false;
             }
+            session.marked.insert(sample);
         }
         Choose::Extend => {
             let from = session.place.selected.and_then(|selected| shown.place(selected));
@@ -484,67 +563,96 @@ fn choose(session: &mut Session, shown: &Shown, sample: Entity, how: Choose) {
                 session.marked.extend(rows.map(|row| row.entity));
             }
             // The selected one stays, so that the next Shift-click reaches from it.
-            return;
+            return true;
         }
     }
     select(session, shown, sample);
+    true
 }
 
 fn select(session: &mut Session, shown: &Shown, sample: Entity) {
-    if session.place.selected != Some(sample) {
-        session.place.selected = Some(sample);
-        session.splits = false;
-        session.region = None;
-        session.span = None;
-    }
+    let before = session.place.selected.replace(sample);
+    session.settle(before);
     if let Some(place) = shown.place(sample) {
         session.jump(Jump::Row(place));
     }
 }
 
-/// Keeps the list, the question and the waveform in step with the place.
+/// Asks what the place says, and around the sound that is pointed at; before it is answered.
+pub(super) fn ask(
+    mut session: ResMut<Session>,
+    mut shown: ResMut<Shown>,
+    answers: Res<Answers>,
+    weights: Res<ActiveWeights>,
+    alive: Query<(), Or<(With<Sample>, With<QuestionTake>)>>,
+    mut asks: MessageWriter<Ask>,
+    mut asked: Local<Option<(Arc<query::Query>, Filter)>>,
+) {
+    let gone = |sample: Entity| !alive.contains(sample);
+    let lost = |query: &Arc<query::Query>| query.subjects().filter_map(Subject::entity).any(gone);
+    if session.place.query.as_ref().is_some_and(lost) {
+        session.place.query = None;
+    }
+    if let Some(selected) = session.place.selected.filter(|selected| gone(*selected)) {
+        session.place.selected = None;
+        session.settle(Some(selected));
+    }
+    if session.marked.iter().any(|marked| gone(*marked)) {
+        session.marked.retain(|sample| alive.contains(*sample));
+    }
+    let question = session.place.query.clone().map(|query| (query, session.place.filter.clone()));
+    if question != *asked {
+        let query = question.as_ref().map(|(query, filter)| {
+            let within = (!filter.is_open()).then(|| Arc::new(shown.within(filter)));
+            Arc::new(query::Query { within, weights: weights.0, ..(**query).clone() })
+        });
+        asks.write(Ask { purpose: Purpose::List, query });
+        *asked = question;
+    }
+    let about = session.pointed.or(session.place.selected).filter(|about| !gone(*about));
+    if about != answers.glance.as_ref().and_then(|glance| glance.query.single()) {
+        let around = |about| query::Query {
+            like: vec![Subject::Sample(about)],
+            k: GLANCE,
+            weights: weights.0,
+            ..query::Query::default()
+        };
+        asks.write(Ask { purpose: Purpose::Glance, query: about.map(|about| Arc::new(around(about))) });
+    }
+}
+
+/// Shows the answer, and what else follows from the place.
 pub(super) fn follow(
     mut session: ResMut<Session>,
     mut shown: ResMut<Shown>,
     answers: Res<Answers>,
-    alive: Query<Option<&FileStamp>, Or<(With<Sample>, With<Blend>)>>,
-    mut asks: MessageWriter<Ask>,
+    stamps: Query<&FileStamp>,
     mut waveforms: MessageWriter<ShowWaveform>,
     mut heard: MessageReader<Notice>,
-    failed: Query<&Failed, (Added<Failed>, With<Passage>)>,
-    mut asked: Local<Option<(Entity, Filter)>>,
     mut traced: Local<Option<(Entity, Option<FileStamp>)>>,
-    mut glanced: Local<Option<Entity>>,
-    mut redraws: MessageWriter<RequestRedraw>,
+    mut explained_query: Local<Option<Arc<query::Query>>>,
 ) {
-    let gone = |sample: &Entity| !alive.contains(*sample);
-    if session.place.selected.as_ref().is_some_and(gone) || session.place.like.as_ref().is_some_and(gone) {
-        session.place.selected = session.place.selected.filter(|s| !gone(s));
-        session.place.like = session.place.like.filter(|s| !gone(s));
-    }
-    if session.marked.iter().any(gone) {
-        session.marked.retain(|sample| alive.contains(*sample));
-    }
-    let question = session.place.like.map(|subject| (subject, session.place.filter.clone()));
-    let unasked = question != *asked;
-    if unasked {
-        let subject = question.as_ref().map(|(subject, _)| *subject);
-        let within = question.as_ref().filter(|(_, filter)| !filter.is_open()).map(|(_, filter)| {
-            shown.show(filter, Sort::default(), None);
-            Arc::new(shown.within())
-        });
-        asks.write(Ask { purpose: Purpose::List, subject, k: NEIGHBOURS, within });
-        redraws.write(RequestRedraw);
-        *asked = question;
-    } else {
-        let answer = answers.list.as_ref().filter(|answer| Some(answer.subject) == session.place.like);
-        match (session.place.like, answer) {
-            (Some(_), Some(answer)) => {
-                shown.show(&session.place.filter, session.sort(), Some(&answer.found.neighbours));
+    let session = &mut *session;
+    let mut unanswered = None;
+    if let Some(query) = &session.place.query {
+        if let Some(asked) = answers.list.as_ref().filter(|asked| asked.query.asks_the_same(query)) {
+            // While a vector is being made, the list stays as it was.
+            if !matches!(asked.answer, Err(Unanswered::Waiting)) {
+                shown.show(&session.place.filter, session.sort(), Some(asked.neighbours()));
             }
-            (Some(_), None) => {}
-            (None, _) => shown.show(&session.place.filter, session.sort(), None),
+            let name = |sample| shown.of(sample).map(|row| row.name.to_string());
+            unanswered = asked.answer.as_ref().err().and_then(|why| explained(why, &name));
         }
+    } else {
+        shown.show(&session.place.filter, session.sort(), None);
+    }
+    // Said once for each query.
+    if unanswered.is_none() {
+        *explained_query = None;
+    } else if explained_query.is_some() && *explained_query == session.place.query {
+        unanswered = None;
+    } else {
+        explained_query.clone_from(&session.place.query);
     }
     if session.met != session.place.selected {
         session.met = None;
@@ -553,13 +661,7 @@ pub(super) fn follow(
         session.met = None;
         session.jump(Jump::Row(place));
     }
-    let about = session.pointed.or(session.place.selected);
-    if about != *glanced {
-        *glanced = about;
-        asks.write(Ask { purpose: Purpose::Glance, subject: about, k: GLANCE, within: None });
-        redraws.write(RequestRedraw);
-    }
-    let seen = session.place.selected.map(|selected| (selected, alive.get(selected).ok().flatten().copied()));
+    let seen = session.place.selected.map(|selected| (selected, stamps.get(selected).ok().copied()));
     if seen != *traced {
         let (before, now) = (traced.map(|(sample, _)| sample), session.place.selected);
         let had_stamp = traced.is_some_and(|(_, stamp)| stamp.is_some());
@@ -572,10 +674,7 @@ pub(super) fn follow(
             (session.region, session.span) = (None, None);
         }
     }
-    // A region has no row in the list, so its failure is reported as a notice.
-    let unheard =
-        session.place.like.and_then(|like| Some(format!("cannot search with this region: {}", failed.get(like).ok()?)));
-    for text in heard.read().map(|notice| &notice.text).chain(&unheard) {
+    for text in heard.read().map(|notice| &notice.text).chain(&unanswered) {
         if session.notices.back() != Some(text) {
             session.notices.push_back(text.clone());
         }

@@ -15,9 +15,9 @@ use similarity::weights::Closeness;
 
 use crate::library::changes::{Changes, Fact, Reader};
 use crate::library::{
-    AudioInfo, Embedding, Failed, FailureKind, Features, FileStamp, Folders, Guest, Missing, Recording, Sample, Tags,
+    AudioInfo, Embedding, Failed, FailureKind, Features, Folders, Guest, Missing, Recording, Sample, Tags,
 };
-use crate::neighbours::query::SimilarSample;
+use crate::neighbours::query::Neighbour;
 
 /// If more samples than this are removed, their rows are removed in one pass.
 const MANY: usize = 16;
@@ -181,7 +181,7 @@ pub struct Shown {
     pub changed: u64,
     filter: Filter,
     sort: Sort,
-    likeness: Option<Vec<SimilarSample>>,
+    likeness: Option<Vec<Neighbour>>,
     counts: Counts,
     matcher: Option<Matcher>,
 }
@@ -262,14 +262,14 @@ impl Shown {
         self.counts
     }
 
-    /// Every sample that the filter lets through, whether the query found it or not.
-    pub fn within(&mut self) -> HashSet<Entity> {
-        let matches = self.matches(None);
+    /// Every sample that a filter lets through, whatever is shown.
+    pub fn within(&mut self, filter: &Filter) -> HashSet<Entity> {
+        let matches = self.matches(filter, None);
         matches.iter().map(|(row, _)| self.rows[*row as usize].entity).collect()
     }
 
     /// Shows what passes `filter` in the order of `sort`, or the answer of a query within the filter.
-    pub fn show(&mut self, filter: &Filter, sort: Sort, likeness: Option<&[SimilarSample]>) {
+    pub fn show(&mut self, filter: &Filter, sort: Sort, likeness: Option<&[Neighbour]>) {
         let same_likeness = self.likeness.as_deref() == likeness;
         if self.filter == *filter && self.sort == sort && same_likeness {
             return;
@@ -285,7 +285,7 @@ impl Shown {
         .then(|| self.order.clone());
         self.filter = filter.clone();
         self.sort = sort;
-        self.likeness = likeness.map(<[SimilarSample]>::to_vec);
+        self.likeness = likeness.map(<[Neighbour]>::to_vec);
         self.scores.clear();
         self.closeness.clear();
         self.changed += 1;
@@ -300,7 +300,7 @@ impl Shown {
                 self.closeness.insert(neighbour.entity, neighbour.closeness);
             }
         } else {
-            let matches = self.matches(narrower.as_deref());
+            let matches = self.matches(filter, narrower.as_deref());
             self.order = matches.iter().map(|(row, _)| *row).collect();
             if !filter.text.trim().is_empty() {
                 self.scores = matches.into_iter().collect();
@@ -309,8 +309,8 @@ impl Shown {
         self.arrange();
     }
 
-    /// Rows that pass the filter, with how well they match the text.
-    fn matches(&mut self, among: Option<&[u32]>) -> Vec<(u32, f32)> {
+    /// Rows that pass a filter, with how well they match the text.
+    fn matches(&mut self, filter: &Filter, among: Option<&[u32]>) -> Vec<(u32, f32)> {
         let all: Vec<u32>;
         let among = if let Some(among) = among {
             among
@@ -318,7 +318,7 @@ impl Shown {
             all = (0..u32::try_from(self.rows.len()).unwrap_or(u32::MAX)).collect();
             &all
         };
-        let text = self.filter.text.trim();
+        let text = filter.text.trim();
         let pattern = Pattern::parse(text, CaseMatching::Smart, Normalization::Smart);
         let needed = if text.contains(SIGNS) { 0 } else { letters(text) };
         let mut matcher = self.matcher.take().unwrap_or_else(|| Matcher::new(Config::DEFAULT.match_paths()));
@@ -326,7 +326,7 @@ impl Shown {
         let mut found = Vec::new();
         for row in among {
             let line = &self.rows[*row as usize];
-            if let Some(score) = passes(line, &self.filter, needed, &pattern, &mut matcher, &mut buffer) {
+            if let Some(score) = passes(line, filter, needed, &pattern, &mut matcher, &mut buffer) {
                 found.push((*row, score));
             }
         }
@@ -455,7 +455,8 @@ impl Shown {
     fn insert(&mut self, touched: &[u32]) {
         let set: HashSet<u32> = touched.iter().copied().collect();
         self.order.retain(|row| !set.contains(row));
-        let mut fresh = self.matches(Some(touched));
+        let filter = self.filter.clone();
+        let mut fresh = self.matches(&filter, Some(touched));
         if !self.filter.text.trim().is_empty() {
             self.scores.extend(fresh.iter().copied());
         }
@@ -521,11 +522,13 @@ fn passes(
     Some((score + 2 * in_name) as f32 - row.name.len() as f32 * 0.01)
 }
 
-/// A bit for each letter and digit in a text; a text can only match another that has all its bits.
+/// A bit for each letter and digit in a text, accents and case aside as in matching; a text can only match another that has
+/// all its bits.
 fn letters(text: &str) -> u64 {
-    text.bytes().map(|b| b.to_ascii_lowercase()).fold(0, |bits, b| match b {
-        b'a'..=b'z' => bits | 1 << (b - b'a'),
-        b'0'..=b'9' => bits | 1 << (26 + b - b'0'),
+    let plain = text.chars().map(nucleo_matcher::chars::normalize).map(|letter| letter.to_ascii_lowercase());
+    plain.fold(0, |bits, letter| match letter {
+        'a'..='z' => bits | 1 << (u32::from(letter) - u32::from('a')),
+        '0'..='9' => bits | 1 << (26 + u32::from(letter) - u32::from('0')),
         _ => bits,
     })
 }
@@ -656,7 +659,7 @@ mod tests {
     use super::*;
     use dsp::analysis::StreamInfo;
 
-    use crate::library::LibraryPlugin;
+    use crate::library::{FileStamp, LibraryPlugin};
 
     fn app(names: &[&str]) -> (App, Vec<Entity>) {
         let mut app = App::new();
@@ -779,7 +782,7 @@ mod tests {
         show(&mut app, "", best);
         assert_eq!(names(&app).len(), 4);
         // A word that must not be there, typed letter by letter.
-        for (text, left) in [("!", 4), ("!s", 0), ("!sn", 3), ("drums !kick", 1), ("'kick .wav$", 2), ("^lib", 4)] {
+        for (text, left) in [("!", 5), ("!s", 1), ("!sn", 4), ("drums !kick", 1), ("'kick .wav$", 2), ("^lib", 5)] {
             show(&mut app, text, best);
             assert_eq!(names(&app).len(), left, "{text}: {:?}", names(&app));
         }
@@ -803,8 +806,7 @@ mod tests {
     fn a_query_shows_its_answer_within_the_order_of_likeness() {
         let (mut app, entities) = app(&["a.wav", "b.wav", "c.wav"]);
         let found = [(entities[2], 0.9), (entities[0], 0.5)];
-        let found =
-            found.map(|(entity, similarity)| SimilarSample { entity, similarity, closeness: default(), at: None });
+        let found = found.map(|(entity, similarity)| Neighbour { entity, similarity, closeness: default(), at: None });
         let best = Sort { column: Column::Match, descending: false };
         app.world_mut().resource_mut::<Shown>().show(&Filter::default(), best, Some(&found));
         assert_eq!(names(&app), ["c.wav", "a.wav"]);
@@ -812,7 +814,7 @@ mod tests {
         // Removing one row leaves the others as they are.
         let other = add(&mut app, "0.wav");
         let closeness = Closeness { head: Some(0.25), network: 0.5, groups: None };
-        let found = [SimilarSample { entity: other, similarity: 0.9, closeness, at: None }];
+        let found = [Neighbour { entity: other, similarity: 0.9, closeness, at: None }];
         app.update();
         app.world_mut().resource_mut::<Shown>().show(&Filter::default(), best, Some(&found));
         app.world_mut().despawn(entities[1]);

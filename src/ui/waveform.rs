@@ -64,7 +64,7 @@ pub struct View<'a> {
     /// Whether any sample plays.
     pub playing: bool,
     /// The sample whose neighbours are listed.
-    pub like: Option<Entity>,
+    pub asked: Option<Entity>,
     /// How sounds are played.
     pub audition: AuditionSettings,
     /// Whether selecting plays.
@@ -151,7 +151,7 @@ fn transport(ui: &mut Ui, rect: Rect, view: &View, actions: &mut Vec<Action>) {
     volume(ui, strip.right(112.0), view, actions);
     strip.right(6.0);
     let chosen = view.subject.as_ref().map(|subject| subject.entity);
-    let asked = chosen.is_some() && chosen == view.like;
+    let asked = chosen.is_some() && chosen == view.asked;
     let several = view.subject.as_ref().is_some_and(|s| s.info.is_some_and(|info| info.channels > 1));
     let known = view.subject.as_ref().is_some_and(|subject| subject.row.is_some_and(|row| row.analysed));
     let narrow = rect.width() < NARROW;

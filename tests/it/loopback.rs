@@ -8,19 +8,18 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bevy::ecs::system::RunSystemOnce;
 use bevy::prelude::*;
 use model::Model;
 use soundkin::analyse::waveform::Waveform;
 use soundkin::analyse::{Analysis, FinishedTake};
 use soundkin::audio::{Audition, AuditionSettings, Overruns, Playback};
 use soundkin::library::{Embedding, FileStamp, Recording, Sample, SampleIndex};
-use soundkin::neighbours::query::{Answers, Compared, SimilarTo, answer};
-use soundkin::neighbours::{ActiveWeights, Need, Newcomer, Projection, SpaceIndex};
+use soundkin::neighbours::query::{Answers, Query, Subject, ask};
+use soundkin::neighbours::{ActiveWeights, Need, Newcomer, Projection};
 use soundkin::record::{Keep, Level, Record, Recorder, RecordingSettings, TakeOptions};
 use soundkin::store::Library;
 use soundkin::watch::AddFolder;
-use soundkin::{Assembly, add_questions, add_recording, headless, is_idle, run_until};
+use soundkin::{Assembly, add_recording, headless, is_idle, run_until};
 
 /// Names the folder of a test that runs again inside a server's environment.
 pub const INSIDE: &str = "SOUNDKIN_TEST_INSIDE";
@@ -102,7 +101,6 @@ pub fn studio(root: &Path, folder: &Path) -> App {
     let settings = RecordingSettings { folder: root.join("takes"), ..RecordingSettings::default() };
     app.insert_resource(settings).insert_resource(AuditionSettings { volume_db: 0.0, ..AuditionSettings::default() });
     add_recording(&mut app);
-    add_questions(&mut app);
     app.world_mut().resource_mut::<Projection>().need = Need::Mapping;
     app.world_mut().write_message(AddFolder { path: folder.to_owned(), follow: false });
     app.update();
@@ -138,8 +136,8 @@ pub fn record_while_playing(app: &mut App, folder: &Path, sound: &Path) -> Outco
     until(app, "the sound's end", |world| {
         let place = world.get::<Newcomer>(take).and_then(|newcomer| newcomer.place);
         live = live.or_else(|| place.map(|_| began.elapsed()));
-        let answered = world.resource::<Answers>().take.as_ref().filter(|answered| answered.subject == take);
-        neighbours |= answered.is_some_and(|answered| !answered.found.neighbours.is_empty());
+        let answered = world.resource::<Answers>().take.as_ref().filter(|asked| asked.query.single() == Some(take));
+        neighbours |= answered.is_some_and(|asked| !asked.neighbours().is_empty());
         world.resource::<Playback>().sample.is_none() && neighbours && live.is_some()
     });
     let overruns = app.world().resource::<Recorder>().overruns;
@@ -154,17 +152,16 @@ pub fn record_while_playing(app: &mut App, folder: &Path, sound: &Path) -> Outco
     let world = app.world_mut();
     assert!(world.get::<FileStamp>(take).is_some() && world.get::<Recording>(take).is_none());
     assert!(world.get::<FinishedTake>(take).is_none());
-    let inside = folder.to_owned();
-    let found = world.run_system_once(
-        move |index: Res<SpaceIndex>,
-              weights: Res<ActiveWeights>,
-              vectors: Query<Compared>,
-              samples: Query<&Sample>| {
-            let query = SimilarTo { like: vec![take], k: 1, exact: true, ..Default::default() };
-            let accept = |entity| samples.get(entity).is_ok_and(|sample| sample.path.starts_with(&inside));
-            let found = answer(&query, &index, &weights, &vectors, accept)?;
-            Some(samples.get(found.neighbours.first()?.entity).ok()?.path.to_path_buf())
-        },
-    );
-    Outcome { nearest: found.ok().flatten(), live, placed, neighbours, frames, overruns }
+    let mut samples = world.query::<(Entity, &Sample)>();
+    let inside = samples.iter(world).filter(|(_, sample)| sample.path.starts_with(folder)).map(|(entity, _)| entity);
+    let query = Query {
+        like: vec![Subject::Take(take)],
+        within: Some(Arc::new(inside.collect())),
+        weights: world.resource::<ActiveWeights>().0,
+        k: 1,
+        ..Query::default()
+    };
+    let found = ask(world, &Arc::new(query)).ok().and_then(|answer| answer.neighbours.first().map(|n| n.entity));
+    let nearest = found.and_then(|found| Some(world.get::<Sample>(found)?.path.to_path_buf()));
+    Outcome { nearest, live, placed, neighbours, frames, overruns }
 }

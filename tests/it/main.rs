@@ -13,6 +13,7 @@ mod loopback;
 #[cfg(feature = "desktop")]
 mod panels;
 mod pipeline;
+mod questions;
 #[cfg(target_os = "linux")]
 mod record;
 mod support;

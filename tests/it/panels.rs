@@ -1,6 +1,7 @@
 //! The panels, by role and label, over the real engine: everything but the window, the graphics and a sound device.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bevy::prelude::*;
@@ -12,6 +13,7 @@ use soundkin::analyse::Analysis;
 use soundkin::audio::{Playback, SimulatedAudioPlugin};
 use soundkin::library::{AudioInfo, Sample, Tags};
 use soundkin::map::Map;
+use soundkin::neighbours::query::{Answers, Query, Subject, ask};
 use soundkin::neighbours::{ActiveWeights, SpaceIndex};
 use soundkin::record::Slices;
 use soundkin::ui::draw_panels;
@@ -222,6 +224,87 @@ fn a_query_walks_plays_and_clears_to_exactly_where_it_began() {
     panels.harness.get_by_label(&format!("Neighbours of {second}, clear"));
     panels.click(&format!("Neighbours of {second}, clear"));
     assert_eq!((panels.rows(), panels.selected()), before);
+}
+
+#[test]
+fn less_of_a_neighbour_moves_the_query_away_from_it_and_back_again() {
+    let mut panels = Panels::open(40);
+    panels.press(Key::X);
+    assert!(panels.harness.query_by_label_contains("Neighbours of").is_none(), "there is no query to move away from");
+    panels.click_row("sound 008.wav");
+    panels.press(Key::N);
+    panels.until("neighbours", |panels| panels.rows().first().is_some_and(|row| row.contains(", 0.")));
+    let before = panels.rows();
+    let other = before[0].split(',').next().unwrap().to_owned();
+    panels.click_row(&other);
+    panels.press(Key::X);
+    let label = format!("Neighbours of sound 008.wav − {other}, clear");
+    panels.harness.get_by_label(&label);
+    panels.until("other neighbours", |panels| panels.rows() != before && !panels.rows().is_empty());
+    assert!(!panels.rows().iter().any(|row| is_row(row, &other)), "what it moves away from is no answer");
+    // What the window lists is what the command line answers.
+    let (a, b) = (panels.sample("sound 008.wav"), panels.sample(&other));
+    let world = panels.harness.state_mut().world_mut();
+    let weights = world.resource::<ActiveWeights>().0;
+    let query =
+        Query { like: vec![Subject::Sample(a)], unlike: vec![Subject::Sample(b)], k: 200, weights, ..Query::default() };
+    let answer = ask(world, &Arc::new(query)).unwrap();
+    let listed = world.resource::<Answers>().list.clone().unwrap().answer.unwrap();
+    assert_eq!(listed.neighbours, answer.neighbours);
+    // The same key takes it back, and so does going back.
+    panels.press(Key::X);
+    panels.harness.get_by_label("Neighbours of sound 008.wav, clear");
+    panels.press_with(Modifiers::ALT, Key::ArrowLeft);
+    panels.harness.get_by_label(&label);
+}
+
+#[test]
+fn a_region_belongs_to_the_sound_that_it_was_drawn_on() {
+    let mut panels = Panels::open(20);
+    panels.click_row("sound 004.wav");
+    panels.press(Key::N);
+    panels.until("neighbours", |panels| panels.rows().first().is_some_and(|row| row.contains(", 0.")));
+    let neighbour = panels.rows()[0].split(',').next().unwrap().to_owned();
+    panels.click_row(&neighbour);
+    let wave = panels.harness.get_by_label("Waveform").rect();
+    let at = |share: f32| wave.left_center() + egui::vec2(wave.width() * share, 20.0);
+    panels.pointer(at(0.4), true);
+    panels.harness.hover_at(at(0.5));
+    panels.harness.step();
+    panels.pointer(at(0.7), false);
+    panels.settle();
+    panels.press_with(Modifiers::ALT, Key::ArrowLeft);
+    assert_eq!(panels.selected().as_deref(), Some("sound 004.wav"));
+    panels.press(Key::N);
+    panels.harness.get_by_label("Neighbours of sound 004.wav, clear");
+}
+
+#[test]
+fn a_marked_sound_can_be_unmarked_and_is_chosen_no_longer() {
+    let mut panels = Panels::open(6);
+    let toggle = |panels: &mut Panels, name: &str| {
+        panels
+            .harness
+            .get_by(|node| node.label().is_some_and(|label| is_row(&label, name)))
+            .click_modifiers(Modifiers::COMMAND);
+        panels.settle();
+    };
+    panels.click_row("sound 001.wav");
+    for name in ["sound 002.wav", "sound 003.wav", "sound 003.wav"] {
+        toggle(&mut panels, name);
+    }
+    panels.press(Key::N);
+    panels.harness.get_by_label("Neighbours of 2 sounds, clear");
+    for _ in 0..4 {
+        panels.press(Key::Escape);
+    }
+    // The selected one too, for which another takes over, as long as there is one.
+    panels.click_row("sound 001.wav");
+    toggle(&mut panels, "sound 002.wav");
+    toggle(&mut panels, "sound 002.wav");
+    assert_eq!(panels.selected().as_deref(), Some("sound 001.wav"));
+    toggle(&mut panels, "sound 001.wav");
+    assert_eq!(panels.selected(), None);
 }
 
 #[test]

@@ -2,15 +2,15 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
-use bevy::ecs::system::RunSystemOnce;
 use bevy::prelude::*;
 use soundkin::analyse::Analysis;
 use soundkin::library::{AudioInfo, Descriptors, Embedding, Failed, Missing, Sample, Stage, Tags};
-use soundkin::neighbours::query::{Answers, Ask, Compared, Purpose, SimilarSamples, SimilarTo, answer};
+use soundkin::neighbours::query::{Answer, Answers, Ask, Purpose, Query, Subject, ask};
 use soundkin::neighbours::{ActiveWeights, Need, Projection, SpaceIndex};
-use soundkin::{add_questions, is_idle, run_until};
+use soundkin::{is_idle, run_until};
 
 use crate::support::{app, folder_of_sounds, index, write_sound, write_wav};
 
@@ -254,17 +254,14 @@ fn take_back_to_the_first_version(library: &std::path::Path) {
         .unwrap();
 }
 
-fn similar(app: &mut App, subject: Entity) -> SimilarSamples {
-    let search = move |index: Res<SpaceIndex>, weights: Res<ActiveWeights>, compared: Query<Compared>| {
-        answer(
-            &SimilarTo { like: vec![subject], k: 5, exact: true, ..Default::default() },
-            &index,
-            &weights,
-            &compared,
-            |_| true,
-        )
-    };
-    app.world_mut().run_system_once(search).unwrap().unwrap()
+fn like(app: &App, subject: Entity) -> Arc<Query> {
+    let weights = app.world().resource::<ActiveWeights>().0;
+    Arc::new(Query { like: vec![Subject::Sample(subject)], k: 5, weights, ..Query::default() })
+}
+
+fn similar(app: &mut App, subject: Entity) -> Answer {
+    let query = like(app, subject);
+    ask(app.world_mut(), &query).unwrap()
 }
 
 fn described(app: &mut App) -> usize {
@@ -314,7 +311,7 @@ fn a_library_from_before_descriptors_answers_at_once_and_is_upgraded_in_the_back
     assert_eq!((analysis.decoded, analysis.windows), (0, 0), "no vector is made again");
     assert_eq!((vectors(&mut engine), failed(&mut engine)), (before.clone(), failures));
     assert_eq!(described(&mut engine), 9, "all but the one that is gone");
-    let similarities = |found: &SimilarSamples| found.neighbours.iter().map(|n| n.similarity).collect::<Vec<_>>();
+    let similarities = |found: &Answer| found.neighbours.iter().map(|n| n.similarity).collect::<Vec<_>>();
     let kept = similarities(&after_all);
     let upgraded = similarities(&similar(&mut engine, tagged));
     assert!(kept.iter().filter(|s| upgraded.contains(s)).count() >= 4, "{kept:?} {upgraded:?}");
@@ -397,10 +394,10 @@ fn another_weight_ranks_anew_without_decoding() {
     let usual = engine.world().resource::<ActiveWeights>().head;
     assert!((usual - 0.7).abs() < 1e-6, "the model's own");
     let learned = similar(&mut engine, subject);
-    add_questions(&mut engine);
-    engine.world_mut().write_message(Ask { purpose: Purpose::List, subject: Some(subject), k: 5, within: None });
+    let query = Some(like(&engine, subject));
+    engine.world_mut().write_message(Ask { purpose: Purpose::List, query });
     engine.update();
-    let listed = |engine: &App| engine.world().resource::<Answers>().list.clone().unwrap().found;
+    let listed = |engine: &App| engine.world().resource::<Answers>().list.clone().unwrap().answer.unwrap();
     assert_eq!(listed(&engine), learned);
     engine.world_mut().resource_mut::<ActiveWeights>().head = 0.0;
     // The space under the old weight answers under the new one, and what was asked is answered anew in the same frame.

@@ -10,7 +10,7 @@ use serde_json::Value;
 use soundkin::analyse::Analysis;
 use soundkin::audio::Overruns;
 use soundkin::library::Sample;
-use soundkin::record::{Keep, Record, Recorder, RecordingSettings, Slices, TakeOptions, Trim};
+use soundkin::record::{Keep, QuestionTake, Record, Recorder, RecordingSettings, Slices, TakeOptions, Trim};
 use soundkin::{is_idle, run_until};
 
 use crate::loopback::{INSIDE, Server, record_while_playing, studio, until};
@@ -87,8 +87,9 @@ fn choices_and_questions(app: &mut App) {
         app.world_mut().write_message(Record::Stop);
         until(app, "its end", |world| recorder(world).take.is_none());
     }
-    let there: Vec<bool> = questions.iter().map(|asked| app.world().get::<Sample>(*asked).is_some()).collect();
+    let there: Vec<bool> = questions.iter().map(|asked| app.world().get::<QuestionTake>(*asked).is_some()).collect();
     assert_eq!(there, [false, true]);
+    assert!(app.world().get::<Sample>(questions[1]).is_none(), "what is only a question is no sample");
     // It has no file, so there is nothing to cut.
     assert!(app.world().get::<Slices>(questions[1]).is_none() && app.world().get::<Trim>(questions[1]).is_none());
     until(app, "rest", is_idle);

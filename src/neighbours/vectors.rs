@@ -1,0 +1,226 @@
+//! The vectors of sounds that are asked with and are no samples: regions of samples, and files outside of the library.
+//!
+//! A question names such a sound by its file, the file's stamp and the region; its vector is made on a thread of its own,
+//! so that it does not wait behind the files that are being analysed, and is kept for the next question. Nothing becomes
+//! an entity, and the sounds that were not asked with for longest make room.
+
+use std::collections::{HashMap, VecDeque};
+use std::path::Path;
+use std::sync::Arc;
+
+use bevy::prelude::*;
+use dsp::Span;
+use dsp::analysis::Decoded;
+use file::DecodeError;
+use file::source::Source;
+use file::stream::Decoders;
+use half::f16;
+use model::Model;
+use model::session::{EmbedError, Embedder};
+
+use crate::actor::{Actor, Stop, Wake, contained};
+use crate::analyse::decode::{decode, decode_region};
+use crate::analyse::{ActiveModel, runtime};
+use crate::library::{Descriptors, Embedding, FileStamp};
+use crate::notice::Notice;
+
+/// Sounds whose vectors are kept.
+const KEPT: usize = 64;
+
+/// A sound that is no sample, by what makes it that sound.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sound {
+    /// Absolute path of its file.
+    pub path: Arc<Path>,
+    /// The file as it was when it was named.
+    pub stamp: FileStamp,
+    /// A part of it; `None` for all.
+    pub region: Option<Span>,
+}
+
+impl Sound {
+    /// Names a file by its path and its stamp of now.
+    ///
+    /// # Errors
+    /// The file is not there, or is not a file.
+    pub fn of_file(path: &Path, region: Option<Span>) -> std::io::Result<Self> {
+        let metadata = std::fs::metadata(path)?;
+        if !metadata.is_file() {
+            return Err(std::io::ErrorKind::InvalidInput.into());
+        }
+        let path = path.canonicalize()?;
+        Ok(Self { path: path.as_path().into(), stamp: FileStamp::of(&metadata), region })
+    }
+
+    fn key(&self) -> Key {
+        let region = self.region.map(|region| [region.start.to_bits(), region.end.to_bits()]);
+        Key { path: self.path.clone(), stamp: self.stamp, region }
+    }
+}
+
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Key {
+    path: Arc<Path>,
+    stamp: FileStamp,
+    region: Option<[u64; 2]>,
+}
+
+/// Why such a sound has no vector.
+#[derive(Debug, thiserror::Error)]
+pub enum SoundError {
+    /// It cannot be read or decoded.
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
+    /// It has no vector.
+    #[error(transparent)]
+    Embed(#[from] EmbedError),
+}
+
+/// What is known of such a sound.
+pub type Known = Result<(Embedding, Descriptors), Arc<SoundError>>;
+
+struct Entry {
+    /// `None` while the thread works on it.
+    known: Option<Known>,
+    used: u64,
+}
+
+struct Job {
+    key: Key,
+    sound: Sound,
+}
+
+struct Reply {
+    key: Key,
+    known: Known,
+}
+
+/// The vectors that are known, and those that are being made.
+#[derive(Resource)]
+pub struct QueryVectors {
+    actor: Actor<Job, Reply>,
+    unsent: VecDeque<Job>,
+    entries: HashMap<Key, Entry>,
+    clock: u64,
+}
+
+impl QueryVectors {
+    /// Gives what is known of a sound, and has it looked at if that is nothing yet.
+    pub fn get(&mut self, sound: &Sound) -> Option<Known> {
+        self.clock += 1;
+        let key = sound.key();
+        if let Some(entry) = self.entries.get_mut(&key) {
+            entry.used = self.clock;
+            return entry.known.clone();
+        }
+        if self.entries.len() >= KEPT
+            && let Some((oldest, _)) = self.entries.iter().min_by_key(|(_, entry)| entry.used)
+        {
+            // What is still waited for is asked for again; what the thread says of the others is not listened to.
+            let oldest = oldest.clone();
+            self.unsent.retain(|job| job.key != oldest);
+            self.entries.remove(&oldest);
+        }
+        self.entries.insert(key.clone(), Entry { known: None, used: self.clock });
+        self.unsent.push_back(Job { key, sound: sound.clone() });
+        self.send();
+        None
+    }
+
+    /// Tells whether every sound that was asked for is known.
+    pub fn is_idle(&self) -> bool {
+        self.entries.values().all(|entry| entry.known.is_some())
+    }
+
+    /// Number of sounds known or being looked at.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Tells whether nothing is known.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    fn send(&mut self) {
+        while let Some(job) = self.unsent.pop_front() {
+            if let Err(job) = self.actor.try_send(job) {
+                self.unsent.push_front(job);
+                return;
+            }
+        }
+    }
+}
+
+/// Starts the thread.
+pub(super) fn build(app: &mut App) {
+    let wake = app.world().resource::<Wake>().clone();
+    let model = app.world().resource::<ActiveModel>().0.clone();
+    let make = move |stop: Stop| {
+        let mut listener = Listener { model: model.clone(), embedder: None, decoders: Decoders::default(), stop };
+        move |Job { key, sound }: Job| Reply { key, known: listener.listen(&sound).map_err(Arc::new) }
+    };
+    match Actor::pool("question", 1, 4, &wake, make) {
+        Ok(actor) => {
+            let vectors = QueryVectors { actor, unsent: VecDeque::new(), entries: HashMap::new(), clock: 0 };
+            app.insert_resource(vectors);
+        }
+        Err(error) => {
+            let text = format!("cannot search with regions or other files: no thread ({error})");
+            app.world_mut().write_message(Notice::new(text));
+        }
+    }
+}
+
+/// Takes in what the thread has found.
+pub(super) fn collect(mut vectors: ResMut<QueryVectors>) {
+    let vectors = vectors.bypass_change_detection();
+    vectors.send();
+    let replies: Vec<Reply> = vectors.actor.replies().collect();
+    for Reply { key, known } in replies {
+        if let Some(entry) = vectors.entries.get_mut(&key) {
+            entry.known = Some(known);
+        }
+    }
+}
+
+/// What the thread owns.
+struct Listener {
+    model: Arc<Model>,
+    /// Made with the first question, so that an app nobody asks loads no model for it.
+    embedder: Option<Embedder>,
+    decoders: Decoders,
+    stop: Stop,
+}
+
+impl Listener {
+    fn listen(&mut self, sound: &Sound) -> Result<(Embedding, Descriptors), SoundError> {
+        let keep = self.model.manifest.audio.max_seconds;
+        let decoded = match sound.region {
+            Some(region) => decode_region(&sound.path, region, keep, &self.stop, &self.decoders)?,
+            None => {
+                let source = Source::open(&sound.path, &|| self.stop.is_set())?;
+                decode(source, &sound.path, keep, &self.stop, &self.decoders)?
+            }
+        };
+        Ok(contained(|| self.embed(&decoded)).unwrap_or_else(|panic| {
+            self.embedder = None;
+            Err(EmbedError::Panicked(panic))
+        })?)
+    }
+
+    fn embed(&mut self, decoded: &Decoded) -> Result<(Embedding, Descriptors), EmbedError> {
+        let embedder = match &mut self.embedder {
+            Some(embedder) => embedder,
+            None => self.embedder.insert(Embedder::new(&self.model, runtime()?)?),
+        };
+        let embedded = embedder.embed(&decoded.pcm)?;
+        let descriptors = Descriptors(Arc::new(embedded.descriptors));
+        Ok((Embedding::from(embedded), descriptors))
+    }
+}
+
+/// What is compared of a sound.
+pub(super) fn heard<'a>(pooled: &'a [f16], descriptors: Option<&'a Descriptors>) -> similarity::space::Heard<'a> {
+    similarity::space::Heard { pooled, descriptors: descriptors.map(|descriptors| &*descriptors.0) }
+}
