@@ -15,7 +15,7 @@
 //!
 //! | plugin | owns | thread |
 //! |---|---|---|
-//! | [`LibraryPlugin`](library::LibraryPlugin) | the facts about samples, as components; the index | |
+//! | [`LibraryPlugin`](library::LibraryPlugin) | the facts about samples, as components; index, identity, journal of changes | |
 //! | [`WatchPlugin`](watch::WatchPlugin) | listing and following folders | `watch` |
 //! | [`AnalysePlugin`](analyse::AnalysePlugin) | what a sound is: `AudioInfo` … `Embedding` | `analyse-n` |
 //! | [`WaveformPlugin`](analyse::waveform::WaveformPlugin) | the `Waveform` that is looked at | `waveform` |

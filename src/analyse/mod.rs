@@ -28,7 +28,7 @@ use crate::actor::{Actor, Stop, Wake, contained};
 use crate::library::identity::{self, ByContent, Sighting, Sightings, Twin};
 use crate::library::{
     AudioInfo, ContentHash, Contents, Descriptors, Embedding, Failed, FailureKind, Features, FileStamp, Guest, Missing,
-    MoveCandidate, Passage, Recording, Restored, Sample, SampleIndex, Stage, Thumbnail,
+    MoveCandidate, Recording, Restored, Sample, SampleIndex, Stage, Thumbnail,
 };
 use crate::notice::Notice;
 use crate::paths;
@@ -120,8 +120,6 @@ enum Work {
         /// It has its vector already and lacks nothing but descriptors.
         embedded: bool,
     },
-    /// A passage of a file.
-    Passage(Arc<Path>, Passage),
     /// A take that has ended.
     Taken(Box<Decoded>, Option<ContentHash>),
     /// What a take sounds like now.
@@ -398,7 +396,6 @@ type Waiting<'a> = (
     Entity,
     &'a Sample,
     &'a FileStamp,
-    Option<&'a Passage>,
     Option<&'a ContentHash>,
     Option<&'a PreviousAnalysis>,
     Has<AudioInfo>,
@@ -461,7 +458,7 @@ fn dispatch_analyses(
     let rest = analysis.guests_only || analysis.paused || !restored.0;
     let members = members.take(if rest { 0 } else { usize::MAX });
     let waiting = guests.iter().map(|guest| (guest, true)).chain(members.map(|member| (member, false)));
-    for ((entity, sample, stamp, passage, hash, former, has_info, embedded), guest) in waiting {
+    for ((entity, sample, stamp, hash, former, has_info, embedded), guest) in waiting {
         if blocked && has_info && !embedded {
             continue;
         }
@@ -477,10 +474,7 @@ fn dispatch_analyses(
         let contents = may_be_known.then(|| index.contents().clone());
         let former = former.map(|former| former.hash);
         let path = sample.path.clone();
-        let work = match passage {
-            Some(passage) => Work::Passage(path, *passage),
-            None => Work::File { path, contents, former, embedded },
-        };
+        let work = Work::File { path, contents, former, embedded };
         if actor.0.try_send(Job { entity, stamp: *stamp, work }).is_err() {
             return;
         }
@@ -526,16 +520,6 @@ impl AnalysisWorker {
                 let twins = |hash| contents.map_or_else(Vec::new, |contents| contents.samples(hash));
                 let twins = |hash| twins(hash).into_iter().filter(|(twin, _)| *twin != job.entity).collect();
                 self.analyse(&path, job.stamp, former, twins, embedded, &mut hash)
-            }
-            Work::Passage(path, passage) => {
-                let keep = self.model.manifest.audio.max_seconds;
-                match decode::decode_region(&path, passage.0.into(), keep, &self.stop, &self.decoders) {
-                    Ok(decoded) => {
-                        let embedded = self.embed_contained(&decoded);
-                        Outcome::Decoded(Box::new(decoded), embedded)
-                    }
-                    Err(error) => error.into(),
-                }
             }
             Work::Taken(decoded, of) => {
                 hash = of;

@@ -61,10 +61,6 @@ pub struct Missing;
 #[derive(Component, Clone, Copy, Debug, Default)]
 pub struct Guest;
 
-/// A guest that stands for a part of its file: from this second to that. It is not found by its path.
-#[derive(Component, Clone, Copy, Debug, PartialEq)]
-pub struct Passage(pub [f64; 2]);
-
 /// It is being recorded: it has no [`FileStamp`] until it is finished, so that the growing file is not taken for one that
 /// has to be analysed.
 #[derive(Component, Clone, Copy, Debug, Default)]

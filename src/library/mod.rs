@@ -16,8 +16,8 @@ use std::path::PathBuf;
 use bevy::prelude::*;
 
 pub use self::components::{
-    AudioInfo, ContentHash, Descriptors, Embedding, Features, FileStamp, Guest, Missing, MoveCandidate, Passage,
-    Recording, Sample, Tags, Thumbnail, Windows,
+    AudioInfo, ContentHash, Descriptors, Embedding, Features, FileStamp, Guest, Missing, MoveCandidate, Recording,
+    Sample, Tags, Thumbnail, Windows,
 };
 pub use self::failure::{Failed, FailureKind, Stage};
 pub use self::index::{Contents, SampleIndex};
