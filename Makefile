@@ -6,10 +6,10 @@ SHELL := /bin/bash
 CARGO ?= cargo
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/soundkin
 VENV := $(CACHE)/venv
-LABELS ?= ../shared/corpora/dev_labels.csv
+LABELS ?=
 CORPUS ?= /usr/share/lmms/samples /usr/share/hydrogen/data /usr/share/sonic-pi/samples /usr/share/gcin-voice
 
-.PHONY: help run test check fmt setup-run setup-test bench quality screenshot
+.PHONY: help run test check fmt setup-run setup-test bench labels quality screenshot
 
 help:
 	@sed -n '1,3s/^# //p' Makefile
@@ -17,7 +17,8 @@ help:
 	@echo 'make bench [CORPUS=…]   speed compared with ONNX Runtime alone and a Python pool; search; window; first sound'
 	@echo '           [BEFORE=…]   and with another build of the program'
 	@echo 'make screenshot         the pictures in README.md, from the real window on real sounds'
-	@echo 'make quality [LABELS=…] retrieval quality on labelled sounds, compared with the numpy reference'
+	@echo 'make quality LABELS=…   retrieval quality on labelled sounds (a CSV with path, coarse and corpus), compared'
+	@echo '                        with the numpy reference'
 
 setup-run:
 	@.ci/setup run
@@ -35,19 +36,21 @@ run: setup-run
 endif
 
 test: setup-test
-	$(CARGO) test --workspace
+	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
+	$(CARGO) nextest run --workspace && $(CARGO) test --workspace --doc; \
+	else echo 'cargo nextest is not installed; a test that hangs is not ended'; $(CARGO) test --workspace; fi
 
 check: setup-run
-	$(CARGO) fmt --check
-	$(CARGO) clippy -q --all-targets -- -D warnings
-	$(CARGO) clippy -q --all-targets --no-default-features -- -D warnings
-	RUSTDOCFLAGS='-D warnings' $(CARGO) doc -q --no-deps --document-private-items
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy -q --workspace --all-targets -- -D warnings
+	$(CARGO) clippy -q --workspace --all-targets --no-default-features -- -D warnings
+	RUSTDOCFLAGS='-D warnings' $(CARGO) doc -q --workspace --no-deps --document-private-items
 	@if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny -L error check bans licenses sources; \
 	else echo 'cargo deny is not installed; licences not checked'; fi
 	@.ci/tidy
 
 fmt:
-	$(CARGO) fmt
+	$(CARGO) fmt --all
 
 $(VENV)/ready: export/requirements.txt
 	python3 -m venv $(VENV)
@@ -69,6 +72,9 @@ screenshot: setup-test
 	$(CARGO) build -q
 	export/screenshot.sh "$$($(CARGO) metadata --format-version 1 --no-deps | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')/debug/soundkin" $(filter-out %voice,$(CORPUS))
 
-quality: setup-run $(VENV)/ready
+labels:
+	@[ -f "$(LABELS)" ] || { echo 'make quality LABELS=FILE: a CSV with the columns path, coarse (the class) and corpus'; exit 1; }
+
+quality: labels setup-run $(VENV)/ready
 	$(CARGO) build -q
 	PYTHON=$(VENV)/bin/python LABELS="$(LABELS)" export/compare_quality.sh

@@ -17,6 +17,9 @@
 //!
 //! Rounds alternate, the median counts, so a noisy neighbour hits all sides.
 
+#![expect(clippy::print_stdout, reason = "a bench prints its figures")]
+#![expect(clippy::disallowed_methods, reason = "a yardstick lists files and starts threads by itself")]
+
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;

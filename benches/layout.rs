@@ -22,6 +22,8 @@
 //! 100,000        8.2 s   7.6 s     0.008
 //! ```
 
+#![expect(clippy::print_stdout, reason = "a bench prints its figures")]
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;

@@ -41,6 +41,8 @@
 //! still while sounds come and go. Thirty-two dimensions and two hundred candidates leave room below 0.99 for libraries
 //! thirty times this size, for which the candidates needed grow slowly.
 
+#![expect(clippy::print_stdout, reason = "a bench prints its figures")]
+
 use std::collections::HashSet;
 use std::hint::black_box;
 use std::path::PathBuf;

@@ -5,6 +5,8 @@
 //! from a sound to the take's first place on the map, and from the end of a take to its final place. Then it records for
 //! 60 s while another process indexes with every core, again and again, and prints how many frames were lost.
 
+#![expect(clippy::print_stdout, reason = "a bench prints its figures")]
+
 #[path = "../tests/it/loopback.rs"]
 #[expect(dead_code, reason = "the tests use the rest")]
 mod loopback;

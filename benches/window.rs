@@ -19,6 +19,8 @@
 //! indexing, 8 sounds a frame         3.03      5.27   20.07
 //! ```
 
+#![expect(clippy::print_stdout, reason = "a bench prints its figures")]
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -28,7 +30,7 @@ use bevy_egui::egui::{self, Modifiers, MouseWheelUnit, PointerButton, Pos2, Touc
 use dsp::analysis::StreamInfo;
 use dsp::descriptors::COUNT;
 use dsp::features::Measures;
-use dsp::peaks::COLUMNS;
+use dsp::pyramid::COLUMNS;
 use half::f16;
 use model::Model;
 use soundkin::audio::SimulatedAudioPlugin;

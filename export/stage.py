@@ -1,6 +1,6 @@
 """The stage after pooling in plain numpy: descriptors of a sound, and a head's two parts from them and a pooled vector.
 
-What the values are is said in `src/decode/descriptors.rs` and `src/embed/head.rs`; this is the statement in double
+What the values are is said in `src/dsp/descriptors.rs` and `src/model/head.rs`; this is the statement in double
 precision that the app is compared with.
 """
 

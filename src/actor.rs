@@ -282,6 +282,14 @@ fn panic_text(payload: &(dyn Any + Send)) -> String {
 mod tests {
     use super::*;
 
+    /// Whether dropping an actor comes to an end.
+    fn drops(actor: Actor<u32, u32>) -> bool {
+        let watched = Arc::new(());
+        let held = (actor, watched.clone());
+        drop_within(Duration::from_secs(20), held);
+        Arc::strong_count(&watched) == 1
+    }
+
     #[test]
     fn a_full_mailbox_gives_the_job_back() {
         let (hold, held) = bounded::<()>(0);
@@ -303,7 +311,7 @@ mod tests {
                 break;
             }
         }
-        drop(actor);
+        assert!(drops(actor));
     }
 
     #[test]
@@ -313,7 +321,7 @@ mod tests {
                 std::thread::yield_now();
             }
         };
-        drop(Actor::spawn("test", 1, &Wake::default(), body).unwrap());
+        assert!(drops(Actor::spawn("test", 1, &Wake::default(), body).unwrap()));
         let make = |stop: Stop| {
             move |n: u32| {
                 while !stop.is_set() {
@@ -324,7 +332,7 @@ mod tests {
         };
         let pool: Actor<u32, u32> = Actor::pool("test", 2, 4, &Wake::default(), make).unwrap();
         assert!((0..4).all(|n| pool.try_send(n).is_ok()));
-        drop(pool);
+        assert!(drops(pool));
     }
 
     #[test]

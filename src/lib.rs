@@ -11,7 +11,7 @@
 //! A sample is an entity. Each capability is a plugin in one folder, which owns the components it inserts and, where
 //! it needs one, one [`Actor`](actor::Actor). Work is found by query ("has A, lacks B"), handed to a small mailbox, and
 //! comes back as components: the ECS is the queue. What needs no ECS lies in four packages of its own, which know nothing
-//! of the app: [`dsp`], [`file`], [`model`] and [`similarity`]. In pipeline order:
+//! of the app: [`dsp`], [`mod@file`], [`model`] and [`similarity`]. In pipeline order:
 //!
 //! | plugin | owns | thread |
 //! |---|---|---|
@@ -77,6 +77,26 @@ impl Assembly {
 }
 
 /// Assembles the app without a window: what the command line and the tests run.
+///
+/// ```no_run
+/// use std::sync::Arc;
+///
+/// use model::Model;
+/// use soundkin::library::{AudioInfo, Sample};
+/// use soundkin::watch::AddFolder;
+/// use soundkin::{Assembly, headless, is_idle, run_until};
+///
+/// // No library: nothing is restored and nothing kept.
+/// let mut app = headless(Assembly::new(None, Arc::new(Model::built_in()?)));
+/// app.world_mut().write_message(AddFolder { path: "/samples".into(), follow: false });
+/// app.update();
+/// assert!(run_until(&mut app, None, is_idle));
+/// // Each sound is an entity, and what is known of it are its components.
+/// for (sample, info) in app.world_mut().query::<(&Sample, &AudioInfo)>().iter(app.world()) {
+///     println!("{:.1} s of {}", info.seconds(), sample.path.display());
+/// }
+/// # Ok::<(), model::ModelError>(())
+/// ```
 pub fn headless(assembly: Assembly) -> App {
     let mut app = App::new();
     app.edit_schedule(Update, |schedule| {

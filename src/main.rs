@@ -36,6 +36,7 @@ fn main() -> ExitCode {
 
 /// Turns off ONNX Runtime's telemetry: since 1.29 it is sent, on every system but Windows, before
 /// any of its functions could turn it off (github.com/microsoft/onnxruntime/pull/27379).
+#[expect(clippy::disallowed_methods, reason = "the environment is changed here and nowhere else")]
 #[expect(unsafe_code, reason = "the environment is changed before a second thread could read it")]
 fn forbid_telemetry() {
     // SAFETY: `main` calls it first, while there is one thread.

@@ -162,8 +162,8 @@ pub(super) fn take(app: &mut App, common: &Common, options: TakeOptions) -> Resu
         let known = world.get::<FileStamp>(end.entity).is_some();
         let analysed = world.get::<Embedding>(end.entity).is_some() || world.get::<Failed>(end.entity).is_some();
         let blocked = world.resource::<crate::analyse::Analysis>().blocked.is_some();
-        let is_guest = world.get::<Guest>(end.entity).is_some();
-        let mirrored = world.contains_resource::<crate::store::StoreState>() && !is_guest;
+        let is_member = world.get::<Sample>(end.entity).is_some() && world.get::<Guest>(end.entity).is_none();
+        let mirrored = world.contains_resource::<crate::store::StoreState>() && is_member;
         // A take that is not stored in a library needs no vector.
         let wanted = mirrored || !keeps;
         let failing = super::store_failure(world).is_some();

@@ -11,7 +11,7 @@ use bevy::prelude::*;
 use dsp::analysis::StreamInfo;
 use dsp::descriptors::Values;
 use dsp::features::Measures;
-use dsp::peaks::Outline;
+use dsp::pyramid::Outline;
 use half::f16;
 use model::session::Embedded;
 

@@ -47,6 +47,17 @@ fn id_of(sidecar: &Path) -> String {
 
 /// Finds a model by its id; `None` asks for the built-in one.
 ///
+/// ```
+/// use std::path::PathBuf;
+///
+/// use model::{ModelError, registry};
+///
+/// let folders = [PathBuf::from("models")];
+/// assert_eq!(registry::find(None, &folders)?.manifest.output.dim, 512);
+/// assert!(matches!(registry::find(Some("nobody's"), &folders), Err(ModelError::Unknown { .. })));
+/// # Ok::<(), ModelError>(())
+/// ```
+///
 /// # Errors
 /// There is no such model, or it cannot be used.
 pub fn find(id: Option<&str>, folders: &[PathBuf]) -> Result<Model, ModelError> {

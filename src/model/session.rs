@@ -139,6 +139,7 @@ impl Embedder {
     /// # Errors
     /// The model does not load.
     pub fn new(model: &Model, runtime: &Runtime) -> Result<Self, EmbedError> {
+        #[expect(clippy::disallowed_methods, reason = "this is the one place that runs networks")]
         let builder = Session::builder(&runtime.environment)?;
         let session = builder
             .with_optimization_level(GraphOptimizationLevel::Level3)

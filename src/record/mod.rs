@@ -296,10 +296,10 @@ fn collect_takes(
                     entity.try_insert(info);
                 }
                 match (frames, &mut begun) {
-                    (Some(frames), Some(wave)) => wave.grow(&frames),
+                    (Some(frames), Some(wave)) => wave.add(&frames),
                     (Some(frames), None) => {
                         if let Ok(mut wave) = waveforms.get_mut(entity) {
-                            Arc::make_mut(&mut wave.0).grow(&frames);
+                            Arc::make_mut(&mut wave.0).add(&frames);
                         }
                     }
                     (None, _) => {

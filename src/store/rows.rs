@@ -6,7 +6,7 @@ use std::sync::Arc;
 use dsp::analysis::StreamInfo;
 use dsp::descriptors::COUNT;
 use dsp::features::Measures;
-use dsp::peaks::COLUMNS;
+use dsp::pyramid::COLUMNS;
 use half::f16;
 use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
 use similarity::layout::{Cause, Spot, Spots};

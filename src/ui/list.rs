@@ -6,7 +6,7 @@ use bevy_egui::egui::{
     WidgetType, pos2, vec2,
 };
 use dsp::descriptors::Group;
-use dsp::peaks::COLUMNS;
+use dsp::pyramid::COLUMNS;
 use similarity::weights::{Closeness, Weights};
 
 use super::action::{Action, Choose, Part};

@@ -5,8 +5,7 @@ use bevy_egui::egui::{
     self, Align2, Color32, CursorIcon, Mesh, PointerButton, Pos2, Rect, Sense, Stroke, Ui, WidgetInfo, WidgetType,
     pos2, vec2,
 };
-use dsp::peaks::COLUMNS;
-use dsp::pyramid::Pyramid;
+use dsp::pyramid::{COLUMNS, Pyramid};
 
 use super::action::Action;
 use super::controls::{self, Strip, Tone};

@@ -40,6 +40,7 @@ pub enum Found {
 /// A folder reached twice through links is listed once, and a link to one of its own parents is left out.
 pub fn walk(root: &Path, wanted: &dyn Fn() -> bool, hand_over: &mut dyn FnMut(Found)) {
     let mut seen_folders = HashSet::new();
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that lists folders")]
     let mut entries = WalkDir::new(root).follow_links(true).into_iter();
     while wanted()
         && let Some(entry) = entries.next()

@@ -1,7 +1,6 @@
 //! Parity with the references: Essentia and `PyTorch` for aisfx, transformers and `PyTorch` for CLAP, numpy for the
 //! descriptors.
 
-use std::fs::File;
 use std::path::Path;
 
 use dsp::Pcm;
@@ -12,15 +11,15 @@ use model::frontend::FrontEnd;
 use model::head::Statistics;
 use model::session::Embedder;
 use ndarray::{Array1, Array2, ArrayD, Ix1, Ix2};
-use ndarray_npy::NpzReader;
 use soundkin::analyse::runtime;
+
+use crate::npz::Npz;
 
 /// Essentia's log-mels are from before the division by the manifest's `norm.std`.
 const AISFX_STD: f32 = 9.457_798;
 
-fn golden(name: &str) -> NpzReader<File> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
-    NpzReader::new(File::open(path).unwrap()).unwrap()
+fn golden(name: &str) -> Npz {
+    Npz::open(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name))
 }
 
 fn model(sidecar: &str) -> Model {
@@ -47,12 +46,12 @@ struct Case {
 fn aisfx_cases() -> Vec<Case> {
     let text = include_str!("../golden/aisfx.json");
     let meta: serde_json::Map<String, serde_json::Value> = serde_json::from_str(text).unwrap();
-    let mut arrays = golden("aisfx.npz");
+    let arrays = golden("aisfx.npz");
     meta.iter()
         .map(|(name, about)| {
-            let pcm16: ArrayD<i16> = arrays.by_name(&format!("{name}__pcm16")).unwrap();
-            let log_mel: Array2<f32> = arrays.by_name(&format!("{name}__log_mel")).unwrap();
-            let embedding: Array1<f32> = arrays.by_name(&format!("{name}__emb_product")).unwrap();
+            let pcm16: ArrayD<i16> = arrays.get(&format!("{name}__pcm16")).unwrap();
+            let log_mel: Array2<f32> = arrays.get(&format!("{name}__log_mel")).unwrap();
+            let embedding: Array1<f32> = arrays.get(&format!("{name}__emb_product")).unwrap();
             let mono = if pcm16.ndim() == 1 {
                 pcm16.into_dimensionality::<Ix1>().unwrap().mapv(|s| f32::from(s) / 32768.0).to_vec()
             } else {
@@ -140,18 +139,14 @@ fn the_quantised_default_stays_close_to_the_reference() {
 fn clap_front_end_and_vectors_agree_with_the_reference() {
     let model = model("tests/golden/clap_small_random.json");
     let mut embedder = Embedder::new(&model, runtime().unwrap()).unwrap();
-    let mut arrays = golden("clap.npz");
-    let names: Vec<String> = arrays
-        .names()
-        .unwrap()
-        .iter()
-        .filter_map(|n| n.trim_end_matches(".npy").strip_suffix("__audio").map(str::to_owned))
-        .collect();
+    let arrays = golden("clap.npz");
+    let names: Vec<String> =
+        arrays.names().filter_map(|name| name.strip_suffix("__audio").map(str::to_owned)).collect();
     assert!(names.len() >= 9, "{names:?}");
     for name in names {
-        let audio: Array1<f32> = arrays.by_name(&format!("{name}__audio")).unwrap();
-        let log_mel: Array2<f32> = arrays.by_name(&format!("{name}__log_mel")).unwrap();
-        let embedding: Array1<f32> = arrays.by_name(&format!("{name}__embedding")).unwrap();
+        let audio: Array1<f32> = arrays.get(&format!("{name}__audio")).unwrap();
+        let log_mel: Array2<f32> = arrays.get(&format!("{name}__log_mel")).unwrap();
+        let embedding: Array1<f32> = arrays.get(&format!("{name}__embedding")).unwrap();
         let pcm = Pcm { rate: 48_000, start: 0.0, mono: audio.to_vec() };
         let inputs = embedder.inputs(&pcm).unwrap();
         assert_eq!(inputs.len(), 1, "{name}");
@@ -165,12 +160,12 @@ fn clap_front_end_and_vectors_agree_with_the_reference() {
 
 /// The sounds of the reference descriptors at 44.1 kHz, with what the reference says of each.
 fn described_cases() -> Vec<(String, Vec<f32>, Vec<f32>)> {
-    let mut arrays = golden("head.npz");
+    let arrays = golden("head.npz");
     let cases = aisfx_cases().into_iter().filter_map(|case| {
-        let known: Array1<f32> = arrays.by_name(&format!("{}__descriptors", case.name)).ok()?;
+        let known: Array1<f32> = arrays.get(&format!("{}__descriptors", case.name))?;
         let sound = match case.pcm.rate {
             44_100 => case.pcm.mono,
-            _ => arrays.by_name::<ndarray::OwnedRepr<f32>, _>(&format!("{}__mono44k", case.name)).unwrap().to_vec(),
+            _ => arrays.get::<f32, Ix1>(&format!("{}__mono44k", case.name)).unwrap().to_vec(),
         };
         Some((case.name, sound, known.to_vec()))
     });
@@ -193,13 +188,10 @@ fn descriptors_agree_with_the_reference() {
 #[test]
 fn the_head_agrees_with_its_reference_on_vectors_and_descriptors_of_the_reference() {
     let statistics = model("models/aisfx-f16.json").statistics;
-    let mut arrays = golden("head.npz");
+    let arrays = golden("head.npz");
     for case in aisfx_cases() {
-        let Ok(known) = arrays.by_name::<ndarray::OwnedRepr<f32>, ndarray::Ix1>(&format!("{}__joined", case.name))
-        else {
-            continue;
-        };
-        let described: Array1<f32> = arrays.by_name(&format!("{}__descriptors", case.name)).unwrap();
+        let Some(known) = arrays.get::<f32, Ix1>(&format!("{}__joined", case.name)) else { continue };
+        let described: Array1<f32> = arrays.get(&format!("{}__descriptors", case.name)).unwrap();
         let described: Values = described.to_vec().try_into().unwrap();
         let ours = joined(&statistics, &case.embedding, &described);
         let difference = ours.iter().zip(&known).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
@@ -215,11 +207,10 @@ fn from_samples_to_joined_vector_the_whole_path_agrees_with_the_reference() {
     {
         let model = model(sidecar);
         let mut embedder = Embedder::new(&model, runtime().unwrap()).unwrap();
-        let mut arrays = golden("head.npz");
+        let arrays = golden("head.npz");
         let mut checked = 0;
         for case in aisfx_cases() {
-            let known = arrays.by_name::<ndarray::OwnedRepr<f32>, ndarray::Ix1>(&format!("{}__joined", case.name));
-            let Ok(known) = known else { continue };
+            let Some(known) = arrays.get::<f32, Ix1>(&format!("{}__joined", case.name)) else { continue };
             let embedded = embedder.embed(&case.pcm).unwrap();
             let ours = joined(&model.statistics, &embedded.pooled, &embedded.descriptors);
             let cosine = cosine(&ours, known.as_slice().unwrap());

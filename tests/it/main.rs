@@ -3,13 +3,16 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 #![expect(clippy::cast_possible_truncation, reason = "small positive numbers in tests")]
 
+mod build;
 mod cli;
+mod examples;
 mod formats;
 mod golden;
 mod imports;
 mod killed;
 #[cfg(target_os = "linux")]
 mod loopback;
+mod npz;
 #[cfg(feature = "desktop")]
 mod panels;
 mod pipeline;
