@@ -4,7 +4,7 @@
 //! a path and its stamp, [`by_content`] for a hash, and [`arrival`] for content that turned up in a second place. One
 //! system applies the answers in the order of the sightings, each to what the one before has made of the samples.
 //!
-//! Workers look up in [`Contents`](super::Contents) whether a hash is known, because the worker that has just read a file is
+//! Workers look up in [`Contents`](crate::library::Contents) whether a hash is known, because the worker that has just read a file is
 //! the first to learn its hash and holds the bytes. To ask back would cost a frame a file with its bytes in memory, or a
 //! second reading; to send all candidates along cannot be done by size, because thousands of sounds may share one. They
 //! only ask whether to decode: what the hash means is decided here, when it has arrived.
@@ -17,7 +17,8 @@ use bevy::prelude::*;
 
 use super::components::{ContentHash, FileStamp, Guest, Missing, MoveCandidate, Recording, Sample, Tags};
 use super::failure::Failed;
-use super::{Folders, SampleIndex};
+use super::folders::Folders;
+use super::index::SampleIndex;
 use crate::schedule::{CollectSystems, SoundkinSystems};
 
 /// What somebody saw of a file.

@@ -8,10 +8,9 @@
 pub mod changes;
 mod components;
 mod failure;
+mod folders;
 pub mod identity;
 mod index;
-
-use std::path::PathBuf;
 
 use bevy::prelude::*;
 
@@ -20,11 +19,8 @@ pub use self::components::{
     Sample, Tags, Thumbnail, Windows,
 };
 pub use self::failure::{Failed, FailureKind, Stage};
+pub use self::folders::Folders;
 pub use self::index::{Contents, SampleIndex};
-
-/// The folders whose sounds make up the library, in the order they were added.
-#[derive(Resource, Default, Debug)]
-pub struct Folders(pub Vec<PathBuf>);
 
 /// What is known from earlier runs has been restored, so newly listed files can be compared with it.
 #[derive(Resource, Default, Debug)]
