@@ -15,7 +15,7 @@
 //!
 //! | plugin | owns | thread |
 //! |---|---|---|
-//! | [`LibraryPlugin`](library::LibraryPlugin) | the facts about samples, as components; the index | |
+//! | [`LibraryPlugin`](library::LibraryPlugin) | the facts about samples, as components; index, identity, journal of changes | |
 //! | [`WatchPlugin`](watch::WatchPlugin) | listing and following folders | `watch` |
 //! | [`AnalysePlugin`](analyse::AnalysePlugin) | what a sound is: `AudioInfo` … `Embedding` | `analyse-n` |
 //! | [`WaveformPlugin`](analyse::waveform::WaveformPlugin) | the `Waveform` that is looked at | `waveform` |
@@ -204,6 +204,7 @@ pub fn run_until(app: &mut App, limit: Option<Duration>, mut done: impl FnMut(&m
 pub fn is_idle(world: &mut World) -> bool {
     world.resource::<Restored>().0
         && world.resource::<watch::Listing>().is_idle()
+        && world.resource::<library::changes::Changes>().is_read()
         && analyse::is_idle(world)
         && world.get_resource::<neighbours::vectors::QueryVectors>().is_none_or(|vectors| vectors.is_idle())
         && world.get_resource::<store::StoreState>().is_none_or(store::StoreState::is_idle)

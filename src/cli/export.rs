@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::{Common, file_at, put_path, put_path_as, region, without_path};
+use super::{Common, file_at, put_path, put_path_as, region};
 use crate::export::{Copied, ExportError, copy_to};
 
 #[derive(Args, Debug)]
@@ -41,7 +41,7 @@ impl Export {
         for file in &self.files {
             let from = std::path::absolute(file)?;
             if let Err(error) = file_at(file) {
-                failed.push((from, without_path(&error, file)));
+                failed.push((from, error.why.to_string()));
                 continue;
             }
             match copy_to(&from, self.region, &folder) {

@@ -19,7 +19,6 @@ use crossbeam_channel::{Sender, bounded};
 use dsp::onset;
 use serde::{Deserialize, Serialize};
 
-use crate::analyse::decode::measured;
 use crate::schedule::{CollectSystems, RespondSystems, SoundkinSystems};
 
 pub use self::level::Level;
@@ -29,7 +28,7 @@ use crate::actor::{Actor, Wake};
 use crate::analyse::waveform::Waveform;
 use crate::analyse::{AnalysisLength, LivePcm};
 use crate::audio::{InputError, InputRequest, InputStream, OpenInput, Overruns};
-use crate::library::{Arrived, AudioInfo, FileStamp, Folders, Guest, Missing, Recording, Sample, SampleIndex};
+use crate::library::{AudioInfo, FileStamp, Folders, Guest, Recording, Sample, SampleIndex, identity};
 use crate::notice::Notice;
 use crate::settings::Settings;
 use crate::watch::AddFolder;
@@ -363,8 +362,7 @@ fn sample_of(path: Option<Arc<Path>>, is_member: bool, index: &SampleIndex, comm
     if is_member {
         sample.try_remove::<Guest>();
     }
-    // Removing the stamp discards everything known about the previous bytes.
-    sample.try_remove::<(FileStamp, Missing, Arrived)>();
+    identity::begin_anew(&mut sample);
     sample.id()
 }
 
@@ -380,7 +378,6 @@ fn settle(
     if let Some(analysed) = end.take {
         let seconds = analysed.decoded.info.seconds();
         let cuts = Slices(onset::slices(&end.onsets, seconds));
-        take.try_insert(measured(&analysed.decoded));
         take.try_insert((analysed, end.stamp.unwrap_or(FileStamp { size: 0, modified: 0 })));
         // What has no file cannot be cut.
         if end.stamp.is_some() {
