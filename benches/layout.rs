@@ -32,7 +32,7 @@ use bevy::prelude::*;
 use half::f16;
 use model::Model;
 use model::head::Statistics;
-use similarity::layout::{Before, Cause, Layout, Spots};
+use similarity::layout::{Before, Layout, LayoutKey, SavedPositions};
 use similarity::space::{Heard, Space};
 use soundkin::library::{Descriptors, Embedding, Sample};
 use soundkin::watch::AddFolder;
@@ -88,7 +88,7 @@ fn main() -> anyhow::Result<()> {
         let started = Instant::now();
         // Under another weight, so that the places do not just hold.
         let all: Vec<usize> = (0..n).collect();
-        let before = layout.spots(&causes(&all, 0.0), &Spots::default()).before(&space, &causes(&all, 1.0));
+        let before = layout.spots(&keys(&all, 0.0), &SavedPositions::default()).before(&space, &keys(&all, 1.0));
         let again = Layout::build(&space, &paths, &before, &|| false).unwrap_or_default();
         let moved = layout.cloud.iter().zip(&again.cloud).map(|(a, b)| (a[0] - b[0]).hypot(a[1] - b[1]));
         println!("  again in {:.2} s, moved by {:.4}", started.elapsed().as_secs_f64(), moved.sum::<f32>() / n as f32);
@@ -101,22 +101,22 @@ fn main() -> anyhow::Result<()> {
 fn grown(heard: &[Heard], paths: &[&Path], statistics: &Arc<Statistics>, weight: f32) -> f64 {
     let mut order: Vec<usize> = (0..heard.len()).collect();
     order.sort_by_key(|row| (row * 7919 + 13) % heard.len().max(1));
-    let (mut last, mut spots) = (None, Spots::default());
+    let (mut last, mut spots) = (None, SavedPositions::default());
     for step in 1..=STEPS {
         let part = &order[..heard.len() * step / STEPS];
         let space = Space::build(&part.iter().map(|row| heard[*row]).collect::<Vec<_>>(), statistics, weight);
         let paths: Vec<&Path> = part.iter().map(|row| paths[*row]).collect();
-        let causes = causes(part, weight);
-        let layout = Layout::build(&space, &paths, &spots.before(&space, &causes), &|| false).unwrap_or_default();
-        spots = layout.spots(&causes, &spots);
+        let keys = keys(part, weight);
+        let layout = Layout::build(&space, &paths, &spots.before(&space, &keys), &|| false).unwrap_or_default();
+        spots = layout.spots(&keys, &spots);
         last = Some((layout, space));
     }
     last.map_or(0.0, |(layout, space): (Layout, Space)| kept(&space, &layout.cloud))
 }
 
-fn causes(sounds: &[usize], weight: f32) -> Vec<Option<Cause>> {
+fn keys(sounds: &[usize], weight: f32) -> Vec<Option<LayoutKey>> {
     let hash = |sound: &usize| *blake3::hash(&sound.to_le_bytes()).as_bytes();
-    sounds.iter().map(|sound| Some(Cause { hash: hash(sound), described: true, weight })).collect()
+    sounds.iter().map(|sound| Some(LayoutKey { hash: hash(sound), described: true, weight })).collect()
 }
 
 fn timed(space: &Space, paths: &[&Path]) -> (Layout, f64) {

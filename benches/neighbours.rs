@@ -177,7 +177,7 @@ fn time(sounds: &[Sound], statistics: &Arc<Statistics>, weight: f32) {
     let started = Instant::now();
     black_box(space.reweighted(0.3));
     println!("  another weight      {:.2} s", started.elapsed().as_secs_f64());
-    let queries: Vec<_> = (0..50).map(|i| space.probe(grown[i * 1987])).collect();
+    let queries: Vec<_> = (0..50).map(|i| space.query_vector(grown[i * 1987])).collect();
     let plain = Weights { head: weight, ..Weights::default() };
     let grouped = Weights { groups: [0.2; 5], ..plain };
     let started = Instant::now();

@@ -99,7 +99,7 @@ impl Similar {
                 let mut object = json!({"rank": i + 1, "similarity": neighbour.similarity, "at": neighbour.at});
                 put_path(&mut object, path_of(world, neighbour.entity));
                 if self.why {
-                    object["why"] = neighbour.closeness.parts().map(|(name, close)| (name.to_owned(), json!(close))).collect();
+                    object["why"] = neighbour.part_similarities.parts().map(|(name, close)| (name.to_owned(), json!(close))).collect();
                 }
                 object
             }).collect::<Vec<Value>>(),
@@ -128,7 +128,7 @@ pub(super) fn write(out: &mut dyn Write, world: &World, found: &Answer, why: boo
         let path = path_of(world, neighbour.entity).display();
         writeln!(out, "{:>3}  {:.3}  {path}{at}", i + 1, neighbour.similarity)?;
         if why {
-            let bars = neighbour.closeness.parts().map(|(name, close)| match close {
+            let bars = neighbour.part_similarities.parts().map(|(name, close)| match close {
                 Some(close) => format!("{name} {} {close:.2}", bar(close)),
                 None => format!("{name} –"),
             });

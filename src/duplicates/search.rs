@@ -12,7 +12,7 @@ use std::sync::Arc;
 use dsp::{Pcm, SILENCE, Span};
 use file::DecodeError;
 use file::stream::Decoders;
-use similarity::fingerprint::{self, Comparer, HEARD, Print, Spectrum, Twins, twins};
+use similarity::fingerprint::{self, Comparer, Duplicates, Fingerprint, HEARD, Spectrum, duplicates};
 
 use crate::actor::{Actor, Stop, Wake, contained};
 use crate::analyse::decode::decode_region;
@@ -92,11 +92,11 @@ pub fn near(
     let wake = Wake::default();
     let heard = fingerprints(contents, threads, &wake, &mut report)?;
     let links = links(&heard, threshold.max(LEAST), threads, &wake, &mut report)?;
-    let group = |twins: Twins| {
-        let paths = files(twins.places.iter().flat_map(|place| heard[*place].paths.clone()).collect());
-        Group { kind: Kind::Near, paths, similarity: twins.similarity }
+    let group = |duplicates: Duplicates| {
+        let paths = files(duplicates.places.iter().flat_map(|place| heard[*place].paths.clone()).collect());
+        Group { kind: Kind::Near, paths, similarity: duplicates.similarity }
     };
-    let groups = twins(heard.len(), &links).into_iter().map(group);
+    let groups = duplicates(heard.len(), &links).into_iter().map(group);
     Ok(groups.filter(|group| group.paths.len() > 1).collect())
 }
 
@@ -105,7 +105,7 @@ struct Heard {
     paths: Vec<Arc<Path>>,
     seconds: f64,
     period: usize,
-    print: Print,
+    print: Fingerprint,
 }
 
 /// Decodes every sound for its fingerprint.
@@ -121,12 +121,12 @@ fn fingerprints(
         move |(place, paths): (usize, Vec<Arc<Path>>)| {
             let mut print = || {
                 let Some(pcm) = listener.listen(&paths, 0.0)? else { return Ok(None) };
-                Ok(listener.comparer.print(&pcm).map(|print| (fingerprint::period(&pcm), print)))
+                Ok(listener.comparer.fingerprint(&pcm).map(|print| (fingerprint::period(&pcm), print)))
             };
             (place, contained(&mut print).unwrap_or_else(|panic| Err(DecodeError::Panicked(panic))))
         }
     })?;
-    let mut prints: Vec<Option<(usize, Print)>> = vec![None; known.len()];
+    let mut prints: Vec<Option<(usize, Fingerprint)>> = vec![None; known.len()];
     let jobs = known.iter().enumerate().map(|(place, (content, _))| (place, content.paths.clone()));
     printing.work_off(wake, jobs, |(place, sound)| {
         match sound {

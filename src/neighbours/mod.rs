@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use bevy::prelude::*;
 use half::f16;
 use model::head::Statistics;
-use similarity::layout::{Cause, Layout, Spots};
+use similarity::layout::{Layout, LayoutKey, SavedPositions};
 use similarity::space::{Heard, SCAN_AT_ONCE, Space};
 use similarity::weights::Weights;
 
@@ -62,7 +62,7 @@ pub struct Newcomer {
 
 /// Where the sounds stood in the last layout, of this run of the program or of one before.
 #[derive(Resource, Clone, Debug, Default)]
-pub struct LastSpots(pub Arc<Spots>);
+pub struct LastSpots(pub Arc<SavedPositions>);
 
 /// What the vectors are needed for; each purpose includes those before it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -119,7 +119,7 @@ struct Job {
     scan_at_once: usize,
     lay_out: bool,
     /// From which the layout starts.
-    spots: Arc<Spots>,
+    spots: Arc<SavedPositions>,
     serial: u64,
 }
 
@@ -142,7 +142,7 @@ struct Row {
 struct Reply {
     index: SpaceIndex,
     /// What its layout leaves to the next.
-    spots: Option<Arc<Spots>>,
+    spots: Option<Arc<SavedPositions>>,
     /// Whether a layout of the same rows is to follow.
     more: bool,
 }
@@ -214,11 +214,11 @@ impl Drafts {
         }
         let lay_out = || {
             let paths: Vec<&Path> = rows.iter().map(|row| row.path.as_ref()).collect();
-            let cause = |row: &Row| Some(Cause { hash: row.hash?.0, described: row.described, weight: job.weight });
-            let causes: Vec<Option<Cause>> = rows.iter().map(cause).collect();
+            let key = |row: &Row| Some(LayoutKey { hash: row.hash?.0, described: row.described, weight: job.weight });
+            let keys: Vec<Option<LayoutKey>> = rows.iter().map(key).collect();
             let stop = || outbox.is_closed() || self.newest.load(Ordering::Relaxed) != job.serial;
-            let layout = Layout::build(&index.space, &paths, &job.spots.before(&index.space, &causes), &stop)?;
-            let spots = layout.spots(&causes, &job.spots);
+            let layout = Layout::build(&index.space, &paths, &job.spots.before(&index.space, &keys), &stop)?;
+            let spots = layout.spots(&keys, &job.spots);
             Some((Arc::new(layout), Arc::new(spots)))
         };
         let laid_out = contained(lay_out).unwrap_or_else(|panic| {
@@ -301,7 +301,8 @@ fn place_newcomers(
             // The layout has it now.
             commands.entity(entity).try_remove::<Newcomer>();
         } else if embedding.is_changed() || index.is_changed() {
-            let probe = index.space.probe(Heard { pooled: &embedding.vector, descriptors: descriptors.map(|d| &*d.0) });
+            let probe =
+                index.space.query_vector(Heard { pooled: &embedding.vector, descriptors: descriptors.map(|d| &*d.0) });
             let nearest = index.space.quick(&probe, &weights, NEAREST, &|_| true).neighbours;
             let nearest: Vec<(usize, f32)> = nearest.iter().map(|n| (n.row, (1.0 - n.similarity).max(0.0))).collect();
             newcomer.set_if_neq(Newcomer { place: layout.newcomer(&nearest) });

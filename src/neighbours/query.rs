@@ -11,8 +11,8 @@ use bevy::ecs::system::SystemParam;
 // A `Query` is a question here.
 use bevy::prelude::{Query as Components, *};
 use dsp::Span;
-use similarity::space::{self, Probe, Space};
-use similarity::weights::{Closeness, Weights};
+use similarity::space::{self, QueryVector, Space};
+use similarity::weights::{PartSimilarities, Weights};
 
 use super::vectors::{self, QueryVectors, Sound, SoundError, heard};
 use super::{ActiveWeights, SpaceIndex};
@@ -100,7 +100,7 @@ pub struct Neighbour {
     /// What it is ranked by, in -1..=1: see [`weights`](similarity::weights).
     pub similarity: f32,
     /// Why it is near, part by part.
-    pub closeness: Closeness,
+    pub part_similarities: PartSimilarities,
     /// Start and end in seconds of the window that is most similar to the query, in a sound longer than one window.
     pub at: Option<[f32; 2]>,
 }
@@ -180,7 +180,7 @@ impl Neighbours<'_, '_> {
     }
 
     /// Answers a question at once; also gives what an exact answer needs, where this one is none.
-    fn at_once(&mut self, query: &Arc<Query>) -> Result<(Answer, SpaceIndex, Probe), Unanswered> {
+    fn at_once(&mut self, query: &Arc<Query>) -> Result<(Answer, SpaceIndex, QueryVector), Unanswered> {
         let (index, probe) = self.prepare(query)?;
         let accept = |row: usize| query.allows(index.entities[row]);
         let found = index.space.quick(&probe, &query.weights, query.k, &accept);
@@ -188,30 +188,30 @@ impl Neighbours<'_, '_> {
         Ok((answer, index, probe))
     }
 
-    fn prepare(&mut self, query: &Query) -> Result<(SpaceIndex, Probe), Unanswered> {
+    fn prepare(&mut self, query: &Query) -> Result<(SpaceIndex, QueryVector), Unanswered> {
         if let Some(both) = query.unlike.iter().find(|unlike| query.like.contains(unlike)) {
             return Err(Unanswered::Cancelled(both.clone()));
         }
         let index = self.index.as_deref().filter(|index| !index.space.is_empty()).cloned();
         // Asked for all of them first, so that they are made one after the other without a word in between.
-        let probes = |asked: &[Subject], this: &mut Self| -> Vec<Result<Probe, Unanswered>> {
+        let probes = |asked: &[Subject], this: &mut Self| -> Vec<Result<QueryVector, Unanswered>> {
             asked.iter().map(|subject| this.probe(subject, index.as_ref())).collect()
         };
         let (like, unlike) = (probes(&query.like, self), probes(&query.unlike, self));
         let like = like.into_iter().collect::<Result<Vec<_>, _>>()?;
         let unlike = unlike.into_iter().collect::<Result<Vec<_>, _>>()?;
         let index = index.ok_or(Unanswered::EmptySpace)?;
-        Ok((index, Probe::blend(&like, &unlike).ok_or(Unanswered::Nothing)?))
+        Ok((index, QueryVector::blend(&like, &unlike).ok_or(Unanswered::Nothing)?))
     }
 
-    fn probe(&mut self, subject: &Subject, index: Option<&SpaceIndex>) -> Result<Probe, Unanswered> {
+    fn probe(&mut self, subject: &Subject, index: Option<&SpaceIndex>) -> Result<QueryVector, Unanswered> {
         let sound = match subject {
             Subject::Sample(entity) | Subject::Take(entity) => {
                 let Ok((embedding, descriptors)) = self.compared.get(*entity) else {
                     return Err(self.why_not(*entity));
                 };
                 let index = index.ok_or(Unanswered::EmptySpace)?;
-                return Ok(index.space.probe(heard(&embedding.vector, descriptors)));
+                return Ok(index.space.query_vector(heard(&embedding.vector, descriptors)));
             }
             Subject::Region(entity, region) => {
                 let Ok((sample, stamp)) = self.files.get(*entity) else { return Err(self.why_not(*entity)) };
@@ -222,7 +222,7 @@ impl Neighbours<'_, '_> {
         let known = self.vectors.as_mut().and_then(|vectors| vectors.get(&sound)).ok_or(Unanswered::Waiting)?;
         let (embedding, descriptors) = known.map_err(|error| Unanswered::Sound(sound, error))?;
         let index = index.ok_or(Unanswered::EmptySpace)?;
-        Ok(index.space.probe(heard(&embedding.vector, Some(&descriptors))))
+        Ok(index.space.query_vector(heard(&embedding.vector, Some(&descriptors))))
     }
 
     fn why_not(&self, entity: Entity) -> Unanswered {
@@ -234,22 +234,22 @@ impl Neighbours<'_, '_> {
     }
 
     /// Rows of the space → samples, with why each is near and the place in it that is most similar to the query.
-    fn located(&self, query: &Arc<Query>, found: space::Answer, index: &SpaceIndex, probe: &Probe) -> Answer {
+    fn located(&self, query: &Arc<Query>, found: space::Answer, index: &SpaceIndex, probe: &QueryVector) -> Answer {
         let neighbours = found.neighbours.into_iter().map(|neighbour| {
             let entity = index.entities[neighbour.row];
             let windows = self.compared.get(entity).ok().and_then(|(embedding, _)| embedding.windows.clone());
             let at = windows.and_then(|windows| nearest_window(&windows, &index.space, probe));
-            let closeness = index.space.closeness(probe, neighbour.row);
-            Neighbour { entity, similarity: neighbour.similarity, closeness, at }
+            let part_similarities = index.space.part_similarities(probe, neighbour.row);
+            Neighbour { entity, similarity: neighbour.similarity, part_similarities, at }
         });
         let exactness = if found.exact { Exactness::Exact } else { Exactness::Approximate };
         Answer { query: query.clone(), neighbours: neighbours.collect(), exactness }
     }
 }
 
-fn nearest_window(windows: &Windows, space: &Space, probe: &Probe) -> Option<[f32; 2]> {
+fn nearest_window(windows: &Windows, space: &Space, probe: &QueryVector) -> Option<[f32; 2]> {
     let width = windows.vectors.len() / windows.spans.len().max(1);
-    let scores = windows.vectors.chunks_exact(width.max(1)).map(|window| space.likeness(probe, window));
+    let scores = windows.vectors.chunks_exact(width.max(1)).map(|window| space.window_similarity(probe, window));
     let best = scores.enumerate().max_by(|a, b| a.1.total_cmp(&b.1))?;
     windows.spans.get(best.0).copied()
 }
@@ -287,10 +287,15 @@ pub fn ask(world: &mut World, query: &Arc<Query>) -> Result<Answer, Unanswered> 
 }
 
 /// Tells how similar two samples are, part by part; `None` unless the first has a vector and the second is in the space.
-pub fn closeness(a: Entity, b: Entity, index: &SpaceIndex, compared: &Components<Compared>) -> Option<Closeness> {
+pub fn part_similarities(
+    a: Entity,
+    b: Entity,
+    index: &SpaceIndex,
+    compared: &Components<Compared>,
+) -> Option<PartSimilarities> {
     let (embedding, descriptors) = compared.get(a).ok()?;
-    let probe = index.space.probe(heard(&embedding.vector, descriptors));
-    Some(index.space.closeness(&probe, *index.rows.get(&b)?))
+    let probe = index.space.query_vector(heard(&embedding.vector, descriptors));
+    Some(index.space.part_similarities(&probe, *index.rows.get(&b)?))
 }
 
 /// What a question is for; a newer one takes the place of an older one with the same purpose.
@@ -364,14 +369,14 @@ struct Job {
     serial: u64,
     query: Arc<Query>,
     index: SpaceIndex,
-    probe: Probe,
+    probe: QueryVector,
 }
 
 struct Reply {
     purpose: Purpose,
     serial: u64,
     index: SpaceIndex,
-    probe: Probe,
+    probe: QueryVector,
     found: space::Answer,
 }
 

@@ -6,7 +6,7 @@
 //! period, whose bins lie at the same frequencies for every sample rate. Of several channels their mean is compared.
 //!
 //! No shift can raise a correlation above the product of the magnitudes, nor above that of the magnitudes gathered in bands
-//! (Cauchy and Schwarz). A [`Print`] holds these bands, and rules out all but a few pairs by one product of 157 numbers;
+//! (Cauchy and Schwarz). A [`Fingerprint`] holds these bands, and rules out all but a few pairs by one product of 157 numbers;
 //! noises of one colour, which it cannot tell apart, fall to the magnitudes themselves.
 
 use std::f32::consts::FRAC_PI_2;
@@ -24,7 +24,7 @@ pub const BOTTOM: usize = 20;
 pub const TOP: usize = 10_000;
 /// Longest shift in seconds: silence before the sound, or a codec's delay.
 const SHIFT: f64 = 0.25;
-/// Bands of a [`Print`] for an octave, none narrower than [`NARROWEST`].
+/// Bands of a [`Fingerprint`] for an octave, none narrower than [`NARROWEST`].
 const PER_OCTAVE: f64 = 24.0;
 /// In Hz.
 const NARROWEST: f64 = 8.0;
@@ -45,9 +45,9 @@ const LANES: usize = 32;
 
 /// The share of each band in a sound, as the square root of its energy: a unit vector, and zeros up to whole lanes.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Print([f32; BANDS.next_multiple_of(LANES)]);
+pub struct Fingerprint([f32; BANDS.next_multiple_of(LANES)]);
 
-impl Print {
+impl Fingerprint {
     /// Tells whether two sounds may reach a correlation.
     pub fn may_reach(&self, other: &Self, correlation: f32) -> bool {
         dot(&self.0, &other.0) >= correlation - SLACK
@@ -114,7 +114,7 @@ impl Comparer {
     }
 
     /// Gathers a sound's energy in bands; none if it has no spectrum.
-    pub fn print(&mut self, pcm: &Pcm) -> Option<Print> {
+    pub fn fingerprint(&mut self, pcm: &Pcm) -> Option<Fingerprint> {
         // Over its period alone, bands would end where the bins of a longer one do not.
         let spectrum = self.spectrum(pcm, 2 * period(pcm))?;
         let mut bands = [0.0; BANDS.next_multiple_of(LANES)];
@@ -126,7 +126,7 @@ impl Comparer {
             }
             bands[band] += bin.norm_sqr();
         }
-        Some(Print(bands.map(f32::sqrt)))
+        Some(Fingerprint(bands.map(f32::sqrt)))
     }
 
     /// Returns the correlation of two sounds, of either polarity, at the best shift, if it is at least `least` and no band
@@ -210,7 +210,7 @@ pub fn correlation(similarity: f64) -> f64 {
 
 /// Sounds that are one recording.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Twins {
+pub struct Duplicates {
     /// Their places among the sounds asked about, in order.
     pub places: Vec<usize>,
     /// Similarity of the least similar link that joined the group, in 0..=1.
@@ -218,7 +218,7 @@ pub struct Twins {
 }
 
 /// Groups `count` sounds by links (single linkage), each two places and their similarity; the most similar come first.
-pub fn twins(count: usize, links: &[(usize, usize, f32)]) -> Vec<Twins> {
+pub fn duplicates(count: usize, links: &[(usize, usize, f32)]) -> Vec<Duplicates> {
     let mut leaders: Vec<usize> = (0..count).collect();
     let mut least = vec![f32::INFINITY; count];
     for (a, b, similarity) in links {
@@ -231,9 +231,10 @@ pub fn twins(count: usize, links: &[(usize, usize, f32)]) -> Vec<Twins> {
         groups[leader(&mut leaders, place)].push(place);
     }
     let groups = groups.into_iter().zip(least).filter(|(places, _)| places.len() > 1);
-    let mut twins: Vec<Twins> = groups.map(|(places, similarity)| Twins { places, similarity }).collect();
-    twins.sort_by(|a, b| b.similarity.total_cmp(&a.similarity).then_with(|| a.places.cmp(&b.places)));
-    twins
+    let mut duplicates: Vec<Duplicates> =
+        groups.map(|(places, similarity)| Duplicates { places, similarity }).collect();
+    duplicates.sort_by(|a, b| b.similarity.total_cmp(&a.similarity).then_with(|| a.places.cmp(&b.places)));
+    duplicates
 }
 
 /// The member that stands for a group (union-find with halved paths).
@@ -278,7 +279,7 @@ mod tests {
         let common = period(a).max(period(b));
         let [x, y] = [a, b].map(|sound| comparer.spectrum(sound, common).unwrap());
         let correlation = comparer.correlation(&x, &y, 0.0).unwrap_or(0.0);
-        let [x, y] = [a, b].map(|sound| comparer.print(sound).unwrap());
+        let [x, y] = [a, b].map(|sound| comparer.fingerprint(sound).unwrap());
         assert!(x.may_reach(&y, correlation));
         correlation
     }
@@ -370,10 +371,10 @@ mod tests {
 
     #[test]
     fn what_is_linked_is_one_group_and_chains_join() {
-        let groups = twins(7, &[(0, 2, 0.996), (1, 4, 0.999), (2, 3, 0.992)]);
-        let places: Vec<&[usize]> = groups.iter().map(|twins| twins.places.as_slice()).collect();
+        let groups = duplicates(7, &[(0, 2, 0.996), (1, 4, 0.999), (2, 3, 0.992)]);
+        let places: Vec<&[usize]> = groups.iter().map(|duplicates| duplicates.places.as_slice()).collect();
         assert_eq!(places, [&[1, 4][..], &[0, 2, 3]]);
         assert!((groups[0].similarity - 0.999).abs() < 1e-6 && (groups[1].similarity - 0.992).abs() < 1e-6);
-        assert!(twins(3, &[]).is_empty() && twins(0, &[]).is_empty());
+        assert!(duplicates(3, &[]).is_empty() && duplicates(0, &[]).is_empty());
     }
 }

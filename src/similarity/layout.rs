@@ -4,7 +4,7 @@
 //! [`umap`], so that the map neither turns nor jumps when sounds are added. In a large library some sounds
 //! are arranged this way, and the others are placed among their nearest of those. The grid follows from the cloud.
 //!
-//! A layout leaves [`Spots`] behind, in the library too: if every sound has one, the map is exactly as it was left.
+//! A layout leaves [`SavedPositions`] behind, in the library too: if every sound has one, the map is exactly as it was left.
 //!
 //! `benches/layout.rs` measures how many true neighbours are neighbours on the map.
 
@@ -63,7 +63,7 @@ pub type Hash = [u8; 32];
 
 /// What a sound's place depends on, besides the other sounds.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Cause {
+pub struct LayoutKey {
     /// Hash of its content.
     pub hash: Hash,
     /// Whether its descriptors were known.
@@ -74,9 +74,9 @@ pub struct Cause {
 
 /// Where a sound stood.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Spot {
+pub struct SavedPosition {
     /// What its position followed from.
-    pub cause: Cause,
+    pub key: LayoutKey,
     /// Position before the cloud was centred and scaled.
     pub at: [f32; 2],
     /// Its group.
@@ -85,29 +85,29 @@ pub struct Spot {
 
 /// Where the sounds stood, those of the last layout first; copies of a sound each have one of their own.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Spots(pub Vec<Spot>);
+pub struct SavedPositions(pub Vec<SavedPosition>);
 
 /// A row of the new space in the last layout.
 #[derive(Clone, Copy, Debug)]
-enum Stood {
+enum PreviousPosition {
     /// It was not there.
-    Nowhere,
+    Unknown,
     /// It was there, but was compared differently.
-    Otherwise([f32; 2]),
+    Outdated([f32; 2]),
     /// It was there and is compared as before.
-    Here([f32; 2]),
+    Current([f32; 2]),
 }
 
-impl Stood {
+impl PreviousPosition {
     fn at(self) -> Option<[f32; 2]> {
         match self {
-            Self::Nowhere => None,
-            Self::Otherwise(at) | Self::Here(at) => Some(at),
+            Self::Unknown => None,
+            Self::Outdated(at) | Self::Current(at) => Some(at),
         }
     }
 
     fn here(self) -> Option<[f32; 2]> {
-        if let Self::Here(at) = self { Some(at) } else { None }
+        if let Self::Current(at) = self { Some(at) } else { None }
     }
 }
 
@@ -115,37 +115,39 @@ impl Stood {
 #[derive(Clone, Debug, Default)]
 pub struct Before {
     /// Each row of the new space, `[n]`; empty for nothing.
-    rows: Vec<Stood>,
+    rows: Vec<PreviousPosition>,
     centres: Vec<[f32; DIMS]>,
 }
 
-impl Spots {
-    /// Prepares the next layout, of `space`, whose rows have these causes; a row without one cannot be recognised.
+impl SavedPositions {
+    /// Prepares the next layout, of `space`, whose rows have these keys; a row without one cannot be recognised.
     ///
     /// A group's centre is that of its members in the new space, whose main directions may be others.
-    pub fn before(&self, space: &Space, causes: &[Option<Cause>]) -> Before {
-        let known: HashMap<_, &Spot> = numbered(self.0.iter().map(|spot| Some(spot.cause))).zip(&self.0).collect();
-        let found: Vec<Option<&Spot>> = numbered(causes.iter().copied()).map(|key| known.get(&key).copied()).collect();
-        let stood = |(spot, cause): (Option<&Spot>, &Option<Cause>)| match spot {
-            Some(spot) if Some(spot.cause) == *cause => Stood::Here(spot.at),
-            Some(spot) => Stood::Otherwise(spot.at),
-            None => Stood::Nowhere,
+    pub fn before(&self, space: &Space, keys: &[Option<LayoutKey>]) -> Before {
+        let known: HashMap<_, &SavedPosition> =
+            numbered(self.0.iter().map(|spot| Some(spot.key))).zip(&self.0).collect();
+        let found: Vec<Option<&SavedPosition>> =
+            numbered(keys.iter().copied()).map(|key| known.get(&key).copied()).collect();
+        let stood = |(spot, key): (Option<&SavedPosition>, &Option<LayoutKey>)| match spot {
+            Some(spot) if Some(spot.key) == *key => PreviousPosition::Current(spot.at),
+            Some(spot) => PreviousPosition::Outdated(spot.at),
+            None => PreviousPosition::Unknown,
         };
         let members = found.iter().zip(space.points());
         let members: Vec<_> = members.filter_map(|(spot, point)| Some((usize::from((*spot)?.group), point))).collect();
         let groups = members.iter().map(|(group, _)| group + 1).max().unwrap_or(0);
         Before {
-            rows: found.iter().copied().zip(causes).map(stood).collect(),
+            rows: found.iter().copied().zip(keys).map(stood).collect(),
             centres: Clusters::centres_of(&members, groups),
         }
     }
 }
 
 /// Tells copies apart: the `n`-th sound with the same content, for each.
-fn numbered(causes: impl Iterator<Item = Option<Cause>>) -> impl Iterator<Item = Option<(Hash, usize)>> {
+fn numbered(keys: impl Iterator<Item = Option<LayoutKey>>) -> impl Iterator<Item = Option<(Hash, usize)>> {
     let mut met: HashMap<Hash, usize> = HashMap::new();
-    causes.map(move |cause| {
-        let Cause { hash, .. } = cause?;
+    keys.map(move |key| {
+        let LayoutKey { hash, .. } = key?;
         let count = met.entry(hash).or_default();
         *count += 1;
         Some((hash, *count))
@@ -157,7 +159,7 @@ impl Layout {
     pub fn build(space: &Space, paths: &[&Path], before: &Before, stop: &dyn Fn() -> bool) -> Option<Self> {
         let clusters = Clusters::find(space.points(), &before.centres);
         let labels = clusters.labels(paths);
-        let settled: Option<Vec<[f32; 2]>> = before.rows.iter().copied().map(Stood::here).collect();
+        let settled: Option<Vec<[f32; 2]>> = before.rows.iter().copied().map(PreviousPosition::here).collect();
         let settled = settled.filter(|positions| positions.len() == space.len());
         let raw = settled.unwrap_or_else(|| cloud(space, &before.rows, stop));
         if stop() {
@@ -192,27 +194,28 @@ impl Layout {
         Some([cloud, [x + 1.0 / columns.max(1) as f32, y]])
     }
 
-    /// Keeps what the next layout starts from; `causes` are those of the rows. A sound that was in `last` but is not
+    /// Keeps what the next layout starts from; `keys` are those of the rows. A sound that was in `last` but is not
     /// here, such as one on an unplugged drive, keeps its place there.
-    pub fn spots(&self, causes: &[Option<Cause>], last: &Spots) -> Spots {
-        let spot = |((cause, at), group): ((&Option<Cause>, &[f32; 2]), &usize)| {
-            Some(Spot { cause: (*cause)?, at: *at, group: u8::try_from(*group).unwrap_or(u8::MAX) })
+    pub fn spots(&self, keys: &[Option<LayoutKey>], last: &SavedPositions) -> SavedPositions {
+        let spot = |((key, at), group): ((&Option<LayoutKey>, &[f32; 2]), &usize)| {
+            Some(SavedPosition { key: (*key)?, at: *at, group: u8::try_from(*group).unwrap_or(u8::MAX) })
         };
-        let mut spots: Vec<Spot> = causes.iter().zip(&self.raw).zip(&self.clusters.of).filter_map(spot).collect();
-        let here: HashSet<Hash> = spots.iter().map(|spot| spot.cause.hash).collect();
-        let absent = last.0.iter().filter(|spot| !here.contains(&spot.cause.hash)).take(ABSENT);
+        let mut spots: Vec<SavedPosition> =
+            keys.iter().zip(&self.raw).zip(&self.clusters.of).filter_map(spot).collect();
+        let here: HashSet<Hash> = spots.iter().map(|spot| spot.key.hash).collect();
+        let absent = last.0.iter().filter(|spot| !here.contains(&spot.key.hash)).take(ABSENT);
         spots.extend(absent);
-        Spots(spots)
+        SavedPositions(spots)
     }
 }
 
-fn cloud(space: &Space, before: &[Stood], stop: &dyn Fn() -> bool) -> Vec<[f32; 2]> {
+fn cloud(space: &Space, before: &[PreviousPosition], stop: &dyn Fn() -> bool) -> Vec<[f32; 2]> {
     let n = space.len();
     let mut positions = start(space.positions());
     let all: Vec<usize> = (0..n).collect();
     let arranged: Vec<usize> = all.iter().copied().step_by(n.div_ceil(ARRANGED).max(1)).collect();
     let nearest = space.nearest(&arranged, &arranged, umap::NEIGHBOURS, stop);
-    let stood = |row: usize| before.get(row).copied().unwrap_or(Stood::Nowhere);
+    let stood = |row: usize| before.get(row).copied().unwrap_or(PreviousPosition::Unknown);
     let known = arranged.iter().filter(|row| stood(**row).at().is_some()).count();
     for (i, row) in arranged.iter().enumerate().filter(|_| known > 0) {
         let neighbours = nearest.of(i).map(|(j, distance)| (stood(arranged[j]).at(), distance));
@@ -223,9 +226,9 @@ fn cloud(space: &Space, before: &[Stood], stop: &dyn Fn() -> bool) -> Vec<[f32; 
     // New sounds have to find their places; known ones make room for them, but stay where people look for them.
     let fresh = 1.0 - known as f32 / arranged.len().max(1) as f32;
     let step = |row: &usize| match stood(*row) {
-        Stood::Nowhere => 1.0,
-        Stood::Otherwise(_) => fresh.max(OTHERWISE),
-        Stood::Here(_) => fresh,
+        PreviousPosition::Unknown => 1.0,
+        PreviousPosition::Outdated(_) => fresh.max(OTHERWISE),
+        PreviousPosition::Current(_) => fresh,
     };
     let steps: Vec<f32> = arranged.iter().map(step).collect();
     let rounds = ROUNDS[usize::from(arranged.len() > LARGE)];
@@ -302,8 +305,8 @@ mod tests {
         Space::build(&heard, &Arc::default(), 0.0)
     }
 
-    fn causes(sounds: std::ops::Range<u8>) -> Vec<Option<Cause>> {
-        sounds.map(|n| Some(Cause { hash: [n; 32], described: true, weight: 0.5 })).collect()
+    fn keys(sounds: std::ops::Range<u8>) -> Vec<Option<LayoutKey>> {
+        sounds.map(|n| Some(LayoutKey { hash: [n; 32], described: true, weight: 0.5 })).collect()
     }
 
     fn lay_out(space: &Space, before: &Before) -> Layout {
@@ -349,7 +352,7 @@ mod tests {
     fn sounds_that_were_there_stay_about_where_they_were_when_others_come() {
         let (small, large) = (space(200), space(240));
         let first = lay_out(&small, &Before::default());
-        let before = first.spots(&causes(0..200), &Spots::default()).before(&large, &causes(0..240));
+        let before = first.spots(&keys(0..200), &SavedPositions::default()).before(&large, &keys(0..240));
         let second = lay_out(&large, &before);
         let moved = (0..200).map(|i| {
             let [from, to] = [first.cloud[i], second.cloud[i]];
@@ -358,7 +361,7 @@ mod tests {
         let mean = moved.sum::<f32>() / 200.0;
         assert!(mean < 0.15, "moved by {mean}");
         // One alone moves nothing that anybody would see.
-        let before = first.spots(&causes(0..200), &Spots::default()).before(&space(201), &causes(0..201));
+        let before = first.spots(&keys(0..200), &SavedPositions::default()).before(&space(201), &keys(0..201));
         let third = lay_out(&space(201), &before);
         let moved = first.cloud.iter().zip(&third.cloud).map(|(a, b)| (a[0] - b[0]).hypot(a[1] - b[1]));
         let most = moved.fold(0.0, f32::max);
@@ -379,17 +382,17 @@ mod tests {
     #[test]
     fn a_map_of_the_same_sounds_is_exactly_as_it_was_left() {
         let space = space(120);
-        let mut causes = causes(0..120);
+        let mut keys = keys(0..120);
         // Two copies of one sound have two places.
-        causes[7] = causes[3];
+        keys[7] = keys[3];
         let first = lay_out(&space, &Before::default());
-        let spots = first.spots(&causes, &Spots::default());
-        let second = lay_out(&space, &spots.before(&space, &causes));
+        let spots = first.spots(&keys, &SavedPositions::default());
+        let second = lay_out(&space, &spots.before(&space, &keys));
         assert_eq!((&second.cloud, &second.clusters.of), (&first.cloud, &first.clusters.of));
-        assert_eq!(second.spots(&causes, &spots), spots);
+        assert_eq!(second.spots(&keys, &spots), spots);
         // What sounds otherwise finds another place.
-        for change in [|cause: &mut Cause| cause.described = false, |cause: &mut Cause| cause.weight = 0.2] {
-            let mut changed = causes.clone();
+        for change in [|key: &mut LayoutKey| key.described = false, |key: &mut LayoutKey| key.weight = 0.2] {
+            let mut changed = keys.clone();
             changed.iter_mut().flatten().for_each(change);
             assert_ne!(lay_out(&space, &spots.before(&space, &changed)).cloud, first.cloud);
         }
@@ -399,10 +402,10 @@ mod tests {
     fn what_is_away_for_a_while_comes_back_to_its_place() {
         let (all, some) = (space(120), space(90));
         let first = lay_out(&all, &Before::default());
-        let spots = first.spots(&causes(0..120), &Spots::default());
-        let without = lay_out(&some, &spots.before(&some, &causes(0..90)));
-        let kept = without.spots(&causes(0..90), &spots);
-        assert_eq!(lay_out(&all, &kept.before(&all, &causes(0..120))).cloud, first.cloud);
+        let spots = first.spots(&keys(0..120), &SavedPositions::default());
+        let without = lay_out(&some, &spots.before(&some, &keys(0..90)));
+        let kept = without.spots(&keys(0..90), &spots);
+        assert_eq!(lay_out(&all, &kept.before(&all, &keys(0..120))).cloud, first.cloud);
     }
 
     #[test]

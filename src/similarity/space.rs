@@ -20,7 +20,7 @@ use ndarray::{Array2, ArrayView2, s};
 
 use crate::pca;
 use crate::umap::Nearest;
-use crate::weights::{Closeness, Weights, in_groups, standardised};
+use crate::weights::{PartSimilarities, Weights, in_groups, standardised};
 
 /// Main components kept for the tree.
 pub const DIMS: usize = 32;
@@ -46,7 +46,7 @@ pub struct Heard<'a> {
 
 /// A sound to compare others with.
 #[derive(Clone, Debug)]
-pub struct Probe {
+pub struct QueryVector {
     /// Head and raw part, `[parts]`.
     parts: Vec<f32>,
     /// Length of the head.
@@ -54,7 +54,7 @@ pub struct Probe {
     descriptors: [f32; COUNT],
 }
 
-impl Probe {
+impl QueryVector {
     /// Blends the wanted sounds and moves away from the unwanted ones; `None` if no sound is wanted.
     ///
     /// Each part is the mean of theirs, minus 0.4 times the mean of the others', and of unit length again: Rocchio's
@@ -66,7 +66,7 @@ impl Probe {
             return Some(blend);
         }
         let mean =
-            |probes: &[Self], i: usize| probes.iter().map(|p| p.parts[i]).sum::<f32>() / probes.len().max(1) as f32;
+            |queries: &[Self], i: usize| queries.iter().map(|p| p.parts[i]).sum::<f32>() / queries.len().max(1) as f32;
         for (i, part) in blend.parts.iter_mut().enumerate() {
             *part = mean(like, i) - LESS * mean(unlike, i);
         }
@@ -74,17 +74,17 @@ impl Probe {
         normalise(head);
         normalise(raw);
         for (i, value) in blend.descriptors.iter_mut().enumerate() {
-            *value = like.iter().map(|probe| probe.descriptors[i]).sum::<f32>() / like.len() as f32;
+            *value = like.iter().map(|query| query.descriptors[i]).sum::<f32>() / like.len() as f32;
         }
         Some(blend)
     }
 }
 
-/// A probe with weights.
+/// A query with weights.
 struct Question<'a> {
     /// Multiplied by a row's parts it gives the joined similarity, `[parts]`.
     parts: Vec<f32>,
-    probe: &'a Probe,
+    query: &'a QueryVector,
     weights: &'a Weights,
     /// Weights of all groups together.
     groups: f32,
@@ -195,61 +195,61 @@ impl Space {
     }
 
     /// Prepares a sound, in the space or not, to be compared with.
-    pub fn probe(&self, heard: Heard) -> Probe {
+    pub fn query_vector(&self, heard: Heard) -> QueryVector {
         let pooled: Vec<f32> = heard.pooled.iter().map(|v| v.to_f32()).collect();
         let parts = self.sounds.statistics.parts(&pooled, heard.descriptors);
         let head = parts.head.len();
         let parts = parts.head.into_iter().chain(parts.raw).collect();
-        Probe { parts, head, descriptors: standardised(heard.descriptors) }
+        QueryVector { parts, head, descriptors: standardised(heard.descriptors) }
     }
 
     /// Similarity, to the network alone, between a sound and one window of another as the network gave it.
-    pub fn likeness(&self, probe: &Probe, window: &[f16]) -> f32 {
+    pub fn window_similarity(&self, query: &QueryVector, window: &[f16]) -> f32 {
         let mut vector: Vec<f32> = window.iter().map(|v| v.to_f32()).collect();
         centre_and_normalise(&mut vector, &[]);
         centre_and_normalise(&mut vector, self.sounds.statistics.centre());
         // Descriptors, which a window has none of, follow the network's part.
-        let raw = &probe.parts[probe.head..];
+        let raw = &query.parts[query.head..];
         dot(&vector, &raw[..vector.len().min(raw.len())])
     }
 
     /// Answers at once from the tree, or by scanning a small library; `accept` says which rows may be answered.
     ///
     /// Under other weights than the tree's, what it proposes is ranked by the weights asked for.
-    pub fn quick(&self, probe: &Probe, weights: &Weights, k: usize, accept: &dyn Fn(usize) -> bool) -> Answer {
+    pub fn quick(&self, query: &QueryVector, weights: &Weights, k: usize, accept: &dyn Fn(usize) -> bool) -> Answer {
         let k = k.min(self.len());
         let (Some(tree), Some(wanted)) = (&self.tree, NonZero::new(k.max(CANDIDATES))) else {
-            return self.exact(probe, weights, k, accept);
+            return self.exact(query, weights, k, accept);
         };
-        let point = self.reduce(&probe.parts);
+        let point = self.reduce(&query.parts);
         let proposed = tree.query(&point).nearest_n::<SquaredEuclidean<f32>>(wanted).execute();
         let rows = proposed.iter().filter_map(|p| usize::try_from(p.item).ok()).filter(|row| accept(*row));
-        let question = Question::new(probe, weights);
+        let question = Question::new(query, weights);
         let neighbours = best(rows.map(|row| self.measure(row, &question)), k);
         if neighbours.len() < k {
             // The filter rejected too much of what the tree proposed.
-            return self.exact(probe, weights, k, accept);
+            return self.exact(query, weights, k, accept);
         }
         Answer { neighbours, exact: false }
     }
 
     /// Answers by comparing with every accepted sound.
-    pub fn exact(&self, probe: &Probe, weights: &Weights, k: usize, accept: &dyn Fn(usize) -> bool) -> Answer {
-        let question = Question::new(probe, weights);
+    pub fn exact(&self, query: &QueryVector, weights: &Weights, k: usize, accept: &dyn Fn(usize) -> bool) -> Answer {
+        let question = Question::new(query, weights);
         let k = k.min(self.len());
         let rows = (0..self.len()).filter(|row| accept(*row));
         Answer { neighbours: best(rows.map(|row| self.measure(row, &question)), k), exact: true }
     }
 
     /// Tells how similar a row is to a sound, part by part.
-    pub fn closeness(&self, probe: &Probe, row: usize) -> Closeness {
+    pub fn part_similarities(&self, query: &QueryVector, row: usize) -> PartSimilarities {
         let parts = self.sounds.parts.row(row);
-        let (head, raw) = parts.as_slice().unwrap_or_default().split_at(probe.head);
+        let (head, raw) = parts.as_slice().unwrap_or_default().split_at(query.head);
         let bounded = |cosine: f32| cosine.clamp(0.0, 1.0);
-        Closeness {
-            head: (probe.head > 0).then(|| bounded(dot(head, &probe.parts[..probe.head]))),
-            network: bounded(dot(raw, &probe.parts[probe.head..])),
-            groups: in_groups(&self.sounds.descriptors[row], &probe.descriptors),
+        PartSimilarities {
+            head: (query.head > 0).then(|| bounded(dot(head, &query.parts[..query.head]))),
+            network: bounded(dot(raw, &query.parts[query.head..])),
+            groups: in_groups(&self.sounds.descriptors[row], &query.descriptors),
         }
     }
 
@@ -291,7 +291,7 @@ impl Space {
     fn measure(&self, row: usize, question: &Question) -> Neighbour {
         let mut similarity = self.sounds.joined(row, &question.parts);
         if question.groups > 0.0 {
-            let close = in_groups(&self.sounds.descriptors[row], &question.probe.descriptors).unwrap_or_default();
+            let close = in_groups(&self.sounds.descriptors[row], &question.query.descriptors).unwrap_or_default();
             let sum: f32 = close.iter().zip(&question.weights.groups).map(|(c, w)| c * w).sum();
             similarity = (similarity + sum) / (1.0 + question.groups);
         }
@@ -309,11 +309,11 @@ impl Space {
 }
 
 impl<'a> Question<'a> {
-    fn new(probe: &'a Probe, weights: &'a Weights) -> Self {
-        let mut parts = probe.parts.clone();
-        let head = if probe.head > 0 { weights.head.clamp(0.0, 1.0) } else { 0.0 };
-        weigh(&mut parts, probe.head, [head, 1.0 - head]);
-        Self { parts, probe, weights, groups: weights.groups.iter().sum() }
+    fn new(query: &'a QueryVector, weights: &'a Weights) -> Self {
+        let mut parts = query.parts.clone();
+        let head = if query.head > 0 { weights.head.clamp(0.0, 1.0) } else { 0.0 };
+        weigh(&mut parts, query.head, [head, 1.0 - head]);
+        Self { parts, query, weights, groups: weights.groups.iter().sum() }
     }
 }
 
@@ -433,30 +433,30 @@ mod tests {
     fn a_blend_lies_between_its_sounds_and_away_from_what_is_not_wanted() {
         let vectors = vectors(60, 70);
         let space = space(&vectors);
-        let probe = |row: usize| space.probe(heard(&vectors[row]));
-        let close = |a: &Probe, b: &Probe| dot(&a.parts, &b.parts);
-        let (a, b, c) = (probe(0), probe(1), probe(12));
-        let both = Probe::blend(&[a.clone(), b.clone()], &[]).unwrap();
+        let query = |row: usize| space.query_vector(heard(&vectors[row]));
+        let close = |a: &QueryVector, b: &QueryVector| dot(&a.parts, &b.parts);
+        let (a, b, c) = (query(0), query(1), query(12));
+        let both = QueryVector::blend(&[a.clone(), b.clone()], &[]).unwrap();
         assert!((close(&both, &a) - close(&both, &b)).abs() < 1e-5 && close(&both, &a) > close(&a, &b));
-        let less = Probe::blend(from_ref(&a), from_ref(&c)).unwrap();
+        let less = QueryVector::blend(from_ref(&a), from_ref(&c)).unwrap();
         assert!(close(&less, &c) < close(&a, &c) - 0.1 && close(&less, &a) > close(&less, &c));
         for blend in [&both, &less] {
             assert!((close(blend, blend) - 1.0).abs() < 1e-5, "of unit length");
         }
-        assert_eq!(Probe::blend(from_ref(&a), &[]).unwrap().parts, a.parts);
-        assert!(Probe::blend(&[], from_ref(&c)).is_none());
+        assert_eq!(QueryVector::blend(from_ref(&a), &[]).unwrap().parts, a.parts);
+        assert!(QueryVector::blend(&[], from_ref(&c)).is_none());
     }
 
     #[test]
     fn an_exact_answer_is_the_brute_force_answer() {
         let vectors = vectors(500, 70);
         let space = space(&vectors);
-        let query = space.probe(heard(&vectors[3]));
+        let query = space.query_vector(heard(&vectors[3]));
         let answer = space.exact(&query, &Weights::default(), 10, &|row| row != 3);
         let mut all: Vec<(f64, usize)> = (0..500)
             .filter(|row| *row != 3)
             .map(|row| {
-                let other = space.probe(heard(&vectors[row]));
+                let other = space.query_vector(heard(&vectors[row]));
                 (query.parts.iter().zip(&other.parts).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum(), row)
             })
             .collect();
@@ -474,7 +474,7 @@ mod tests {
         let space = space(&vectors);
         let (mut found, mut asked) = (0, 0);
         for query in (0..vectors.len()).step_by(97) {
-            let point = space.probe(heard(&vectors[query]));
+            let point = space.query_vector(heard(&vectors[query]));
             let quick = space.quick(&point, &Weights::default(), 10, &|_| true);
             let exact = space.exact(&point, &Weights::default(), 10, &|_| true);
             assert!(!quick.exact && exact.exact);
@@ -493,7 +493,7 @@ mod tests {
         let nearest = space.nearest(&all, &all, 10, &|| false);
         let mut found = 0;
         for (query, vector) in vectors.iter().enumerate() {
-            let exact = space.exact(&space.probe(heard(vector)), &Weights::default(), 10, &|row| row != query);
+            let exact = space.exact(&space.query_vector(heard(vector)), &Weights::default(), 10, &|row| row != query);
             let rows = &nearest.rows[query * 10..query * 10 + 10];
             assert!(nearest.distances[query * 10..query * 10 + 10].is_sorted());
             found += exact.neighbours.iter().filter(|n| rows.contains(&u32::try_from(n.row).unwrap())).count();
@@ -507,7 +507,7 @@ mod tests {
     fn a_filter_that_leaves_too_few_candidates_is_scanned() {
         let vectors = vectors(SCAN_AT_ONCE + 1, 40);
         let space = space(&vectors);
-        let query = space.probe(heard(&vectors[0]));
+        let query = space.query_vector(heard(&vectors[0]));
         let answer = space.quick(&query, &Weights::default(), 5, &|row| row % 700 == 1);
         assert!(answer.exact);
         assert_eq!(answer.neighbours.len(), 5);
@@ -518,7 +518,7 @@ mod tests {
         for n in [5, SCAN_AT_ONCE + 1] {
             let vectors = vectors(n, 40);
             let space = space(&vectors);
-            let query = space.probe(heard(&vectors[0]));
+            let query = space.query_vector(heard(&vectors[0]));
             for answer in [
                 space.exact(&query, &Weights::default(), usize::MAX, &|_| true),
                 space.quick(&query, &Weights::default(), usize::MAX, &|_| true),
@@ -534,7 +534,7 @@ mod tests {
         assert!(with_head.reweighted(0.2).is_empty());
         let space = space(&[]);
         assert!(space.is_empty() && space.positions().is_empty());
-        let nothing = space.probe(heard(&[]));
+        let nothing = space.query_vector(heard(&[]));
         assert!(space.quick(&nothing, &Weights::default(), 5, &|_| true).neighbours.is_empty());
     }
 
@@ -545,22 +545,22 @@ mod tests {
         (vectors(n, 512), descriptors.collect())
     }
 
-    fn joined(n: usize, weight: f32) -> (Space, Vec<Probe>) {
+    fn joined(n: usize, weight: f32) -> (Space, Vec<QueryVector>) {
         let (vectors, descriptors) = described(n);
         let all = vectors.iter().zip(&descriptors);
         let all: Vec<Heard> = all.map(|(pooled, d)| Heard { pooled, descriptors: Some(d) }).collect();
         let space = Space::build(&all, &Arc::new(Model::built_in().unwrap().statistics), weight);
-        let probes = all.iter().map(|heard| space.probe(*heard)).collect();
-        (space, probes)
+        let queries = all.iter().map(|heard| space.query_vector(*heard)).collect();
+        (space, queries)
     }
 
     #[test]
     fn similarity_is_the_weighted_sum_of_the_parts_under_any_weight() {
-        let (space, probes) = joined(60, 0.7);
+        let (space, queries) = joined(60, 0.7);
         for head in [0.0, 0.3, 0.7, 1.0] {
             let weights = Weights { head, ..Weights::default() };
-            for found in space.exact(&probes[7], &weights, 60, &|_| true).neighbours {
-                let (a, b) = (&probes[7].parts, &probes[found.row].parts);
+            for found in space.exact(&queries[7], &weights, 60, &|_| true).neighbours {
+                let (a, b) = (&queries[7].parts, &queries[found.row].parts);
                 let expected = head * dot(&a[..64], &b[..64]) + (1.0 - head) * dot(&a[64..], &b[64..]);
                 assert!((found.similarity - expected).abs() < 1e-5, "{head}: {} {expected}", found.similarity);
             }
@@ -581,12 +581,12 @@ mod tests {
 
     #[test]
     fn the_tree_finds_nearly_all_true_neighbours_in_the_joined_space() {
-        let (space, probes) = joined(SCAN_AT_ONCE + 500, 0.7);
+        let (space, queries) = joined(SCAN_AT_ONCE + 500, 0.7);
         let weights = Weights { head: 0.7, ..Weights::default() };
         let (mut found, mut asked) = (0, 0);
-        for probe in probes.iter().step_by(211) {
+        for query in queries.iter().step_by(211) {
             let (quick, exact) =
-                (space.quick(probe, &weights, 10, &|_| true), space.exact(probe, &weights, 10, &|_| true));
+                (space.quick(query, &weights, 10, &|_| true), space.exact(query, &weights, 10, &|_| true));
             assert!(!quick.exact);
             asked += 10;
             found += exact.neighbours.iter().filter(|n| quick.neighbours.contains(n)).count();
@@ -596,16 +596,16 @@ mod tests {
 
     #[test]
     fn a_group_with_weight_moves_what_is_close_in_it_up() {
-        let (space, probes) = joined(100, 0.7);
+        let (space, queries) = joined(100, 0.7);
         let plain = Weights { head: 0.7, ..Weights::default() };
         let mut heavy = plain;
         heavy.groups[1] = 50.0;
-        let closeness = |weights: &Weights| {
-            let found = space.exact(&probes[3], weights, 10, &|row| row != 3).neighbours;
-            found.iter().map(|n| space.closeness(&probes[3], n.row).groups.unwrap()[1]).sum::<f32>()
+        let part_similarities = |weights: &Weights| {
+            let found = space.exact(&queries[3], weights, 10, &|row| row != 3).neighbours;
+            found.iter().map(|n| space.part_similarities(&queries[3], n.row).groups.unwrap()[1]).sum::<f32>()
         };
-        assert!(closeness(&heavy) > closeness(&plain));
-        let own = space.closeness(&probes[3], 3);
+        assert!(part_similarities(&heavy) > part_similarities(&plain));
+        let own = space.part_similarities(&queries[3], 3);
         assert!(own.head.is_some_and(|c| c > 0.999) && own.network > 0.999 && own.groups == Some([1.0; 5]), "{own:?}");
     }
 
@@ -617,9 +617,9 @@ mod tests {
             .collect();
         let space = Space::build(&half, &Arc::new(Model::built_in().unwrap().statistics), 0.7);
         let weights = Weights { head: 0.7, groups: [1.0; 5] };
-        let answer = space.exact(&space.probe(half[1]), &weights, 50, &|_| true);
+        let answer = space.exact(&space.query_vector(half[1]), &weights, 50, &|_| true);
         assert_eq!(answer.neighbours.len(), 50);
         assert!(answer.neighbours.iter().all(|n| n.similarity.is_finite()));
-        assert_eq!(space.closeness(&space.probe(half[1]), 2).groups, None);
+        assert_eq!(space.part_similarities(&space.query_vector(half[1]), 2).groups, None);
     }
 }

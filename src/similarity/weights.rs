@@ -5,7 +5,7 @@
 //! `1 − ½ · mean(((x − y) / s)²)`, at least 0, over its descriptors `x` and `y` with their spreads `s`, because two independent
 //! values are on average two squared spreads apart. Descriptors that are not known yet are taken for unrelated.
 //!
-//! A list is ranked by `((a · head·head + (1 − a) · raw·raw) + Σ wᵍ · closenessᵍ) / (1 + Σ wᵍ)` with the head's weight `a`
+//! A list is ranked by `((a · head·head + (1 − a) · raw·raw) + Σ wᵍ · similarityᵍ) / (1 + Σ wᵍ)` with the head's weight `a`
 //! and the groups' weights `wᵍ`, which are zero unless the user says otherwise. Tree, map and groups of sounds follow
 //! the head's weight alone.
 
@@ -27,7 +27,7 @@ pub struct Weights {
 
 /// How close two sounds are in each part, 0..=1.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Closeness {
+pub struct PartSimilarities {
     /// Under the learned head; `None` under a model without one.
     pub head: Option<f32>,
     /// In the raw part, which is the network's vector and, where a head ships with it, a share of descriptors.
@@ -36,7 +36,7 @@ pub struct Closeness {
     pub groups: Option<[f32; GROUPS]>,
 }
 
-impl Closeness {
+impl PartSimilarities {
     /// The parts by name; without a value where there is no head or a sound has not been described.
     pub fn parts(&self) -> impl Iterator<Item = (&'static str, Option<f32>)> + use<> {
         let groups = self.groups;
@@ -51,7 +51,7 @@ pub(crate) fn standardised(descriptors: Option<&Values>) -> [f32; COUNT] {
     std::array::from_fn(value)
 }
 
-/// The closeness in each group; `None` if either is not known.
+/// The similarity in each group; `None` if either is not known.
 pub(crate) fn in_groups(a: &[f32; COUNT], b: &[f32; COUNT]) -> Option<[f32; GROUPS]> {
     let mut sums = [0.0; GROUPS];
     for ((x, y), group) in a.iter().zip(b).zip(PLACES.iter()) {

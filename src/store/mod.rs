@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use bevy::prelude::*;
 use crossbeam_channel::Receiver;
-use similarity::layout::Spots;
+use similarity::layout::SavedPositions;
 
 use self::rows::{ContentRow, Record, SampleRow};
 use crate::actor::{Actor, Outbox, Wake};
@@ -73,7 +73,7 @@ pub struct StoreState {
     saved_folders: Option<Vec<PathBuf>>,
     folders_dirty: bool,
     /// The map as it is on the disk, or on its way there, and since when.
-    saved_spots: Arc<Spots>,
+    saved_spots: Arc<SavedPositions>,
     spots_saved: Option<Instant>,
     flushed: bool,
     retry_at: Option<Instant>,
@@ -94,14 +94,14 @@ enum Job {
     Save(Entity, Box<Record>),
     Forget(Arc<Path>),
     Folders(Vec<PathBuf>),
-    Spots(Arc<Spots>),
+    SavedPositions(Arc<SavedPositions>),
 }
 
 enum Reply {
     /// The folders, before the samples in them.
     Folders(Vec<PathBuf>),
     Loaded(Vec<Record>),
-    Restored(Spots),
+    Restored(SavedPositions),
     Committed {
         jobs: usize,
         saved: Vec<Stored>,
@@ -315,7 +315,7 @@ fn hand_over(
     {
         if *spots == state.saved_spots {
             state.saved_spots = spots.clone();
-        } else if store.actor.try_send(Job::Spots(spots.clone())).is_ok() {
+        } else if store.actor.try_send(Job::SavedPositions(spots.clone())).is_ok() {
             state.saved_spots = spots.clone();
             state.spots_saved = Some(Instant::now());
             state.under_way += 1;
@@ -412,7 +412,7 @@ impl LibraryWriter {
                     saved.push(Stored { entity, done });
                 }
                 Job::Forget(path) => forgotten.push(path),
-                Job::Folders(_) | Job::Spots(_) | Job::Flush => {}
+                Job::Folders(_) | Job::SavedPositions(_) | Job::Flush => {}
             }
         }
         match written {
@@ -453,7 +453,7 @@ impl LibraryWriter {
                 }
                 Job::Forget(path) => rows::forget(&transaction, path)?,
                 Job::Folders(folders) => rows::save_folders(&transaction, folders)?,
-                Job::Spots(spots) => rows::save_spots(&transaction, model, spots)?,
+                Job::SavedPositions(spots) => rows::save_spots(&transaction, model, spots)?,
                 Job::Flush => {}
             }
         }

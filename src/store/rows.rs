@@ -9,7 +9,7 @@ use dsp::features::Measures;
 use dsp::pyramid::COLUMNS;
 use half::f16;
 use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
-use similarity::layout::{Cause, Spot, Spots};
+use similarity::layout::{LayoutKey, SavedPosition, SavedPositions};
 
 use crate::library::{
     AudioInfo, ContentHash, Descriptors, Embedding, Failed, FailureKind, Features, FileStamp, Stage, Tags, Thumbnail,
@@ -173,12 +173,12 @@ pub fn load_folders(connection: &Connection) -> rusqlite::Result<Vec<PathBuf>> {
 const SPOT: usize = 32 + 1 + 3 * 4 + 1;
 
 /// Replaces the map under a model.
-pub fn save_spots(connection: &Connection, model: i64, spots: &Spots) -> rusqlite::Result<()> {
+pub fn save_spots(connection: &Connection, model: i64, spots: &SavedPositions) -> rusqlite::Result<()> {
     let mut bytes = Vec::with_capacity(spots.0.len() * SPOT);
-    for Spot { cause, at: [x, y], group } in &spots.0 {
-        bytes.extend_from_slice(&cause.hash);
-        bytes.push(cause.described.into());
-        bytes.extend([cause.weight, *x, *y].into_iter().flat_map(f32::to_le_bytes));
+    for SavedPosition { key, at: [x, y], group } in &spots.0 {
+        bytes.extend_from_slice(&key.hash);
+        bytes.push(key.described.into());
+        bytes.extend([key.weight, *x, *y].into_iter().flat_map(f32::to_le_bytes));
         bytes.push(*group);
     }
     connection.execute("INSERT OR REPLACE INTO layout (model, spots) VALUES (?1, ?2)", params![model, bytes])?;
@@ -186,7 +186,7 @@ pub fn save_spots(connection: &Connection, model: i64, spots: &Spots) -> rusqlit
 }
 
 /// Reads the map under a model, without entries that make no sense.
-pub fn load_spots(connection: &Connection, model: Option<i64>) -> rusqlite::Result<Spots> {
+pub fn load_spots(connection: &Connection, model: Option<i64>) -> rusqlite::Result<SavedPositions> {
     let bytes = connection.query_row("SELECT spots FROM layout WHERE model = ?1", [model], |row| row.get(0));
     let bytes: Vec<u8> = bytes.optional()?.unwrap_or_default();
     let spot = |bytes: &[u8; SPOT]| {
@@ -194,10 +194,10 @@ pub fn load_spots(connection: &Connection, model: Option<i64>) -> rusqlite::Resu
         let [described, numbers @ .., group] = rest else { return None };
         let [weight, x, y] = *numbers.as_chunks().0 else { return None };
         let [weight, x, y] = [weight, x, y].map(f32::from_le_bytes);
-        let cause = Cause { hash: *hash, described: *described != 0, weight };
-        (x.is_finite() && y.is_finite()).then_some(Spot { cause, at: [x, y], group: *group })
+        let key = LayoutKey { hash: *hash, described: *described != 0, weight };
+        (x.is_finite() && y.is_finite()).then_some(SavedPosition { key, at: [x, y], group: *group })
     };
-    Ok(Spots(bytes.as_chunks().0.iter().filter_map(spot).collect()))
+    Ok(SavedPositions(bytes.as_chunks().0.iter().filter_map(spot).collect()))
 }
 
 /// Reads every sample with what is known of it and hands it over; stops early when `hand_over` returns `false`.
@@ -380,18 +380,18 @@ pub(super) mod tests {
         let library = crate::store::Library::open(&folder.path().join("library.db")).unwrap();
         let connection = &library.connection;
         let [model, other] = ["m", "another"].map(|key| model_number(connection, key).unwrap());
-        let spot = |seed: u8| Spot {
-            cause: Cause { hash: [seed; 32], described: seed > 1, weight: 0.7 },
+        let spot = |seed: u8| SavedPosition {
+            key: LayoutKey { hash: [seed; 32], described: seed > 1, weight: 0.7 },
             at: [f32::from(seed) * 0.1, -4.25],
             group: seed,
         };
-        assert_eq!(load_spots(connection, Some(model)).unwrap(), Spots::default());
+        assert_eq!(load_spots(connection, Some(model)).unwrap(), SavedPositions::default());
         for count in [9, 5] {
-            let spots = Spots((0..count).map(spot).collect());
+            let spots = SavedPositions((0..count).map(spot).collect());
             save_spots(connection, model, &spots).unwrap();
             assert_eq!(load_spots(connection, Some(model)).unwrap(), spots);
         }
-        assert_eq!(load_spots(connection, Some(other)).unwrap(), Spots::default());
-        assert_eq!(load_spots(connection, None).unwrap(), Spots::default());
+        assert_eq!(load_spots(connection, Some(other)).unwrap(), SavedPositions::default());
+        assert_eq!(load_spots(connection, None).unwrap(), SavedPositions::default());
     }
 }

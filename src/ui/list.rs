@@ -7,7 +7,7 @@ use bevy_egui::egui::{
 };
 use dsp::descriptors::Group;
 use dsp::pyramid::COLUMNS;
-use similarity::weights::{Closeness, Weights};
+use similarity::weights::{PartSimilarities, Weights};
 
 use super::action::{Action, Choose, Part};
 use super::controls::{self, Strip, Tone};
@@ -251,10 +251,10 @@ fn weights(ui: &mut Ui, rect: Rect, view: &View, actions: &mut Vec<Action>) {
 }
 
 /// Draws the similarity in each part as a bar; a tooltip shows names and values.
-fn bars(ui: &Ui, rect: Rect, closeness: &Closeness, response: &egui::Response, theme: &Theme) {
+fn bars(ui: &Ui, rect: Rect, part_similarities: &PartSimilarities, response: &egui::Response, theme: &Theme) {
     let mut left = rect.left();
-    let headless = usize::from(closeness.head.is_none());
-    let parts = || closeness.parts().skip(headless);
+    let headless = usize::from(part_similarities.head.is_none());
+    let parts = || part_similarities.parts().skip(headless);
     for (i, (_, share)) in parts().enumerate() {
         // A gap separates the two vectors from the groups of descriptors.
         left += if i == 2 - headless { 4.0 } else { 0.0 };
@@ -507,8 +507,8 @@ fn row(ui: &Ui, line: Rect, place: usize, row: &Row, places: &Places, view: &Vie
         response.clone().on_hover_text(why);
     }
     controls::name(ui, name, &row.name, &font, name_colour);
-    if let (Some(rect), Some(closeness)) = (places.why, view.shown.closeness(place)) {
-        bars(ui, at(rect).shrink2(vec2(0.0, 7.0)), closeness, response, theme);
+    if let (Some(rect), Some(part_similarities)) = (places.why, view.shown.part_similarities(place)) {
+        bars(ui, at(rect).shrink2(vec2(0.0, 7.0)), part_similarities, response, theme);
     }
     let muted = theme.muted;
     for (column, _, rect) in &places.others {

@@ -11,7 +11,7 @@ use bevy::prelude::*;
 use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
 use nucleo_matcher::{Config, Matcher, Utf32Str};
 use serde::{Deserialize, Serialize};
-use similarity::weights::Closeness;
+use similarity::weights::PartSimilarities;
 
 use crate::library::changes::{Changes, Fact, Reader};
 use crate::library::{
@@ -172,7 +172,7 @@ pub struct Shown {
     /// How well a row matches text or query; only while one is set.
     scores: HashMap<u32, f32>,
     /// Similarity of a row to the query, part by part.
-    closeness: HashMap<Entity, Closeness>,
+    part_similarities: HashMap<Entity, PartSimilarities>,
     /// Samples of each folder, not counting those below: all, and those that are gone.
     folders: BTreeMap<PathBuf, [usize; 2]>,
     /// Counts up whenever `folders` changes.
@@ -248,8 +248,8 @@ impl Shown {
     }
 
     /// Similarity of the sample at a place to the query, part by part.
-    pub fn closeness(&self, place: usize) -> Option<&Closeness> {
-        self.closeness.get(&self.row(place)?.entity)
+    pub fn part_similarities(&self, place: usize) -> Option<&PartSimilarities> {
+        self.part_similarities.get(&self.row(place)?.entity)
     }
 
     /// Samples of each folder that has any, not counting those below: all, and those that are gone.
@@ -287,7 +287,7 @@ impl Shown {
         self.sort = sort;
         self.likeness = likeness.map(<[Neighbour]>::to_vec);
         self.scores.clear();
-        self.closeness.clear();
+        self.part_similarities.clear();
         self.changed += 1;
         if let Some(found) = likeness {
             self.order.clear();
@@ -297,7 +297,7 @@ impl Shown {
                 };
                 self.order.push(row);
                 self.scores.insert(row, neighbour.similarity);
-                self.closeness.insert(neighbour.entity, neighbour.closeness);
+                self.part_similarities.insert(neighbour.entity, neighbour.part_similarities);
             }
         } else {
             let matches = self.matches(filter, narrower.as_deref());
@@ -806,21 +806,22 @@ mod tests {
     fn a_query_shows_its_answer_within_the_order_of_likeness() {
         let (mut app, entities) = app(&["a.wav", "b.wav", "c.wav"]);
         let found = [(entities[2], 0.9), (entities[0], 0.5)];
-        let found = found.map(|(entity, similarity)| Neighbour { entity, similarity, closeness: default(), at: None });
+        let found =
+            found.map(|(entity, similarity)| Neighbour { entity, similarity, part_similarities: default(), at: None });
         let best = Sort { column: Column::Match, descending: false };
         app.world_mut().resource_mut::<Shown>().show(&Filter::default(), best, Some(&found));
         assert_eq!(names(&app), ["c.wav", "a.wav"]);
         assert_eq!(app.world().resource::<Shown>().likeness(0), Some(0.9));
         // Removing one row leaves the others as they are.
         let other = add(&mut app, "0.wav");
-        let closeness = Closeness { head: Some(0.25), network: 0.5, groups: None };
-        let found = [Neighbour { entity: other, similarity: 0.9, closeness, at: None }];
+        let part_similarities = PartSimilarities { head: Some(0.25), network: 0.5, groups: None };
+        let found = [Neighbour { entity: other, similarity: 0.9, part_similarities, at: None }];
         app.update();
         app.world_mut().resource_mut::<Shown>().show(&Filter::default(), best, Some(&found));
         app.world_mut().despawn(entities[1]);
         app.update();
         let shown = app.world().resource::<Shown>();
-        assert_eq!((shown.likeness(0), shown.closeness(0)), (Some(0.9), Some(&closeness)));
+        assert_eq!((shown.likeness(0), shown.part_similarities(0)), (Some(0.9), Some(&part_similarities)));
         app.world_mut().resource_mut::<Shown>().show(&Filter::default(), Sort::default(), None);
         assert_eq!(names(&app), ["0.wav", "a.wav", "c.wav"]);
     }

@@ -300,7 +300,9 @@ fn a_library_from_before_descriptors_answers_at_once_and_is_upgraded_in_the_back
     let tagged = world.query::<(Entity, &Tags)>().iter(world).next().unwrap().0;
     let found = similar(&mut engine, tagged);
     assert_eq!(found.neighbours.len(), 5, "old vectors answer");
-    assert!(found.neighbours.iter().all(|n| n.closeness.head.is_some() && n.closeness.groups.is_none()));
+    assert!(
+        found.neighbours.iter().all(|n| n.part_similarities.head.is_some() && n.part_similarities.groups.is_none())
+    );
 
     // The file that is gone has not been listed again, so that nobody knows yet that it is.
     engine.world_mut().resource_mut::<Analysis>().paused = false;
@@ -410,7 +412,7 @@ fn another_weight_ranks_anew_without_decoding() {
     assert_eq!(similar(&mut engine, subject), raw);
     engine.world_mut().resource_mut::<ActiveWeights>().groups[4] = 100.0;
     engine.update();
-    let lengths: Vec<f32> = listed(&engine).neighbours.iter().map(|n| n.closeness.groups.unwrap()[4]).collect();
+    let lengths: Vec<f32> = listed(&engine).neighbours.iter().map(|n| n.part_similarities.groups.unwrap()[4]).collect();
     assert!(lengths.is_sorted_by(|a, b| a >= b), "the nearest in length come first: {lengths:?}");
     assert_eq!(engine.world().resource::<Analysis>().decoded, 12);
 }
