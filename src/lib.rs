@@ -26,7 +26,9 @@
 //! | [`MapPlugin`](map::MapPlugin) | `Map`, `Legend`; what `MapLook` and `Palette` say is drawn | |
 //! | [`StorePlugin`](store::StorePlugin) | nothing; mirrors the others | `store` |
 //!
-//! All of them are added here and nowhere else; the order of a frame stands in [`schedule`].
+//! [`export`] writes copies and parts of sounds, [`duplicates`] finds what is there more than once; neither needs a plugin.
+//!
+//! All plugins are added here and nowhere else; the order of a frame stands in [`schedule`].
 
 pub mod actor;
 pub mod analyse;

@@ -393,10 +393,12 @@ fn follow(mut map: ResMut<Map>, time: Res<Time>) {
 #[cfg(test)]
 mod tests {
     use bevy::time::{TimePlugin, TimeUpdateStrategy};
+    use half::f16;
+    use similarity::cluster::Clusters;
+    use similarity::layout::Before;
+    use similarity::space::{Heard, Space};
 
     use super::*;
-    use similarity::cluster::Clusters;
-    use similarity::space::Space;
 
     const AREA: Area = Area { min: [0.0, 0.0], max: [400.0, 400.0], pixels_per_point: 1.0 };
 
@@ -570,6 +572,34 @@ mod tests {
         app.world_mut().despawn(entities[2]);
         updates(&mut app, 2);
         assert_eq!(map(&app).len(), 2);
+    }
+
+    #[test]
+    fn a_newcomer_can_be_picked_while_the_layout_s_tree_answers_for_the_others() {
+        let (mut app, entities) = app(5);
+        let vectors: Vec<Vec<f16>> = (0..4)
+            .map(|sound| (0..48).map(|axis| f16::from_f32(f32::from(u8::from(axis == sound)))).collect())
+            .collect();
+        let heard: Vec<Heard> = vectors.iter().map(|v| Heard { pooled: v, descriptors: None }).collect();
+        let space = Space::build(&heard, &Arc::default(), 0.0);
+        let layout = Layout::build(&space, &[Path::new("/a.wav"); 4], &Before::default(), &|| false).unwrap();
+        assert!(layout.near(false, [0.0, 0.0], 9.0).is_some(), "it has a tree");
+        let entity = entities[0];
+        app.insert_resource(SpaceIndex {
+            space: Arc::new(space),
+            entities: Arc::new(entities[..4].to_vec()),
+            rows: Arc::new(entities[..4].iter().enumerate().map(|(row, entity)| (*entity, row)).collect()),
+            layout: Some(Arc::new(layout)),
+        });
+        app.world_mut().entity_mut(entities[4]).insert(Newcomer { place: Some([[3.0, 3.0]; 2]) });
+        updates(&mut app, 12);
+        assert!(!map(&app).is_moving());
+        let [known, newcomer] = [entity, entities[4]].map(|entity| map(&app).on_screen(entity).unwrap());
+        assert_eq!(map(&app).pick(newcomer, 5.0), Some(entities[4]));
+        assert_eq!(map(&app).pick(known, 1000.0), Some(entity), "the nearest of all");
+        app.world_mut().resource_mut::<MapLook>().accepted = Some(Arc::new(HashSet::from([entity])));
+        app.update();
+        assert_eq!(map(&app).pick(newcomer, 5.0), None);
     }
 
     #[test]
