@@ -21,7 +21,7 @@
 //! | [`WaveformPlugin`](analyse::waveform::WaveformPlugin) | the `Waveform` that is looked at | `waveform` |
 //! | [`SpacePlugin`](neighbours::SpacePlugin) | `ActiveWeights`; `SpaceIndex`: space and layout | `project` |
 //! | [`AudioPlugin`](audio::AudioPlugin) | `AuditionSettings`, `Playback`; plays samples, opens inputs | `audio` |
-//! | [`RecordPlugin`](record::RecordPlugin) | `Recorder`, `Level`, `Recording`, `Slices`, `Trim`; makes takes | `wav`, `cut` |
+//! | [`RecordPlugin`](record::RecordPlugin) | `Recorder`, `Level`, `Recording`, `Slices`, `Trim`; makes takes | `recorder`, `slices` |
 //! | [`QueryPlugin`](neighbours::query::QueryPlugin) | `Answers`; the vectors of sounds that are no samples | `compare`, `question` |
 //! | [`MapPlugin`](map::MapPlugin) | `Map`, `Legend`; what `MapLook` and `Palette` say is drawn | |
 //! | [`StorePlugin`](store::StorePlugin) | nothing; mirrors the others | `store` |
@@ -30,12 +30,16 @@
 
 pub mod actor;
 pub mod analyse;
+pub mod atomic_file;
 pub mod audio;
 pub mod cli;
+pub mod duplicates;
+pub mod export;
 pub mod library;
 pub mod map;
 pub mod neighbours;
 pub mod notice;
+pub mod palette;
 pub mod paths;
 pub mod record;
 pub mod schedule;

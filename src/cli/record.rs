@@ -12,6 +12,7 @@ use serde_json::json;
 use super::{Common, Notices, interrupted, put_path};
 use crate::actor::Wake;
 use crate::library::{AudioInfo, Embedding, Failed, Features, FileStamp, Guest, Sample};
+use crate::notice::Notice;
 use crate::paths::settings_file;
 use crate::record::{
     Input, Keep, LONGEST, Level, Record, Recorder, RecordingFailed, RecordingFinished, RecordingSettings, TakeOptions,
@@ -102,8 +103,11 @@ pub(super) struct Taken {
 
 /// Adds to an app what recording needs.
 pub(super) fn prepare(app: &mut App) {
-    let settings: RecordingSettings = Settings::read(settings_file()).get("recording");
-    app.insert_resource(settings);
+    let mut settings = Settings::read(settings_file());
+    app.insert_resource(settings.get::<RecordingSettings>("recording"));
+    if let Some(problem) = settings.problem {
+        app.world_mut().write_message(Notice::new(problem));
+    }
     add_recording(app);
 }
 

@@ -70,7 +70,13 @@ struct Heard {
 
 impl Heard {
     fn new() -> Self {
-        Self { wave: Pyramid::outlining(), centroid: Centroid::new(), head: Vec::new(), head_start: 0, head_peak: 0.0 }
+        Self {
+            wave: Pyramid::outlining(),
+            centroid: Centroid::default(),
+            head: Vec::new(),
+            head_start: 0,
+            head_peak: 0.0,
+        }
     }
 
     /// Adds the samples from frame `at` on, of which `room` are kept.
@@ -107,6 +113,7 @@ impl StreamAnalysis {
     }
 
     /// Reserves memory for what is kept of this many frames.
+    #[must_use]
     pub fn expecting(mut self, frames: u64) -> Self {
         let kept = usize::try_from(frames).unwrap_or(usize::MAX).min(self.room).min(MOST_EXPECTED);
         self.mean.head.reserve_exact(kept);

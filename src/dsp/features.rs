@@ -70,12 +70,13 @@ pub struct Centroid {
 /// The transform and its window, for all streams.
 static SPECTRUM: LazyLock<Spectrum<f32>> = LazyLock::new(|| Spectrum::new(WINDOW, Hann::Periodic.values(WINDOW)));
 
-impl Centroid {
-    /// Begins a stream.
-    pub fn new() -> Self {
+impl Default for Centroid {
+    fn default() -> Self {
         Self { spectrum: SPECTRUM.clone(), waiting: Vec::with_capacity(WINDOW), windows: 0, weighted: 0.0, total: 0.0 }
     }
+}
 
+impl Centroid {
     /// Adds samples.
     pub fn add(&mut self, mut mono: &[f32]) {
         while !mono.is_empty() {
@@ -149,7 +150,7 @@ mod tests {
         let mut meter = Meter::new(rate, channels);
         let interleaved: Vec<f32> = mono.iter().flat_map(|s| std::iter::repeat_n(*s, channels)).collect();
         meter.add(&interleaved);
-        let mut spectrum = Centroid::new();
+        let mut spectrum = Centroid::default();
         spectrum.add(mono);
         meter.finish(spectrum.centroid(rate))
     }

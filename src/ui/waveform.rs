@@ -13,7 +13,7 @@ use super::list::hint;
 use super::record;
 use super::shown::Row;
 use super::theme::{self, HEADING, Theme, icon};
-use crate::audio::AuditionSettings;
+use crate::audio::{AuditionSettings, VOLUMES};
 use crate::library::{AudioInfo, Thumbnail};
 
 /// Distance up to which the pointer grabs a region's edge, in points.
@@ -22,8 +22,6 @@ const HANDLE: f32 = 5.0;
 const LEAST_FRAMES: f64 = 16.0;
 /// A drag shorter than this is a click, in points.
 const CLICK: f32 = 3.0;
-/// Volumes that can be set, in dB; the lowest is silence.
-const VOLUMES: std::ops::RangeInclusive<f32> = -60.0..=6.0;
 
 /// The selected sample.
 pub struct Subject<'a> {
