@@ -241,21 +241,18 @@ fn settle(world: &mut World, sightings: &mut Sightings, sighting: Sighting) {
             let is_guest = |entity| world.get::<Guest>(entity).is_some() && world.get::<Recording>(entity).is_none();
             let at = at.filter(|entity| !is_guest(*entity));
             let mut tally = Tally { files: 1, ..default() };
-            let entity = match at {
-                Some(entity) => {
-                    // Of a take that is being recorded there is nothing to say yet.
-                    if let Some(known) = member(world, entity) {
-                        let verdict = by_path(Some(known), Some(stamp));
-                        let changed = matches!(verdict, ByPath::There { changed: true, .. });
-                        *(if changed { &mut tally.changed } else { &mut tally.unchanged }) += 1;
-                        apply(world, entity, verdict, Some(stamp));
-                    }
-                    entity
+            let entity = if let Some(entity) = at {
+                // Of a take that is being recorded there is nothing to say yet.
+                if let Some(known) = member(world, entity) {
+                    let verdict = by_path(Some(known), Some(stamp));
+                    let changed = matches!(verdict, ByPath::There { changed: true, .. });
+                    *(if changed { &mut tally.changed } else { &mut tally.unchanged }) += 1;
+                    apply(world, entity, verdict, Some(stamp));
                 }
-                None => {
-                    tally.new += 1;
-                    world.spawn((Sample { path: path.into() }, stamp)).id()
-                }
+                entity
+            } else {
+                tally.new += 1;
+                world.spawn((Sample { path: path.into() }, stamp)).id()
             };
             if in_walk {
                 sightings.met.insert(entity);
@@ -314,7 +311,7 @@ fn apply(world: &mut World, entity: Entity, verdict: ByPath, now: Option<FileSta
 }
 
 fn of(world: &World, entity: Entity) -> Option<Known> {
-    let sample = world.get_entity(entity).ok().filter(|sample| sample.contains::<Sample>())?;
+    let sample = world.get_entity(entity).ok().filter(EntityRef::contains::<Sample>)?;
     Some(Known {
         stamp: *sample.get::<FileStamp>()?,
         missing: sample.contains::<Missing>(),

@@ -370,106 +370,108 @@ mod tests {
         library.connection.pragma_update(None, "user_version", version).unwrap();
     }
 
+    /// What earlier versions kept, step and words, and what becomes of it.
+    const KEPT: [(&str, &str, Option<(&str, &str, &str)>); 28] = [
+        (
+            "decode",
+            "cannot be read (Input/output error (os error 5)); check its permissions and the drive",
+            Some(("read", "unreadable", "Input/output error (os error 5)")),
+        ),
+        (
+            "read",
+            "cannot read file (Permission denied (os error 13)); check its permissions and the drive",
+            Some(("read", "unreadable", "Permission denied (os error 13)")),
+        ),
+        ("decode", "file is empty", Some(("decode", "empty", ""))),
+        (
+            "decode",
+            "format is not supported (WavPack); convert it to WAV or FLAC",
+            Some(("decode", "unsupported_format", "WavPack")),
+        ),
+        (
+            "decode",
+            "unsupported audio format (WavPack); convert the file to WAV or FLAC",
+            Some(("decode", "unsupported_format", "WavPack")),
+        ),
+        (
+            "decode",
+            "is in no audio format that is known; convert it to WAV or FLAC, or remove it",
+            Some(("decode", "unknown_format", "")),
+        ),
+        (
+            "decode",
+            "unknown audio format; convert the file to WAV or FLAC, or remove it",
+            Some(("decode", "unknown_format", "")),
+        ),
+        (
+            "decode",
+            "holds no audio track with a known codec; convert it to WAV or FLAC",
+            Some(("decode", "no_track", "")),
+        ),
+        (
+            "decode",
+            "no audio track with a known codec; convert the file to WAV or FLAC",
+            Some(("decode", "no_track", "")),
+        ),
+        (
+            "decode",
+            "holds no audio that can be decoded (3 corrupt packets); replace it with a good copy",
+            Some(("decode", "no_audio", "3")),
+        ),
+        (
+            "decode",
+            "no audio could be decoded (0 corrupt packets); replace the file with a good copy",
+            Some(("decode", "no_audio", "0")),
+        ),
+        (
+            "decode",
+            "is damaged or no audio file (not a regular file); replace it with a good copy",
+            Some(("decode", "damaged", "not a regular file")),
+        ),
+        (
+            "decode",
+            "damaged or not an audio file (header states 0 Hz, 2 channels); replace it with a good copy",
+            Some(("decode", "damaged", "header states 0 Hz, 2 channels")),
+        ),
+        (
+            "decode",
+            "decoder failed (attempt to add); convert it to WAV or FLAC",
+            Some(("decode", "decoder_panic", "attempt to add")),
+        ),
+        ("embed", "is silent (peak below -80 dBFS), so it has no neighbours", Some(("embed", "silent", ""))),
+        ("embed", "sound is silent (peak below -80 dBFS) and cannot be compared", Some(("embed", "silent", ""))),
+        (
+            "embed",
+            "sample rate of 2000000 Hz cannot be converted; convert the file to 44100 Hz",
+            Some(("embed", "sample_rate", "2000000")),
+        ),
+        (
+            "embed",
+            "unsupported sample rate of 77 Hz; convert the file to 44100 Hz",
+            Some(("embed", "sample_rate", "77")),
+        ),
+        (
+            "embed",
+            "model gives no vector for it; convert the file to WAV or choose another model",
+            Some(("embed", "undefined", "")),
+        ),
+        (
+            "embed",
+            "model returned infinite or undefined numbers; convert the file to WAV or choose another model",
+            Some(("embed", "undefined", "")),
+        ),
+        ("embed", "analysis failed (oh); convert the file to WAV", Some(("embed", "analysis_panic", "oh"))),
+        ("decode", "words of another time", None),
+        ("embed", "", None),
+        ("decode", "the file is empty", None),
+        ("decode", "decoder failed", None),
+        ("embed", "not silent", None),
+        ("embed", "sample rate", None),
+        ("embed", "model", None),
+    ];
+
     #[test]
     fn the_words_of_earlier_versions_become_kinds_and_others_are_looked_at_again() {
-        const KEPT: [(&str, &str, Option<(&str, &str, &str)>); 28] = [
-            (
-                "decode",
-                "cannot be read (Input/output error (os error 5)); check its permissions and the drive",
-                Some(("read", "unreadable", "Input/output error (os error 5)")),
-            ),
-            (
-                "read",
-                "cannot read file (Permission denied (os error 13)); check its permissions and the drive",
-                Some(("read", "unreadable", "Permission denied (os error 13)")),
-            ),
-            ("decode", "file is empty", Some(("decode", "empty", ""))),
-            (
-                "decode",
-                "format is not supported (WavPack); convert it to WAV or FLAC",
-                Some(("decode", "unsupported_format", "WavPack")),
-            ),
-            (
-                "decode",
-                "unsupported audio format (WavPack); convert the file to WAV or FLAC",
-                Some(("decode", "unsupported_format", "WavPack")),
-            ),
-            (
-                "decode",
-                "is in no audio format that is known; convert it to WAV or FLAC, or remove it",
-                Some(("decode", "unknown_format", "")),
-            ),
-            (
-                "decode",
-                "unknown audio format; convert the file to WAV or FLAC, or remove it",
-                Some(("decode", "unknown_format", "")),
-            ),
-            (
-                "decode",
-                "holds no audio track with a known codec; convert it to WAV or FLAC",
-                Some(("decode", "no_track", "")),
-            ),
-            (
-                "decode",
-                "no audio track with a known codec; convert the file to WAV or FLAC",
-                Some(("decode", "no_track", "")),
-            ),
-            (
-                "decode",
-                "holds no audio that can be decoded (3 corrupt packets); replace it with a good copy",
-                Some(("decode", "no_audio", "3")),
-            ),
-            (
-                "decode",
-                "no audio could be decoded (0 corrupt packets); replace the file with a good copy",
-                Some(("decode", "no_audio", "0")),
-            ),
-            (
-                "decode",
-                "is damaged or no audio file (not a regular file); replace it with a good copy",
-                Some(("decode", "damaged", "not a regular file")),
-            ),
-            (
-                "decode",
-                "damaged or not an audio file (header states 0 Hz, 2 channels); replace it with a good copy",
-                Some(("decode", "damaged", "header states 0 Hz, 2 channels")),
-            ),
-            (
-                "decode",
-                "decoder failed (attempt to add); convert it to WAV or FLAC",
-                Some(("decode", "decoder_panic", "attempt to add")),
-            ),
-            ("embed", "is silent (peak below -80 dBFS), so it has no neighbours", Some(("embed", "silent", ""))),
-            ("embed", "sound is silent (peak below -80 dBFS) and cannot be compared", Some(("embed", "silent", ""))),
-            (
-                "embed",
-                "sample rate of 2000000 Hz cannot be converted; convert the file to 44100 Hz",
-                Some(("embed", "sample_rate", "2000000")),
-            ),
-            (
-                "embed",
-                "unsupported sample rate of 77 Hz; convert the file to 44100 Hz",
-                Some(("embed", "sample_rate", "77")),
-            ),
-            (
-                "embed",
-                "model gives no vector for it; convert the file to WAV or choose another model",
-                Some(("embed", "undefined", "")),
-            ),
-            (
-                "embed",
-                "model returned infinite or undefined numbers; convert the file to WAV or choose another model",
-                Some(("embed", "undefined", "")),
-            ),
-            ("embed", "analysis failed (oh); convert the file to WAV", Some(("embed", "analysis_panic", "oh"))),
-            ("decode", "words of another time", None),
-            ("embed", "", None),
-            ("decode", "the file is empty", None),
-            ("decode", "decoder failed", None),
-            ("embed", "not silent", None),
-            ("embed", "sample rate", None),
-            ("embed", "model", None),
-        ];
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("library.db");
         let library = Library::open(&path).unwrap();
