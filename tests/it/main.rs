@@ -19,6 +19,8 @@ mod pipeline;
 mod questions;
 #[cfg(target_os = "linux")]
 mod record;
+#[cfg(feature = "desktop")]
+mod snapshots;
 mod support;
 #[cfg(all(feature = "desktop", target_os = "linux"))]
 mod window;
