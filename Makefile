@@ -9,13 +9,14 @@ VENV := $(CACHE)/venv
 LABELS ?=
 CORPUS ?= /usr/share/lmms/samples /usr/share/hydrogen/data /usr/share/sonic-pi/samples /usr/share/gcin-voice
 
-.PHONY: help run test check fmt setup-run setup-test bench labels quality screenshot
+.PHONY: help run test check fmt setup-run setup-test bench fuzz labels quality screenshot
 
 help:
 	@sed -n '1,3s/^# //p' Makefile
 	@echo 'make check              formatting, lints, documentation, licences, tracked files'
 	@echo 'make bench [CORPUS=…]   speed compared with ONNX Runtime alone and a Python pool; search; window; first sound'
 	@echo '           [BEFORE=…]   and with another build of the program'
+	@echo 'make fuzz [EACH=…]      parsers of RIFF, edit lists and manifests against random bytes (needs cargo-fuzz and C++)'
 	@echo 'make screenshot         the pictures in README.md, from the real window on real sounds'
 	@echo 'make quality LABELS=…   retrieval quality on labelled sounds (a CSV with path, coarse and corpus), compared'
 	@echo '                        with the numpy reference'
@@ -67,6 +68,13 @@ bench: setup-run $(VENV)/ready
 	$(CARGO) bench --profile dev --bench audition
 	@.ci/setup test
 	$(CARGO) bench --profile dev --bench record
+
+# Instrumentation is an unstable feature of the compiler; the variable allows it on a stable one.
+fuzz:
+	fuzz/seed.sh
+	for target in riff edits manifest; do \
+	    RUSTC_BOOTSTRAP=1 $(CARGO) fuzz run $$target -- -max_total_time=$(or $(EACH),120) -max_len=8192 || exit; \
+	done
 
 screenshot: setup-test
 	$(CARGO) build -q

@@ -30,7 +30,7 @@ use bevy_egui::egui::{self, Modifiers, MouseWheelUnit, PointerButton, Pos2, Touc
 use dsp::analysis::StreamInfo;
 use dsp::descriptors::COUNT;
 use dsp::features::Measures;
-use dsp::peaks::COLUMNS;
+use dsp::pyramid::COLUMNS;
 use half::f16;
 use model::Model;
 use soundkin::audio::SimulatedAudioPlugin;

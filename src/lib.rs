@@ -15,13 +15,13 @@
 //!
 //! | plugin | owns | thread |
 //! |---|---|---|
-//! | [`LibraryPlugin`](library::LibraryPlugin) | the facts about samples, as components; the index | |
+//! | [`LibraryPlugin`](library::LibraryPlugin) | the facts about samples, as components; index, identity, journal of changes | |
 //! | [`WatchPlugin`](watch::WatchPlugin) | listing and following folders | `watch` |
 //! | [`AnalysePlugin`](analyse::AnalysePlugin) | what a sound is: `AudioInfo` … `Embedding` | `analyse-n` |
 //! | [`WaveformPlugin`](analyse::waveform::WaveformPlugin) | the `Waveform` that is looked at | `waveform` |
 //! | [`SpacePlugin`](neighbours::SpacePlugin) | `ActiveWeights`; `SpaceIndex`: space and layout | `project` |
 //! | [`AudioPlugin`](audio::AudioPlugin) | `AuditionSettings`, `Playback`; plays samples, opens inputs | `audio` |
-//! | [`RecordPlugin`](record::RecordPlugin) | `Recorder`, `Level`, `Recording`, `Slices`, `Trim`; makes takes | `wav`, `cut` |
+//! | [`RecordPlugin`](record::RecordPlugin) | `Recorder`, `Level`, `Recording`, `Slices`, `Trim`; makes takes | `recorder`, `slices` |
 //! | [`QueryPlugin`](neighbours::query::QueryPlugin) | `Answers`; the vectors of sounds that are no samples | `compare`, `question` |
 //! | [`MapPlugin`](map::MapPlugin) | `Map`, `Legend`; what `MapLook` and `Palette` say is drawn | |
 //! | [`StorePlugin`](store::StorePlugin) | nothing; mirrors the others | `store` |
@@ -30,12 +30,16 @@
 
 pub mod actor;
 pub mod analyse;
+pub mod atomic_file;
 pub mod audio;
 pub mod cli;
+pub mod duplicates;
+pub mod export;
 pub mod library;
 pub mod map;
 pub mod neighbours;
 pub mod notice;
+pub mod palette;
 pub mod paths;
 pub mod record;
 pub mod schedule;
@@ -200,6 +204,7 @@ pub fn run_until(app: &mut App, limit: Option<Duration>, mut done: impl FnMut(&m
 pub fn is_idle(world: &mut World) -> bool {
     world.resource::<Restored>().0
         && world.resource::<watch::Listing>().is_idle()
+        && world.resource::<library::changes::Changes>().is_read()
         && analyse::is_idle(world)
         && world.get_resource::<neighbours::vectors::QueryVectors>().is_none_or(|vectors| vectors.is_idle())
         && world.get_resource::<store::StoreState>().is_none_or(store::StoreState::is_idle)

@@ -1,6 +1,6 @@
 //! Where things are on this machine: the library file, models, ONNX Runtime, settings, recordings.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use etcetera::{AppStrategy, AppStrategyArgs, choose_app_strategy};
 use model::session::RUNTIME_VARIABLE;
@@ -39,18 +39,13 @@ pub fn default_library() -> PathBuf {
 
 /// Returns the platform's folder for music, or the home folder.
 ///
-/// On Linux what `user-dirs.dirs` says (freedesktop.org, xdg-user-dirs), elsewhere `Music` in the home folder.
+/// On Linux what `user-dirs.dirs` says (freedesktop.org, xdg-user-dirs), elsewhere the system's own.
 pub fn music_folder() -> PathBuf {
-    let home = etcetera::home_dir().unwrap_or_else(|_| PathBuf::from("."));
-    let config = std::env::var_os("XDG_CONFIG_HOME").map_or_else(|| home.join(".config"), PathBuf::from);
-    let named = std::fs::read_to_string(config.join("user-dirs.dirs")).unwrap_or_default();
-    let named = named.lines().find_map(|line| line.trim().strip_prefix("XDG_MUSIC_DIR=").map(|v| v.trim_matches('"')));
-    match named.map(|named| named.strip_prefix("$HOME/").map_or_else(|| PathBuf::from(named), |below| home.join(below)))
-    {
-        Some(folder) if folder.is_absolute() => folder,
-        _ if cfg!(any(target_os = "macos", windows)) || home.join("Music").is_dir() => home.join("Music"),
-        _ => home,
-    }
+    let home = || etcetera::home_dir().unwrap_or_else(|_| PathBuf::from("."));
+    dirs::audio_dir().unwrap_or_else(|| {
+        let usual = home().join("Music");
+        if usual.is_dir() { usual } else { home() }
+    })
 }
 
 /// Lists the folders that are searched for models, first match wins.
@@ -66,15 +61,47 @@ pub fn model_folders() -> Vec<PathBuf> {
 
 /// Finds ONNX Runtime's shared library; `None` if it is in none of the places searched.
 ///
-/// `$ORT_DYLIB_PATH`, beside the program, then the data folder's `onnxruntime` (where `make` puts it).
+/// `$ORT_DYLIB_PATH`, beside the program, then the data folder's `onnxruntime` (where `make` puts it); the newest version
+/// in the first of these that has any.
 pub fn onnxruntime_library() -> Option<PathBuf> {
-    if let Some(named) = std::env::var_os(RUNTIME_VARIABLE) {
+    if let Some(named) = std::env::var_os(RUNTIME_VARIABLE).filter(|named| !named.is_empty()) {
         return Some(named.into());
     }
     let beside = std::env::current_exe().ok().and_then(|exe| Some(exe.parent()?.to_owned()));
-    let folders = beside.into_iter().chain([data_folder().join("onnxruntime")]);
-    folders.flat_map(|folder| std::fs::read_dir(folder).into_iter().flatten()).flatten().map(|e| e.path()).find(|p| {
-        let name = p.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-        name.starts_with("libonnxruntime.so") || name == "libonnxruntime.dylib" || name == "onnxruntime.dll"
-    })
+    beside.into_iter().chain([data_folder().join("onnxruntime")]).find_map(|folder| newest_library(&folder))
+}
+
+fn newest_library(folder: &Path) -> Option<PathBuf> {
+    let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let versions = files.filter_map(|file| Some((library_version(file.file_name().to_str()?)?, file.path())));
+    versions.max().map(|(_, path)| path)
+}
+
+/// The version in the name of ONNX Runtime's shared library, empty where there is none; `None` for another file.
+fn library_version(name: &str) -> Option<Vec<u32>> {
+    if matches!(name, "libonnxruntime.dylib" | "onnxruntime.dll") {
+        return Some(Vec::new());
+    }
+    let version = name.strip_prefix("libonnxruntime.so")?;
+    if version.is_empty() {
+        return Some(Vec::new());
+    }
+    version.strip_prefix('.')?.split('.').map(|part| part.parse().ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_several_versions_of_onnx_runtime_the_newest_is_used() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(newest_library(folder.path()), None);
+        let names = ["so.1.9.0", "so.1.32.0", "so.1.4.1", "so", "so.1.40.0.part", "a"];
+        for name in names.map(|name| format!("libonnxruntime.{name}")) {
+            std::fs::write(folder.path().join(name), "").unwrap();
+        }
+        assert_eq!(newest_library(folder.path()), Some(folder.path().join("libonnxruntime.so.1.32.0")));
+        assert_eq!(newest_library(&folder.path().join("none")), None);
+    }
 }

@@ -23,8 +23,10 @@ pub enum CollectSystems {
     Store,
     /// What the watcher found.
     Files,
-    /// What the workers found: what was heard under an old stamp must not arrive after a new one.
+    /// What the workers found.
     Analyses,
+    /// What was seen of the files is decided on: nothing that was heard under an old stamp outlives a new one.
+    Identity,
     /// Exact answers, and vectors of what is asked with.
     Answers,
     /// What the recorder says: a fact about a file that was still growing must not arrive after its stamp.
@@ -78,6 +80,7 @@ pub fn configure(app: &mut App) {
         CollectSystems::Store,
         CollectSystems::Files,
         CollectSystems::Analyses,
+        CollectSystems::Identity,
         CollectSystems::Answers,
         CollectSystems::Takes,
         CollectSystems::Requests,

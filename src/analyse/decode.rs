@@ -81,7 +81,9 @@ pub fn decode_region(
         stream.seek(first)?;
         let mut digest = StreamAnalysis::new(rate, channels, keep);
         let mut at = stream.position();
-        while let Some(block) = stream.next_block()?.filter(|_| at < end) {
+        while at < end
+            && let Some(block) = stream.next_block()?
+        {
             let room = usize::try_from(end - at).unwrap_or(usize::MAX).saturating_mul(channels);
             digest.add(&block.samples[..block.samples.len().min(room)]);
             if stop.is_set() {

@@ -25,9 +25,10 @@ use model::Model;
 use model::session::{self, EmbedError, Embedded, Embedder, Runtime};
 
 use crate::actor::{Actor, Stop, Wake, contained};
+use crate::library::identity::{self, ByContent, Sighting, Sightings, Twin};
 use crate::library::{
-    Arrived, AudioInfo, ContentHash, Contents, Descriptors, Embedding, Failed, Features, FileStamp, Guest, Missing,
-    Passage, Recording, Restored, Sample, SampleIndex, Stage, Thumbnail,
+    AudioInfo, ContentHash, Contents, Descriptors, Embedding, Failed, FailureKind, Features, FileStamp, Guest, Missing,
+    MoveCandidate, Recording, Restored, Sample, SampleIndex, Stage, Thumbnail,
 };
 use crate::notice::Notice;
 use crate::paths;
@@ -119,8 +120,6 @@ enum Work {
         /// It has its vector already and lacks nothing but descriptors.
         embedded: bool,
     },
-    /// A passage of a file.
-    Passage(Arc<Path>, Passage),
     /// A take that has ended.
     Taken(Box<Decoded>, Option<ContentHash>),
     /// What a take sounds like now.
@@ -142,12 +141,12 @@ enum Outcome {
     Changed(FileStamp),
     /// Its stamp has changed, but its content has not.
     Same,
-    /// Other samples have the same content; the files of some of them, `gone`, no longer exist.
-    Known { hash: ContentHash, gone: Vec<Entity> },
-    /// It is not there any more, for this reason.
-    Gone(String),
+    /// Other samples have the same content; the files at `gone` of some of them no longer exist.
+    Known { hash: ContentHash, gone: Vec<Arc<Path>> },
+    /// It is not there any more.
+    Gone(Failed),
     /// It could not be read or decoded.
-    Undecodable(Stage, String),
+    Undecodable(Failed),
     /// It was decoded, or measured while it was recorded, and embedded if this machine can do so.
     Decoded(Box<Decoded>, Result<Embedded, EmbedError>),
     /// It was decoded for its descriptors only.
@@ -160,20 +159,18 @@ enum Outcome {
 
 impl From<DecodeError> for Outcome {
     fn from(error: DecodeError) -> Self {
-        let reason = error.to_string();
+        let Some(failed) = Failed::of_decoding(&error) else { return Outcome::Stopped };
         match error {
             DecodeError::Read(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
-                Outcome::Gone(reason)
+                Outcome::Gone(failed)
             }
-            DecodeError::Stopped => Outcome::Stopped,
-            DecodeError::Read(_) => Outcome::Undecodable(Stage::Read, reason),
-            _ => Outcome::Undecodable(Stage::Decode, reason),
+            _ => Outcome::Undecodable(failed),
         }
     }
 }
 
 #[derive(Resource)]
-struct Analysts(Actor<Job, Reply>);
+struct AnalysisWorkers(Actor<Job, Reply>);
 
 /// Analyses samples with the model in use.
 pub struct AnalysePlugin {
@@ -192,15 +189,16 @@ impl Plugin for AnalysePlugin {
         let decoders = Decoders::default();
         let make = move |stop| {
             let (model, decoders) = (model.clone(), decoders.clone());
-            let mut analyst = Analyst { model, stop, embedder: None, describer: None, decoders };
-            move |job| analyst.serve(job)
+            let mut worker = AnalysisWorker { model, stop, embedder: None, describer: None, decoders };
+            move |job| worker.serve(job)
         };
         app.insert_resource(ActiveModel(self.model.clone()))
             .insert_resource(AnalysisLength(self.model.manifest.audio.max_seconds))
             .insert_resource(Analysis { guests_only: self.guests_only, ..default() })
-            .add_observer(forget_outdated);
+            .add_observer(forget_outdated)
+            .add_observer(show_take);
         match Actor::pool("analyse", self.workers, self.workers + 2, &wake, make) {
-            Ok(actor) => app.insert_resource(Analysts(actor)),
+            Ok(actor) => app.insert_resource(AnalysisWorkers(actor)),
             Err(error) => {
                 app.world_mut().write_message(Notice::new(format!(
                     "cannot analyse sounds: starting a thread failed ({error}); restart Soundkin"
@@ -213,10 +211,19 @@ impl Plugin for AnalysePlugin {
     }
 }
 
+/// Shows of a take what was measured while it was recorded, before it has its vector.
+fn show_take(finished: On<Insert, FinishedTake>, takes: Query<&FinishedTake>, mut commands: Commands) {
+    if let Ok(take) = takes.get(finished.entity)
+        && let Ok(mut sample) = commands.get_entity(finished.entity)
+    {
+        sample.try_insert(decode::measured(&take.decoded));
+    }
+}
+
 /// What was known of a sample before its stamp changed: it is used again if the content is still the same, as after a
 /// backup or a `touch`.
 #[derive(Component)]
-struct Former {
+struct PreviousAnalysis {
     hash: ContentHash,
     known: Box<(AudioInfo, Thumbnail, Features, Embedding, Descriptors)>,
 }
@@ -231,7 +238,7 @@ fn forget_outdated(
     let Ok(mut sample) = commands.get_entity(replaced.entity) else { return };
     if let Ok((hash, info, thumbnail, features, embedding, descriptors)) = known.get(replaced.entity) {
         let known = (info.clone(), thumbnail.clone(), *features, embedding.clone(), descriptors.clone());
-        sample.try_insert(Former { hash: *hash, known: Box::new(known) });
+        sample.try_insert(PreviousAnalysis { hash: *hash, known: Box::new(known) });
     }
     sample.try_remove::<(Embedding, PassedOver)>();
 }
@@ -239,7 +246,7 @@ fn forget_outdated(
 /// Restores what was known before the stamp changed.
 fn take_up(world: &mut World, entity: Entity) {
     let Ok(mut sample) = world.get_entity_mut(entity) else { return };
-    if let Some(Former { hash, known }) = sample.take::<Former>() {
+    if let Some(PreviousAnalysis { hash, known }) = sample.take::<PreviousAnalysis>() {
         sample.insert((hash, *known));
         world.resource_mut::<Analysis>().recognised += 1;
     }
@@ -252,15 +259,16 @@ type Known<'a> = (
     Option<&'a Failed>,
 );
 
-/// Tells whether a sample has what another sample with the same content needs.
-fn helps(twin: &<Known<'_> as bevy::ecs::query::QueryData>::Item<'_, '_>, described: bool) -> bool {
-    let (_, embedding, descriptors, failed) = twin;
-    (embedding.is_some() || failed.is_some_and(Failed::is_of_content)) && (descriptors.is_some() || !described)
+/// What a sample could give to another one with the same content.
+fn twin((_, embedding, descriptors, failed): <Known<'_> as bevy::ecs::query::QueryData>::Item<'_, '_>) -> Twin {
+    let analysed = embedding.is_some() || failed.is_some_and(Failed::is_of_content);
+    Twin { analysed, described: descriptors.is_some() }
 }
 
 fn collect_analyses(
-    actor: Res<Analysts>,
+    actor: Res<AnalysisWorkers>,
     mut analysis: ResMut<Analysis>,
+    mut sightings: ResMut<Sightings>,
     index: Res<SampleIndex>,
     stamps: Query<&FileStamp>,
     known: Query<Known>,
@@ -287,11 +295,11 @@ fn collect_analyses(
             continue;
         }
         if matches!(reply.outcome, Outcome::Known { .. } | Outcome::Decoded(..) | Outcome::Undecodable(..)) {
-            entity.try_remove::<Former>();
+            entity.try_remove::<PreviousAnalysis>();
         }
         match reply.outcome {
             Outcome::Changed(stamp) => {
-                entity.try_insert(stamp);
+                sightings.report(Sighting::Looked { sample: reply.entity, known: reply.stamp, now: Some(stamp) });
             }
             Outcome::Same => {
                 let sample = reply.entity;
@@ -300,42 +308,36 @@ fn collect_analyses(
             Outcome::Known { hash, gone } => {
                 // If no sample with this content can help after all, only the hash was computed in vain.
                 entity.try_insert(hash);
-                let is_twin =
-                    |twin, described| twin != reply.entity && known.get(twin).is_ok_and(|twin| helps(&twin, described));
-                let described = index.contents().find(hash, |twin| is_twin(twin, true));
+                let twins = index.contents().samples(hash);
+                let others = twins.iter().map(|(other, _)| *other).filter(|other| *other != reply.entity);
+                let twins = others.filter_map(|other| Some((other, twin(known.get(other).ok()?))));
                 let needs_all = embedded.contains(reply.entity) || guests.contains(reply.entity);
-                let any = || index.contents().find(hash, |twin| is_twin(twin, needs_all));
-                let Some(Ok(twin)) = described.or_else(any).map(|twin| known.get(twin)) else { continue };
-                let (measured, embedding, descriptors, failed) = twin;
+                let best = identity::best_twin(twins, needs_all).map(|twin| known.get(twin));
+                let Some(Ok((measured, embedding, descriptors, failed))) = best else { continue };
                 analysis.recognised += 1;
                 // A copy of a file that cannot be decoded gets only the same failure.
                 measured.map(|(info, thumbnail, f)| entity.try_insert((info.clone(), thumbnail.clone(), *f)));
                 // A sample that was known before has not been moved here from elsewhere.
                 if !embedded.contains(reply.entity) {
-                    entity.try_insert(Arrived);
+                    entity.try_insert(MoveCandidate);
                 }
                 embedding.map(|e| entity.try_insert(e.clone()));
                 descriptors.map(|d| entity.try_insert(d.clone()));
                 failed.filter(|f| f.is_of_content()).map(|f| entity.try_insert(f.clone()));
-                for old in gone {
-                    if let Ok(mut old) = commands.get_entity(old) {
-                        old.try_insert(Missing);
-                    }
-                }
+                gone.iter().for_each(|path| sightings.report(Sighting::Gone(path.to_path_buf())));
             }
-            Outcome::Gone(reason) | Outcome::Undecodable(_, reason) if embedded.contains(reply.entity) => {
-                tracing::warn!("sound is compared without its descriptors: {reason}");
+            Outcome::Gone(failed) | Outcome::Undecodable(failed) if embedded.contains(reply.entity) => {
+                tracing::warn!("sound is compared without its descriptors: {failed}");
                 entity.try_insert(PassedOver);
             }
             // A missing sample is found again when its folder is listed; a guest never is, so it fails instead.
             Outcome::Gone(_) if !guests.contains(reply.entity) => {
-                entity.try_insert(Missing);
+                sightings.report(Sighting::Looked { sample: reply.entity, known: reply.stamp, now: None });
             }
-            Outcome::Gone(reason) => {
-                entity.try_insert(Failed { stage: Stage::Read, reason });
+            Outcome::Gone(failed) => {
+                entity.try_insert(failed);
             }
-            Outcome::Undecodable(stage, reason) => {
-                let failed = Failed { stage, reason };
+            Outcome::Undecodable(failed) => {
                 reply.hash.filter(|_| failed.is_of_content()).map(|hash| entity.try_insert(hash));
                 entity.try_insert(failed);
             }
@@ -353,21 +355,30 @@ fn collect_analyses(
                     analysis.decoded += 1;
                     analysis.audio_seconds += decoded.info.seconds();
                 }
-                reply.hash.map(|hash| entity.try_insert(hash));
-                entity.try_insert(decode::measured(&decoded));
-                match embedded {
-                    Ok(embedded) => {
+                let measured = decode::measured(&decoded);
+                // All at once; a take of which no file was kept has no hash.
+                match (embedded, reply.hash) {
+                    (Ok(embedded), hash) => {
                         analysis.windows += embedded.windows.len();
-                        entity.try_insert((Descriptors(Arc::new(embedded.descriptors)), Embedding::from(embedded)));
+                        let vectors = (Descriptors(Arc::new(embedded.descriptors)), Embedding::from(embedded));
+                        match hash {
+                            Some(hash) => entity.try_insert((hash, measured, vectors)),
+                            None => entity.try_insert((measured, vectors)),
+                        };
                     }
-                    Err(error) if error.is_general() => {
-                        if analysis.blocked.is_none() {
-                            analysis.blocked = Some(error.to_string());
-                            notices.write(Notice::new(error.to_string()));
+                    (Err(error), hash) => {
+                        entity.try_insert(measured);
+                        hash.map(|hash| entity.try_insert(hash));
+                        match Failed::of_embedding(&error) {
+                            Some(failed) => {
+                                entity.try_insert(failed);
+                            }
+                            None if analysis.blocked.is_none() => {
+                                analysis.blocked = Some(error.to_string());
+                                notices.write(Notice::new(error.to_string()));
+                            }
+                            None => {}
                         }
-                    }
-                    Err(error) => {
-                        entity.try_insert(Failed { stage: Stage::Embed, reason: error.to_string() });
                     }
                 }
             }
@@ -385,9 +396,8 @@ type Waiting<'a> = (
     Entity,
     &'a Sample,
     &'a FileStamp,
-    Option<&'a Passage>,
     Option<&'a ContentHash>,
-    Option<&'a Former>,
+    Option<&'a PreviousAnalysis>,
     Has<AudioInfo>,
     Has<Embedding>,
 );
@@ -405,7 +415,7 @@ fn dispatch_takes(
 
 /// Moves a take's sound out of its component to a worker, if one has room for it.
 fn hand_over(world: &mut World, entity: Entity) {
-    if !world.resource::<Analysts>().0.has_room() {
+    if !world.resource::<AnalysisWorkers>().0.has_room() {
         return;
     }
     let Ok(mut take) = world.get_entity_mut(entity) else { return };
@@ -419,7 +429,7 @@ fn hand_over(world: &mut World, entity: Entity) {
         } else {
             return;
         };
-    let sent = world.resource::<Analysts>().0.try_send(Job { entity, stamp, work });
+    let sent = world.resource::<AnalysisWorkers>().0.try_send(Job { entity, stamp, work });
     let Err(Job { work, .. }) = sent else {
         world.resource_mut::<Analysis>().in_flight += 1;
         return;
@@ -431,7 +441,7 @@ fn hand_over(world: &mut World, entity: Entity) {
 }
 
 fn dispatch_analyses(
-    actor: Res<Analysts>,
+    actor: Res<AnalysisWorkers>,
     mut analysis: ResMut<Analysis>,
     restored: Res<Restored>,
     index: Res<SampleIndex>,
@@ -448,7 +458,7 @@ fn dispatch_analyses(
     let rest = analysis.guests_only || analysis.paused || !restored.0;
     let members = members.take(if rest { 0 } else { usize::MAX });
     let waiting = guests.iter().map(|guest| (guest, true)).chain(members.map(|member| (member, false)));
-    for ((entity, sample, stamp, passage, hash, former, has_info, embedded), guest) in waiting {
+    for ((entity, sample, stamp, hash, former, has_info, embedded), guest) in waiting {
         if blocked && has_info && !embedded {
             continue;
         }
@@ -457,16 +467,14 @@ fn dispatch_analyses(
         }
         // Any duplicate with a vector shows where a new file came from; only a described one helps a sample that has a
         // vector already, or a guest, which is not described later.
-        let is_twin = |twin| twin != entity && known.get(twin).is_ok_and(|twin| helps(&twin, embedded || guest));
+        let is_twin =
+            |twin| twin != entity && known.get(twin).is_ok_and(|known| self::twin(known).helps(embedded || guest));
         // If the hash is known, it is also known whether a duplicate helps.
         let may_be_known = hash.is_none_or(|hash| index.contents().find(*hash, is_twin).is_some());
         let contents = may_be_known.then(|| index.contents().clone());
         let former = former.map(|former| former.hash);
         let path = sample.path.clone();
-        let work = match passage {
-            Some(passage) => Work::Passage(path, *passage),
-            None => Work::File { path, contents, former, embedded },
-        };
+        let work = Work::File { path, contents, former, embedded };
         if actor.0.try_send(Job { entity, stamp: *stamp, work }).is_err() {
             return;
         }
@@ -493,7 +501,7 @@ pub fn is_idle(world: &mut World) -> bool {
 }
 
 /// One worker's state.
-struct Analyst {
+struct AnalysisWorker {
     model: Arc<Model>,
     stop: Stop,
     /// Made with the first job, so that an app with nothing to analyse loads no model.
@@ -503,7 +511,7 @@ struct Analyst {
     decoders: Decoders,
 }
 
-impl Analyst {
+impl AnalysisWorker {
     fn serve(&mut self, job: Job) -> Reply {
         let mut hash = None;
         let recorded = matches!(job.work, Work::Taken(..));
@@ -512,16 +520,6 @@ impl Analyst {
                 let twins = |hash| contents.map_or_else(Vec::new, |contents| contents.samples(hash));
                 let twins = |hash| twins(hash).into_iter().filter(|(twin, _)| *twin != job.entity).collect();
                 self.analyse(&path, job.stamp, former, twins, embedded, &mut hash)
-            }
-            Work::Passage(path, passage) => {
-                let keep = self.model.manifest.audio.max_seconds;
-                match decode::decode_region(&path, passage.0.into(), keep, &self.stop, &self.decoders) {
-                    Ok(decoded) => {
-                        let embedded = self.embed_contained(&decoded);
-                        Outcome::Decoded(Box::new(decoded), embedded)
-                    }
-                    Err(error) => error.into(),
-                }
             }
             Work::Taken(decoded, of) => {
                 hash = of;
@@ -557,14 +555,15 @@ impl Analyst {
         }
         let content = ContentHash(source.hash);
         *hash = Some(content);
-        if *hash == former {
-            return Outcome::Same;
-        }
         let twins = twins(content);
-        if !twins.is_empty() {
-            // A renamed folder is never listed again under its old name, so nobody else would notice.
-            let gone = twins.iter().filter(|(_, path)| !path.exists()).map(|(old, _)| *old).collect();
-            return Outcome::Known { hash: content, gone };
+        match identity::by_content(content, former, !twins.is_empty()) {
+            ByContent::Same => return Outcome::Same,
+            ByContent::Known => {
+                // A renamed folder is never listed again under its old name, so nobody else would notice.
+                let gone = twins.into_iter().map(|(_, path)| path).filter(|path| !path.exists()).collect();
+                return Outcome::Known { hash: content, gone };
+            }
+            ByContent::New => {}
         }
         let keep = self.model.manifest.audio.max_seconds;
         let decoded = decode::decode(source, path, keep, &self.stop, &self.decoders);
@@ -577,11 +576,12 @@ impl Analyst {
         match decoded {
             Ok(decoded) if embedded => {
                 let filter = self.model.manifest.audio.resampler;
+                let undescribed = |kind, detail| Outcome::Undecodable(Failed { stage: Stage::Embed, kind, detail });
                 let describer = self.describer.get_or_insert_with(|| Describer::new(filter));
                 match contained(|| describer.describe(&decoded.pcm)) {
                     Ok(Some(values)) => Outcome::Described(Descriptors(Arc::new(values))),
-                    Ok(None) => Outcome::Undecodable(Stage::Decode, EmbedError::Rate(decoded.pcm.rate).to_string()),
-                    Err(panic) => Outcome::Undecodable(Stage::Decode, EmbedError::Panicked(panic).to_string()),
+                    Ok(None) => undescribed(FailureKind::SampleRate, decoded.pcm.rate.to_string()),
+                    Err(panic) => undescribed(FailureKind::AnalysisPanic, panic),
                 }
             }
             Ok(decoded) => {
@@ -628,6 +628,10 @@ mod tests {
         app
     }
 
+    fn unknown_format() -> Failed {
+        Failed { stage: Stage::Decode, kind: FailureKind::UnknownFormat, detail: String::new() }
+    }
+
     /// Adds the plugin with a worker that answers every job with `outcome`.
     fn add_plugin(app: &mut App, outcome: fn(&Job) -> Outcome) {
         let model = Arc::new(Model::built_in().unwrap());
@@ -641,7 +645,7 @@ mod tests {
             outcome: outcome(&job),
             session_time: Duration::ZERO,
         };
-        app.insert_resource(Analysts(Actor::pool("test", 1, 8, &wake, move |_| serve).unwrap()));
+        app.insert_resource(AnalysisWorkers(Actor::pool("test", 1, 8, &wake, move |_| serve).unwrap()));
     }
 
     #[test]
@@ -656,9 +660,9 @@ mod tests {
             let list_anew = list_anew.in_set(CollectSystems::Files);
             if listed_first {
                 app.add_systems(Update, list_anew);
-                add_plugin(&mut app, |_| Outcome::Undecodable(Stage::Decode, String::new()));
+                add_plugin(&mut app, |_| Outcome::Undecodable(unknown_format()));
             } else {
-                add_plugin(&mut app, |_| Outcome::Undecodable(Stage::Decode, String::new()));
+                add_plugin(&mut app, |_| Outcome::Undecodable(unknown_format()));
                 app.add_systems(Update, list_anew);
             }
             let sample = Sample { path: Path::new("/a.wav").into() };
@@ -707,7 +711,7 @@ mod tests {
     /// Time in which 200 files are handed over and come back while 20,000 are known, those of the sizes that `size` gives.
     fn time_to_hand_over(size: fn(u64) -> u64) -> Duration {
         let mut app = app();
-        add_plugin(&mut app, |_| Outcome::Undecodable(Stage::Decode, String::new()));
+        add_plugin(&mut app, |_| Outcome::Undecodable(unknown_format()));
         let embedding = Embedding { vector: Arc::default(), windows: None };
         for n in 0..20_200 {
             let sample = Sample { path: Path::new(&format!("/{n}.wav")).into() };
@@ -743,7 +747,7 @@ mod tests {
             Work::File { contents: Some(contents), .. } if !contents.samples(ContentHash([1; 32])).is_empty() => {
                 Outcome::Known { hash: ContentHash([1; 32]), gone: Vec::new() }
             }
-            _ => Outcome::Undecodable(Stage::Decode, "decoded".to_owned()),
+            _ => Outcome::Undecodable(unknown_format()),
         };
         add_plugin(&mut app, serve);
         let mut spawn = |path: &str| {
@@ -760,7 +764,7 @@ mod tests {
             app.update();
             wake.wait(Duration::from_millis(5));
         }
-        assert_eq!(app.world().get::<Failed>(file).map(|f| f.reason.as_str()), Some("decoded"));
+        assert_eq!(app.world().get::<Failed>(file), Some(&unknown_format()));
         assert_eq!(app.world().get::<ContentHash>(file), Some(&ContentHash([1; 32])));
     }
 
@@ -769,7 +773,10 @@ mod tests {
         let outcome = |kind: ErrorKind| Outcome::from(DecodeError::Read(kind.into()));
         assert!(matches!(outcome(ErrorKind::NotFound), Outcome::Gone(_)));
         assert!(matches!(outcome(ErrorKind::NotADirectory), Outcome::Gone(_)));
-        assert!(matches!(outcome(ErrorKind::PermissionDenied), Outcome::Undecodable(Stage::Read, _)));
-        assert!(matches!(Outcome::from(DecodeError::Empty), Outcome::Undecodable(Stage::Decode, _)));
+        assert!(matches!(
+            outcome(ErrorKind::PermissionDenied),
+            Outcome::Undecodable(Failed { stage: Stage::Read, .. })
+        ));
+        assert!(matches!(Outcome::from(DecodeError::Empty), Outcome::Undecodable(Failed { stage: Stage::Decode, .. })));
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bevy::prelude::*;
-use dsp::pyramid::{Builder, Pyramid};
+use dsp::pyramid::Pyramid;
 use file::DecodeError;
 use file::stream::{Decoders, Stream};
 
@@ -25,7 +25,6 @@ pub struct ShowWaveform(pub Option<Entity>);
 struct Look {
     entity: Entity,
     path: Arc<Path>,
-    frames: u64,
     serial: u64,
 }
 
@@ -108,7 +107,7 @@ fn collect_waveform(mut tracer: ResMut<Tracer>, mut commands: Commands) {
 fn ask_for_waveform(
     mut asks: MessageReader<ShowWaveform>,
     mut tracer: ResMut<Tracer>,
-    samples: Query<(&Sample, Option<&AudioInfo>), Without<Recording>>,
+    samples: Query<&Sample, Without<Recording>>,
     growing: Query<(), With<Recording>>,
     mut commands: Commands,
 ) {
@@ -122,9 +121,9 @@ fn ask_for_waveform(
     let serial = tracer.newest.fetch_add(1, Ordering::Relaxed) + 1;
     tracer.waiting = None;
     if let Some(entity) = wanted
-        && let Ok((sample, info)) = samples.get(entity)
+        && let Ok(sample) = samples.get(entity)
     {
-        let look = Look { entity, path: sample.path.clone(), frames: info.map_or(0, |info| info.frames), serial };
+        let look = Look { entity, path: sample.path.clone(), serial };
         tracer.waiting = tracer.actor.try_send(look).err();
     }
 }
@@ -133,15 +132,15 @@ fn ask_for_waveform(
 fn trace(look: &Look, unwanted: impl Fn() -> bool, decoders: &Decoders) -> Option<Seen> {
     let trace = || {
         let mut stream = Stream::open_path(&look.path, decoders)?;
-        let mut builder = None;
+        let mut wave = None;
         while let Some(block) = stream.next_block()? {
-            builder.get_or_insert_with(|| Builder::new(block.channels, look.frames)).add(block.samples);
+            wave.get_or_insert_with(|| Pyramid::new(block.channels)).add(block.samples);
             if unwanted() {
                 return Ok(None);
             }
         }
         stream.close(decoders);
-        Ok::<_, DecodeError>(builder.map(Builder::finish))
+        Ok::<_, DecodeError>(wave)
     };
     // A file that cannot be decoded has its reason from the analysis already.
     let wave = crate::actor::contained(trace).ok()?.ok()??;
@@ -167,7 +166,7 @@ mod tests {
         assert!(matches!(decoded(&stop), Err(DecodeError::Stopped)));
         decoded(&go).unwrap();
         let entity = Entity::PLACEHOLDER;
-        let look = Look { entity, path: sound.as_path().into(), frames: 0, serial: 1 };
+        let look = Look { entity, path: sound.as_path().into(), serial: 1 };
         assert!(trace(&look, || true, &Decoders::default()).is_none());
         assert!(trace(&look, || false, &Decoders::default()).is_some());
     }

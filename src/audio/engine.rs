@@ -434,15 +434,16 @@ impl<O: Outputs> Engine<O> {
         Ok(LOOK)
     }
 
-    /// Pauses the device after a while of silence; returns how long until that is due.
+    /// After a while of silence, pauses the device and closes all files; returns how long until that is due.
     fn rest(&mut self, now: Instant) -> Duration {
-        let Some(output) = &self.output else { return LONG };
         if self.resting || self.player.is_playing() {
             return LONG;
         }
         if now < self.sounded + REST {
             return self.sounded + REST - now;
         }
+        self.player.close_files();
+        let Some(output) = &self.output else { return LONG };
         self.resting = output.stream.run(false);
         debug!("resting: {}", self.resting);
         if !self.resting {

@@ -32,7 +32,7 @@ use self::engine::{Job, Reply, Wanted};
 pub use self::input::{InputRequest, OpenInput};
 use self::input::{Inputs, SystemInputs};
 use self::output::{Outputs, SystemOutputs};
-pub use self::player::AuditionSettings;
+pub use self::player::{AuditionSettings, VOLUMES};
 use self::player::{Cue, PlaybackPosition};
 use self::render::Monitor;
 use self::simulated::Simulated;

@@ -4,6 +4,7 @@
 //! new voice starts at the frame that is being rendered, and the renderer fades over to it.
 //! The player knows neither devices nor the ECS, so that tests can call a [`Renderer`] by hand.
 
+use std::ops::RangeInclusive;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -32,10 +33,13 @@ const READY: usize = 32;
 /// Resampling filters kept, one for each sample rate of files.
 const FLOWS: usize = 8;
 
+/// Volumes that can be set, in dB; the lowest is silence.
+pub const VOLUMES: RangeInclusive<f32> = -60.0..=6.0;
+
 /// How samples are played; a change counts at once.
 #[derive(Resource, Clone, Copy, Debug, PartialEq)]
 pub struct AuditionSettings {
-    /// Volume in dB; 0 leaves samples as they are.
+    /// Volume in dB, one of [`VOLUMES`]; 0 leaves samples as they are.
     pub volume_db: f32,
     /// Whether each sample is brought to the same loudness.
     pub equal_loudness: bool,
@@ -170,7 +174,7 @@ impl SamplePlayer {
     /// Makes a player that is not connected.
     pub fn new(monitor: Arc<Monitor>) -> Self {
         let settings = AuditionSettings::default();
-        monitor.set_volume(linear(settings.volume_db));
+        monitor.set_volume(volume(settings.volume_db));
         Self {
             monitor,
             settings,
@@ -221,7 +225,7 @@ impl SamplePlayer {
     /// What plays could not be read at its new place.
     pub fn set(&mut self, settings: AuditionSettings) -> Result<(), DecodeError> {
         let old = std::mem::replace(&mut self.settings, settings);
-        self.monitor.set_volume(linear(settings.volume_db));
+        self.monitor.set_volume(volume(settings.volume_db));
         if let Some(sound) = &self.sound {
             sound.gain.store(self.gain(&sound.cue).to_bits(), Ordering::Relaxed);
         }
@@ -278,6 +282,13 @@ impl SamplePlayer {
         Some(seconds.unwrap_or(0.0))
     }
 
+    /// Closes the files that are kept ready, so that their drive can be unmounted.
+    pub fn close_files(&mut self) {
+        for (_, reader) in self.ready.drain(..) {
+            reader.close(&self.decoders);
+        }
+    }
+
     /// What the playhead is computed from, while something plays.
     pub fn position(&self) -> Option<Arc<PlaybackPosition>> {
         self.sound.as_ref().map(|sound| sound.position.clone())
@@ -288,18 +299,13 @@ impl SamplePlayer {
         if let Some(command) = self.waiting.take() {
             self.send(command);
         }
-        let mut spent = None;
-        if let Some(rings) = &mut self.rings {
-            while let Ok(voice) = rings.spent.pop() {
-                spent = spent.max(Some(voice.id));
-                if self.sound.as_ref().is_some_and(|sound| sound.position.id == voice.id) {
-                    spent = Some(voice.id);
-                    break;
-                }
-            }
+        let id = self.sound.as_ref().map(|sound| sound.position.id);
+        let mut ended = false;
+        while let Some(Ok(voice)) = self.rings.as_mut().map(|rings| rings.spent.pop()) {
+            ended |= Some(voice.id) == id;
         }
         let (Some(sound), Some(rings)) = (&mut self.sound, &self.rings) else { return Fed::Idle };
-        if spent == Some(sound.position.id) {
+        if ended {
             let end = sound.position.end_seconds();
             if let Some(sound) = self.sound.take() {
                 self.put_away(sound);
@@ -489,6 +495,11 @@ fn whole(frames: f64) -> u64 {
     frames.round() as u64
 }
 
+/// Converts a volume to a linear gain.
+fn volume(db: f32) -> f32 {
+    if db > *VOLUMES.start() { linear(db) } else { 0.0 }
+}
+
 /// Converts decibels to a linear gain.
 fn linear(db: f32) -> f32 {
     10.0_f32.powf(db / 20.0)
@@ -620,6 +631,25 @@ mod tests {
         assert!(first[..20].iter().any(|s| s.abs() > 1e-4) && first[1000..].iter().any(|s| s.abs() > 0.01));
     }
 
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn no_file_stays_open_once_files_are_closed() {
+        let mut bench = Bench::new(PLAIN);
+        let cues = ["a.wav", "b.wav"].map(|name| bench.sound(name, RATE, &sound(96_000, RATE, 440.0)));
+        let folder = bench.folder.path().canonicalize().unwrap();
+        let open = || {
+            let files = std::fs::read_dir("/proc/self/fd").unwrap().flatten();
+            files.filter(|file| file.path().read_link().is_ok_and(|path| path.starts_with(&folder))).count()
+        };
+        cues.iter().for_each(|cue| bench.player.prepare(cue));
+        assert_eq!(open(), 2);
+        bench.player.close_files();
+        assert_eq!(open(), 0);
+        let [cue, _] = cues;
+        bench.player.play(cue, 0.0, None).unwrap();
+        assert!(bench.hear(1000).iter().any(|s| s.abs() > 0.1), "it can be opened again");
+    }
+
     #[test]
     fn one_sound_cuts_another_without_a_click_and_so_does_stop() {
         let mut bench = Bench::new(PLAIN);
@@ -724,6 +754,16 @@ mod tests {
         bench.player.play(lost, from, region).unwrap();
         assert!(bench.hear(1000)[1000..].iter().any(|s| s.abs() > 0.1));
         assert!((bench.seconds() - from - 1000.0 / 44_100.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn the_lowest_volume_is_silence() {
+        let mut bench = Bench::new(AuditionSettings { volume_db: *VOLUMES.start(), ..PLAIN });
+        let cue = bench.sound("a.wav", RATE, &vec![1.0; 40_000]);
+        bench.player.play(cue, 0.0, None).unwrap();
+        assert!(bench.hear(5000).iter().all(|s| *s == 0.0));
+        bench.player.set(AuditionSettings { volume_db: *VOLUMES.start() + 1.0, ..PLAIN }).unwrap();
+        assert!(bench.hear(10_000).last().is_some_and(|s| *s > 1e-3));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use bevy::prelude::*;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::{Common, failed_json, put_path, sample_or_guest, without_path};
+use super::{Common, failed_json, put_path, sample_or_guest};
 use crate::analyse::{ActiveModel, Analysis};
 use crate::library::{Descriptors, Embedding, Failed, Sample, Stage};
 use crate::{Assembly, headless};
@@ -23,14 +23,13 @@ impl Embed {
     pub(super) fn run(self, common: &Common) -> Result<()> {
         let mut app = headless(Assembly::new(None, common.find_model()?));
         let mut asked = Vec::new();
-        let mut failures: Vec<(PathBuf, Failed)> = Vec::new();
+        let mut failures: Vec<(PathBuf, Stage, String)> = Vec::new();
         for file in &self.files {
             match sample_or_guest(app.world_mut(), file) {
                 Ok(entity) => asked.push(entity),
                 Err(error) => {
                     let path = std::path::absolute(file).unwrap_or_else(|_| file.clone());
-                    let reason = without_path(&error, file);
-                    failures.push((path, Failed { stage: Stage::Decode, reason }));
+                    failures.push((path, Stage::Decode, error.why.to_string()));
                 }
             }
         }
@@ -44,7 +43,7 @@ impl Embed {
                     let descriptors = world.get::<Descriptors>(entity).cloned();
                     embeddings.push((sample.path.clone(), embedding.clone(), descriptors));
                 }
-                (None, Some(failed)) => failures.push((sample.path.to_path_buf(), failed.clone())),
+                (None, Some(failed)) => failures.push((sample.path.to_path_buf(), failed.stage, failed.to_string())),
                 (None, None) => {}
             }
         }
@@ -52,12 +51,12 @@ impl Embed {
             if let Some(reason) = &world.resource::<Analysis>().blocked {
                 bail!(reason.clone());
             }
-            if let [(path, failed)] = failures.as_slice() {
-                bail!("{}: {}", failed.reason, path.display());
+            if let [(path, _, reason)] = failures.as_slice() {
+                bail!("{reason}: {}", path.display());
             }
         }
-        for (path, failed) in &failures {
-            common.say(&format!("{}: {}", failed.reason, path.display()));
+        for (path, _, reason) in &failures {
+            common.say(&format!("{reason}: {}", path.display()));
         }
         let model = &world.resource::<ActiveModel>().0;
         let manifest = &model.manifest;
@@ -77,7 +76,7 @@ impl Embed {
                 put_path(&mut object, path);
                 object
             }).collect::<Vec<Value>>(),
-            "failed": failures.iter().map(|(path, failed)| failed_json(path, failed)).collect::<Vec<Value>>(),
+            "failed": failures.iter().map(|(path, stage, reason)| failed_json(path, *stage, reason)).collect::<Vec<Value>>(),
         });
         common.print(&value, |out| {
             for (path, embedding, _) in &embeddings {

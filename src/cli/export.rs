@@ -7,8 +7,8 @@ use anyhow::{Result, bail};
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::{Common, file_at, put_path, put_path_as, region, without_path};
-use crate::record::{Copied, CutError, copy_to};
+use super::{Common, file_at, put_path, put_path_as, region};
+use crate::export::{Copied, ExportError, copy_to};
 
 #[derive(Args, Debug)]
 pub(super) struct Export {
@@ -41,14 +41,13 @@ impl Export {
         for file in &self.files {
             let from = std::path::absolute(file)?;
             if let Err(error) = file_at(file) {
-                failed.push((from, without_path(&error, file)));
+                failed.push((from, error.why.to_string()));
                 continue;
             }
             match copy_to(&from, self.region, &folder) {
                 Ok(Copied::To(to)) => exported.push(Exported { from, to, new: true }),
                 Ok(Copied::There(to)) => exported.push(Exported { from, to, new: false }),
-                Ok(Copied::Nothing) => failed.push((from, "region lies beyond the sound; choose another".into())),
-                Err(error @ CutError::Write(_)) => failed.push((folder.clone(), error.to_string())),
+                Err(error @ ExportError::Write(_)) => failed.push((folder.clone(), error.to_string())),
                 Err(error) => failed.push((from, error.to_string())),
             }
         }

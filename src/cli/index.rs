@@ -126,7 +126,7 @@ impl<'a> Following<'a> {
         let Some(sample) = world.get::<Sample>(entity) else { return };
         let path = sample.path.display();
         if let Some(failed) = world.get::<Failed>(entity) {
-            self.bar.suspend(|| tell(format_args!("failed: {} ({}): {path}", failed.reason, failed.stage.name())));
+            self.bar.suspend(|| tell(format_args!("failed: {failed} ({}): {path}", failed.stage.name())));
         } else if world.get::<Embedding>(entity).is_some() {
             self.bar.suspend(|| tell(format_args!("done: {path}")));
         }
@@ -181,7 +181,7 @@ fn report(world: &mut World, common: &Common, folders: &[PathBuf], tally: Tally,
         "changed": tally.changed,
         "unchanged": tally.unchanged,
         "missing": missing,
-        "failed": failed.iter().map(|(path, failure)| failed_json(path, failure)).collect::<Vec<_>>(),
+        "failed": failed.iter().map(|(path, failure)| failed_json(path, failure.stage, &failure.to_string())).collect::<Vec<_>>(),
         "audio_seconds": audio_seconds,
         "seconds": seconds,
         "model": world.resource::<ActiveModel>().0.manifest.id,
@@ -193,7 +193,7 @@ fn report(world: &mut World, common: &Common, folders: &[PathBuf], tally: Tally,
     });
     common.print(&value, |out| {
         for (path, failure) in &failed {
-            writeln!(out, "failed: {} ({}): {}", failure.reason, failure.stage.name(), path.display())?;
+            writeln!(out, "failed: {failure} ({}): {}", failure.stage.name(), path.display())?;
         }
         writeln!(
             out,

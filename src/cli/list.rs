@@ -118,7 +118,7 @@ fn line_json(line: &Line) -> Value {
         "missing": line.missing,
     });
     if let Some(failed) = &line.failed {
-        object["failed"] = json!({"stage": failed.stage.name(), "reason": failed.reason});
+        object["failed"] = json!({"stage": failed.stage.name(), "reason": failed.to_string()});
     }
     put_path(&mut object, &line.path);
     object
@@ -127,7 +127,7 @@ fn line_json(line: &Line) -> Value {
 fn write_line(out: &mut dyn Write, line: &Line) -> io::Result<()> {
     let path = line.path.display();
     let state = match (&line.failed, line.missing) {
-        (Some(failed), _) => format!("  failed: {}", failed.reason),
+        (Some(failed), _) => format!("  failed: {failed}"),
         (None, true) => "  missing".to_owned(),
         _ => String::new(),
     };

@@ -1,6 +1,5 @@
 //! `soundkin map`
 
-use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
@@ -12,6 +11,7 @@ use similarity::layout::Layout;
 
 use super::{Common, print, put_path};
 use crate::analyse::ActiveModel;
+use crate::atomic_file;
 use crate::library::{Features, Sample};
 use crate::map::picture::{Dot, write_png};
 use crate::neighbours::{Need, Projection, SpaceIndex};
@@ -44,23 +44,16 @@ pub(super) fn write(world: &mut World, out: &Path) -> Result<usize> {
         bail!("unknown map format; choose a file name ending in .png, .csv or .json: {}", out.display());
     }
     let value = positions(world);
-    // Written under another name first, so that a full disk leaves the old file intact.
-    let mut part = out.as_os_str().to_owned();
-    part.push(".part");
-    let part = Path::new(&part);
-    let written = File::create(part).map_err(anyhow::Error::from).and_then(|file| {
+    let written = atomic_file::replace::<anyhow::Error>(out, |file| {
         let mut file = BufWriter::new(file);
         match ending.as_str() {
             "png" => write_png(&dots(world), &mut file)?,
             "csv" => write_csv(&value, &mut file)?,
             _ => writeln!(file, "{value}")?,
         }
-        file.flush()?;
-        Ok(std::fs::rename(part, out)?)
+        Ok(file.flush()?)
     });
     if let Err(error) = written {
-        // The partial file may never have been created.
-        let _ = std::fs::remove_file(part);
         bail!("cannot write file ({error}); check the folder and the free disk space: {}", out.display());
     }
     Ok(value["points"].as_array().map_or(0, Vec::len))

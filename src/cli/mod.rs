@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Result, anyhow};
 use base64::Engine as _;
 use bevy::prelude::*;
 use clap::{Args, CommandFactory, Parser, Subcommand};
@@ -32,7 +32,7 @@ use model::{Model, registry};
 use serde_json::{Value, json};
 
 use crate::actor::Wake;
-use crate::library::{FileStamp, Guest, Sample, SampleIndex};
+use crate::library::{FileStamp, Guest, Sample, SampleIndex, Stage};
 use crate::neighbours::query::Subject;
 use crate::neighbours::vectors::Sound;
 use crate::neighbours::{Need, Projection};
@@ -255,8 +255,8 @@ fn interrupted(wake: &Wake) -> Result<Arc<AtomicBool>> {
 }
 
 /// Finds the sample of a file in the library, or adds the file as a guest.
-fn sample_or_guest(world: &mut World, file: &Path) -> Result<Entity> {
-    if let Some(entity) = known(world, file)? {
+fn sample_or_guest(world: &mut World, file: &Path) -> Result<Entity, Unusable> {
+    if let Some(entity) = known(world, file) {
         return Ok(entity);
     }
     let (sample, stamp) = file_at(file)?;
@@ -265,7 +265,7 @@ fn sample_or_guest(world: &mut World, file: &Path) -> Result<Entity> {
 
 /// What to ask with for a file: its sample if it is in the library, or the file; a part of it, if one is given.
 fn subject(world: &World, file: &Path, region: Option<Span>) -> Result<Subject> {
-    match (known(world, file)?, region) {
+    match (known(world, file), region) {
         (Some(sample), None) => Ok(Subject::Sample(sample)),
         (Some(sample), Some(region)) => Ok(Subject::Region(sample, region)),
         (None, _) => {
@@ -277,28 +277,41 @@ fn subject(world: &World, file: &Path, region: Option<Span>) -> Result<Subject> 
 }
 
 /// The sample at a path, or where that leads.
-fn known(world: &World, file: &Path) -> Result<Option<Entity>> {
-    let absolute = std::path::absolute(file)?;
+fn known(world: &World, file: &Path) -> Option<Entity> {
+    let absolute = std::path::absolute(file).ok()?;
     let index = world.resource::<SampleIndex>();
-    Ok(index.at(&absolute).or_else(|| index.at(&absolute.canonicalize().ok()?)))
+    index.at(&absolute).or_else(|| index.at(&absolute.canonicalize().ok()?))
+}
+
+/// A file that was named and cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("{why}: {}", path.display())]
+struct Unusable {
+    why: WhyUnusable,
+    /// As it was named.
+    path: PathBuf,
+}
+
+/// Why a file cannot be used, for output that shows its path separately.
+#[derive(Debug, thiserror::Error)]
+enum WhyUnusable {
+    #[error("not a file; name a sound file")]
+    NotAFile,
+    #[error("cannot read file ({0}); check the name")]
+    Unreadable(io::Error),
 }
 
 /// Describes a file as a sample.
-fn file_at(file: &Path) -> Result<(Sample, FileStamp)> {
-    let absolute = std::path::absolute(file)?;
-    let metadata = match std::fs::metadata(&absolute) {
-        Ok(metadata) if metadata.is_file() => metadata,
-        Ok(_) => bail!("not a file; name a sound file: {}", file.display()),
-        Err(error) => bail!("cannot read file ({error}); check the name: {}", file.display()),
-    };
+fn file_at(file: &Path) -> Result<(Sample, FileStamp), Unusable> {
+    let unusable = |why| Unusable { why, path: file.to_owned() };
+    let unreadable = |error| unusable(WhyUnusable::Unreadable(error));
+    let absolute = std::path::absolute(file).map_err(unreadable)?;
+    let metadata = std::fs::metadata(&absolute).map_err(unreadable)?;
+    if !metadata.is_file() {
+        return Err(unusable(WhyUnusable::NotAFile));
+    }
     let path = absolute.canonicalize().unwrap_or(absolute).as_path().into();
     Ok((Sample { path }, FileStamp::of(&metadata)))
-}
-
-/// The text of an error without the path at its end, for output that shows the path separately.
-fn without_path(error: &anyhow::Error, file: &Path) -> String {
-    let text = error.to_string();
-    text.strip_suffix(&format!(": {}", file.display())).unwrap_or(&text).to_owned()
 }
 
 /// Reads `FROM..TO` in seconds.
@@ -327,8 +340,8 @@ fn base64_of(path: &Path) -> String {
     base64::engine::general_purpose::STANDARD.encode(path.as_os_str().as_encoded_bytes())
 }
 
-fn failed_json(path: &Path, failed: &crate::library::Failed) -> Value {
-    let mut object = json!({"stage": failed.stage.name(), "reason": failed.reason});
+fn failed_json(path: &Path, stage: Stage, reason: &str) -> Value {
+    let mut object = json!({"stage": stage.name(), "reason": reason});
     put_path(&mut object, path);
     object
 }

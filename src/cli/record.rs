@@ -12,6 +12,7 @@ use serde_json::json;
 use super::{Common, Notices, interrupted, put_path};
 use crate::actor::Wake;
 use crate::library::{AudioInfo, Embedding, Failed, Features, FileStamp, Guest, Sample};
+use crate::notice::Notice;
 use crate::paths::settings_file;
 use crate::record::{
     Input, Keep, LONGEST, Level, Record, Recorder, RecordingFailed, RecordingFinished, RecordingSettings, TakeOptions,
@@ -102,8 +103,11 @@ pub(super) struct Taken {
 
 /// Adds to an app what recording needs.
 pub(super) fn prepare(app: &mut App) {
-    let settings: RecordingSettings = Settings::read(settings_file()).get("recording");
-    app.insert_resource(settings);
+    let mut settings = Settings::read(settings_file());
+    app.insert_resource(settings.get::<RecordingSettings>("recording"));
+    if let Some(problem) = settings.problem {
+        app.world_mut().write_message(Notice::new(problem));
+    }
     add_recording(app);
 }
 
@@ -162,8 +166,8 @@ pub(super) fn take(app: &mut App, common: &Common, options: TakeOptions) -> Resu
         let known = world.get::<FileStamp>(end.entity).is_some();
         let analysed = world.get::<Embedding>(end.entity).is_some() || world.get::<Failed>(end.entity).is_some();
         let blocked = world.resource::<crate::analyse::Analysis>().blocked.is_some();
-        let is_guest = world.get::<Guest>(end.entity).is_some();
-        let mirrored = world.contains_resource::<crate::store::StoreState>() && !is_guest;
+        let is_member = world.get::<Sample>(end.entity).is_some() && world.get::<Guest>(end.entity).is_none();
+        let mirrored = world.contains_resource::<crate::store::StoreState>() && is_member;
         // A take that is not stored in a library needs no vector.
         let wanted = mirrored || !keeps;
         let failing = super::store_failure(world).is_some();

@@ -186,8 +186,8 @@ fn explained(world: &World, why: Unanswered) -> anyhow::Error {
             anyhow!("has not been analysed; index its folder with --model {id}: {}", path(entity))
         }
         Unanswered::Failed(entity, failed) => match path(entity) {
-            take if take.is_empty() => anyhow!("{}", failed.reason),
-            path => anyhow!("{}: {path}", failed.reason),
+            take if take.is_empty() => anyhow!("{failed}"),
+            path => anyhow!("{failed}: {path}"),
         },
         Unanswered::Sound(sound, error) => anyhow!("{error}: {}", sound.path.display()),
         Unanswered::Blocked(reason) => anyhow!(reason),

@@ -185,7 +185,7 @@ fn print(common: &Common, change: &Change) -> Result<std::ops::ControlFlow<()>> 
     }
     if let Some(failed) = change.failed.as_ref().filter(|_| change.event == "failed") {
         object["stage"] = failed.stage.name().into();
-        object["reason"] = failed.reason.clone().into();
+        object["reason"] = failed.to_string().into();
     }
     let mut out = io::stdout().lock();
     let written = if common.json {
@@ -196,7 +196,7 @@ fn print(common: &Common, change: &Change) -> Result<std::ops::ControlFlow<()>> 
             .failed
             .as_ref()
             .filter(|_| change.event == "failed")
-            .map_or(String::new(), |failed| format!("  ({})", failed.reason));
+            .map_or(String::new(), |failed| format!("  ({failed})"));
         writeln!(out, "{:8} {from}{}{why}", change.event, change.path.display())
     };
     match written.and_then(|()| out.flush()) {

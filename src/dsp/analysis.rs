@@ -2,7 +2,7 @@
 //! loudness, peak and brightness come from all of it, and its first seconds are kept for the model.
 
 use crate::features::{Centroid, Measures, Meter, largest};
-use crate::peaks::{Outline, Peaks};
+use crate::pyramid::{Outline, Pyramid};
 use crate::{Pcm, SILENCE, downmix};
 
 /// Most frames for which memory is reserved because a header states them.
@@ -60,7 +60,7 @@ pub struct StreamAnalysis {
 
 /// What is gathered of one channel, or of the mean of all.
 struct Heard {
-    peaks: Peaks,
+    wave: Pyramid,
     centroid: Centroid,
     head: Vec<f32>,
     head_start: u64,
@@ -70,13 +70,19 @@ struct Heard {
 
 impl Heard {
     fn new() -> Self {
-        Self { peaks: Peaks::default(), centroid: Centroid::new(), head: Vec::new(), head_start: 0, head_peak: 0.0 }
+        Self {
+            wave: Pyramid::outlining(),
+            centroid: Centroid::default(),
+            head: Vec::new(),
+            head_start: 0,
+            head_peak: 0.0,
+        }
     }
 
     /// Adds the samples from frame `at` on, of which `room` are kept.
     fn add(&mut self, samples: &[f32], at: u64, room: usize) {
         self.centroid.add(samples);
-        self.peaks.add(samples);
+        self.wave.add(samples);
         if self.head.len() >= room && self.head_peak < SILENCE {
             self.head.clear();
             self.head_start = at;
@@ -107,6 +113,7 @@ impl StreamAnalysis {
     }
 
     /// Reserves memory for what is kept of this many frames.
+    #[must_use]
     pub fn expecting(mut self, frames: u64) -> Self {
         let kept = usize::try_from(frames).unwrap_or(usize::MAX).min(self.room).min(MOST_EXPECTED);
         self.mean.head.reserve_exact(kept);
@@ -151,7 +158,7 @@ impl StreamAnalysis {
         let mut heard = first.unwrap_or(self.mean);
         Decoded {
             info,
-            thumbnail: Box::new(heard.peaks.outline()),
+            thumbnail: Box::new(heard.wave.outline()),
             features: self.meter.finish(heard.centroid.centroid(self.rate)),
             pcm: Pcm { rate: self.rate, start: heard.head_start as f64 / f64::from(self.rate), mono: heard.head },
             skipped: 0,

@@ -31,13 +31,14 @@
 //! The transform is in double precision, because the flatness of a clean tone is that of the rounding noise between its
 //! partials. `tests/it/golden.rs` states how near each value is to the reference.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
-use realfft::{RealFftPlanner, RealToComplex, num_complex::Complex};
+use realfft::num_complex::Complex;
 
 use crate::Pcm;
 use crate::features::largest;
 use crate::resample::{Filter, Resampler};
+use crate::spectrum::{Beyond, Hann, Spectrum};
 
 /// The rate at which sounds are described, in Hz.
 pub const RATE: u32 = 44_100;
@@ -166,11 +167,7 @@ pub const ABOUT: [About; COUNT] = [
 /// Measures [`Values`]; keeps its tables and buffers.
 pub struct Describer {
     resampler: Resampler,
-    fft: Arc<dyn RealToComplex<f64>>,
-    frame: Vec<f32>,
-    input: Vec<f64>,
-    output: Vec<Complex<f64>>,
-    scratch: Vec<Complex<f64>>,
+    spectrum: Spectrum<f64>,
     power: Vec<f32>,
     last: Vec<f32>,
 }
@@ -178,16 +175,11 @@ pub struct Describer {
 impl Describer {
     /// Prepares; `filter` is for sounds at another rate.
     pub fn new(filter: Filter) -> Self {
-        let fft = RealFftPlanner::new().plan_fft_forward(WINDOW);
         Self {
             resampler: Resampler::new(RATE, filter),
-            frame: vec![0.0; WINDOW],
-            input: fft.make_input_vec(),
-            output: fft.make_output_vec(),
-            scratch: fft.make_scratch_vec(),
+            spectrum: Spectrum::new(WINDOW, Hann::Symmetric.values(WINDOW)),
             power: vec![0.0; BINS],
             last: vec![0.0; BINS],
-            fft,
         }
     }
 
@@ -282,22 +274,7 @@ impl Describer {
     /// Writes the power spectrum of a frame, scaled.
     fn transform(&mut self, sound: &[f32], frame: usize, scale: f64) {
         let start = (frame * HOP).cast_signed() - HOP.cast_signed();
-        let before = usize::try_from(-start).unwrap_or(0);
-        let from = usize::try_from(start).unwrap_or(0).min(sound.len());
-        let inside = &sound[from..sound.len().min(from + WINDOW - before)];
-        self.frame.fill(0.0);
-        self.frame[before..before + inside.len()].copy_from_slice(inside);
-        weigh(&self.frame, scale, &mut self.input);
-        // Lengths come from the plan, so the transform cannot fail.
-        let _ = self.fft.process_with_scratch(&mut self.input, &mut self.output, &mut self.scratch);
-        powers(&self.output, &mut self.power);
-    }
-}
-
-#[multiversion::multiversion(targets("x86_64+avx512f", "x86_64+avx2+fma", "aarch64+neon"))]
-fn weigh(frame: &[f32], scale: f64, input: &mut [f64]) {
-    for ((out, sample), weight) in input.iter_mut().zip(frame).zip(WEIGHTS.iter()) {
-        *out = f64::from(*sample) * scale * weight;
+        powers(self.spectrum.at(sound, start, Beyond::Silence, scale), &mut self.power);
     }
 }
 
@@ -308,12 +285,6 @@ fn powers(spectrum: &[Complex<f64>], power: &mut [f32]) {
         *power = (value.norm_sqr() + POWER_FLOOR) as f32;
     }
 }
-
-/// The symmetric Hann window.
-static WEIGHTS: LazyLock<Vec<f64>> = LazyLock::new(|| {
-    let phase = |n: usize| std::f64::consts::TAU * n as f64 / (WINDOW - 1) as f64;
-    (0..WINDOW).map(|n| 0.5 - 0.5 * phase(n).cos()).collect()
-});
 
 /// The bins of each band.
 static BAND_BINS: LazyLock<Vec<std::ops::Range<usize>>> = LazyLock::new(|| {

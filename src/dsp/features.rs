@@ -1,10 +1,11 @@
 //! Measures a stream as it is decoded: loudness, peak and brightness.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
-use realfft::{RealFftPlanner, RealToComplex, num_complex::Complex};
+use realfft::num_complex::Complex;
 
 use crate::loudness::Loudness;
+use crate::spectrum::{Hann, Spectrum};
 
 /// Frames of one spectrum; at 44.1 kHz a bin is 21.5 Hz wide.
 const WINDOW: usize = 2048;
@@ -59,38 +60,23 @@ impl Meter {
 
 /// Sums the spectral centroid over consecutive windows, each weighted by its magnitude.
 pub struct Centroid {
-    fft: Arc<dyn RealToComplex<f32>>,
+    spectrum: Spectrum<f32>,
     waiting: Vec<f32>,
     windows: usize,
-    input: Vec<f32>,
-    output: Vec<Complex<f32>>,
-    scratch: Vec<Complex<f32>>,
     weighted: f64,
     total: f64,
 }
 
-/// The transform and its window.
-static PLAN: LazyLock<(Arc<dyn RealToComplex<f32>>, Vec<f32>)> = LazyLock::new(|| {
-    let window = (0..WINDOW).map(|n| hann(n, WINDOW)).collect();
-    (RealFftPlanner::new().plan_fft_forward(WINDOW), window)
-});
+/// The transform and its window, for all streams.
+static SPECTRUM: LazyLock<Spectrum<f32>> = LazyLock::new(|| Spectrum::new(WINDOW, Hann::Periodic.values(WINDOW)));
+
+impl Default for Centroid {
+    fn default() -> Self {
+        Self { spectrum: SPECTRUM.clone(), waiting: Vec::with_capacity(WINDOW), windows: 0, weighted: 0.0, total: 0.0 }
+    }
+}
 
 impl Centroid {
-    /// Begins a stream.
-    pub fn new() -> Self {
-        let fft = PLAN.0.clone();
-        Self {
-            waiting: Vec::with_capacity(WINDOW),
-            windows: 0,
-            input: vec![0.0; WINDOW],
-            output: fft.make_output_vec(),
-            scratch: fft.make_scratch_vec(),
-            weighted: 0.0,
-            total: 0.0,
-            fft,
-        }
-    }
-
     /// Adds samples.
     pub fn add(&mut self, mut mono: &[f32]) {
         while !mono.is_empty() {
@@ -108,17 +94,9 @@ impl Centroid {
     }
 
     fn measure(&mut self) {
-        self.waiting.resize(WINDOW, 0.0);
-        for ((out, sample), weight) in self.input.iter_mut().zip(&self.waiting).zip(&PLAN.1) {
-            *out = sample * weight;
-        }
-        self.waiting.clear();
-        // Lengths are fixed by the plan, so this cannot fail.
-        if self.fft.process_with_scratch(&mut self.input, &mut self.output, &mut self.scratch).is_ok() {
-            let [weighted, total] = moments(&self.output);
-            self.weighted += f64::from(weighted);
-            self.total += f64::from(total);
-        }
+        let [weighted, total] = moments(self.spectrum.of(&self.waiting, 1.0));
+        self.weighted += f64::from(weighted);
+        self.total += f64::from(total);
     }
 
     /// Ends the stream; returns its centroid in Hz.
@@ -126,6 +104,7 @@ impl Centroid {
     pub fn centroid(&mut self, rate: u32) -> f32 {
         if !self.waiting.is_empty() {
             self.measure();
+            self.waiting.clear();
         }
         if self.total <= 0.0 {
             return 0.0;
@@ -162,10 +141,6 @@ pub fn largest(samples: &[f32]) -> f32 {
     lanes.into_iter().chain(rest.iter().map(|s| s.abs())).fold(0.0, f32::max)
 }
 
-fn hann(n: usize, length: usize) -> f32 {
-    0.5 - 0.5 * (std::f32::consts::TAU * n as f32 / length as f32).cos()
-}
-
 #[cfg(test)]
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "small positive numbers in tests")]
 mod tests {
@@ -175,7 +150,7 @@ mod tests {
         let mut meter = Meter::new(rate, channels);
         let interleaved: Vec<f32> = mono.iter().flat_map(|s| std::iter::repeat_n(*s, channels)).collect();
         meter.add(&interleaved);
-        let mut spectrum = Centroid::new();
+        let mut spectrum = Centroid::default();
         spectrum.add(mono);
         meter.finish(spectrum.centroid(rate))
     }

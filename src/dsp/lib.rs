@@ -7,9 +7,9 @@ pub mod descriptors;
 pub mod features;
 pub mod loudness;
 pub mod onset;
-pub mod peaks;
 pub mod pyramid;
 pub mod resample;
+pub mod spectrum;
 pub mod vector;
 
 /// Largest absolute sample of a sound that is as good as silent: -80 dBFS.

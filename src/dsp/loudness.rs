@@ -1,9 +1,22 @@
 //! Integrated loudness (ITU-R BS.1770-4): K-weighting, mean power of each 100 ms, and the two gates.
 //!
 //! The filters' corner frequencies, gain and qualities are those whose bilinear transform gives the coefficients that
-//! the recommendation tabulates for 48 kHz; at other rates they give the same response (as in `ebur128`, against which
-//! the tests compare). Written anew because `ebur128` was the largest part of analysis that was not decoding: it waits
-//! for a chain of four subtractions a sample, channel after channel, and sums every block of 400 ms four times.
+//! the recommendation tabulates for 48 kHz; at other rates they give the same response. Formulas, constants and weights
+//! of channels are those of the crate `ebur128` 0.1.11 (`src/filter.rs`, after libebur128 by Jan Kokemüller), against
+//! which the tests compare.
+//!
+//! That crate is not used itself because of what it costs. Both measured in one run, at 44.1 kHz, at full optimisation:
+//!
+//! | sound | here | `ebur128` |
+//! |---|---|---|
+//! | mono, 0.4 s | 0.04 ms | 0.07 ms |
+//! | stereo, 0.4 s | 0.04 ms | 0.13 ms |
+//! | stereo, 2 s | 0.22 ms | 0.86 ms |
+//! | stereo, 10 s | 1.1 ms | 4.5 ms |
+//!
+//! All else that is done with a short file takes about 5 ms: the crate would be 3 % of it for a drum and a tenth or more
+//! for a loop. It computes one channel after the other, waits for a chain of four subtractions a sample, and sums every
+//! block of 400 ms four times. It also refuses more than 64 channels.
 
 use std::f64::consts::PI;
 

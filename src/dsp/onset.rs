@@ -7,14 +7,12 @@
 //! sound comes: of an hour only one number a frame is kept.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 
-use realfft::num_complex::Complex;
-use realfft::{RealFftPlanner, RealToComplex};
+use crate::spectrum::{Hann, Spectrum};
 
 /// Frames a second.
 const FRAMES: f64 = 200.0;
-/// Samples of a window at up to 64 kHz.
+/// Samples of a window below 64 kHz; twice as many from there, and so on.
 const WINDOW: usize = 2048;
 /// Bands an octave, and the lowest and highest, in Hz.
 const BANDS: i32 = 24;
@@ -34,17 +32,13 @@ const APART: usize = 6;
 /// Collects the onsets of a mono stream.
 pub struct Onsets {
     rate: f64,
-    fft: Arc<dyn RealToComplex<f32>>,
-    window: Vec<f32>,
+    spectrum: Spectrum<f32>,
     /// Lowest, middle and highest bin of each band.
     bands: Vec<[usize; 3]>,
-    waiting: VecDeque<f32>,
-    /// Samples that the next frame begins with, counted from the first one of `waiting`, and where it is in the sound.
+    waiting: Vec<f32>,
+    /// Where the next frame begins, in samples, and how many of them came before the first one of `waiting`.
     next: f64,
     dropped: f64,
-    input: Vec<f32>,
-    spectrum: Vec<Complex<f32>>,
-    scratch: Vec<Complex<f32>>,
     /// The last frames' bands.
     last: VecDeque<Vec<f32>>,
     /// Strength of each frame.
@@ -55,54 +49,41 @@ impl Onsets {
     /// Begins a sound of `rate` Hz.
     pub fn new(rate: u32) -> Self {
         let length = WINDOW * (rate as usize / 64_000 + 1).next_power_of_two();
-        let fft = RealFftPlanner::new().plan_fft_forward(length);
-        let hann = |n: usize| 0.5 - 0.5 * (std::f32::consts::TAU * n as f32 / length as f32).cos();
         Self {
             rate: f64::from(rate),
-            window: (0..length).map(hann).collect(),
+            spectrum: Spectrum::new(length, Hann::Periodic.values(length)),
             bands: bands(f64::from(rate), length),
             // The first frame is centred on the first sample.
-            waiting: std::iter::repeat_n(0.0, length / 2).collect(),
+            waiting: vec![0.0; length / 2],
             next: 0.0,
             dropped: 0.0,
-            input: fft.make_input_vec(),
-            spectrum: fft.make_output_vec(),
-            scratch: fft.make_scratch_vec(),
             last: VecDeque::new(),
             strength: Vec::new(),
-            fft,
         }
     }
 
     /// Adds samples.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "positions in a short buffer")]
     pub fn add(&mut self, mono: &[f32]) {
-        self.waiting.extend(mono);
+        self.waiting.extend_from_slice(mono);
         let hop = self.rate / FRAMES;
-        loop {
-            let from = (self.next - self.dropped).round() as usize;
-            if from + self.window.len() > self.waiting.len() {
-                break;
-            }
-            self.waiting.drain(..from);
-            self.dropped += from as f64;
-            for ((to, sample), weight) in self.input.iter_mut().zip(&self.waiting).zip(&self.window) {
-                *to = sample * weight;
-            }
-            self.measure();
+        let begins = |next: f64, dropped: f64| (next - dropped).round() as usize;
+        while begins(self.next, self.dropped) + self.spectrum.width() <= self.waiting.len() {
+            self.measure(begins(self.next, self.dropped));
             self.next += hop;
         }
+        let done = begins(self.next, self.dropped).min(self.waiting.len());
+        self.waiting.drain(..done);
+        self.dropped += done as f64;
     }
 
-    fn measure(&mut self) {
-        // Lengths are fixed by the plan, so this cannot fail.
-        if self.fft.process_with_scratch(&mut self.input, &mut self.spectrum, &mut self.scratch).is_err() {
-            return;
-        }
+    /// Measures the frame that begins at a place in `waiting`.
+    fn measure(&mut self, from: usize) {
+        let spectrum = self.spectrum.of(&self.waiting[from..], 1.0);
         let sum = |[low, middle, high]: &[usize; 3]| -> f32 {
             let rising = (*low..*middle).map(|bin| (bin, (bin - low) as f32 / (middle - low) as f32));
             let falling = (*middle..*high).map(|bin| (bin, (high - bin) as f32 / (high - middle) as f32));
-            rising.chain(falling).map(|(bin, weight)| self.spectrum[bin].norm() * weight).sum()
+            rising.chain(falling).map(|(bin, weight)| spectrum[bin].norm() * weight).sum()
         };
         let now: Vec<f32> = self.bands.iter().map(|band| (1.0 + sum(band)).log10()).collect();
         let strength = self.last.front().filter(|_| self.last.len() == LAG).map_or(0.0, |before| {

@@ -1,137 +1,105 @@
-//! The whole waveform of a sound at every zoom: minimum and maximum of ever wider spans, for each channel.
+//! The waveform of a sound at every zoom, in one pass over a stream of unknown length: minimum and maximum of ever wider
+//! spans, for each channel.
+//!
+//! When the narrowest spans are used up, neighbours merge and their width doubles, so that any length fits in the same
+//! memory and every sample counts.
 
-/// Samples of all channels kept one by one; a longer sound starts with wider spans (64 MiB of 16-bit numbers).
-const MOST: usize = 1 << 25;
+/// Columns in an [`Outline`].
+pub const COLUMNS: usize = 128;
+
+/// Narrowest spans of a sound that is looked at, over all channels: 64 MiB, and a third more for the wider ones.
+const MOST: usize = 1 << 24;
 /// The same for a sound that is still growing, which is kept a little coarser: adding to it must never take long.
 const MOST_GROWING: usize = 1 << 21;
+/// The same for an [`Outline`]: at least four for each column of a long sound.
+const MOST_OUTLINED: usize = COLUMNS * 8;
 /// Spans of a level above which there is a wider one, for each channel.
-const WIDER: usize = 256;
+const WIDER: usize = MOST_OUTLINED;
 /// Spans of one level that become one of the next.
 const STEP: usize = 4;
 
-/// Minimum and maximum, scaled to 16 bits.
-pub type Span = [i16; 2];
+/// Lowest and highest sample of each column of a list row's picture, scaled to -127..=127.
+pub type Outline = [[i8; 2]; COLUMNS];
 
-/// A waveform that can be drawn at any zoom.
-#[derive(Clone, Debug, Default, PartialEq)]
+/// Minimum and maximum, scaled to 16 bits.
+type Span = [i16; 2];
+
+/// A waveform that can be drawn at any zoom, and added to.
+#[derive(Clone, Debug)]
 pub struct Pyramid {
     channels: usize,
     frames: usize,
     /// Frames in a span of the lowest level.
     base: usize,
+    /// Spans of the lowest level, at most.
+    most: usize,
     /// Spans of each level, channels next to each other: `[spans][channels]`; each level has a quarter of the last.
     levels: Vec<Vec<Span>>,
 }
 
-/// Collects a waveform from blocks.
-#[derive(Debug)]
-pub struct Builder {
-    channels: usize,
-    frames: usize,
-    base: usize,
-    filled: usize,
-    spans: Vec<Span>,
-}
-
-impl Builder {
-    /// Begins a sound of `channels` and about `frames` frames.
-    pub fn new(channels: usize, frames: u64) -> Self {
-        let samples = usize::try_from(frames).unwrap_or(usize::MAX).saturating_mul(channels);
-        let mut base = 1;
-        while samples / base > MOST {
-            base *= 2;
-        }
-        Self { channels, frames: 0, base, filled: 0, spans: Vec::with_capacity(samples.min(MOST) / base) }
-    }
-
-    /// Adds interleaved frames.
-    pub fn add(&mut self, interleaved: &[f32]) {
-        for frame in interleaved.chunks_exact(self.channels.max(1)) {
-            if self.filled == 0 {
-                if self.spans.len() >= 2 * MOST {
-                    self.merge();
-                }
-                self.spans.extend(frame.iter().map(|s| [quantised(*s); 2]));
-            } else {
-                let from = self.spans.len() - self.channels;
-                for (span, sample) in self.spans[from..].iter_mut().zip(frame) {
-                    let sample = quantised(*sample);
-                    *span = [span[0].min(sample), span[1].max(sample)];
-                }
-            }
-            self.filled = (self.filled + 1) % self.base;
-            self.frames += 1;
-        }
-    }
-
-    /// The sound is longer than its header said: two spans become one.
-    fn merge(&mut self) {
-        self.spans = merged(&self.spans, self.channels, 2);
-        self.base *= 2;
-    }
-
-    /// Ends the sound and builds the wider levels.
-    pub fn finish(self) -> Pyramid {
-        let mut levels = vec![self.spans];
-        while let Some(last) = levels.last().filter(|level| level.len() > self.channels * WIDER) {
-            levels.push(merged(last, self.channels, STEP));
-        }
-        Pyramid { channels: self.channels, frames: self.frames, base: self.base, levels }
-    }
-}
-
-fn merged(spans: &[Span], channels: usize, step: usize) -> Vec<Span> {
-    let groups = spans.chunks(channels.max(1) * step);
-    let join = |group: &[Span], channel: usize| {
-        let own = group.iter().skip(channel).step_by(channels.max(1));
-        own.fold([i16::MAX, i16::MIN], |[low, high], span| [low.min(span[0]), high.max(span[1])])
-    };
-    groups.flat_map(|group| (0..channels).map(move |channel| join(group, channel))).collect()
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "clamped to the range of i16 first")]
-fn quantised(sample: f32) -> i16 {
-    (sample.clamp(-1.0, 1.0) * 32767.0).round() as i16
-}
-
 impl Pyramid {
-    /// Begins a sound that grows, of `channels`.
-    pub fn growing(channels: usize) -> Self {
-        Self { channels, frames: 0, base: 1, levels: vec![Vec::new()] }
+    /// Begins a sound of `channels`.
+    pub fn new(channels: usize) -> Self {
+        Self::bounded(channels, MOST)
     }
 
-    /// Adds interleaved frames at the end of a growing sound.
-    pub fn grow(&mut self, interleaved: &[f32]) {
-        let width = self.channels.max(1);
+    /// Begins a sound that is drawn while it grows.
+    pub fn growing(channels: usize) -> Self {
+        Self::bounded(channels, MOST_GROWING)
+    }
+
+    /// Begins a mono sound of which only its [`outline`](Self::outline) is wanted.
+    pub fn outlining() -> Self {
+        Self::bounded(1, MOST_OUTLINED)
+    }
+
+    fn bounded(channels: usize, most: usize) -> Self {
+        let channels = channels.max(1);
+        // Two spans a channel can always merge.
+        Self { channels, frames: 0, base: 1, most: most.max(2 * channels), levels: vec![Vec::new()] }
+    }
+
+    /// Adds interleaved frames at the end.
+    pub fn add(&mut self, interleaved: &[f32]) {
+        let width = self.channels;
         let mut touched = self.frames / self.base;
         let Some(lowest) = self.levels.first_mut() else { return };
-        for frame in interleaved.chunks_exact(width) {
-            if self.frames.is_multiple_of(self.base) {
-                lowest.extend(frame.iter().map(|s| [quantised(*s); 2]));
+        let mut rest = &interleaved[..interleaved.len() - interleaved.len() % width];
+        while !rest.is_empty() {
+            let filled = self.frames % self.base;
+            if filled == 0 && lowest.len() + width > self.most {
+                halve(lowest, width);
+                self.base *= 2;
+                touched = 0;
+                continue;
+            }
+            let now;
+            if self.base == 1 {
+                (now, rest) = rest.split_at(rest.len().min((self.most - lowest.len()) / width * width));
+                lowest.extend(now.iter().map(|sample| [quantised(*sample); 2]));
             } else {
+                (now, rest) = rest.split_at(rest.len().min((self.base - filled) * width));
+                if filled == 0 {
+                    lowest.extend(std::iter::repeat_n([i16::MAX, i16::MIN], width));
+                }
                 let from = lowest.len() - width;
-                for (span, sample) in lowest[from..].iter_mut().zip(frame) {
-                    let sample = quantised(*sample);
-                    *span = [span[0].min(sample), span[1].max(sample)];
+                for (channel, span) in lowest[from..].iter_mut().enumerate() {
+                    let [low, high] = extremes(now, channel, width).map(quantised);
+                    *span = [span[0].min(low), span[1].max(high)];
                 }
             }
-            self.frames += 1;
-        }
-        while self.levels[0].len() > MOST_GROWING {
-            self.levels = vec![merged(&self.levels[0], width, 2)];
-            self.base *= 2;
-            touched = 0;
+            self.frames += now.len() / width;
         }
         // Only the spans above what was added are made anew.
         for level in 1..self.levels.len() {
             let from = touched - touched % STEP;
-            let wider = merged(&self.levels[level - 1][from * width..], width, STEP);
+            let wider = merged(&self.levels[level - 1][from * width..], width);
             touched /= STEP;
             self.levels[level].truncate(touched * width);
             self.levels[level].extend(wider);
         }
         while let Some(last) = self.levels.last().filter(|level| level.len() > width * WIDER) {
-            self.levels.push(merged(last, width, STEP));
+            self.levels.push(merged(last, width));
         }
     }
 
@@ -143,6 +111,24 @@ impl Pyramid {
     /// Length in frames.
     pub fn frames(&self) -> usize {
         self.frames
+    }
+
+    /// The outline over the whole length and all channels; all zeros when nothing was added.
+    pub fn outline(&self) -> Outline {
+        let spans = self.levels.first().map_or(&[][..], Vec::as_slice);
+        let count = spans.len() / self.channels;
+        if count == 0 {
+            return [[0; 2]; COLUMNS];
+        }
+        std::array::from_fn(|column| {
+            let from = column * count / COLUMNS;
+            let to = ((column + 1) * count / COLUMNS).max(from + 1);
+            joined(&spans[from * self.channels..to * self.channels]).map(|value| {
+                #[expect(clippy::cast_possible_truncation, reason = "16 bits scaled to 8")]
+                let value = (f32::from(value) * (127.0 / 32_767.0)).round() as i8;
+                value
+            })
+        })
     }
 
     /// Lowest and highest sample of frames `from..to` of a channel, or of all channels, in -1..=1; `None` beyond the
@@ -161,33 +147,96 @@ impl Pyramid {
             level += 1;
         }
         let spans = &self.levels[level];
-        let last = (spans.len() / self.channels.max(1)).checked_sub(1)?;
+        let last = (spans.len() / self.channels).checked_sub(1)?;
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to the level's length")]
         let index = |frame: f64| ((frame / width as f64).max(0.0) as usize).min(last);
         let (first, end) = (index(from), index((to - 1e-9).max(from)));
         let channels = channel.map_or(0..self.channels, |channel| channel..channel + 1);
         let inside = (first..=end).flat_map(|span| channels.clone().map(move |c| span * self.channels + c));
-        let [low, high] = inside
-            .filter_map(|i| spans.get(i))
-            .fold([i16::MAX, i16::MIN], |[low, high], span| [low.min(span[0]), high.max(span[1])]);
+        let [low, high] = joined(inside.filter_map(|i| spans.get(i)));
         (low <= high).then(|| [low, high].map(|v| f32::from(v) / 32767.0))
     }
 }
 
+/// The span over some spans.
+fn joined<'a>(spans: impl IntoIterator<Item = &'a Span>) -> Span {
+    spans.into_iter().fold([i16::MAX, i16::MIN], |[low, high], span| [low.min(span[0]), high.max(span[1])])
+}
+
+/// Makes one span of two, in place.
+fn halve(spans: &mut Vec<Span>, channels: usize) {
+    let groups = spans.len().div_ceil(2 * channels);
+    for group in 0..groups {
+        for channel in 0..channels {
+            let first = 2 * group * channels + channel;
+            let [low, high] = spans[first];
+            let second = spans.get(first + channels).copied().unwrap_or([low, high]);
+            spans[group * channels + channel] = [low.min(second[0]), high.max(second[1])];
+        }
+    }
+    spans.truncate(groups * channels);
+}
+
+/// The next wider level.
+fn merged(spans: &[Span], channels: usize) -> Vec<Span> {
+    let groups = spans.chunks(channels * STEP);
+    let own = |group: &'_ [Span], channel: usize| joined(group.iter().skip(channel).step_by(channels));
+    groups.flat_map(|group| (0..channels).map(move |channel| own(group, channel))).collect()
+}
+
+/// Smallest and largest sample of a channel.
+fn extremes(interleaved: &[f32], channel: usize, channels: usize) -> [f32; 2] {
+    if channels == 1 {
+        return extremes_of_one(interleaved);
+    }
+    let own = interleaved.iter().skip(channel).step_by(channels);
+    own.fold([f32::MAX, f32::MIN], |[low, high], sample| [low.min(*sample), high.max(*sample)])
+}
+
+/// Smallest and largest of the samples, several at a time.
+fn extremes_of_one(samples: &[f32]) -> [f32; 2] {
+    let (mut low, mut high) = ([f32::MAX; 8], [f32::MIN; 8]);
+    let (blocks, rest) = samples.as_chunks::<8>();
+    for block in blocks {
+        for i in 0..8 {
+            low[i] = if block[i] < low[i] { block[i] } else { low[i] };
+            high[i] = if block[i] > high[i] { block[i] } else { high[i] };
+        }
+    }
+    let mut extremes = [f32::MAX, f32::MIN];
+    if !blocks.is_empty() {
+        for half in [4, 2, 1] {
+            for i in 0..half {
+                low[i] = if low[i + half] < low[i] { low[i + half] } else { low[i] };
+                high[i] = if high[i + half] > high[i] { high[i + half] } else { high[i] };
+            }
+        }
+        extremes = [low[0], high[0]];
+    }
+    rest.iter().fold(extremes, |[low, high], sample| [low.min(*sample), high.max(*sample)])
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "clamped to the range of i16 first")]
+fn quantised(sample: f32) -> i16 {
+    (sample.clamp(-1.0, 1.0) * 32767.0).round() as i16
+}
+
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
-    fn pyramid(channels: usize, said: u64, samples: &[f32]) -> Pyramid {
-        let mut builder = Builder::new(channels, said);
-        samples.chunks(channels * 100).for_each(|block| builder.add(block));
-        builder.finish()
+    fn pyramid(channels: usize, samples: &[f32]) -> Pyramid {
+        let mut pyramid = Pyramid::new(channels);
+        samples.chunks(channels * 100).for_each(|block| pyramid.add(block));
+        pyramid
     }
 
     #[test]
     fn extremes_of_any_part_hold_every_sample_and_little_more() {
         let samples: Vec<f32> = (0_u32..200_000).map(|i| ((i * 7919 % 10_007) as f32 / 10_007.0 - 0.5) * 1.9).collect();
-        let wave = pyramid(2, 100_000, &samples);
+        let wave = pyramid(2, &samples);
         assert_eq!((wave.channels(), wave.frames()), (2, 100_000));
         for (from, to) in [(0, 100_000), (5, 6), (77, 900), (31_234, 67_890), (99_990, 100_000)] {
             for channel in 0..2 {
@@ -210,9 +259,9 @@ mod tests {
         let mut growing = Pyramid::growing(2);
         let mut from = 0;
         for block in [2, 998, 7000, 2, 40_000, 71_998] {
-            growing.grow(&samples[from..from + block]);
+            growing.add(&samples[from..from + block]);
             from += block;
-            assert_eq!(growing, pyramid(2, 0, &samples[..from]), "{from}");
+            assert_eq!(growing.levels, pyramid(2, &samples[..from]).levels, "{from}");
         }
     }
 
@@ -222,7 +271,7 @@ mod tests {
         let mut block = vec![0.0; 48_000];
         for second in 0..120 {
             block[0] = if second == 71 { -1.0 } else { 0.0 };
-            growing.grow(&block);
+            growing.add(&block);
         }
         assert_eq!(growing.frames(), 120 * 48_000);
         assert!(growing.levels[0].len() <= MOST_GROWING);
@@ -231,11 +280,96 @@ mod tests {
     }
 
     #[test]
-    fn a_sound_longer_than_stated_is_whole() {
-        let mut samples = vec![0.0; 300_000];
-        samples[299_999] = 1.0;
-        let wave = pyramid(1, 10, &samples);
-        assert_eq!(wave.frames(), 300_000);
-        assert_eq!(wave.extremes(None, 299_999.0, 300_000.0), Some([1.0, 1.0]));
+    fn what_has_merged_is_what_wider_spans_would_have_been_from_the_start() {
+        let samples: Vec<f32> = (0_u32..30_000).map(|i| (i * 7919 % 10_007) as f32 / 10_007.0 - 0.5).collect();
+        for channels in [1, 2, 3] {
+            for block in [1, 7, 1000, 10_000] {
+                let mut pyramid = Pyramid::bounded(channels, MOST_OUTLINED);
+                samples.chunks(channels * block).for_each(|block| pyramid.add(block));
+                let group = channels * pyramid.base;
+                assert!(pyramid.levels[0].len() <= MOST_OUTLINED && pyramid.levels[0].len() * 2 > MOST_OUTLINED);
+                for (n, span) in pyramid.levels[0].iter().enumerate() {
+                    let own = samples.chunks(group).nth(n / channels).unwrap();
+                    let [low, high] = extremes(own, n % channels, channels).map(quantised);
+                    assert_eq!(*span, [low, high], "{channels} channels in blocks of {block}, {n}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_click_survives_any_length_and_block_size() {
+        for (length, at, block) in [(1, 0, 1), (100, 99, 7), (100_000, 5, 1000), (1_000_003, 777_777, 4096)] {
+            let mut samples = vec![0.0; length];
+            samples[at] = -1.0;
+            let mut pyramid = Pyramid::outlining();
+            samples.chunks(block).for_each(|chunk| pyramid.add(chunk));
+            let outline = pyramid.outline();
+            let hit: Vec<usize> = (0..COLUMNS).filter(|&c| outline[c][0] == -127).collect();
+            assert!(!hit.is_empty(), "{length} samples lost their click");
+            let expected = at * COLUMNS / length;
+            assert!(hit.iter().any(|c| c.abs_diff(expected) <= 1), "{length}: at {hit:?}, not {expected}");
+        }
+    }
+
+    #[test]
+    fn nothing_added_is_a_flat_line() {
+        assert_eq!(Pyramid::outlining().outline(), [[0; 2]; COLUMNS]);
+        assert_eq!(Pyramid::new(2).extremes(None, 0.0, 1.0), None);
+    }
+
+    #[test]
+    fn any_number_of_channels_and_a_block_that_ends_within_a_frame_are_taken() {
+        let mut many = Pyramid::bounded(5000, MOST_OUTLINED);
+        many.add(&vec![0.5; 5000 * 7 + 3]);
+        assert_eq!((many.frames(), many.extremes(Some(4999), 0.0, 7.0)), (7, Some([0.500_015_26; 2])));
+        let mut none = Pyramid::new(0);
+        none.add(&[0.0, 1.0]);
+        assert_eq!((none.channels(), none.frames()), (1, 2));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(200))]
+
+        #[test]
+        fn extremes_of_any_range_are_those_of_a_direct_scan(
+            samples in prop::collection::vec(-1.0_f32..=1.0, 1..9000),
+            channels in 1_usize..4,
+            most in prop::sample::select(vec![8, 64, 1 << 14]),
+            blocks in prop::collection::vec(1_usize..3000, 1..5),
+            range in (0.0_f64..1.1, 0.0_f64..1.1),
+        ) {
+            let mut pyramid = Pyramid::bounded(channels, most);
+            let mut rest = &samples[..samples.len() - samples.len() % channels];
+            let whole = rest;
+            for block in blocks.into_iter().cycle() {
+                let (now, after) = rest.split_at(rest.len().min(block * channels));
+                pyramid.add(now);
+                rest = after;
+                if rest.is_empty() {
+                    break;
+                }
+            }
+            let frames = whole.len() / channels;
+            prop_assert_eq!(pyramid.frames(), frames);
+            prop_assert!(pyramid.levels[0].len() <= most.max(2 * channels));
+            let (from, to) = (range.0.min(range.1) * frames as f64, range.0.max(range.1) * frames as f64);
+            let (first, end) = (from.floor(), to.ceil());
+            let direct = |first: f64, end: f64| {
+                let number = |frame: f64| (0..frames).take_while(|n| (*n as f64) < frame).count();
+                let range = number(first) * channels..number(end) * channels;
+                whole[range].iter().fold([1.0_f32, -1.0], |[l, h], s| [l.min(*s), h.max(*s)])
+            };
+            // Spans are no wider than a quarter of the range, unless there are no narrower ones.
+            let wider = (pyramid.base as f64).max((to - from) / 4.0) + 1.0;
+            match pyramid.extremes(None, from, to) {
+                Some([low, high]) => {
+                    let (exact, around) = (direct(first, end), direct(first - wider, end + wider));
+                    prop_assert!(low <= exact[0] + 1e-4 && high >= exact[1] - 1e-4, "{low} {high}, {exact:?}");
+                    prop_assert!(low >= around[0] - 1e-4 && high <= around[1] + 1e-4, "{low} {high}, {around:?}");
+                }
+                None => prop_assert!(to <= 0.0 || from >= frames as f64),
+            }
+        }
     }
 }

@@ -236,7 +236,7 @@ fn stretch(from: u32, to: u32) -> f64 {
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a positive filter length")]
 fn parameters(length: f64) -> SincInterpolationParameters {
-    SincInterpolationParameters::new((length / 8.0).round() as usize * 8, WindowFunction::BlackmanHarris2)
+    SincInterpolationParameters::new((length / 8.0).round().max(1.0) as usize * 8, WindowFunction::BlackmanHarris2)
 }
 
 /// Silent frames to put before the input, and output frames to leave out, so that the delay of the filter is undone.
@@ -257,6 +257,8 @@ fn gcd(a: u32, b: u32) -> u32 {
 #[cfg(test)]
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "small positive numbers in tests")]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const REFERENCE: Filter = Filter::KaiserSinc { half_width: 45.7029, cutoff: 0.919_063, beta: 12.252_94 };
@@ -356,6 +358,40 @@ mod tests {
         for from in [100, 22_050, 44_100, 384_000] {
             let out = Resampler::new(44_100, REFERENCE).convert(&[1.0], from).unwrap();
             assert!(!out.is_empty() && out.iter().all(|s| s.is_finite()), "{from} Hz");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(40))]
+
+        #[test]
+        fn any_sound_at_any_rate_gets_the_length_that_is_said(
+            samples in 1_usize..5000,
+            from in 2000_u32..200_000,
+            to in prop::sample::select(vec![16_000_u32, 44_100, 48_000]),
+        ) {
+            let mono = noise(samples);
+            let length = Resampler::new(to, REFERENCE).convert(&mono, from).unwrap().len();
+            let exact = (samples as u64 * u64::from(to)).div_ceil(u64::from(from)) as usize;
+            let expected = if from == to { samples } else { exact.saturating_sub(1).max(1) };
+            // A product of doubles may be a rounding error beyond a whole number.
+            prop_assert!(length.abs_diff(expected) <= 1, "{} and {}", length, expected);
+        }
+
+        #[test]
+        fn any_stream_in_any_pieces_gets_the_length_that_is_said(
+            pieces in prop::collection::vec(1_usize..4000, 1..6),
+            from in 8000_u32..100_000,
+            to in prop::sample::select(vec![44_100_u32, 48_000]),
+        ) {
+            let mut flow = Flow::new(from, to).unwrap();
+            let mut given = 0;
+            for piece in &pieces {
+                flow.push(&vec![0.25; 2 * piece], |frames| given += frames.len() / 2).unwrap();
+            }
+            flow.finish(|frames| given += frames.len() / 2).unwrap();
+            let frames = pieces.iter().sum::<usize>() as u64;
+            prop_assert_eq!(given as u64, (frames * u64::from(to)).div_ceil(u64::from(from)));
         }
     }
 }

@@ -3,6 +3,8 @@
 //!
 //! The track's edit list says so (ISO/IEC 14496-12, 8.6.6), or Apple's `iTunSMPB`: hexadecimal numbers, of which the second
 //! to fourth are delay, padding and length in frames.
+//!
+//! A workaround: symphonia takes no notice of edit lists (its issue #544).
 
 use std::io::{Read, Seek, SeekFrom};
 use std::ops::Range;
@@ -133,7 +135,10 @@ impl<R: Read + Seek + ?Sized> Boxes<'_, R> {
 mod tests {
     use std::io::Cursor;
 
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::fuzzing;
 
     fn atom(kind: [u8; 4], content: &[u8]) -> Vec<u8> {
         [&u32::try_from(content.len() + 8).unwrap().to_be_bytes(), &kind[..], content].concat()
@@ -192,5 +197,37 @@ mod tests {
         assert_eq!(itunes(text), Some(Edit { start: 2112, length: Some(Length::Ticks(4_141_558)) }));
         assert_eq!(itunes("00000000 xyz"), None);
         assert_eq!(itunes(""), None);
+    }
+
+    proptest! {
+        #[test]
+        fn of_any_list_the_only_part_that_is_not_silence_counts(
+            edits in prop::collection::vec((0_u32..5000, prop_oneof![Just(-1), 0_i32..100_000]), 0..16),
+        ) {
+            let heard: Vec<_> = edits.iter().filter(|(_, start)| *start >= 0).collect();
+            let expected = match heard[..] {
+                [(length, start)] => {
+                    let length = (*length > 0).then(|| Length::Seconds(f64::from(*length) / 1000.0));
+                    Some(Edit { start: (*start).into(), length })
+                }
+                _ => None,
+            };
+            prop_assert_eq!(read(film(&edits)), expected);
+        }
+
+        #[test]
+        fn whatever_the_bytes_are_there_is_an_answer(
+            edits in prop::collection::vec(any::<(u32, i32)>(), 0..4),
+            damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
+            text in "[ 0-9A-Fx+-]{0,60}",
+        ) {
+            let mut bytes = film(&edits);
+            for (at, byte) in damage {
+                let at = at.index(bytes.len());
+                bytes[at] = byte;
+            }
+            fuzzing::edits(&bytes);
+            fuzzing::edits(text.as_bytes());
+        }
     }
 }

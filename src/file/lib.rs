@@ -4,6 +4,9 @@
 
 mod edits;
 mod error;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod riff;
 pub mod source;
 pub mod stream;

@@ -230,7 +230,7 @@ impl Stream {
         let wanted = i64::try_from(frame).unwrap_or(i64::MAX);
         let near = (self.position..self.position.saturating_add(PRE_ROLL)).contains(&wanted);
         if (self.jumped || !near) && !self.jump((wanted - PRE_ROLL).max(0)) {
-            let path = self.path.take().ok_or(DecodeError::Unsupported("seeking"))?;
+            let path = self.path.clone().ok_or(DecodeError::Unsupported("seeking"))?;
             *self = Self::open_path(&path, &Decoders::default())?;
         }
         self.wanted = wanted;
@@ -545,6 +545,46 @@ mod tests {
             let error: f32 = all[frame..].iter().zip(&found).map(|(a, b)| (a - b).powi(2)).sum();
             assert!(error < 1e-3, "{frame}: {error}");
         }
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_opened_anew_says_so_at_every_seek_until_it_can() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut opened_anew = Vec::new();
+        for entry in std::fs::read_dir(file("tests/audio")).unwrap() {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            let (path, away) = (folder.path().join(&name), folder.path().join("away"));
+            std::fs::copy(file("tests/audio").join(&name), &path).unwrap();
+            let Ok(mut stream) = Stream::open_path(&path, &Decoders::default()) else { continue };
+            let (all, _) = rest(&mut stream);
+            std::fs::rename(&path, &away).unwrap();
+            if let Err(first) = stream.seek(0) {
+                let again = stream.seek(0).unwrap_err();
+                assert!(matches!((first, again), (DecodeError::Read(_), DecodeError::Read(_))), "{name}");
+                std::fs::rename(&away, &path).unwrap();
+                stream.seek(0).unwrap();
+                assert!(rest(&mut stream).0 == all, "{name}");
+                opened_anew.push(name);
+            }
+        }
+        assert!(!opened_anew.is_empty());
+    }
+
+    #[test]
+    fn more_channels_than_there_are_speaker_positions_are_explained() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("many.wav");
+        let opened = |channels: u16| {
+            let (sample_format, sample_rate) = (hound::SampleFormat::Int, 48_000);
+            let spec = hound::WavSpec { channels, sample_rate, bits_per_sample: 16, sample_format };
+            let mut writer = hound::WavWriter::create(&path, spec).unwrap();
+            (0..20 * i32::from(channels)).for_each(|n| writer.write_sample(n).unwrap());
+            writer.finalize().unwrap();
+            Stream::open_path(&path, &Decoders::default())
+        };
+        let (samples, channels) = rest(&mut opened(18).unwrap());
+        assert_eq!((samples.len(), channels), (20 * 18, 18));
+        assert!(matches!(opened(720), Err(DecodeError::Unsupported(what)) if what.contains("too many channels")));
     }
 
     #[test]

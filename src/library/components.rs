@@ -11,7 +11,7 @@ use bevy::prelude::*;
 use dsp::analysis::StreamInfo;
 use dsp::descriptors::Values;
 use dsp::features::Measures;
-use dsp::peaks::Outline;
+use dsp::pyramid::Outline;
 use half::f16;
 use model::session::Embedded;
 
@@ -61,10 +61,6 @@ pub struct Missing;
 #[derive(Component, Clone, Copy, Debug, Default)]
 pub struct Guest;
 
-/// A guest that stands for a part of its file: from this second to that. It is not found by its path.
-#[derive(Component, Clone, Copy, Debug, PartialEq)]
-pub struct Passage(pub [f64; 2]);
-
 /// It is being recorded: it has no [`FileStamp`] until it is finished, so that the growing file is not taken for one that
 /// has to be analysed.
 #[derive(Component, Clone, Copy, Debug, Default)]
@@ -72,50 +68,7 @@ pub struct Recording;
 
 /// Its content was known when it was first looked at: a copy of another sample, or that sample under a new name.
 #[derive(Component, Clone, Copy, Debug, Default)]
-pub struct Arrived;
-
-/// The step at which a file failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stage {
-    /// Reading the file; this says nothing about its content, so it is tried again whenever the file is listed.
-    Read,
-    /// Decoding its bytes.
-    Decode,
-    /// Turning its audio into a vector.
-    Embed,
-}
-
-impl Stage {
-    /// The name used in results and in the library file.
-    pub fn name(self) -> &'static str {
-        match self {
-            Stage::Read => "read",
-            Stage::Decode => "decode",
-            Stage::Embed => "embed",
-        }
-    }
-
-    /// Reads a name written by [`Stage::name`].
-    pub fn from_name(name: &str) -> Option<Self> {
-        [Stage::Read, Stage::Decode, Stage::Embed].into_iter().find(|s| s.name() == name)
-    }
-}
-
-/// The file could not be analysed; if it could at least be read, it is tried again only when its stamp changes.
-#[derive(Component, Clone, Debug, PartialEq, Eq)]
-pub struct Failed {
-    /// Where it failed.
-    pub stage: Stage,
-    /// Why, as shown to the user.
-    pub reason: String,
-}
-
-impl Failed {
-    /// Tells whether the cause lies in the file's bytes, so that every copy of the file fails too.
-    pub fn is_of_content(&self) -> bool {
-        self.stage != Stage::Read
-    }
-}
+pub struct MoveCandidate;
 
 /// The user's own words for a sample; they follow the content when the file moves.
 #[derive(Component, Clone, Debug, Default, PartialEq, Eq)]

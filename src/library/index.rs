@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use bevy::prelude::*;
 
-use super::components::{ContentHash, Guest, Passage, Sample};
+use super::components::{ContentHash, Guest, Sample};
 
 /// Finds the entity of a path, and those that hold given content.
 #[derive(Resource, Default, Debug)]
@@ -33,7 +33,7 @@ impl SampleIndex {
         &self.contents
     }
 
-    /// Counts all samples, guests included, but for passages.
+    /// Counts all samples, guests included.
     pub fn len(&self) -> usize {
         self.by_path.len()
     }
@@ -92,7 +92,7 @@ pub(super) fn plugin(app: &mut App) {
         .add_observer(forget_content::<ContentHash>);
 }
 
-fn index_path(inserted: On<Insert, Sample>, samples: Query<&Sample, Without<Passage>>, mut index: ResMut<SampleIndex>) {
+fn index_path(inserted: On<Insert, Sample>, samples: Query<&Sample>, mut index: ResMut<SampleIndex>) {
     if let Ok(sample) = samples.get(inserted.entity) {
         index.by_path.insert(sample.path.clone(), inserted.entity);
     }

@@ -2,35 +2,38 @@
 //! paths and content to entities.
 //!
 //! Identity has two levels. A *path with its stamp* says whether a file must be looked at again; the *content hash*
-//! says whether its analysis is known, so that a moved, renamed or copied file costs one hash and no decoding.
+//! says whether its analysis is known, so that a moved, renamed or copied file costs one hash and no decoding. Both are
+//! decided on in [`identity`]. Whoever keeps something in step with the samples reads [`changes`].
 
+pub mod changes;
 mod components;
+mod failure;
+mod folders;
+pub mod identity;
 mod index;
-
-use std::path::PathBuf;
 
 use bevy::prelude::*;
 
 pub use self::components::{
-    Arrived, AudioInfo, ContentHash, Descriptors, Embedding, Failed, Features, FileStamp, Guest, Missing, Passage,
-    Recording, Sample, Stage, Tags, Thumbnail, Windows,
+    AudioInfo, ContentHash, Descriptors, Embedding, Features, FileStamp, Guest, Missing, MoveCandidate, Recording,
+    Sample, Tags, Thumbnail, Windows,
 };
+pub use self::failure::{Failed, FailureKind, Stage};
+pub use self::folders::Folders;
 pub use self::index::{Contents, SampleIndex};
-
-/// The folders whose sounds make up the library, in the order they were added.
-#[derive(Resource, Default, Debug)]
-pub struct Folders(pub Vec<PathBuf>);
 
 /// What is known from earlier runs has been restored, so newly listed files can be compared with it.
 #[derive(Resource, Default, Debug)]
 pub struct Restored(pub bool);
 
-/// Keeps [`SampleIndex`] in step with the entities.
+/// Keeps [`SampleIndex`] in step with the entities, and decides what was seen of their files.
 pub struct LibraryPlugin;
 
 impl Plugin for LibraryPlugin {
     fn build(&self, app: &mut App) {
         index::plugin(app);
+        changes::plugin(app);
+        identity::plugin(app);
         app.init_resource::<Folders>().init_resource::<Restored>().add_observer(forget_outdated);
     }
 }

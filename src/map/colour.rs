@@ -5,8 +5,12 @@ use std::path::{Path, PathBuf};
 
 use bevy::prelude::*;
 
+use crate::palette::{self, Palette};
+
 /// Groups with a colour of their own; the rest are "other".
-const GROUPS: usize = 7;
+const GROUPS: usize = palette::GROUPS;
+/// Label of the rest.
+const OTHER: &str = "other";
 
 /// What the colour of a dot says.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
@@ -23,56 +27,6 @@ pub enum ColourBy {
     Loudness,
     /// Length.
     Duration,
-}
-
-/// The map's colours, each 8-bit sRGB; [`Default`] is those of the dark theme.
-#[derive(Resource, Clone, Debug, PartialEq)]
-pub struct Palette {
-    /// What is behind the dots.
-    pub ground: [u8; 3],
-    /// Groups, told apart by colour-blind eyes too; at least seven.
-    pub groups: Vec<[u8; 3]>,
-    /// What belongs to no group, or has no measure.
-    pub other: [u8; 3],
-    /// From low to high measures, in equal steps.
-    pub ramp: Vec<[u8; 3]>,
-}
-
-impl Default for Palette {
-    fn default() -> Self {
-        Self {
-            ground: [0x11, 0x13, 0x15],
-            groups: vec![
-                [0xD9, 0x8A, 0x4B],
-                [0x6F, 0xCA, 0xB4],
-                [0x7A, 0x9F, 0xD6],
-                [0xB4, 0x8A, 0xC9],
-                [0xD9, 0xC8, 0x6A],
-                [0xC9, 0x7A, 0x8A],
-                [0x8F, 0xB3, 0x6B],
-            ],
-            other: [0x8D, 0x94, 0x9C],
-            // Blue through grey to orange, which colour-blind eyes tell apart.
-            ramp: vec![[0x5B, 0x8F, 0xD9], [0xC4, 0xC8, 0xCC], [0xE8, 0x9A, 0x3C]],
-        }
-    }
-}
-
-impl Palette {
-    /// The colour at `share` (0..=1) of the ramp.
-    pub fn ramp(&self, share: f32) -> [u8; 3] {
-        let Some(last) = self.ramp.len().checked_sub(1) else { return self.other };
-        let place = share.clamp(0.0, 1.0) * last as f32;
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to the ramp")]
-        let from = (place as usize).min(last.saturating_sub(1));
-        let (a, b) = (self.ramp[from], self.ramp[(from + 1).min(last)]);
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between two bytes")]
-        let mix = |i: usize| {
-            let (a, b) = (f32::from(a[i]), f32::from(b[i]));
-            (a + (b - a) * (place - from as f32)).round() as u8
-        };
-        [0, 1, 2].map(mix)
-    }
 }
 
 /// How a measure runs along the ramp.
@@ -112,7 +66,7 @@ pub enum Legend {
     /// There is no map yet.
     #[default]
     Empty,
-    /// One colour for each group; places in this list are what [`MapLook::hidden_groups`](super::MapLook) holds.
+    /// One colour for each group; their labels are what [`MapLook::hidden_groups`](super::MapLook) holds.
     Groups(Vec<LegendEntry>),
     /// Colours along a ramp.
     Ramp {
@@ -143,20 +97,21 @@ pub(super) struct Painted {
 }
 
 /// Gives each dot the colour of its group, `of`; groups beyond the labels are "other".
-pub(super) fn by_group(of: &[usize], labels: &[String], hidden: &BTreeSet<usize>, palette: &Palette) -> Painted {
+pub(super) fn by_group(of: &[usize], labels: &[String], hidden: &BTreeSet<String>, palette: &Palette) -> Painted {
     let colour = |group: usize| {
-        let own = palette.groups.get(group % palette.groups.len().max(1)).filter(|_| group < labels.len());
-        own.copied().unwrap_or(palette.other)
+        if group < labels.len() { palette.groups[group % palette.groups.len()] } else { palette.other }
     };
     let mut counts = vec![0; labels.len() + 1];
     of.iter().for_each(|group| counts[(*group).min(labels.len())] += 1);
-    let others = (counts[labels.len()] > 0).then(|| "other".to_owned());
+    let shown: Vec<bool> =
+        labels.iter().map(String::as_str).chain([OTHER]).map(|label| !hidden.contains(label)).collect();
+    let others = (counts[labels.len()] > 0).then(|| OTHER.to_owned());
     let entries = labels.iter().cloned().chain(others).enumerate();
     let entries = entries.map(|(group, label)| LegendEntry { label, colour: colour(group), count: counts[group] });
     Painted {
         legend: Legend::Groups(entries.collect()),
         colours: of.iter().map(|group| colour(*group)).collect(),
-        shown: of.iter().map(|group| !hidden.contains(&(*group).min(labels.len()))).collect(),
+        shown: of.iter().map(|group| shown[(*group).min(labels.len())]).collect(),
     }
 }
 
@@ -164,7 +119,7 @@ pub(super) fn by_group(of: &[usize], labels: &[String], hidden: &BTreeSet<usize>
 pub(super) fn by_measure(values: impl Iterator<Item = Option<f32>>, scale: &Scale, palette: &Palette) -> Painted {
     let colour = |value: Option<f32>| value.map_or(palette.other, |value| palette.ramp(scale.share(value)));
     let colours: Vec<[u8; 3]> = values.map(colour).collect();
-    let legend = Legend::Ramp { colours: palette.ramp.clone(), ends: scale.labels };
+    let legend = Legend::Ramp { colours: palette.ramp.to_vec(), ends: scale.labels };
     Painted { shown: vec![true; colours.len()], colours, legend }
 }
 
@@ -193,7 +148,14 @@ fn largest(of: Vec<&Path>) -> (Vec<usize>, Vec<String>) {
     order.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(b.0)));
     order.truncate(GROUPS);
     order.sort();
-    let label = |folder: &Path| folder.file_name().unwrap_or(folder.as_os_str()).to_string_lossy().into_owned();
+    let name = |folder: &Path| folder.file_name().unwrap_or(folder.as_os_str()).to_string_lossy().into_owned();
+    let label = |folder: &Path| {
+        let own = name(folder);
+        // Folders of one name are told apart by where they lie.
+        let same = order.iter().filter(|(other, _)| name(other) == own).count();
+        let parent = folder.parent().filter(|_| same > 1);
+        parent.map_or(own.clone(), |parent| format!("{}/{own}", name(parent)))
+    };
     let labels: Vec<String> = order.iter().map(|(folder, _)| label(folder)).collect();
     let numbers: HashMap<&Path, usize> = order.iter().enumerate().map(|(i, (folder, _))| (*folder, i)).collect();
     (of.iter().map(|folder| numbers.get(folder).copied().unwrap_or(labels.len())).collect(), labels)
@@ -204,33 +166,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_ramp_runs_from_the_first_colour_to_the_last() {
-        let palette = Palette::default();
-        assert_eq!([0.0, 0.5, 1.0].map(|share| palette.ramp(share)), palette.ramp[..]);
-        assert_eq!(palette.ramp(7.0), palette.ramp(1.0));
-        assert_eq!(palette.ramp(0.25), [0x90, 0xAC, 0xD3]);
-        assert_eq!(Palette { ramp: vec![[1, 2, 3]], ..palette.clone() }.ramp(0.7), [1, 2, 3]);
-        assert_eq!(Palette { ramp: vec![], ..palette.clone() }.ramp(0.7), palette.other);
-    }
-
-    #[test]
     fn measures_lie_on_their_scales() {
         assert!((BRIGHTNESS.share(1264.9) - 0.5).abs() < 1e-3 && BRIGHTNESS.share(0.0) <= 0.0);
         assert!((LOUDNESS.share(-23.0) - 0.5).abs() < 1e-6 && LOUDNESS.share(3.0) >= 1.0);
         assert!((DURATION.share(1.0) - 0.5).abs() < 1e-6);
-        let painted = by_measure([Some(-6.0), None].into_iter(), &LOUDNESS, &Palette::default());
-        assert_eq!(painted.colours, [[0xE8, 0x9A, 0x3C], [0x8D, 0x94, 0x9C]]);
+        let painted = by_measure([Some(-6.0), None].into_iter(), &LOUDNESS, &Palette::DARK);
+        assert_eq!(painted.colours, [Palette::DARK.ramp[2], Palette::DARK.other]);
     }
 
     #[test]
     fn the_legend_counts_each_group_and_hides_what_was_switched_off() {
         let labels = ["kick".to_owned(), "snare".to_owned()];
-        let painted = by_group(&[0, 1, 1, 2], &labels, &BTreeSet::from([1]), &Palette::default());
+        let painted = by_group(&[0, 1, 1, 2], &labels, &BTreeSet::from(["snare".to_owned()]), &Palette::DARK);
         let Legend::Groups(entries) = &painted.legend else { panic!("no groups") };
         let counted: Vec<(&str, usize)> = entries.iter().map(|e| (e.label.as_str(), e.count)).collect();
         assert_eq!(counted, [("kick", 1), ("snare", 2), ("other", 1)]);
         assert_eq!(painted.shown, [true, false, false, true]);
-        assert_eq!(painted.colours[3], Palette::default().other);
+        assert_eq!(painted.colours[3], Palette::DARK.other);
     }
 
     #[test]
@@ -247,6 +199,12 @@ mod tests {
         let paths = ["/lib/Pack/Kicks/a.wav", "/lib/Pack/Hats/b.wav"].map(Path::new);
         assert_eq!(folders(&paths, &["/lib".into()]).1, ["Hats", "Kicks"]);
         assert_eq!(folders(&[], &[]), (vec![], vec![]));
+    }
+
+    #[test]
+    fn folders_of_one_name_have_labels_of_their_own() {
+        let paths = ["/a/Kicks/1.wav", "/b/Kicks/2.wav", "/b/Hats/3.wav"].map(Path::new);
+        assert_eq!(folders(&paths, &["/a".into(), "/b".into()]).1, ["a/Kicks", "Hats", "b/Kicks"]);
     }
 
     #[test]

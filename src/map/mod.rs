@@ -22,9 +22,10 @@ use self::colour::{BRIGHTNESS, DURATION, LOUDNESS, Painted};
 use self::view::{Bounds, between};
 use crate::library::{AudioInfo, Features, Folders, Sample};
 use crate::neighbours::{Need, Newcomer, Projection, SpaceIndex};
+use crate::palette::Palette;
 use crate::schedule::MapSystems;
 
-pub use self::colour::{ColourBy, Legend, LegendEntry, Palette};
+pub use self::colour::{ColourBy, Legend, LegendEntry};
 pub use self::view::{Area, View};
 
 /// How long dots take to reach a new place.
@@ -50,8 +51,8 @@ pub struct MapLook {
     pub colour_by: ColourBy,
     /// How the dots are arranged.
     pub arrangement: Arrangement,
-    /// Entries of the legend, by their place, whose dots are faint; emptied when the colours mean something else.
-    pub hidden_groups: BTreeSet<usize>,
+    /// Labels of the legend whose dots are faint, whatever place they get; emptied when the colours mean something else.
+    pub hidden_groups: BTreeSet<String>,
     /// The sounds that pass the filter; the others are faint and cannot be picked. `None` for all.
     pub accepted: Option<Arc<HashSet<Entity>>>,
 }
@@ -156,10 +157,13 @@ impl Map {
         let (at, radius) = (self.view.to_map(at, &self.area?), radius / self.view.scale);
         // The tree only knows where dots are at rest; while they move, every dot is checked.
         let resting = self.layout.as_ref().filter(|_| !self.is_moving());
-        let row = match resting.and_then(|layout| layout.near(self.in_grid, at, radius)) {
-            Some(near) => {
-                let shown = near.filter(|(row, _)| self.dots.shown[*row]);
-                shown.min_by(|a, b| a.1.total_cmp(&b.1)).map(|(row, _)| row)
+        let near = resting.and_then(|layout| Some((layout.near(self.in_grid, at, radius)?, layout.cloud.len())));
+        let row = match near {
+            Some((near, known)) => {
+                let shown = near.map(|(row, _)| row).filter(|row| self.dots.shown[*row]);
+                // Newcomers come after the dots of the layout.
+                let newcomers = (known..self.len()).filter(|row| self.dots.shown[*row]);
+                pick::nearest(shown.chain(newcomers).map(|row| (row, self.place(row))), at, radius)
             }
             None => pick::nearest(self.shown(), at, radius),
         };
@@ -494,7 +498,7 @@ mod tests {
         app.world_mut().resource_mut::<MapLook>().accepted = Some(Arc::new(HashSet::from([entities[0]])));
         app.update();
         assert_eq!((map(&app).pick(at[1], 5.0), map(&app).pick(at[0], 5.0)), (None, Some(entities[0])));
-        app.world_mut().resource_mut::<MapLook>().hidden_groups.insert(0);
+        app.world_mut().resource_mut::<MapLook>().hidden_groups.insert("kick".to_owned());
         app.update();
         assert!(map(&app).inside(&all).is_empty());
     }
@@ -503,7 +507,7 @@ mod tests {
     fn the_legend_says_what_the_colours_mean_and_another_meaning_shows_every_group() {
         let (mut app, entities) = app(3);
         lay_out(&mut app, &entities, &[[0.0, 0.0]; 3]);
-        app.world_mut().resource_mut::<MapLook>().hidden_groups.insert(1);
+        app.world_mut().resource_mut::<MapLook>().hidden_groups.insert("snare".to_owned());
         app.update();
         let labels = |app: &App| match app.world().resource::<Legend>() {
             Legend::Groups(entries) => entries.iter().map(|e| (e.label.clone(), e.count)).collect(),
@@ -519,7 +523,25 @@ mod tests {
         app.world_mut().resource_mut::<MapLook>().colour_by = ColourBy::Loudness;
         app.update();
         assert!(matches!(app.world().resource::<Legend>(), Legend::Ramp { .. }));
-        assert_eq!(map(&app).colour(entities[0]), Some(Palette::default().other));
+        assert_eq!(map(&app).colour(entities[0]), Some(Palette::DARK.other));
+    }
+
+    #[test]
+    fn a_hidden_folder_stays_hidden_while_the_library_grows() {
+        let (mut app, mut entities) = app(3);
+        app.world_mut().resource_mut::<Folders>().0.push("/lib".into());
+        app.world_mut().resource_mut::<MapLook>().colour_by = ColourBy::Folder;
+        lay_out(&mut app, &entities, &[[0.0, 0.0]; 3]);
+        app.update();
+        app.world_mut().resource_mut::<MapLook>().hidden_groups.insert("odd".to_owned());
+        app.update();
+        assert_eq!(map(&app).dots().shown, [true, false, true]);
+        // A folder whose name comes first takes the first place in the legend.
+        let path = Path::new("/lib/bass/c.wav").into();
+        entities.push(app.world_mut().spawn(Sample { path }).id());
+        lay_out(&mut app, &entities, &[[0.0, 0.0]; 4]);
+        app.update();
+        assert_eq!(map(&app).dots().shown, [true, false, true, true]);
     }
 
     #[test]
@@ -537,8 +559,14 @@ mod tests {
         let [x, _] = map(&app).position(entities[2]).unwrap();
         assert!(x > 0.0 && x < 1.0, "{x}");
         assert_eq!(map(&app).position(entities[0]), Some([-1.0, 0.0]));
+        let at = map(&app).on_screen(entities[2]).unwrap();
+        assert_eq!(map(&app).pick(at, 5.0), Some(entities[2]), "on its way");
         updates(&mut app, 10);
         assert_eq!(map(&app).position(entities[2]), Some([1.0, 0.5]));
+        assert!(!map(&app).is_moving());
+        let [known, newcomer] = [1, 2].map(|i| map(&app).on_screen(entities[i]).unwrap());
+        assert_eq!(map(&app).pick(newcomer, 5.0), Some(entities[2]), "at rest");
+        assert_eq!(map(&app).pick(known, 1000.0), Some(entities[1]), "the nearest of all");
         app.world_mut().despawn(entities[2]);
         updates(&mut app, 2);
         assert_eq!(map(&app).len(), 2);

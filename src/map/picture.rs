@@ -2,7 +2,8 @@
 
 use std::io::Write;
 
-use super::colour::{BRIGHTNESS, Palette};
+use super::colour::BRIGHTNESS;
+use crate::palette::Palette;
 
 /// Width and height in pixels.
 const SIZE: [usize; 2] = [1440, 1080];
@@ -25,7 +26,7 @@ pub struct Dot {
 /// The picture could not be written.
 pub fn write_png(dots: &[Dot], out: impl Write) -> Result<(), png::EncodingError> {
     let [width, height] = SIZE;
-    let palette = Palette::default();
+    let palette = Palette::DARK;
     let mut pixels: Vec<u8> = palette.ground.iter().copied().cycle().take(width * height * 3).collect();
     let place = fit(dots);
     for dot in dots {
@@ -87,7 +88,7 @@ mod tests {
         let mut reader = png::Decoder::new(std::io::Cursor::new(&file)).read_info().unwrap();
         let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
         reader.next_frame(&mut pixels).unwrap();
-        let lit = pixels.chunks_exact(3).filter(|p| *p != Palette::default().ground).count();
+        let lit = pixels.chunks_exact(3).filter(|p| *p != Palette::DARK.ground).count();
         assert!(lit > 50 * 20 && lit < 50 * 60, "{lit}");
         let place = fit(&dots);
         assert!(dots.iter().map(|d| place(d.position)).all(|[x, y]| {

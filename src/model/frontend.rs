@@ -4,12 +4,9 @@
 //! Reference: the contract's numpy implementation in `export/frontend.py`, which agrees with Essentia, librosa and
 //! transformers' CLAP extractor on the golden vectors under `tests/golden`.
 
-use std::sync::Arc;
-
 use dsp::descriptors;
+use dsp::spectrum::{Beyond, Hann, Precision, Spectrum};
 use ndarray::{Array2, ArrayView2, s};
-use realfft::num_complex::Complex;
-use realfft::{FftNum, RealFftPlanner, RealToComplex};
 
 use crate::manifest::{
     Audio, Base, Framing, InputKind, Log, Manifest, Mel, MelNorm, MelScale, Norm, Short, SpectrumKind, Stft, Tail,
@@ -33,18 +30,18 @@ pub struct FrontEnd {
     kind: InputKind,
     window: Window,
     hop: usize,
-    log_mel: Option<Precision>,
+    log_mel: Option<Mels>,
     shared: bool,
 }
 
 /// A logarithm without an offset shows the rounding noise of a single-precision transform; one with an offset
 /// swallows it, and single precision is twice as fast.
-enum Precision {
+enum Mels {
     Single(LogMel<f32>),
     Double(LogMel<f64>),
 }
 
-impl Precision {
+impl Mels {
     fn width(&self) -> usize {
         match self {
             Self::Single(log_mel) => log_mel.bands.len(),
@@ -65,9 +62,9 @@ impl FrontEnd {
             (Some(stft), Some(mel), Some(log), Some(norm)) => {
                 let rate = f64::from(manifest.audio.sample_rate);
                 Some(if log.offset > 0.0 {
-                    Precision::Single(LogMel::new(stft, mel, log, norm, rate))
+                    Mels::Single(LogMel::new(stft, mel, log, norm, rate))
                 } else {
-                    Precision::Double(LogMel::new(stft, mel, log, norm, rate))
+                    Mels::Double(LogMel::new(stft, mel, log, norm, rate))
                 })
             }
             _ => None,
@@ -77,7 +74,7 @@ impl FrontEnd {
             kind: manifest.input.kind,
             window: manifest.window.clone(),
             hop: manifest.stft.as_ref().map_or(1, |stft| stft.hop),
-            shared: shares_spectra(manifest) && log_mel.as_ref().is_some_and(Precision::fits_descriptors),
+            shared: shares_spectra(manifest) && log_mel.as_ref().is_some_and(Mels::fits_descriptors),
             log_mel,
         }
     }
@@ -119,14 +116,14 @@ impl FrontEnd {
 
     /// Adds the bands of the power spectrum of one shared frame to those of the frames before it.
     pub fn add_bands(&self, power: &[f32], bands: &mut Vec<f32>) {
-        if let Some(Precision::Single(log_mel)) = &self.log_mel {
+        if let Some(Mels::Single(log_mel)) = &self.log_mel {
             bands.extend(log_mel.bands_of(power));
         }
     }
 
     /// Cuts the bands of a sound of `samples` samples into the network's inputs.
     pub fn prepare_bands(&self, mut bands: Vec<f32>, samples: usize) -> Vec<Seen> {
-        let width = self.log_mel.as_ref().map_or(0, Precision::width);
+        let width = self.log_mel.as_ref().map_or(0, Mels::width);
         // If the last hop ends exactly with the sound, the descriptors have one frame more.
         let frames = (samples.div_ceil(self.hop) + 1).min(bands.len() / width.max(1));
         bands.truncate(frames * width);
@@ -147,8 +144,8 @@ impl FrontEnd {
     /// Computes the normalised log-mel spectrogram `[frames, bands]` of a sound at the model's rate.
     pub fn log_mel(&mut self, sound: &[f32]) -> Array2<f32> {
         match &mut self.log_mel {
-            Some(Precision::Single(log_mel)) => log_mel.compute(sound),
-            Some(Precision::Double(log_mel)) => log_mel.compute(sound),
+            Some(Mels::Single(log_mel)) => log_mel.compute(sound),
+            Some(Mels::Double(log_mel)) => log_mel.compute(sound),
             None => Array2::default((0, 0)),
         }
     }
@@ -229,24 +226,22 @@ fn starts(total: usize, length: usize, hop: usize, tail: Tail) -> impl Iterator<
 }
 
 /// A log-mel front end in one precision.
-struct LogMel<T: FftNum> {
+struct LogMel<T: Precision> {
     stft: Stft,
     compression: Compression<T>,
-    fft: Arc<dyn RealToComplex<T>>,
-    window: Vec<T>,
+    transform: Spectrum<T>,
     /// First bin and weights of each band; all others are zero.
     bands: Vec<(usize, Vec<T>)>,
-    input: Vec<T>,
-    output: Vec<Complex<T>>,
-    scratch: Vec<Complex<T>>,
+    /// Powers or magnitudes, and zeros up to whole lanes.
     spectrum: Vec<T>,
 }
 
-impl<T: FftNum + num_traits::Float> LogMel<T> {
+impl<T: Precision + num_traits::Float> LogMel<T> {
     fn new(stft: &Stft, mel: &Mel, log: &Log, norm: Norm, rate: f64) -> Self {
-        let fft = RealFftPlanner::new().plan_fft_forward(stft.n_fft);
-        let convert = |x: f64| T::from_f64(x).unwrap_or_else(T::zero);
-        let window = window_values(stft).into_iter().map(convert).collect();
+        let shape = match stft.window {
+            WindowShape::HannSymmetric => Hann::Symmetric,
+            WindowShape::HannPeriodic => Hann::Periodic,
+        };
         let bands = mel_bands(mel, stft.n_fft, rate)
             .into_iter()
             .map(|weights| {
@@ -256,31 +251,28 @@ impl<T: FftNum + num_traits::Float> LogMel<T> {
                 let lanes = (end - first).next_multiple_of(LANES);
                 let first = end.saturating_sub(lanes);
                 let weights = weights[first..].iter().copied().chain(std::iter::repeat(0.0));
-                (first, weights.take(lanes).map(convert).collect())
+                (first, weights.take(lanes).map(T::rounded).collect())
             })
             .collect();
         Self {
             stft: stft.clone(),
             compression: Compression::new(log, norm),
-            window,
+            transform: Spectrum::new(stft.n_fft, shape.values(stft.win_length)),
             bands,
-            input: fft.make_input_vec(),
-            output: fft.make_output_vec(),
-            scratch: fft.make_scratch_vec(),
             spectrum: vec![T::zero(); (stft.n_fft / 2 + 1).next_multiple_of(LANES)],
-            fft,
         }
     }
 
     fn compute(&mut self, sound: &[f32]) -> Array2<f32> {
         let (count, before) = frame_layout(sound.len(), &self.stft);
+        let power = self.stft.spectrum == SpectrumKind::Power;
+        let reflect = self.stft.framing == Framing::CenteredReflect;
+        let beyond = if reflect { Beyond::Mirrored } else { Beyond::Silence };
         let mut result = Array2::zeros((count, self.bands.len()));
         for (i, mut row) in result.outer_iter_mut().enumerate() {
-            self.fill_frame(sound, i * self.stft.hop, before);
-            // Lengths come from the plan, so the transform cannot fail.
-            let _ = self.fft.process_with_scratch(&mut self.input, &mut self.output, &mut self.scratch);
-            let power = self.stft.spectrum == SpectrumKind::Power;
-            for (out, value) in self.spectrum.iter_mut().zip(&self.output) {
+            let start = (i * self.stft.hop).cast_signed() - before.cast_signed();
+            let transformed = self.transform.at(sound, start, beyond, T::one());
+            for (out, value) in self.spectrum.iter_mut().zip(transformed) {
                 let squared = value.re * value.re + value.im * value.im;
                 *out = if power { squared } else { num_traits::Float::sqrt(squared) };
             }
@@ -295,38 +287,14 @@ impl<T: FftNum + num_traits::Float> LogMel<T> {
             .iter()
             .map(|(first, weights)| self.compression.apply(dot(&spectrum[*first..*first + weights.len()], weights)))
     }
-
-    /// Writes the windowed frame that starts `before` samples ahead of `start`.
-    fn fill_frame(&mut self, sound: &[f32], start: usize, before: usize) {
-        let convert = |sample: f32| T::from_f32(sample).unwrap_or_else(T::zero);
-        let length = self.window.len();
-        // A window shorter than the transform stands at its start (tf.signal's convention).
-        self.input[length..].fill(T::zero());
-        let inside = start.checked_sub(before).and_then(|from| sound.get(from..from + length));
-        if let Some(inside) = inside {
-            for ((out, sample), weight) in self.input.iter_mut().zip(inside).zip(&self.window) {
-                *out = convert(*sample) * *weight;
-            }
-            return;
-        }
-        let reflect = self.stft.framing == Framing::CenteredReflect;
-        for (n, (out, weight)) in self.input.iter_mut().zip(&self.window).enumerate() {
-            let at = (start + n).cast_signed() - before.cast_signed();
-            let sample = match usize::try_from(at) {
-                Ok(at) if at < sound.len() => sound[at],
-                _ if reflect => sound[mirrored(at, sound.len())],
-                _ => 0.0,
-            };
-            *out = convert(sample) * *weight;
-        }
-    }
 }
 
 /// Numbers multiplied side by side.
 const LANES: usize = 8;
 
-/// The sum of products of whole lanes.
-fn dot<T: FftNum>(a: &[T], b: &[T]) -> T {
+/// The sum of products of whole lanes: bands are shorter than what [`dsp::vector::dot`] takes at once, and may be in
+/// double precision.
+fn dot<T: Precision>(a: &[T], b: &[T]) -> T {
     let mut lanes = [T::zero(); LANES];
     for (a, b) in a.as_chunks::<LANES>().0.iter().zip(b.as_chunks::<LANES>().0) {
         for lane in 0..LANES {
@@ -348,16 +316,6 @@ fn frame_layout(samples: usize, stft: &Stft) -> (usize, usize) {
     }
 }
 
-/// Index of a sample mirrored at both ends without repeating them (numpy's `reflect`).
-fn mirrored(at: isize, length: usize) -> usize {
-    if length == 1 {
-        return 0;
-    }
-    let period = 2 * (length.cast_signed() - 1);
-    let at = at.rem_euclid(period);
-    at.min(period - at).unsigned_abs()
-}
-
 /// Compresses a band and scales it for the network, in the precision of the transform.
 struct Compression<T> {
     scale: T,
@@ -367,19 +325,18 @@ struct Compression<T> {
     shift: T,
 }
 
-impl<T: FftNum + num_traits::Float> Compression<T> {
+impl<T: Precision + num_traits::Float> Compression<T> {
     fn new(log: &Log, norm: Norm) -> Self {
-        let convert = |x: f64| T::from_f64(x).unwrap_or_else(T::zero);
         let base = match log.base {
             Base::Ten => std::f64::consts::LN_10,
             Base::E => 1.0,
         };
         Self {
-            scale: convert(log.scale),
-            offset: convert(log.offset),
-            floor: log.floor.map(convert),
-            factor: convert(log.mult / base / norm.std),
-            shift: convert(norm.mean / norm.std),
+            scale: T::rounded(log.scale),
+            offset: T::rounded(log.offset),
+            floor: log.floor.map(T::rounded),
+            factor: T::rounded(log.mult / base / norm.std),
+            shift: T::rounded(norm.mean / norm.std),
         }
     }
 
@@ -388,15 +345,6 @@ impl<T: FftNum + num_traits::Float> Compression<T> {
         let inner = self.floor.map_or(inner, |floor| num_traits::Float::max(inner, floor));
         (num_traits::Float::ln(inner) * self.factor - self.shift).to_f32().unwrap_or(0.0)
     }
-}
-
-fn window_values(stft: &Stft) -> Vec<f64> {
-    let n = stft.win_length;
-    let period = match stft.window {
-        WindowShape::HannSymmetric => (n - 1).max(1),
-        WindowShape::HannPeriodic => n,
-    };
-    (0..n).map(|i| 0.5 - 0.5 * (std::f64::consts::TAU * i as f64 / period as f64).cos()).collect()
 }
 
 fn hz_to_mel(hz: f64, scale: MelScale) -> f64 {
@@ -533,11 +481,5 @@ mod tests {
                 assert!(far < 2e-4 / 9.458, "{samples} samples: {far}");
             }
         }
-    }
-
-    #[test]
-    fn mirrored_samples_follow_numpys_reflect() {
-        let padded: Vec<usize> = (-3..7).map(|at| mirrored(at, 4)).collect();
-        assert_eq!(padded, [3, 2, 1, 0, 1, 2, 3, 2, 1, 0]);
     }
 }

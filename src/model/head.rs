@@ -100,9 +100,10 @@ impl Statistics {
     /// # Errors
     /// It has another length than the manifest says, or lacks a row that it names.
     pub fn parse(post: &Post, dim: usize, bytes: &[u8]) -> Result<Self, String> {
-        let expected = post.rows * dim * 4;
-        if bytes.len() != expected {
-            return Err(format!("{} has {} bytes, not {expected}", post.file, bytes.len()));
+        let expected = post.rows.checked_mul(4 * dim);
+        if expected != Some(bytes.len()) {
+            let rows = post.rows;
+            return Err(format!("{} has {} bytes, not {rows} rows of {dim} numbers", post.file, bytes.len()));
         }
         let values: Vec<f32> = bytes.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect();
         let rows: Vec<Vec<f32>> = values.chunks_exact(dim).map(<[f32]>::to_vec).collect();

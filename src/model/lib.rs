@@ -53,7 +53,7 @@ impl Model {
             post: Some(include_bytes!("../../models/aisfx_post.f32").into()),
             head: Some(include_bytes!("../../models/aisfx-head.f32").into()),
         };
-        Self::assemble(sidecar, network.into(), &beside, path, None)
+        Self::assemble(parse(sidecar, path)?, sidecar, network.into(), &beside, path, None)
     }
 
     /// Loads a model by its sidecar.
@@ -71,17 +71,17 @@ impl Model {
             post: beside(manifest.output.post.as_ref().map(|post| &post.file))?.map(Into::into),
             head: beside(manifest.head.as_ref().map(|head| &head.file))?.map(Into::into),
         };
-        Self::assemble(&text, network.into(), &beside, sidecar, Some(network_path))
+        Self::assemble(manifest, &text, network.into(), &beside, sidecar, Some(network_path))
     }
 
     fn assemble(
+        manifest: Manifest,
         text: &str,
         network: Bytes,
         beside: &Beside,
         sidecar: &Path,
         path: Option<PathBuf>,
     ) -> Result<Self, ModelError> {
-        let manifest = parse(text, sidecar)?;
         let sha256 = hex(&Sha256::digest(&network));
         if let Some(expected) = manifest.sha256.clone().filter(|expected| *expected != sha256) {
             let path = path.unwrap_or_else(|| sidecar.to_owned());
@@ -153,7 +153,9 @@ mod tests {
         let value: serde_json::Value = serde_json::from_str(text).unwrap();
         let network: &'static [u8] = include_bytes!("../../models/aisfx-int8.onnx");
         let key = |value: &serde_json::Value| {
-            Model::assemble(&value.to_string(), network.into(), &Beside::default(), Path::new("x"), None).unwrap().key
+            let (text, path) = (value.to_string(), Path::new("x"));
+            let manifest = parse(&text, path).unwrap();
+            Model::assemble(manifest, &text, network.into(), &Beside::default(), path, None).unwrap().key
         };
         let mut changed = value.clone();
         changed["window"]["hop_frames"] = 50.into();

@@ -11,6 +11,10 @@ use crate::ModelError;
 
 /// The only schema there is so far.
 const SCHEMA: u32 = 1;
+/// Longest sound that a model can ask for, in seconds.
+const LONGEST: f64 = 60.0;
+/// Most rows of statistics, and most frames of a window.
+const MOST_ROWS: usize = 1 << 16;
 
 /// One model's sidecar.
 #[derive(Clone, Debug, Deserialize)]
@@ -430,13 +434,21 @@ fn check(m: &Manifest) -> Result<(), &'static str> {
     let require = |ok: bool, why: &'static str| if ok { Ok(()) } else { Err(why) };
     require(m.schema == SCHEMA, "schema is not 1")?;
     require((1000..=384_000).contains(&m.audio.sample_rate), "sample_rate is out of range")?;
-    require(m.audio.max_seconds > 0.0 && m.audio.max_seconds <= 60.0, "max_seconds must be in 0..60")?;
+    require(m.audio.max_seconds > 0.0 && m.audio.max_seconds <= LONGEST, "max_seconds must be above 0, at most 60")?;
+    require(m.audio.clip.is_none_or(|clip| clip > 0.0), "clip must be above 0")?;
+    if let Filter::KaiserSinc { half_width, cutoff, .. } = m.audio.resampler {
+        require((1.0..=1024.0).contains(&half_width), "resampler.half_width must be in 1..=1024")?;
+        require(cutoff > 0.0 && cutoff <= 1.0, "resampler.cutoff must be above 0, at most 1")?;
+    }
     require((1..=8192).contains(&m.output.dim), "dim is out of range")?;
+    require(m.output.post.as_ref().is_none_or(|post| post.rows <= MOST_ROWS), "post.rows is out of range")?;
     require(m.window.samples != Some(0) && m.window.hop_samples != Some(0), "samples and hop_samples must not be 0")?;
+    let is_short = |samples: usize| samples as f64 <= LONGEST * f64::from(m.audio.sample_rate);
+    require(m.window.samples.is_none_or(is_short) && is_short(m.window.min_samples), "a window is longer than 60 s")?;
     if let Some(head) = &m.head {
         let (inputs, outputs) = (head.inputs, head.outputs);
         require(inputs.pooled == m.output.dim, "head.inputs.pooled is not output.dim")?;
-        require(inputs.descriptors == descriptors::COUNT, "head.inputs.descriptors is not 47")?;
+        require(inputs.descriptors == descriptors::COUNT, "head.inputs.descriptors is not the number there is")?;
         require(outputs.raw == inputs.pooled + inputs.descriptors, "head.outputs.raw is not the sum of its inputs")?;
         require((1..=4096).contains(&outputs.head) && head.basis <= 4096, "head is out of range")?;
         require((0.0..1.0).contains(&head.descriptor_share), "head.descriptor_share must be in 0..1")?;
@@ -459,6 +471,7 @@ fn check(m: &Manifest) -> Result<(), &'static str> {
             require((1..=1024).contains(&mel.bands) && mel.fmin < mel.fmax, "mel bands are out of range")?;
             require(m.norm.is_some_and(|n| n.std != 0.0), "norm.std must not be 0")?;
             require(m.window.frames > 0 && m.window.hop_frames > 0, "window.frames and hop_frames must not be 0")?;
+            require(m.window.frames <= MOST_ROWS, "window.frames is out of range")?;
             require(m.window.min_frames <= m.window.frames, "min_frames exceeds frames")?;
             let repeated = m.window.short == Short::RepeatFrames && m.window.samples.is_none();
             require(repeated || !m.window.network_repeats, "network_repeats needs short = repeat_frames")
@@ -468,7 +481,11 @@ fn check(m: &Manifest) -> Result<(), &'static str> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use serde_json::Value;
+
     use super::*;
+    use crate::frontend::FrontEnd;
 
     #[test]
     fn a_manifest_that_makes_no_sense_says_why() {
@@ -481,11 +498,70 @@ mod tests {
             ("/window/short", "native".into(), "network_repeats"),
             ("/head/inputs/pooled", 100.into(), "head.inputs.pooled"),
             ("/head/weight", 1.5.into(), "head.weight"),
+            ("/output/post/rows", 1_000_000_000_000_000_000_u64.into(), "post.rows"),
+            ("/window/frames", 1_000_000_000_000_000_000_u64.into(), "window.frames"),
+            ("/window/min_samples", 1_000_000_000_000_000_000_u64.into(), "60 s"),
+            ("/audio/clip", (-1.0).into(), "clip"),
+            ("/audio/resampler/half_width", 1e9.into(), "half_width"),
+            ("/audio/resampler/cutoff", 0.into(), "cutoff"),
         ] {
-            let mut value: serde_json::Value = serde_json::from_str(text).unwrap();
-            *value.pointer_mut(pointer).unwrap() = bad;
+            let mut value: Value = serde_json::from_str(text).unwrap();
+            match value.pointer_mut(pointer) {
+                Some(place) => *place = bad,
+                None => value["window"]["min_samples"] = bad,
+            }
             let error = parse(&value.to_string(), Path::new("m.json")).unwrap_err().to_string();
             assert!(error.contains(why) && error.ends_with("m.json"), "{error}");
+        }
+    }
+
+    /// Every value of a document that holds no others.
+    fn leaves(value: &mut Value) -> Vec<&mut Value> {
+        match value {
+            Value::Array(values) => values.iter_mut().flat_map(leaves).collect(),
+            Value::Object(values) => values.values_mut().flat_map(leaves).collect(),
+            leaf => vec![leaf],
+        }
+    }
+
+    fn any_value() -> impl Strategy<Value = Value> {
+        prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<u64>().prop_map(Value::from),
+            (-2_i64..5000).prop_map(Value::from),
+            any::<f64>().prop_map(Value::from),
+            (-1.5_f64..2.0).prop_map(Value::from),
+            prop::sample::select(vec!["mean", "max", "native", "pad_value", "centered_reflect", "none", "magnitude"])
+                .prop_map(Value::from),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(300))]
+
+        #[test]
+        fn whatever_one_value_is_the_manifest_is_refused_or_works(
+            place in any::<prop::sample::Index>(),
+            new in any_value(),
+            samples in 1_usize..3000,
+        ) {
+            let mut value: Value = serde_json::from_str(include_str!("../../models/aisfx-int8.json")).unwrap();
+            let mut all = leaves(&mut value);
+            let at = place.index(all.len());
+            *all[at] = new;
+            if let Ok(manifest) = parse(&value.to_string(), Path::new("m.json")) {
+                let mut sound: Vec<f32> = (0..samples).map(|n| (n as f32 * 0.05).sin()).collect();
+                prop_assert!(!FrontEnd::new(&manifest).prepare(&mut sound).is_empty());
+            }
+        }
+
+        #[test]
+        fn whatever_the_text_is_there_is_an_answer(text in ".{0,200}", cut in any::<prop::sample::Index>()) {
+            let _ = parse(&text, Path::new("m.json"));
+            let whole = include_str!("../../models/aisfx-int8.json");
+            let end = (0..=cut.index(whole.len())).rev().find(|end| whole.is_char_boundary(*end)).unwrap_or(0);
+            prop_assert!(parse(&whole[..end], Path::new("m.json")).is_err());
         }
     }
 }

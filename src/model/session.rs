@@ -66,13 +66,6 @@ pub enum EmbedError {
     Panicked(String),
 }
 
-impl EmbedError {
-    /// Tells whether it is about this machine or model rather than about the sound.
-    pub fn is_general(&self) -> bool {
-        matches!(self, Self::NoRuntime | Self::Runtime { .. } | Self::Session(_) | Self::Shape { .. })
-    }
-}
-
 /// What one sound is compared by.
 #[derive(Clone, Debug)]
 pub struct Embedded {

@@ -23,6 +23,7 @@ use similarity::weights::Weights;
 
 use crate::actor::{Actor, Outbox, Wake, contained};
 use crate::analyse::{ActiveModel, Analysis};
+use crate::library::changes::{Change, Changes, Fact, Reader};
 use crate::library::{ContentHash, Descriptors, Embedding, Failed, Guest, Missing, Recording, Restored, Sample};
 use crate::notice::Notice;
 use crate::schedule::{DispatchSystems, SoundkinSystems};
@@ -74,6 +75,10 @@ pub enum Need {
     /// To be shown on the map: the space is laid out too.
     Mapping,
 }
+
+/// How far the space has followed the samples.
+#[derive(Resource)]
+struct Followed(Reader);
 
 /// Whether the space is up to date.
 #[derive(Resource, Default, Debug)]
@@ -179,19 +184,14 @@ impl Plugin for SpacePlugin {
                 return;
             }
         };
-        app.insert_resource(Projection { weight: head, scan_at_once: SCAN_AT_ONCE, ..default() })
+        let reader = app.world_mut().get_resource_or_init::<Changes>().reader();
+        app.insert_resource(Followed(reader))
+            .insert_resource(Projection { weight: head, scan_at_once: SCAN_AT_ONCE, ..default() })
             .init_resource::<LastSpots>()
-            .add_observer(touch::<Insert, Embedding>)
-            .add_observer(touch::<Remove, Embedding>)
-            .add_observer(touch::<Insert, Descriptors>)
-            .add_observer(touch::<Insert, Sample>)
-            .add_observer(touch::<Discard, Sample>)
-            .add_observer(touch::<Insert, Missing>)
-            .add_observer(touch::<Remove, Missing>)
             .add_systems(Update, collect_space.in_set(SoundkinSystems::Collect))
             .add_observer(welcome)
             .add_systems(Update, place_newcomers.in_set(SoundkinSystems::Derive))
-            .add_systems(Update, dispatch_projection.in_set(DispatchSystems::Space));
+            .add_systems(Update, (follow_samples, dispatch_projection).chain().in_set(DispatchSystems::Space));
     }
 }
 
@@ -259,12 +259,22 @@ fn collect_space(projector: Res<Projector>, mut projection: ResMut<Projection>, 
 }
 
 /// Notes that the space is out of date.
-fn touch<E: bevy::ecs::event::EntityEvent, C: Component>(
-    event: On<E, C>,
-    members: Query<(), (With<Embedding>, With<Sample>, Without<Guest>, Without<Recording>)>,
+fn follow_samples(
+    followed: Res<Followed>,
+    mut changes: ResMut<Changes>,
+    members: Query<(), (With<Embedding>, With<Sample>, Without<Recording>)>,
+    growing: Query<(), With<Recording>>,
     mut projection: ResMut<Projection>,
 ) {
-    projection.stale |= members.contains(event.event_target());
+    let concerns = |change: &Change| {
+        // One that has no vector any more had one until now.
+        let vector = change.facts.has(&[Fact::Embedding]) && !growing.contains(change.sample);
+        let member = change.facts.has(&[Fact::Sample, Fact::Descriptors, Fact::Missing]);
+        vector || (member && members.contains(change.sample))
+    };
+    if changes.read(followed.0).iter().any(concerns) && !projection.stale {
+        projection.stale = true;
+    }
 }
 
 fn welcome(begun: On<Add, Recording>, mut commands: Commands) {

@@ -340,6 +340,8 @@ pub struct Answers {
     /// For the newest take, brought up to date while it is recorded.
     pub take: Option<Asked>,
     serial: u64,
+    /// Questions to be answered anew in this frame; what is asked in it comes after them.
+    again: Vec<(Purpose, Arc<Query>)>,
 }
 
 impl Answers {
@@ -428,11 +430,11 @@ fn collect_exact(mut comparer: ResMut<Comparer>, mut answers: ResMut<Answers>, n
 fn ask_again(
     index: Option<Res<SpaceIndex>>,
     weights: Res<ActiveWeights>,
-    answers: Res<Answers>,
+    mut answers: ResMut<Answers>,
     changed: Components<(), Or<(Changed<Embedding>, Changed<Descriptors>, Added<Failed>)>>,
     takes: Components<Entity, (With<Recording>, Changed<Embedding>)>,
-    mut asks: MessageWriter<Ask>,
 ) {
+    let mut again = Vec::new();
     let moved = index.is_some_and(|index| index.is_changed());
     for (purpose, asked) in answers.all() {
         let reweighted = asked.query.weights != weights.0;
@@ -444,13 +446,17 @@ fn ask_again(
             } else {
                 asked.query.clone()
             };
-            asks.write(Ask { purpose, query: Some(query) });
+            again.push((purpose, query));
         }
     }
     let known = answers.take.as_ref().and_then(|asked| asked.query.single());
     for take in takes.iter().filter(|take| known != Some(*take)) {
         let query = Query { like: vec![Subject::Take(take)], k: AROUND, weights: weights.0, ..Query::default() };
-        asks.write(Ask { purpose: Purpose::Take, query: Some(Arc::new(query)) });
+        again.push((Purpose::Take, Arc::new(query)));
+    }
+    // Nothing changes for those who look, as long as nothing is asked again.
+    if !again.is_empty() {
+        answers.again = again;
     }
 }
 
@@ -460,22 +466,24 @@ fn answer_asked(
     mut comparer: ResMut<Comparer>,
     mut neighbours: Neighbours,
 ) {
-    for Ask { purpose, query } in asks.read() {
+    let again = if answers.again.is_empty() { Vec::new() } else { std::mem::take(&mut answers.again) };
+    let again = again.into_iter().map(|(purpose, query)| Ask { purpose, query: Some(query) });
+    for Ask { purpose, query } in again.chain(asks.read().cloned()) {
         answers.serial += 1;
         let serial = answers.serial;
-        comparer.waiting.retain(|waiting| waiting.purpose != *purpose);
+        comparer.waiting.retain(|waiting| waiting.purpose != purpose);
         let Some(query) = query else {
-            *answers.of(*purpose) = None;
+            *answers.of(purpose) = None;
             continue;
         };
-        let answer = neighbours.at_once(query).map(|(answer, index, probe)| {
+        let answer = neighbours.at_once(&query).map(|(answer, index, probe)| {
             if !answer.is_exact() {
-                let job = Job { purpose: *purpose, serial, query: query.clone(), index, probe };
+                let job = Job { purpose, serial, query: query.clone(), index, probe };
                 let unsent = comparer.actor.try_send(job).err();
                 comparer.waiting.extend(unsent);
             }
             answer
         });
-        *answers.of(*purpose) = Some(Asked { query: query.clone(), answer, serial });
+        *answers.of(purpose) = Some(Asked { query, answer, serial });
     }
 }

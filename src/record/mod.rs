@@ -1,14 +1,14 @@
 //! Recording: a take is a sample from its first moment.
 //!
-//! The plugin turns [`Record`] messages into jobs of the `wav` actor (`taker`), which reads the input's ring, writes the
-//! file (`wav`) and measures as it goes. What it replies becomes the take's entity: [`Sample`] with [`Recording`], a
+//! The plugin turns [`Record`] messages into jobs of the `recorder` thread (`take_writer`), which reads the input's ring,
+//! writes the file and measures as it goes. What it replies becomes the take's entity: [`Sample`] with [`Recording`], a
 //! growing [`Waveform`] and [`AudioInfo`], and every moment its [`LivePcm`] sound, which others embed and place. When it
-//! ends it has its [`FileStamp`] and waits, as [`Taken`](crate::analyse::FinishedTake), for its vector; nothing of it is decoded again.
-//! Slices (`onset`) and the cutting of silence make new files from finished sounds (`cut`).
+//! ends it has its [`FileStamp`] and waits, as [`FinishedTake`](crate::analyse::FinishedTake), for its vector; nothing of it is decoded again.
+//! Finished sounds are cut into slices and freed of silence (`slices`).
 
-mod cut;
 mod level;
-mod taker;
+mod slices;
+mod take_writer;
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
@@ -19,17 +19,16 @@ use crossbeam_channel::{Sender, bounded};
 use dsp::onset;
 use serde::{Deserialize, Serialize};
 
-use crate::analyse::decode::measured;
 use crate::schedule::{CollectSystems, RespondSystems, SoundkinSystems};
 
-pub use self::cut::{AcceptTrim, Copied, CutError, ProposeSlices, SaveSlices, Slices, SlicesSaved, Trim, copy_to};
 pub use self::level::Level;
-use self::taker::{Job, Place, Reply, Start};
+pub use self::slices::{AcceptTrim, ProposeSlices, SaveSlices, Slices, SlicesSaved, Trim};
+use self::take_writer::{Job, Place, Reply, Start};
 use crate::actor::{Actor, Wake};
 use crate::analyse::waveform::Waveform;
 use crate::analyse::{AnalysisLength, LivePcm};
 use crate::audio::{InputError, InputRequest, InputStream, OpenInput, Overruns};
-use crate::library::{Arrived, AudioInfo, FileStamp, Folders, Guest, Missing, Recording, Sample, SampleIndex};
+use crate::library::{AudioInfo, FileStamp, Folders, Guest, Recording, Sample, SampleIndex, identity};
 use crate::notice::Notice;
 use crate::settings::Settings;
 use crate::watch::AddFolder;
@@ -155,7 +154,7 @@ pub struct Input {
 
 /// The actor, and what is shared with it.
 #[derive(Resource)]
-struct Wav {
+struct RecorderThread {
     actor: Actor<Job, Reply>,
     inputs: Sender<Result<InputStream, InputError>>,
     /// What the full mailbox did not take.
@@ -170,7 +169,7 @@ struct Wav {
     lost: bool,
 }
 
-impl Wav {
+impl RecorderThread {
     fn send(&mut self, job: Job) {
         self.unsent.push_back(job);
         self.send_rest();
@@ -197,9 +196,9 @@ impl Plugin for RecordPlugin {
     fn build(&self, app: &mut App) {
         let wake = app.world().resource::<Wake>().clone();
         let (inputs, opened) = bounded(4);
-        let body = move |inbox, outbox| taker::serve(&inbox, outbox, &opened);
-        match Actor::spawn("wav", MAILBOX, &wake, body) {
-            Ok(actor) => app.insert_resource(Wav {
+        let body = move |inbox, outbox| take_writer::serve(&inbox, outbox, &opened);
+        match Actor::spawn("recorder", MAILBOX, &wake, body) {
+            Ok(actor) => app.insert_resource(RecorderThread {
                 actor,
                 inputs,
                 unsent: VecDeque::new(),
@@ -230,12 +229,12 @@ impl Plugin for RecordPlugin {
             .add_systems(Update, collect_takes.in_set(CollectSystems::Takes))
             .add_systems(Update, (respond, listen).chain().in_set(RespondSystems::Record))
             .add_systems(Update, remember.in_set(SoundkinSystems::Derive));
-        cut::build(app);
+        slices::build(app);
     }
 }
 
 fn collect_takes(
-    mut wav: ResMut<Wav>,
+    mut thread: ResMut<RecorderThread>,
     mut recorder: ResMut<Recorder>,
     mut level: ResMut<Level>,
     folders: Res<Folders>,
@@ -247,21 +246,21 @@ fn collect_takes(
     mut notices: MessageWriter<Notice>,
     mut commands: Commands,
 ) {
-    wav.send_rest();
+    thread.send_rest();
     let mut now = recorder.clone();
     // Waveforms begun in this frame are not components before the commands have been applied.
     let mut begun: Option<Pyramid> = None;
-    let replies: Vec<Reply> = wav.actor.replies().collect();
+    let replies: Vec<Reply> = thread.actor.replies().collect();
     for reply in replies {
         match reply {
-            Reply::Listening(name, rate, channels) => {
+            Reply::InputOpened(name, rate, channels) => {
                 now.input = Some(Input { name, rate, channels });
             }
-            Reply::Deaf { lost, told } => {
+            Reply::InputClosed { lost, error } => {
                 now.input = None;
                 now.armed &= !lost;
-                wav.lost |= lost;
-                notices.write_batch(told.map(|error| Notice::new(error.to_string())));
+                thread.lost |= lost;
+                notices.write_batch(error.map(|error| Notice::new(error.to_string())));
             }
             Reply::Level(next, overruns) => {
                 now.overruns = overruns;
@@ -270,7 +269,7 @@ fn collect_takes(
             Reply::Started { serial, path, info } => {
                 let folder = path.as_ref().and_then(|path| path.parent().map(Path::to_owned));
                 let within = |path: &Path| folders.0.iter().any(|folder| path.starts_with(folder));
-                let is_member = match (&wav.keep, &path) {
+                let is_member = match (&thread.keep, &path) {
                     (Keep::Recordings, Some(path)) => {
                         if let Some(path) = folder.filter(|_| !within(path)) {
                             added.write(AddFolder { path, follow: true });
@@ -284,23 +283,23 @@ fn collect_takes(
                 let entity = sample_of(path, is_member, &index, &mut commands);
                 commands.entity(entity).try_insert((Recording, info));
                 // Of the takes that were only queries, the last one is kept.
-                let question = (wav.keep == Keep::Nothing).then_some(entity);
-                if let Some(before) = std::mem::replace(&mut wav.question, question) {
+                let question = (thread.keep == Keep::Nothing).then_some(entity);
+                if let Some(before) = std::mem::replace(&mut thread.question, question) {
                     commands.entity(before).try_despawn();
                 }
-                wav.entity = Some((serial, entity));
+                thread.entity = Some((serial, entity));
                 (now.take, now.waiting) = (Some(entity), false);
             }
             Reply::Grew { serial, frames, info } => {
-                let Some(entity) = wav.of(serial) else { continue };
+                let Some(entity) = thread.of(serial) else { continue };
                 if let Ok(mut entity) = commands.get_entity(entity) {
                     entity.try_insert(info);
                 }
                 match (frames, &mut begun) {
-                    (Some(frames), Some(wave)) => wave.grow(&frames),
+                    (Some(frames), Some(wave)) => wave.add(&frames),
                     (Some(frames), None) => {
                         if let Ok(mut wave) = waveforms.get_mut(entity) {
-                            Arc::make_mut(&mut wave.0).grow(&frames);
+                            Arc::make_mut(&mut wave.0).add(&frames);
                         }
                     }
                     (None, _) => {
@@ -309,13 +308,13 @@ fn collect_takes(
                     }
                 }
             }
-            Reply::Newest(serial, pcm) => {
-                if let Some(Ok(mut entity)) = wav.of(serial).map(|entity| commands.get_entity(entity)) {
+            Reply::Live(serial, pcm) => {
+                if let Some(Ok(mut entity)) = thread.of(serial).map(|entity| commands.get_entity(entity)) {
                     entity.try_insert(LivePcm(pcm));
                 }
             }
             Reply::Finished(serial, end) => {
-                let Some(entity) = wav.of(serial) else { continue };
+                let Some(entity) = thread.of(serial) else { continue };
                 now.take = None;
                 if let Some(wave) = begun.take() {
                     commands.entity(entity).try_insert(Waveform(Arc::new(wave)));
@@ -327,7 +326,7 @@ fn collect_takes(
             }
             Reply::Failed(serial, reason) => {
                 now.waiting = false;
-                if let Some(entity) = wav.of(serial) {
+                if let Some(entity) = thread.of(serial) {
                     begun = None;
                     now.take = None;
                     commands.entity(entity).try_despawn();
@@ -342,7 +341,7 @@ fn collect_takes(
             }
         }
     }
-    if let (Some(wave), Some((_, entity))) = (begun, wav.entity) {
+    if let (Some(wave), Some((_, entity))) = (begun, thread.entity) {
         commands.entity(entity).try_insert(Waveform(Arc::new(wave)));
     }
     recorder.set_if_neq(now);
@@ -363,25 +362,23 @@ fn sample_of(path: Option<Arc<Path>>, is_member: bool, index: &SampleIndex, comm
     if is_member {
         sample.try_remove::<Guest>();
     }
-    // Removing the stamp discards everything known about the previous bytes.
-    sample.try_remove::<(FileStamp, Missing, Arrived)>();
+    identity::begin_anew(&mut sample);
     sample.id()
 }
 
 /// Turns a finished take into a sample like any other.
 fn settle(
     entity: Entity,
-    end: taker::Finished,
+    end: take_writer::Finished,
     finished: &mut MessageWriter<RecordingFinished>,
     commands: &mut Commands,
 ) {
     let mut take = commands.entity(entity);
     take.try_remove::<(Recording, LivePcm)>();
-    if let Some(taken) = end.taken {
-        let seconds = taken.decoded.info.seconds();
+    if let Some(analysed) = end.take {
+        let seconds = analysed.decoded.info.seconds();
         let cuts = Slices(onset::slices(&end.onsets, seconds));
-        take.try_insert(measured(&taken.decoded));
-        take.try_insert((taken, end.stamp.unwrap_or(FileStamp { size: 0, modified: 0 })));
+        take.try_insert((analysed, end.stamp.unwrap_or(FileStamp { size: 0, modified: 0 })));
         // What has no file cannot be cut.
         if end.stamp.is_some() {
             take.try_insert(cuts);
@@ -398,28 +395,28 @@ fn settle(
 
 fn respond(
     mut asked: MessageReader<Record>,
-    mut wav: ResMut<Wav>,
+    mut thread: ResMut<RecorderThread>,
     mut recorder: ResMut<Recorder>,
     settings: Res<RecordingSettings>,
     kept: Option<Res<AnalysisLength>>,
 ) {
     if settings.is_changed() {
         let pre_roll = settings.pre_roll.clamp(0.0, LONGEST);
-        wav.send(Job::Setup { channels: settings.channels.clone(), pre_roll });
+        thread.send(Job::Setup { channels: settings.channels.clone(), pre_roll });
     }
     for record in asked.read() {
         match record {
             Record::Arm(armed) => recorder.armed = *armed,
             Record::Start(options) => {
-                wav.serial += 1;
-                wav.keep = options.keep.clone();
+                thread.serial += 1;
+                thread.keep = options.keep.clone();
                 let place = match &options.keep {
                     Keep::Recordings => Some(Place::Recordings(settings.folder.clone())),
                     Keep::File(path) => Some(Place::File(path.clone())),
                     Keep::Nothing => None,
                 };
                 let start = Start {
-                    serial: wav.serial,
+                    serial: thread.serial,
                     place,
                     pre_roll: options.pre_roll.clamp(0.0, LONGEST),
                     threshold_db: options.threshold_db,
@@ -428,17 +425,17 @@ fn respond(
                     format: settings.format,
                 };
                 recorder.waiting = true;
-                wav.send(Job::Start(Box::new(start)));
+                thread.send(Job::Start(Box::new(start)));
             }
-            Record::Stop => wav.send(Job::Stop),
-            Record::Unclip => wav.send(Job::Unclip),
+            Record::Stop => thread.send(Job::Stop),
+            Record::Unclip => thread.send(Job::Unclip),
         }
     }
 }
 
 /// Has the input opened when it is needed, and closed when it no longer is.
 fn listen(
-    mut wav: ResMut<Wav>,
+    mut thread: ResMut<RecorderThread>,
     recorder: Res<Recorder>,
     settings: Res<RecordingSettings>,
     mut opened: Local<Option<(String, usize)>>,
@@ -449,13 +446,13 @@ fn listen(
         (recorder.armed || recorder.waiting || recorder.take.is_some()).then(|| (settings.device.clone(), channels));
     // A take under way keeps its input even if the settings change in the meantime; a lost input is opened again.
     let stays = opened.is_some() && wanted.is_some() && recorder.take.is_some();
-    if (*opened != wanted && !stays) || (wav.lost && recorder.waiting) {
+    if (*opened != wanted && !stays) || (thread.lost && recorder.waiting) {
         let request =
-            wanted.clone().map(|(device, channels)| InputRequest { device, channels, to: wav.inputs.clone() });
+            wanted.clone().map(|(device, channels)| InputRequest { device, channels, to: thread.inputs.clone() });
         // At once, so that no take begins on an input that is being closed.
-        wav.send(Job::Leave);
+        thread.send(Job::Leave);
         requests.write(OpenInput(request));
-        wav.lost = false;
+        thread.lost = false;
         *opened = wanted;
     }
 }

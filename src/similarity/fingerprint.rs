@@ -11,6 +11,7 @@
 
 use std::f32::consts::FRAC_PI_2;
 
+use dsp::vector::dot;
 use dsp::{Pcm, SILENCE};
 use realfft::RealFftPlanner;
 use realfft::num_complex::Complex;
@@ -39,8 +40,8 @@ const WITHIN: f32 = 0.7;
 const COMPARED: f64 = 0.1;
 /// Bands between [`BOTTOM`] and [`TOP`].
 const BANDS: usize = 157;
-/// Multiplied side by side.
-const LANES: usize = 8;
+/// A multiple of what [`dot`] multiplies side by side.
+const LANES: usize = 32;
 
 /// The share of each band in a sound, as the square root of its energy: a unit vector, and zeros up to whole lanes.
 #[derive(Clone, Debug, PartialEq)]
@@ -49,13 +50,7 @@ pub struct Print([f32; BANDS.next_multiple_of(LANES)]);
 impl Print {
     /// Tells whether two sounds may reach a correlation.
     pub fn may_reach(&self, other: &Self, correlation: f32) -> bool {
-        let mut lanes = [0.0; LANES];
-        for (a, b) in self.0.as_chunks::<LANES>().0.iter().zip(other.0.as_chunks::<LANES>().0) {
-            for lane in 0..LANES {
-                lanes[lane] += a[lane] * b[lane];
-            }
-        }
-        lanes.into_iter().sum::<f32>() >= correlation - SLACK
+        dot(&self.0, &other.0) >= correlation - SLACK
     }
 }
 

@@ -208,13 +208,16 @@ impl Space {
         let mut vector: Vec<f32> = window.iter().map(|v| v.to_f32()).collect();
         centre_and_normalise(&mut vector, &[]);
         centre_and_normalise(&mut vector, self.sounds.statistics.centre());
-        vector.iter().zip(&probe.parts[probe.head..]).map(|(a, b)| a * b).sum()
+        // Descriptors, which a window has none of, follow the network's part.
+        let raw = &probe.parts[probe.head..];
+        dot(&vector, &raw[..vector.len().min(raw.len())])
     }
 
     /// Answers at once from the tree, or by scanning a small library; `accept` says which rows may be answered.
     ///
     /// Under other weights than the tree's, what it proposes is ranked by the weights asked for.
     pub fn quick(&self, probe: &Probe, weights: &Weights, k: usize, accept: &dyn Fn(usize) -> bool) -> Answer {
+        let k = k.min(self.len());
         let (Some(tree), Some(wanted)) = (&self.tree, NonZero::new(k.max(CANDIDATES))) else {
             return self.exact(probe, weights, k, accept);
         };
@@ -223,7 +226,7 @@ impl Space {
         let rows = proposed.iter().filter_map(|p| usize::try_from(p.item).ok()).filter(|row| accept(*row));
         let question = Question::new(probe, weights);
         let neighbours = best(rows.map(|row| self.measure(row, &question)), k);
-        if neighbours.len() < k.min(self.len()) {
+        if neighbours.len() < k {
             // The filter rejected too much of what the tree proposed.
             return self.exact(probe, weights, k, accept);
         }
@@ -233,6 +236,7 @@ impl Space {
     /// Answers by comparing with every accepted sound.
     pub fn exact(&self, probe: &Probe, weights: &Weights, k: usize, accept: &dyn Fn(usize) -> bool) -> Answer {
         let question = Question::new(probe, weights);
+        let k = k.min(self.len());
         let rows = (0..self.len()).filter(|row| accept(*row));
         Answer { neighbours: best(rows.map(|row| self.measure(row, &question)), k), exact: true }
     }
@@ -507,6 +511,21 @@ mod tests {
         let answer = space.quick(&query, &Weights::default(), 5, &|row| row % 700 == 1);
         assert!(answer.exact);
         assert_eq!(answer.neighbours.len(), 5);
+    }
+
+    #[test]
+    fn however_many_are_asked_for_all_there_are_is_the_answer() {
+        for n in [5, SCAN_AT_ONCE + 1] {
+            let vectors = vectors(n, 40);
+            let space = space(&vectors);
+            let query = space.probe(heard(&vectors[0]));
+            for answer in [
+                space.exact(&query, &Weights::default(), usize::MAX, &|_| true),
+                space.quick(&query, &Weights::default(), usize::MAX, &|_| true),
+            ] {
+                assert_eq!(answer.neighbours.len(), n);
+            }
+        }
     }
 
     #[test]

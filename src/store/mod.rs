@@ -18,9 +18,10 @@ use similarity::layout::Spots;
 use self::rows::{ContentRow, Record, SampleRow};
 use crate::actor::{Actor, Outbox, Wake};
 use crate::analyse::{ActiveModel, Analysis};
+use crate::library::changes::{Changes, Fact, Reader};
 use crate::library::{
-    Arrived, AudioInfo, ContentHash, Descriptors, Embedding, Failed, Features, FileStamp, Folders, Guest, Missing,
-    Restored, Sample, Tags, Thumbnail,
+    AudioInfo, ContentHash, Descriptors, Embedding, Failed, Features, FileStamp, Folders, Guest, Missing,
+    MoveCandidate, Restored, Sample, Tags, Thumbnail,
 };
 use crate::neighbours::LastSpots;
 use crate::notice::Notice;
@@ -38,6 +39,19 @@ const KEEP_MAP: Duration = Duration::from_mins(1);
 /// After a failed commit, the next is tried no sooner.
 const RETRY: Duration = Duration::from_secs(2);
 
+/// What a row of the library file says.
+const SAVED: [Fact; 9] = [
+    Fact::Sample,
+    Fact::FileStamp,
+    Fact::ContentHash,
+    Fact::AudioInfo,
+    Fact::Embedding,
+    Fact::Descriptors,
+    Fact::Failed,
+    Fact::Missing,
+    Fact::Tags,
+];
+
 /// A sample has been committed to the disk.
 #[derive(Message, Clone, Copy, Debug)]
 pub struct Stored {
@@ -50,8 +64,6 @@ pub struct Stored {
 /// State of the mirror.
 #[derive(Resource, Default, Debug)]
 pub struct StoreState {
-    /// Components are being restored from the disk, so inserting them is not a change.
-    restoring: bool,
     /// Samples whose newest state has not been handed to the thread.
     dirty: HashSet<Entity>,
     /// Handed over and not yet committed.
@@ -86,16 +98,29 @@ enum Job {
 }
 
 enum Reply {
+    /// The folders, before the samples in them.
+    Folders(Vec<PathBuf>),
     Loaded(Vec<Record>),
-    Restored(Vec<PathBuf>, Spots),
-    Committed { jobs: usize, saved: Vec<Stored>, refused: Vec<String> },
-    Failed { jobs: usize, saved: Vec<Stored>, forgotten: Vec<Arc<Path>>, reason: String },
+    Restored(Spots),
+    Committed {
+        jobs: usize,
+        saved: Vec<Stored>,
+        refused: Vec<String>,
+    },
+    Failed {
+        jobs: usize,
+        saved: Vec<Stored>,
+        forgotten: Vec<Arc<Path>>,
+        reason: String,
+    },
 }
 
 #[derive(Resource)]
 struct StoreActor {
     actor: Actor<Job, Reply>,
     writable: bool,
+    /// How far the mirror has followed the samples.
+    reader: Reader,
 }
 
 /// Mirrors the library file given to it.
@@ -119,9 +144,12 @@ impl Plugin for StorePlugin {
         let wake = app.world().resource::<Wake>().clone();
         let key = app.world().resource::<ActiveModel>().0.key.clone();
         let writable = self.writable;
-        let body = move |inbox, outbox| Keeper { library, key, model: None }.run(&inbox, &outbox, writable);
+        let body = move |inbox, outbox| LibraryWriter { library, key, model: None }.run(&inbox, &outbox, writable);
         match Actor::spawn("store", 256, &wake, body) {
-            Ok(actor) => app.insert_resource(StoreActor { actor, writable }),
+            Ok(actor) => {
+                let reader = app.world_mut().get_resource_or_init::<Changes>().reader();
+                app.insert_resource(StoreActor { actor, writable, reader })
+            }
             Err(error) => {
                 app.world_mut().write_message(Notice::new(format!(
                     "cannot save the library: starting a thread failed ({error}); restart Soundkin"
@@ -132,17 +160,6 @@ impl Plugin for StorePlugin {
         app.init_resource::<StoreState>()
             .add_message::<Stored>()
             .add_observer(forget)
-            .add_observer(touch::<Insert, Sample>)
-            .add_observer(touch::<Insert, FileStamp>)
-            .add_observer(touch::<Insert, ContentHash>)
-            .add_observer(touch::<Insert, AudioInfo>)
-            .add_observer(touch::<Insert, Embedding>)
-            .add_observer(touch::<Insert, Descriptors>)
-            .add_observer(touch::<Insert, Failed>)
-            .add_observer(touch::<Insert, Missing>)
-            .add_observer(touch::<Insert, Tags>)
-            .add_observer(touch::<Remove, Failed>)
-            .add_observer(touch::<Remove, Missing>)
             .add_systems(Update, collect_stored.in_set(CollectSystems::Store))
             .add_systems(Update, hand_over.in_set(DispatchSystems::Store));
     }
@@ -159,16 +176,13 @@ fn collect_stored(
     for reply in store.actor.replies() {
         match reply {
             Reply::Loaded(records) => {
-                commands.queue(|world: &mut World| world.resource_mut::<StoreState>().restoring = true);
+                commands.queue(|world: &mut World| world.resource_mut::<Changes>().set_restoring(true));
                 for record in records {
                     spawn(record, &mut commands);
                 }
-                commands.queue(|world: &mut World| world.resource_mut::<StoreState>().restoring = false);
+                commands.queue(|world: &mut World| world.resource_mut::<Changes>().set_restoring(false));
             }
-            Reply::Restored(known, spots) => {
-                state.saved_spots = Arc::new(spots);
-                commands.insert_resource(LastSpots(state.saved_spots.clone()));
-
+            Reply::Folders(known) => {
                 let added = std::mem::replace(&mut folders.0, known.clone());
                 state.saved_folders = Some(known);
                 for folder in added {
@@ -176,6 +190,10 @@ fn collect_stored(
                         folders.0.push(folder);
                     }
                 }
+            }
+            Reply::Restored(spots) => {
+                state.saved_spots = Arc::new(spots);
+                commands.insert_resource(LastSpots(state.saved_spots.clone()));
                 // After the commands that spawn what was restored.
                 commands.queue(|world: &mut World| world.resource_mut::<Restored>().0 = true);
             }
@@ -224,18 +242,6 @@ fn forget(discarded: On<Discard, Sample>, samples: Query<&Sample, Without<Guest>
     }
 }
 
-/// Notes that a sample's newest state is not on the disk yet, unless it is just being restored from there.
-fn touch<E: bevy::ecs::event::EntityEvent, C: Component>(
-    event: On<E, C>,
-    samples: Query<(), (With<Sample>, Without<Guest>)>,
-    mut state: ResMut<StoreState>,
-) {
-    let entity = event.event_target();
-    if !state.restoring && samples.contains(entity) {
-        state.dirty.insert(entity);
-    }
-}
-
 type Everything<'a> = (
     &'a Sample,
     &'a FileStamp,
@@ -250,18 +256,22 @@ type Everything<'a> = (
 fn hand_over(
     store: Res<StoreActor>,
     mut state: ResMut<StoreState>,
+    mut changes: ResMut<Changes>,
     folders: Res<Folders>,
     restored: Res<Restored>,
     analysis: Res<Analysis>,
     listing: Res<Listing>,
     spots: Option<Res<LastSpots>>,
-    samples: Query<Everything, (Without<Arrived>, Without<Guest>)>,
+    samples: Query<Everything, (Without<MoveCandidate>, Without<Guest>)>,
     alive: Query<(), (With<Sample>, Without<Guest>)>,
 ) {
+    let changes = changes.read(store.reader);
     if !store.writable {
         *state = StoreState { failure: state.failure.take(), ..default() };
         return;
     }
+    let unsaved = changes.iter().filter(|change| change.unsaved.has(&SAVED));
+    state.dirty.extend(unsaved.map(|change| change.sample));
     state.folders_dirty = restored.0 && Some(&folders.0) != state.saved_folders.as_ref();
     if state.retry_at.is_some_and(|at| Instant::now() < at) {
         return;
@@ -342,13 +352,13 @@ fn record(
 }
 
 /// What the store thread owns.
-struct Keeper {
+struct LibraryWriter {
     library: Library,
     key: String,
     model: Option<i64>,
 }
 
-impl Keeper {
+impl LibraryWriter {
     fn run(mut self, inbox: &Receiver<Job>, outbox: &Outbox<Reply>, writable: bool) {
         if let Err(error) = self.restore(outbox) {
             let reason = schema::sqlite(error, &self.library.path).to_string();
@@ -368,15 +378,16 @@ impl Keeper {
     fn restore(&mut self, outbox: &Outbox<Reply>) -> rusqlite::Result<()> {
         let connection = &self.library.connection;
         self.model = rows::known_model_number(connection, &self.key)?;
+        // If the app has closed, the next receive shows it.
+        let _ = outbox.send(Reply::Folders(rows::load_folders(connection)?));
         let mut batch = Vec::with_capacity(BATCH);
         rows::load(connection, self.model, |record| {
             batch.push(record);
             batch.len() < BATCH || outbox.send(Reply::Loaded(std::mem::take(&mut batch))).is_ok()
         })?;
-        let (folders, spots) = (rows::load_folders(connection)?, rows::load_spots(connection, self.model)?);
-        // If the app has closed, the next receive shows it.
+        let spots = rows::load_spots(connection, self.model)?;
         let _ = outbox.send(Reply::Loaded(batch));
-        let _ = outbox.send(Reply::Restored(folders, spots));
+        let _ = outbox.send(Reply::Restored(spots));
         Ok(())
     }
 
@@ -460,7 +471,7 @@ mod tests {
     fn what_the_tables_refuse_takes_nothing_else_along() {
         let folder = tempfile::tempdir().unwrap();
         let library = Library::open(&folder.path().join("library.db")).unwrap();
-        let mut keeper = Keeper { library, key: "m".to_owned(), model: None };
+        let mut writer = LibraryWriter { library, key: "m".to_owned(), model: None };
         let mut world = World::new();
         let jobs: Vec<Job> = (1..4)
             .map(|n| {
@@ -475,9 +486,68 @@ mod tests {
             })
             .collect();
         let Job::Save(second, _) = jobs[1] else { unreachable!() };
-        let refused = keeper.write(&jobs).unwrap();
+        let refused = writer.write(&jobs).unwrap();
         assert_eq!(refused.keys().collect::<Vec<_>>(), [&second]);
         assert!(refused[&second].ends_with("/a/2.wav"), "{refused:?}");
-        assert_eq!(keeper.library.count().unwrap(), 2);
+        assert_eq!(writer.library.count().unwrap(), 2);
+    }
+
+    fn library_of(folder: &Path, paths: &[&str]) -> PathBuf {
+        let path = folder.join("library.db");
+        let library = Library::open(&path).unwrap();
+        rows::save_folders(&library.connection, &[PathBuf::from("/a")]).unwrap();
+        let model = rows::model_number(&library.connection, "m").unwrap();
+        for sample in paths {
+            // It is missing, so that nobody analyses it.
+            rows::save(&library.connection, &rows::tests::full_record(sample, 2), model).unwrap();
+        }
+        path
+    }
+
+    #[test]
+    fn folders_are_restored_before_the_samples_in_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let library = Library::open(&library_of(folder.path(), &["/a/1.wav"])).unwrap();
+        let body = move |_: Receiver<Job>, outbox| {
+            let mut writer = LibraryWriter { library, key: "m".to_owned(), model: None };
+            writer.restore(&outbox).unwrap();
+        };
+        let actor = Actor::spawn("test", 1, &Wake::default(), body).unwrap();
+        let deadline = Instant::now() + Duration::from_secs(10);
+        let mut order = Vec::new();
+        while order.len() < 3 && Instant::now() < deadline {
+            order.extend(actor.replies().map(|reply| match reply {
+                Reply::Folders(folders) => format!("folders {}", folders.len()),
+                Reply::Loaded(records) => format!("samples {}", records.len()),
+                Reply::Restored(_) => "restored".to_owned(),
+                Reply::Committed { .. } | Reply::Failed { .. } => "more".to_owned(),
+            }));
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        assert_eq!(order, ["folders 1", "samples 1", "restored"]);
+    }
+
+    #[test]
+    fn what_was_restored_is_not_stored_again_until_it_changes() {
+        let folder = tempfile::tempdir().unwrap();
+        let library = Library::open(&library_of(folder.path(), &["/a/1.wav", "/a/2.wav"])).unwrap();
+        let model = Arc::new(model::Model::built_in().unwrap());
+        let mut app = crate::headless(crate::Assembly { library: Some(library), model, workers: 1 });
+        let limit = Some(Duration::from_secs(30));
+        let mut cursor = bevy::ecs::message::MessageCursor::<Stored>::default();
+        let mut stored = Vec::new();
+        let mut idle = |app: &mut App| {
+            assert!(crate::run_until(app, limit, |world| {
+                stored.extend(cursor.read(world.resource::<Messages<Stored>>()).map(|stored| stored.entity));
+                crate::is_idle(world)
+            }));
+            std::mem::take(&mut stored)
+        };
+        assert!(idle(&mut app).is_empty());
+        let world = app.world_mut();
+        let samples: Vec<Entity> = world.query_filtered::<Entity, With<Sample>>().iter(world).collect();
+        assert_eq!(samples.len(), 2);
+        world.entity_mut(samples[0]).insert(Tags(vec!["wet".into()]));
+        assert_eq!(idle(&mut app), [samples[0]]);
     }
 }

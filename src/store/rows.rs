@@ -6,13 +6,14 @@ use std::sync::Arc;
 use dsp::analysis::StreamInfo;
 use dsp::descriptors::COUNT;
 use dsp::features::Measures;
-use dsp::peaks::COLUMNS;
+use dsp::pyramid::COLUMNS;
 use half::f16;
 use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
 use similarity::layout::{Cause, Spot, Spots};
 
 use crate::library::{
-    AudioInfo, ContentHash, Descriptors, Embedding, Failed, Features, FileStamp, Stage, Tags, Thumbnail, Windows,
+    AudioInfo, ContentHash, Descriptors, Embedding, Failed, FailureKind, Features, FileStamp, Stage, Tags, Thumbnail,
+    Windows,
 };
 
 /// A sample's own row.
@@ -73,10 +74,10 @@ pub fn save(connection: &Connection, record: &Record, model: i64) -> rusqlite::R
     let tags = serde_json::to_string(&sample.tags.0).unwrap_or_else(|_| "[]".to_owned());
     connection
         .prepare_cached(
-            "INSERT INTO sample (path, size, modified, hash, missing, failed_stage, failed_reason, tags)
-             VALUES (:path, :size, :modified, :hash, :missing, :stage, :reason, :tags)
+            "INSERT INTO sample (path, size, modified, hash, missing, failed_stage, failed_kind, failed_reason, tags)
+             VALUES (:path, :size, :modified, :hash, :missing, :stage, :kind, :detail, :tags)
              ON CONFLICT (path) DO UPDATE SET size = :size, modified = :modified, hash = :hash, missing = :missing,
-             failed_stage = :stage, failed_reason = :reason, tags = :tags",
+             failed_stage = :stage, failed_kind = :kind, failed_reason = :detail, tags = :tags",
         )?
         .execute(named_params! {
             ":path": path_bytes(&sample.path),
@@ -85,7 +86,8 @@ pub fn save(connection: &Connection, record: &Record, model: i64) -> rusqlite::R
             ":hash": sample.hash.as_ref().map(|h| h.0.as_slice()),
             ":missing": sample.missing,
             ":stage": sample.failed.as_ref().map(|f| f.stage.name()),
-            ":reason": sample.failed.as_ref().map(|f| f.reason.as_str()),
+            ":kind": sample.failed.as_ref().map(|f| f.kind.name()),
+            ":detail": sample.failed.as_ref().map(|f| f.detail.as_str()),
             ":tags": tags,
         })?;
     let Some(hash) = sample.hash else { return Ok(()) };
@@ -207,7 +209,7 @@ pub fn load(
     let mut statement = connection.prepare(
         "SELECT s.path, s.size, s.modified, s.hash, s.missing, s.failed_stage, s.failed_reason, s.tags,
                 c.frames, c.rate, c.channels, c.codec, c.outline, c.lufs, c.peak_db, c.brightness_hz,
-                e.vector, e.spans, e.windows, c.descriptors
+                e.vector, e.spans, e.windows, c.descriptors, s.failed_kind
          FROM sample s LEFT JOIN content c ON c.hash = s.hash
                        LEFT JOIN embedding e ON e.hash = s.hash AND e.model = ?1",
     )?;
@@ -222,7 +224,8 @@ pub fn load(
 
 fn record(row: &Row) -> rusqlite::Result<Record> {
     let stage = row.get::<_, Option<String>>(5)?.and_then(|name| Stage::from_name(&name));
-    let reason = row.get::<_, Option<String>>(6)?.unwrap_or_default();
+    let kind = row.get::<_, Option<String>>(20)?.and_then(|name| FailureKind::from_name(&name));
+    let detail = row.get::<_, Option<String>>(6)?.unwrap_or_default();
     let tags: String = row.get(7)?;
     let hash = row.get::<_, Option<Vec<u8>>>(3)?.and_then(|bytes| bytes.try_into().ok()).map(ContentHash);
     Ok(Record {
@@ -231,7 +234,8 @@ fn record(row: &Row) -> rusqlite::Result<Record> {
             stamp: FileStamp { size: row.get::<_, i64>(1)?.cast_unsigned(), modified: row.get(2)? },
             hash,
             missing: row.get(4)?,
-            failed: stage.map(|stage| Failed { stage, reason }),
+            // What this version does not know is looked at again.
+            failed: stage.zip(kind).map(|(stage, kind)| Failed { stage, kind, detail }),
             tags: Tags(serde_json::from_str(&tags).unwrap_or_default()),
         },
         content: content(row)?,
@@ -325,7 +329,11 @@ pub(super) mod tests {
                 stamp: FileStamp { size: 100, modified: -5 },
                 hash: Some(ContentHash([seed; 32])),
                 missing: seed.is_multiple_of(2),
-                failed: seed.is_multiple_of(3).then(|| Failed { stage: Stage::Embed, reason: "is silent".into() }),
+                failed: seed.is_multiple_of(3).then(|| Failed {
+                    stage: Stage::Embed,
+                    kind: FailureKind::SampleRate,
+                    detail: "7".to_owned(),
+                }),
                 tags: Tags(vec!["dark, wet".into(), "naïve \"quoted\"".into()]),
             },
             content: Some(ContentRow {

@@ -15,7 +15,7 @@ const APPLICATION_ID: i64 = 0x534b_696e;
 ///
 /// A sample is a path with a stamp; its analysis belongs to the hash of its content, so that copies share it
 /// and moves keep it.
-const MIGRATIONS: [&str; 5] = [
+const MIGRATIONS: [&str; 6] = [
     "
     CREATE TABLE folder (
         path BLOB NOT NULL PRIMARY KEY,
@@ -66,9 +66,51 @@ const MIGRATIONS: [&str; 5] = [
 ",
     // Older versions stored recordings that were only queries, under a name that is not a path; the second is UTF-16.
     "DELETE FROM sample WHERE size = 0 AND path IN (CAST('recording' AS BLOB), x'7200650063006f007200640069006e006700')",
-    // A drive that was unplugged once must not mark its samples as failed for ever.
-    "UPDATE sample SET failed_stage = 'read' WHERE failed_stage = 'decode' AND failed_reason LIKE 'cannot be read (%'",
+    // Told failures to read apart by their words; the next step does so for all kinds.
+    "",
+    FAILURE_KINDS,
 ];
+
+/// Reads from the words of earlier versions what was wrong, once and nowhere else: they kept only the text that people
+/// were shown. What stands in the brackets is kept; a text of no known wording is forgotten, so that the file is looked
+/// at again.
+const FAILURE_KINDS: &str = "
+    ALTER TABLE sample ADD COLUMN failed_kind TEXT; -- what failed_reason adds to: what the system or the header said
+    UPDATE sample SET failed_kind = CASE
+        WHEN failed_reason LIKE 'cannot be read (%' OR failed_reason LIKE 'cannot read file (%' THEN 'unreadable'
+        WHEN failed_reason = 'file is empty' THEN 'empty'
+        WHEN failed_reason LIKE 'unsupported audio format (%' OR failed_reason LIKE 'format is not supported (%'
+            THEN 'unsupported_format'
+        WHEN failed_reason LIKE 'unknown audio format;%' OR failed_reason LIKE 'is in no audio format that is known;%'
+            THEN 'unknown_format'
+        WHEN failed_reason LIKE 'no audio track with%' OR failed_reason LIKE 'holds no audio track with%' THEN 'no_track'
+        WHEN failed_reason LIKE 'no audio could be decoded (%' OR failed_reason LIKE 'holds no audio that can be %'
+            THEN 'no_audio'
+        WHEN failed_reason LIKE 'damaged or not an audio file (%' OR failed_reason LIKE 'is damaged or no audio file (%'
+            THEN 'damaged'
+        WHEN failed_reason LIKE 'decoder failed (%' THEN 'decoder_panic'
+        WHEN failed_reason LIKE 'sound is silent (%' OR failed_reason LIKE 'is silent (%' THEN 'silent'
+        WHEN failed_reason LIKE 'unsupported sample rate of %' OR failed_reason LIKE 'sample rate of %' THEN 'sample_rate'
+        WHEN failed_reason LIKE 'model returned infinite or%' OR failed_reason LIKE 'model gives no vector for it;%'
+            THEN 'undefined'
+        WHEN failed_reason LIKE 'analysis failed (%' THEN 'analysis_panic'
+        END;
+    UPDATE sample SET failed_stage = NULL WHERE failed_kind IS NULL;
+    -- A drive that was unplugged once must not mark its samples as failed for ever.
+    UPDATE sample SET failed_stage = 'read' WHERE failed_kind = 'unreadable';
+    UPDATE sample SET failed_reason = CASE
+        WHEN failed_kind IN ('unreadable', 'unsupported_format', 'damaged', 'decoder_panic', 'analysis_panic')
+            THEN substr(failed_reason, instr(failed_reason, '(') + 1,
+                        instr(failed_reason, '); ') - instr(failed_reason, '(') - 1)
+        WHEN failed_kind = 'no_audio'
+            THEN substr(failed_reason, instr(failed_reason, '(') + 1,
+                        instr(failed_reason, ' corrupt') - instr(failed_reason, '(') - 1)
+        WHEN failed_kind = 'sample_rate'
+            THEN substr(failed_reason, instr(failed_reason, 'rate of ') + 8,
+                        instr(failed_reason, ' Hz') - instr(failed_reason, 'rate of ') - 8)
+        WHEN failed_kind IS NOT NULL THEN ''
+        END;
+";
 
 /// Why a library cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -260,6 +302,7 @@ pub(super) fn sqlite(source: rusqlite::Error, path: &Path) -> StoreError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::library::{FailureKind, Stage};
 
     #[test]
     fn a_second_writer_gets_a_clear_answer_and_a_reader_gets_in() {
@@ -308,7 +351,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("library.db");
         let library = Library::open(&path).unwrap();
-        library.connection.pragma_update(None, "user_version", 3).unwrap();
+        take_back(&library, 3);
         let insert = "INSERT INTO sample (path, size, modified) VALUES (?1, ?2, 0)";
         let wide: Vec<u8> = "recording".encode_utf16().flat_map(u16::to_le_bytes).collect();
         for name in [b"recording".as_slice(), &wide, b"/a/recording"] {
@@ -319,6 +362,136 @@ mod tests {
         let mut left = library.connection.prepare("SELECT path FROM sample").unwrap();
         let left: Vec<Vec<u8>> = left.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
         assert_eq!(left, [b"/a/recording"]);
+    }
+
+    /// Makes it a library of a version that knew no kinds of failure.
+    fn take_back(library: &Library, version: i64) {
+        library.connection.execute_batch("ALTER TABLE sample DROP COLUMN failed_kind").unwrap();
+        library.connection.pragma_update(None, "user_version", version).unwrap();
+    }
+
+    #[test]
+    fn the_words_of_earlier_versions_become_kinds_and_others_are_looked_at_again() {
+        const KEPT: [(&str, &str, Option<(&str, &str, &str)>); 28] = [
+            (
+                "decode",
+                "cannot be read (Input/output error (os error 5)); check its permissions and the drive",
+                Some(("read", "unreadable", "Input/output error (os error 5)")),
+            ),
+            (
+                "read",
+                "cannot read file (Permission denied (os error 13)); check its permissions and the drive",
+                Some(("read", "unreadable", "Permission denied (os error 13)")),
+            ),
+            ("decode", "file is empty", Some(("decode", "empty", ""))),
+            (
+                "decode",
+                "format is not supported (WavPack); convert it to WAV or FLAC",
+                Some(("decode", "unsupported_format", "WavPack")),
+            ),
+            (
+                "decode",
+                "unsupported audio format (WavPack); convert the file to WAV or FLAC",
+                Some(("decode", "unsupported_format", "WavPack")),
+            ),
+            (
+                "decode",
+                "is in no audio format that is known; convert it to WAV or FLAC, or remove it",
+                Some(("decode", "unknown_format", "")),
+            ),
+            (
+                "decode",
+                "unknown audio format; convert the file to WAV or FLAC, or remove it",
+                Some(("decode", "unknown_format", "")),
+            ),
+            (
+                "decode",
+                "holds no audio track with a known codec; convert it to WAV or FLAC",
+                Some(("decode", "no_track", "")),
+            ),
+            (
+                "decode",
+                "no audio track with a known codec; convert the file to WAV or FLAC",
+                Some(("decode", "no_track", "")),
+            ),
+            (
+                "decode",
+                "holds no audio that can be decoded (3 corrupt packets); replace it with a good copy",
+                Some(("decode", "no_audio", "3")),
+            ),
+            (
+                "decode",
+                "no audio could be decoded (0 corrupt packets); replace the file with a good copy",
+                Some(("decode", "no_audio", "0")),
+            ),
+            (
+                "decode",
+                "is damaged or no audio file (not a regular file); replace it with a good copy",
+                Some(("decode", "damaged", "not a regular file")),
+            ),
+            (
+                "decode",
+                "damaged or not an audio file (header states 0 Hz, 2 channels); replace it with a good copy",
+                Some(("decode", "damaged", "header states 0 Hz, 2 channels")),
+            ),
+            (
+                "decode",
+                "decoder failed (attempt to add); convert it to WAV or FLAC",
+                Some(("decode", "decoder_panic", "attempt to add")),
+            ),
+            ("embed", "is silent (peak below -80 dBFS), so it has no neighbours", Some(("embed", "silent", ""))),
+            ("embed", "sound is silent (peak below -80 dBFS) and cannot be compared", Some(("embed", "silent", ""))),
+            (
+                "embed",
+                "sample rate of 2000000 Hz cannot be converted; convert the file to 44100 Hz",
+                Some(("embed", "sample_rate", "2000000")),
+            ),
+            (
+                "embed",
+                "unsupported sample rate of 77 Hz; convert the file to 44100 Hz",
+                Some(("embed", "sample_rate", "77")),
+            ),
+            (
+                "embed",
+                "model gives no vector for it; convert the file to WAV or choose another model",
+                Some(("embed", "undefined", "")),
+            ),
+            (
+                "embed",
+                "model returned infinite or undefined numbers; convert the file to WAV or choose another model",
+                Some(("embed", "undefined", "")),
+            ),
+            ("embed", "analysis failed (oh); convert the file to WAV", Some(("embed", "analysis_panic", "oh"))),
+            ("decode", "words of another time", None),
+            ("embed", "", None),
+            ("decode", "the file is empty", None),
+            ("decode", "decoder failed", None),
+            ("embed", "not silent", None),
+            ("embed", "sample rate", None),
+            ("embed", "model", None),
+        ];
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("library.db");
+        let library = Library::open(&path).unwrap();
+        take_back(&library, 4);
+        let insert = "INSERT INTO sample (path, size, modified, failed_stage, failed_reason) VALUES (?1, 1, 0, ?2, ?3)";
+        for (i, (stage, reason, _)) in KEPT.iter().enumerate() {
+            library.connection.execute(insert, rusqlite::params![[u8::try_from(i).unwrap()], stage, reason]).unwrap();
+        }
+        drop(library);
+        let library = Library::open(&path).unwrap();
+        let select = "SELECT failed_stage, failed_kind, failed_reason FROM sample WHERE path = ?1";
+        for (i, (_, reason, expected)) in KEPT.iter().enumerate() {
+            let found: [Option<String>; 3] = library
+                .connection
+                .query_row(select, [[u8::try_from(i).unwrap()]], |row| Ok([row.get(0)?, row.get(1)?, row.get(2)?]))
+                .unwrap();
+            let found = found.each_ref().map(Option::as_deref);
+            assert_eq!(found, expected.map_or([None; 3], |(a, b, c)| [a, b, c].map(Some)), "{reason}");
+            if let [Some(stage), Some(kind), _] = found {
+                assert!(Stage::from_name(stage).is_some() && FailureKind::from_name(kind).is_some(), "{kind}");
+            }
+        }
     }
 
     #[test]

@@ -162,7 +162,7 @@ pub enum Action {
     /// How the map is arranged.
     Arrange(Arrangement),
     /// Shows or hides a group of the legend.
-    ToggleGroup(usize),
+    ToggleGroup(String),
     /// Shows or hides the legend.
     ToggleLegend,
     /// Shows the whole map.

@@ -6,7 +6,7 @@ use bevy_egui::egui::{
     WidgetType, pos2, vec2,
 };
 use dsp::descriptors::Group;
-use dsp::peaks::COLUMNS;
+use dsp::pyramid::COLUMNS;
 use similarity::weights::{Closeness, Weights};
 
 use super::action::{Action, Choose, Part};
@@ -482,7 +482,7 @@ fn row(ui: &Ui, line: Rect, place: usize, row: &Row, places: &Places, view: &Vie
         name.max.x -= 16.0;
     }
     let font = theme::regular(13.0);
-    let why = if row.missing { Some("missing") } else { row.failed.as_deref() };
+    let why = if row.missing { Some("missing".to_owned()) } else { row.failed.as_ref().map(|f| f.to_string()) };
     if let Some(why) = why {
         let reason = Rect::from_min_max(
             pos2(places.thumbnail.left(), line.top()),
@@ -500,7 +500,7 @@ fn row(ui: &Ui, line: Rect, place: usize, row: &Row, places: &Places, view: &Vie
             let (shown, _) = name.split_left_right_at_x(name.left() + (last.right() - name.left()) * 0.38);
             controls::name(ui, shown, &row.name, &font, name_colour);
             let rest = Rect::from_min_max(pos2(shown.right() + GAP, line.top()), pos2(last.right(), line.bottom()));
-            controls::line(ui, rest, Align2::LEFT_CENTER, why, theme::regular(12.0), theme.muted);
+            controls::line(ui, rest, Align2::LEFT_CENTER, &why, theme::regular(12.0), theme.muted);
             response.clone().on_hover_text(why);
             return;
         }

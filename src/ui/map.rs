@@ -278,7 +278,7 @@ fn legend(ui: &Ui, body: Rect, view: &View, actions: &mut Vec<Action>) {
                 let most = (body.width() - 2.0 * PADDING).clamp(0.0, 230.0);
                 let width = (controls::word_width(ui, &text) + 15.0).min(most);
                 let rect = Rect::from_min_size(pos2(body.left() + PADDING, top + i as f32 * LINE), vec2(width, LINE));
-                let hidden = view.look.hidden_groups.contains(&i);
+                let hidden = view.look.hidden_groups.contains(&entry.label);
                 // Translucent, so that the words can be read and the dots behind them be seen.
                 ui.painter().rect_filled(rect.expand2(vec2(4.0, 0.0)), 0.0, theme.ground.gamma_multiply(0.8));
                 let response = ui.interact(rect, ui.id().with(("legend", i)), Sense::click());
@@ -302,7 +302,7 @@ fn legend(ui: &Ui, body: Rect, view: &View, actions: &mut Vec<Action>) {
                 controls::line(ui, text_rect, Align2::LEFT_CENTER, &text, theme::regular(11.0), colour);
                 let response = response.on_hover_cursor(CursorIcon::PointingHand);
                 if response.on_hover_text(if hidden { "Show this group" } else { "Fade this group" }).clicked() {
-                    actions.push(Action::ToggleGroup(i));
+                    actions.push(Action::ToggleGroup(entry.label.clone()));
                 }
             }
         }

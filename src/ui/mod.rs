@@ -2,7 +2,7 @@
 //!
 //! Panels are functions from a view of the components to shapes and `Action`s; drawing twice changes nothing. What
 //! the user asked for is acted on in the next frame by the part that owns it: `session` for place and selection,
-//! `desk` for files and folders, the functions here for map and look.
+//! `desktop` for files and folders, the functions here for map and look.
 //!
 //! ```text
 //!  components ─► Shown, Branches, Progress ─► panels ─► Action ─► Session, Preferences, MapLook, Audition …
@@ -10,7 +10,7 @@
 
 mod action;
 mod controls;
-mod desk;
+mod desktop;
 mod help;
 mod layout;
 mod list;
@@ -54,10 +54,11 @@ use crate::analyse::ActiveModel;
 use crate::analyse::waveform::Waveform;
 use crate::audio::{AuditionSettings, Playback};
 use crate::library::{AudioInfo, Folders, Thumbnail};
-use crate::map::{Area, Arrangement, ColourBy, Legend, Map, MapLook, Palette};
+use crate::map::{Area, Arrangement, ColourBy, Legend, Map, MapLook};
 use crate::neighbours::ActiveWeights;
 use crate::neighbours::query::{Answer, Answers, Asked, Subject};
 use crate::notice::Notice;
+use crate::palette::Palette;
 use crate::record::{Level, Recorder, RecordingSettings, Slices, Trim};
 use crate::schedule::{DeriveSystems, RespondSystems};
 use crate::settings::Settings;
@@ -196,10 +197,10 @@ impl Plugin for PanelsPlugin {
             .init_resource::<Inputs>()
             .add_message::<Action>()
             .add_message::<RequestRedraw>()
-            .add_plugins((shown::plugin, desk::plugin))
+            .add_plugins((shown::plugin, desktop::plugin))
             .add_systems(
                 Update,
-                (session::respond, desk::respond, record::respond, respond_on_map, weigh, remove)
+                (session::respond, desktop::respond, record::respond, respond_on_map, weigh, remove)
                     .chain()
                     .in_set(RespondSystems::Window),
             )
@@ -327,7 +328,7 @@ fn respond_on_map(
             Action::Arrange(arrangement) => preferences.arrangement = *arrangement,
             Action::ToggleGroup(group) => {
                 let was_hidden = look.hidden_groups.remove(group);
-                look.hidden_groups.extend((!was_hidden).then_some(*group));
+                look.hidden_groups.extend((!was_hidden).then(|| group.clone()));
             }
             _ => {}
         }
@@ -403,9 +404,6 @@ fn look(
         *seen = Some(state);
         Some(Arc::new(shown.within(filter)))
     };
-    if look.colour_by != preferences.colour_by {
-        look.hidden_groups.clear();
-    }
     let next = MapLook {
         colour_by: preferences.colour_by,
         arrangement: preferences.arrangement,

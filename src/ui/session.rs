@@ -509,7 +509,7 @@ fn explained(unanswered: &Unanswered, name: &dyn Fn(Entity) -> Option<String>) -
         // Said once, where it happened.
         Unanswered::Blocked(_) => None,
         Unanswered::Cancelled(_) => Some("the query cancels itself; choose another sound to move away from".to_owned()),
-        Unanswered::Failed(entity, failed) => Some(format!("{}: {}", failed.reason, of(entity))),
+        Unanswered::Failed(entity, failed) => Some(format!("{failed}: {}", of(entity))),
         Unanswered::Sound(sound, error) => {
             let part =
                 if sound.region.is_some() { "cannot search with this region" } else { "cannot search with this file" };

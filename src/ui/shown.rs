@@ -13,8 +13,9 @@ use nucleo_matcher::{Config, Matcher, Utf32Str};
 use serde::{Deserialize, Serialize};
 use similarity::weights::Closeness;
 
+use crate::library::changes::{Changes, Fact, Reader};
 use crate::library::{
-    AudioInfo, Embedding, Failed, Features, FileStamp, Folders, Guest, Missing, Recording, Sample, Tags,
+    AudioInfo, Embedding, Failed, FailureKind, Features, Folders, Guest, Missing, Recording, Sample, Tags,
 };
 use crate::neighbours::query::Neighbour;
 
@@ -136,7 +137,7 @@ pub struct Row {
     /// It is not there any more.
     pub missing: bool,
     /// Why it could not be analysed.
-    pub failed: Option<Box<str>>,
+    pub failed: Option<Box<Failed>>,
     /// The user keeps it.
     pub kept: bool,
 }
@@ -148,7 +149,7 @@ impl Row {
             _ if self.missing => "missing",
             None => "",
             Some(_) if !self.known => "unreadable",
-            Some(reason) if reason.contains("is silent") => "silent",
+            Some(failed) if failed.kind == FailureKind::Silent => "silent",
             Some(_) => "no vector",
         }
     }
@@ -560,38 +561,26 @@ fn natural(name: &str) -> String {
 /// Characters with a special meaning in a search: not, only at the start, exactly, only at the end, escape.
 const SIGNS: [char; 5] = ['!', '^', '\'', '$', '\\'];
 
-/// Samples whose rows must be looked at again.
-#[derive(Resource, Default)]
-pub(super) struct Touched(HashSet<Entity>);
+/// What a row shows.
+const SHOWN: [Fact; 8] = [
+    Fact::Sample,
+    Fact::FileStamp,
+    Fact::AudioInfo,
+    Fact::Embedding,
+    Fact::Failed,
+    Fact::Missing,
+    Fact::Tags,
+    Fact::Recording,
+];
+
+/// How far the rows have followed the samples.
+#[derive(Resource)]
+pub(super) struct Followed(Reader);
 
 /// Keeps [`Shown`] in step with the components.
 pub(super) fn plugin(app: &mut App) {
-    app.init_resource::<Shown>()
-        .init_resource::<Touched>()
-        .add_observer(touch::<Insert, Sample>)
-        .add_observer(touch::<Insert, FileStamp>)
-        .add_observer(touch::<Insert, AudioInfo>)
-        .add_observer(touch::<Remove, Recording>)
-        .add_observer(touch::<Insert, Embedding>)
-        .add_observer(touch::<Insert, Failed>)
-        .add_observer(touch::<Remove, Failed>)
-        .add_observer(touch::<Insert, Missing>)
-        .add_observer(touch::<Remove, Missing>)
-        .add_observer(touch::<Insert, Tags>)
-        .add_observer(touch::<Remove, Sample>);
-}
-
-fn touch<E: bevy::ecs::event::EntityEvent, C: Component>(
-    event: On<E, C>,
-    growing: Query<(), With<Recording>>,
-    mut touched: ResMut<Touched>,
-) {
-    let entity = event.event_target();
-    // A take grows many times a second; its row is updated when it ends.
-    let waits = std::any::TypeId::of::<C>() == std::any::TypeId::of::<AudioInfo>() && growing.contains(entity);
-    if !waits {
-        touched.0.insert(entity);
-    }
+    let reader = app.world_mut().get_resource_or_init::<Changes>().reader();
+    app.init_resource::<Shown>().insert_resource(Followed(reader));
 }
 
 type Said<'a> = (
@@ -606,18 +595,24 @@ type Said<'a> = (
 );
 
 pub(super) fn update(
-    mut touched: ResMut<Touched>,
+    followed: Res<Followed>,
+    mut changes: ResMut<Changes>,
     mut shown: ResMut<Shown>,
     folders: Res<Folders>,
     samples: Query<Said, Without<Guest>>,
 ) {
-    if touched.0.is_empty() {
-        return;
+    let changed = changes.read(followed.0).into_iter().filter(|change| change.facts.has(&SHOWN));
+    let mut touched: HashSet<Entity> = changed.map(|change| change.sample).collect();
+    // Rows are searched by their path below the library's folder.
+    if folders.is_changed() {
+        touched.extend(shown.at.keys());
     }
-    let changed =
-        touched.0.drain().map(|entity| (entity, samples.get(entity).ok().map(|said| row(entity, said, &folders.0))));
-    let changed: Vec<_> = changed.collect();
-    shown.update(changed);
+    let rows =
+        touched.into_iter().map(|sample| (sample, samples.get(sample).ok().map(|said| row(sample, said, &folders.0))));
+    let rows: Vec<_> = rows.collect();
+    if !rows.is_empty() {
+        shown.update(rows);
+    }
 }
 
 fn row(
@@ -648,7 +643,7 @@ fn row(
         known: info.is_some(),
         analysed,
         missing,
-        failed: failed.map(|failed| failed.reason.as_str().into()),
+        failed: failed.cloned().map(Box::new),
         kept: tags.is_some_and(|tags| tags.0.iter().any(|tag| tag == KEPT)),
     }
 }
@@ -664,7 +659,7 @@ mod tests {
     use super::*;
     use dsp::analysis::StreamInfo;
 
-    use crate::library::LibraryPlugin;
+    use crate::library::{FileStamp, LibraryPlugin};
 
     fn app(names: &[&str]) -> (App, Vec<Entity>) {
         let mut app = App::new();
@@ -694,6 +689,27 @@ mod tests {
     fn names_sort_as_people_sort_them() {
         let (app, _) = app(&["Kick 10.wav", "kick 9.wav", "Kick 2.wav", "Ärger.wav", "clap.wav"]);
         assert_eq!(names(&app), ["clap.wav", "Kick 2.wav", "kick 9.wav", "Kick 10.wav", "Ärger.wav"]);
+    }
+
+    #[test]
+    fn rows_that_were_there_before_their_folder_are_searched_by_the_path_below_it() {
+        let mut app = App::new();
+        app.add_plugins((LibraryPlugin, plugin)).add_systems(Update, update);
+        add(&mut app, "kick.wav");
+        app.update();
+        show(&mut app, "lib", Sort::default());
+        assert_eq!(names(&app), ["kick.wav"]);
+        app.world_mut().resource_mut::<Folders>().0.push("/lib".into());
+        app.world_mut().resource_mut::<Folders>().0.push("/lib/inner".into());
+        add(&mut app, "inner/snare.wav");
+        app.update();
+        show(&mut app, "lib snare", Sort::default());
+        assert_eq!(names(&app), ["snare.wav"]);
+        // The nearest folder's name is part of what is searched, not what lies above it.
+        app.world_mut().resource_mut::<Folders>().0.retain(|folder| folder.ends_with("inner"));
+        app.update();
+        show(&mut app, "lib snare", Sort::default());
+        assert_eq!(names(&app), [""; 0]);
     }
 
     #[test]

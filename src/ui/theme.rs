@@ -14,7 +14,7 @@ use bevy_egui::egui::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::map::Palette;
+use crate::palette::Palette;
 
 /// Height of a row in points.
 pub const ROW: f32 = 28.0;
@@ -67,12 +67,7 @@ pub struct Theme {
     pub region: Color32,
     /// What went wrong.
     pub warning: Color32,
-    /// Groups on the map.
-    pub groups: [Color32; 7],
-    /// Dots of no group.
-    pub other: Color32,
-    /// Ends and middle of a scale on the map.
-    pub ramp: [Color32; 3],
+    palette: Palette,
     dark: bool,
 }
 
@@ -83,7 +78,7 @@ const fn rgb(hex: u32) -> Color32 {
 
 /// Light on dark.
 pub const DARK: Theme = Theme {
-    ground: rgb(0x11_13_15),
+    ground: colour_of(Palette::DARK.ground),
     border: rgb(0x2B_30_36),
     raised: rgb(0x1B_1F_23),
     text: rgb(0xD5_D9_DE),
@@ -97,23 +92,13 @@ pub const DARK: Theme = Theme {
     wave: rgb(0xA6_AD_B6),
     region: rgb(0x24_22_1C),
     warning: rgb(0xE8_8B_6C),
-    groups: [
-        rgb(0xD9_8A_4B),
-        rgb(0x6F_CA_B4),
-        rgb(0x7A_9F_D6),
-        rgb(0xD6_B0_E6),
-        rgb(0xD9_C8_6A),
-        rgb(0xC9_7A_8A),
-        rgb(0x8F_B3_6B),
-    ],
-    other: rgb(0x8D_94_9C),
-    ramp: [rgb(0x5B_8F_D9), rgb(0xC4_C8_CC), rgb(0xE8_9A_3C)],
+    palette: Palette::DARK,
     dark: true,
 };
 
 /// Dark on light.
 pub const LIGHT: Theme = Theme {
-    ground: rgb(0xF7_F8_F9),
+    ground: colour_of(Palette::LIGHT.ground),
     border: rgb(0xC9_CE_D4),
     raised: rgb(0xEA_ED_F0),
     text: rgb(0x1D_21_26),
@@ -127,17 +112,7 @@ pub const LIGHT: Theme = Theme {
     wave: rgb(0x5F_68_72),
     region: rgb(0xF1_EA_DD),
     warning: rgb(0xA8_3A_17),
-    groups: [
-        rgb(0xB3_61_1A),
-        rgb(0x12_8A_72),
-        rgb(0x3A_6C_B5),
-        rgb(0xA8_6F_D0),
-        rgb(0x8E_78_00),
-        rgb(0xB0_44_5C),
-        rgb(0x50_7F_24),
-    ],
-    other: rgb(0x6C_74_7D),
-    ramp: [rgb(0x2F_66_B8), rgb(0x84_8A_91), rgb(0xB8_65_00)],
+    palette: Palette::LIGHT,
     dark: false,
 };
 
@@ -158,13 +133,7 @@ impl Theme {
 
     /// The colours of the map's dots.
     pub fn palette(&self) -> Palette {
-        let rgb = |colour: &Color32| [colour.r(), colour.g(), colour.b()];
-        Palette {
-            ground: rgb(&self.ground),
-            groups: self.groups.iter().map(rgb).collect(),
-            other: rgb(&self.other),
-            ramp: self.ramp.iter().map(rgb).collect(),
-        }
+        self.palette
     }
 
     /// Makes egui draw in this theme: flat, without frames, shadows or rounded boxes.
@@ -228,8 +197,8 @@ impl Theme {
     }
 }
 
-/// An 8-bit sRGB colour, as the map's legend has them.
-pub fn colour_of([r, g, b]: [u8; 3]) -> Color32 {
+/// An 8-bit sRGB colour, as the palette and the map's legend have them.
+pub const fn colour_of([r, g, b]: [u8; 3]) -> Color32 {
     Color32::from_rgb(r, g, b)
 }
 
@@ -351,8 +320,9 @@ mod tests {
                 let contrast = contrast(text, ground);
                 assert!(contrast >= 4.5, "{what}: {contrast:.2}");
             }
-            for (i, colour) in theme.groups.iter().chain([&theme.other]).chain(&theme.ramp).enumerate() {
-                let contrast = contrast(*colour, theme.ground);
+            let Palette { groups, other, ramp, .. } = theme.palette();
+            for (i, colour) in groups.into_iter().chain([other]).chain(ramp).enumerate() {
+                let contrast = contrast(colour_of(colour), theme.ground);
                 assert!(contrast >= 3.0, "dot {i}: {contrast:.2}");
             }
         }
@@ -374,7 +344,8 @@ mod tests {
     fn the_first_groups_stay_apart_for_colour_blind_eyes() {
         for theme in [DARK, LIGHT] {
             for deutan in [false, true] {
-                let seen: Vec<_> = theme.groups[..4].iter().map(|c| without_red_or_green(*c, deutan)).collect();
+                let seen: Vec<_> =
+                    theme.palette().groups[..4].iter().map(|c| without_red_or_green(colour_of(*c), deutan)).collect();
                 for a in 0..seen.len() {
                     for b in 0..a {
                         let far = (0..3).map(|i| (seen[a][i].powf(1.0 / 2.2) - seen[b][i].powf(1.0 / 2.2)).powi(2));

@@ -5,8 +5,7 @@ use bevy_egui::egui::{
     self, Align2, Color32, CursorIcon, Mesh, PointerButton, Pos2, Rect, Sense, Stroke, Ui, WidgetInfo, WidgetType,
     pos2, vec2,
 };
-use dsp::peaks::COLUMNS;
-use dsp::pyramid::Pyramid;
+use dsp::pyramid::{COLUMNS, Pyramid};
 
 use super::action::Action;
 use super::controls::{self, Strip, Tone};
@@ -14,7 +13,7 @@ use super::list::hint;
 use super::record;
 use super::shown::Row;
 use super::theme::{self, HEADING, Theme, icon};
-use crate::audio::AuditionSettings;
+use crate::audio::{AuditionSettings, VOLUMES};
 use crate::library::{AudioInfo, Thumbnail};
 
 /// Distance up to which the pointer grabs a region's edge, in points.
@@ -23,8 +22,6 @@ const HANDLE: f32 = 5.0;
 const LEAST_FRAMES: f64 = 16.0;
 /// A drag shorter than this is a click, in points.
 const CLICK: f32 = 3.0;
-/// Volumes that can be set, in dB; the lowest is silence.
-const VOLUMES: std::ops::RangeInclusive<f32> = -60.0..=6.0;
 
 /// The selected sample.
 pub struct Subject<'a> {
@@ -93,9 +90,10 @@ pub fn show(ui: &mut Ui, view: &View, actions: &mut Vec<Action>) {
     };
     let length = subject.info.map_or(0.0, AudioInfo::seconds);
     if length <= 0.0 {
-        let text = subject.row.and_then(|row| row.failed.as_deref()).unwrap_or("Not read yet.");
+        let failed = subject.row.and_then(|row| row.failed.as_ref());
+        let text = failed.map_or_else(|| "Not read yet.".to_owned(), |failed| failed.to_string());
         let body = body.shrink2(vec2(theme::PADDING, 0.0));
-        controls::line(ui, body, Align2::CENTER_CENTER, text, theme::regular(12.0), view.theme.muted);
+        controls::line(ui, body, Align2::CENTER_CENTER, &text, theme::regular(12.0), view.theme.muted);
         return;
     }
     let frame = 1.0 / f64::from(subject.info.map_or(44_100, |info| info.rate));

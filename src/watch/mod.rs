@@ -1,14 +1,13 @@
 //! Folders → samples: lists every audio file at once, then follows changes.
 //!
 //! One thread walks folders and listens to the operating system. It only reports facts: this file is there with
-//! this stamp, this path is gone, this folder has been walked to its end. The systems here turn facts into
-//! entities: a new file becomes a [`Sample`], a changed one gets a new [`FileStamp`], and a file that a complete
-//! walk did not meet is [`Missing`]. Analysis happens later and elsewhere.
+//! this stamp, this path is gone, this folder has been walked to its end. What that means for the samples is decided in
+//! [`identity`](crate::library::identity); analysis happens later and elsewhere.
 
 mod debounce;
 mod walk;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -17,11 +16,11 @@ use crossbeam_channel::{Receiver, Sender, bounded, select};
 use notify::{RecursiveMode, Watcher};
 
 use self::debounce::Debounce;
-use self::walk::Found;
+use self::walk::{Found, is_absence};
 use crate::actor::{Actor, Closed, Outbox, Wake};
-use crate::library::{
-    Arrived, ContentHash, Failed, FileStamp, Folders, Guest, Missing, Recording, Restored, Sample, SampleIndex, Tags,
-};
+pub use crate::library::identity::Tally;
+use crate::library::identity::{Sighting, Sightings};
+use crate::library::{FileStamp, Folders, Guest, Restored, Sample, SampleIndex};
 use crate::notice::Notice;
 use crate::schedule::{CollectSystems, DispatchSystems, SoundkinSystems};
 
@@ -59,29 +58,12 @@ pub struct FolderListed {
     pub tally: Tally,
 }
 
-/// What a complete listing found, in files.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Tally {
-    /// All audio files there.
-    pub files: usize,
-    /// Never seen before.
-    pub new: usize,
-    /// Known, with another stamp.
-    pub changed: usize,
-    /// Known, with the same stamp.
-    pub unchanged: usize,
-    /// Known, and not there now.
-    pub missing: usize,
-}
-
 /// Folders that are being listed or wait for it.
 #[derive(Resource, Default, Debug)]
 pub struct Listing {
     waiting: Vec<AddFolder>,
     leaving: Vec<PathBuf>,
     under_way: usize,
-    seen: HashSet<Entity>,
-    tally: Tally,
 }
 
 impl Listing {
@@ -126,8 +108,10 @@ impl Plugin for WatchPlugin {
             .add_message::<RemoveFolder>()
             .add_message::<FolderListed>()
             .add_systems(Update, collect_facts.in_set(CollectSystems::Files))
-            .add_systems(Update, settle_moves.in_set(SoundkinSystems::Derive))
-            .add_systems(Update, (remove_folders, queue_folders).chain().in_set(SoundkinSystems::Respond))
+            .add_systems(
+                Update,
+                (announce_listed, remove_folders, queue_folders).chain().in_set(SoundkinSystems::Respond),
+            )
             .add_systems(Update, dispatch_folders.in_set(DispatchSystems::Folders));
     }
 }
@@ -144,93 +128,33 @@ impl Plugin for FollowPlugin {
     }
 }
 
-fn collect_facts(
-    actor: Res<WatchActor>,
-    mut listing: ResMut<Listing>,
-    folders: Res<Folders>,
-    index: Res<SampleIndex>,
-    samples: Query<(&FileStamp, Has<Missing>, Option<&Failed>), (With<Sample>, Without<Guest>)>,
-    guests: Query<(), (With<Guest>, Without<Recording>)>,
-    mut listed: MessageWriter<FolderListed>,
-    mut notices: MessageWriter<Notice>,
-    mut commands: Commands,
-) {
-    // Files spawned in this run are not in the index before the commands have been applied.
-    let mut fresh = HashMap::new();
+fn collect_facts(actor: Res<WatchActor>, mut sightings: ResMut<Sightings>, mut notices: MessageWriter<Notice>) {
     for fact in actor.0.replies() {
         match fact {
             Fact::Files { files, in_walk } => {
-                let mut tally = listing.tally;
-                for (path, stamp) in files {
-                    // A late report about a folder that has been removed in the meantime.
-                    if !folders.0.iter().any(|folder| path.starts_with(folder)) {
-                        continue;
-                    }
-                    let known = index.at(&path).or_else(|| fresh.get(&path).copied());
-                    // A guest that existed before its folder was added is replaced by a sample.
-                    let known = known.filter(|entity| !guests.contains(*entity));
-                    let entity = match known.map(|entity| (entity, samples.get(entity))) {
-                        Some((entity, Ok((known, missing, failed)))) => {
-                            if missing {
-                                commands.entity(entity).try_remove::<Missing>();
-                            }
-                            // What could not be read before may be readable now.
-                            if failed.is_some_and(|failed| !failed.is_of_content()) {
-                                commands.entity(entity).try_remove::<Failed>();
-                            }
-                            if *known == stamp {
-                                tally.unchanged += 1;
-                            } else {
-                                tally.changed += 1;
-                                commands.entity(entity).try_insert(stamp);
-                            }
-                            entity
-                        }
-                        Some((entity, Err(_))) => entity,
-                        None => {
-                            tally.new += 1;
-                            let entity = commands.spawn((Sample { path: path.as_path().into() }, stamp)).id();
-                            fresh.insert(path, entity);
-                            entity
-                        }
-                    };
-                    tally.files += 1;
-                    if in_walk {
-                        listing.seen.insert(entity);
-                    }
-                }
-                if in_walk {
-                    listing.tally = tally;
-                }
+                files.into_iter().for_each(|(path, stamp)| sightings.report(Sighting::File { path, stamp, in_walk }));
             }
-            Fact::Gone(path) => {
-                for entity in index.below(&path).filter(|e| samples.get(*e).is_ok_and(|(_, missing, _)| !missing)) {
-                    commands.entity(entity).try_insert(Missing);
-                }
-            }
+            Fact::Gone(path) => sightings.report(Sighting::Gone(path)),
             Fact::Listed { path, asked, unknown } => {
-                let unknown: HashSet<Entity> = unknown.iter().flat_map(|p| index.below(p)).collect();
-                for entity in index.below(&path) {
-                    if listing.seen.contains(&entity) || unknown.contains(&entity) {
-                        continue;
-                    }
-                    if let Ok((_, missing, _)) = samples.get(entity) {
-                        listing.tally.missing += 1;
-                        if !missing {
-                            commands.entity(entity).try_insert(Missing);
-                        }
-                    }
-                }
-                listing.seen.clear();
-                let tally = std::mem::take(&mut listing.tally);
-                if asked {
-                    listing.under_way = listing.under_way.saturating_sub(1);
-                    listed.write(FolderListed { path, tally });
-                }
+                sightings.report(Sighting::Walked { folder: path, asked, unknown });
             }
             Fact::Notice(text) => {
                 notices.write(Notice::new(text));
             }
+        }
+    }
+}
+
+/// Says which of the folders asked for have been listed, once it is decided what became of their files.
+fn announce_listed(
+    mut sightings: ResMut<Sightings>,
+    mut listing: ResMut<Listing>,
+    mut listed: MessageWriter<FolderListed>,
+) {
+    for (path, tally) in sightings.take_walked() {
+        if let Some(tally) = tally {
+            listing.under_way = listing.under_way.saturating_sub(1);
+            listed.write(FolderListed { path, tally });
         }
     }
 }
@@ -261,6 +185,7 @@ fn queue_folders(
     mut added: MessageReader<AddFolder>,
     mut listing: ResMut<Listing>,
     mut folders: ResMut<Folders>,
+    mut sightings: ResMut<Sightings>,
     removed: Query<(Entity, &Removed)>,
     mut commands: Commands,
 ) {
@@ -273,6 +198,7 @@ fn queue_folders(
         }
         listing.waiting.push(folder.clone());
     }
+    sightings.listing = !listing.is_idle();
 }
 
 /// Asks for each restored folder once. The user did not add them just now, so there is no notice and nothing to undo.
@@ -289,34 +215,6 @@ fn follow_restored(
         // One that was added since the start waits already.
         if !listing.waiting.iter().any(|waiting| waiting.path == *path) {
             listing.waiting.push(AddFolder { path: path.clone(), follow: true });
-        }
-    }
-}
-
-/// Decides, once the folders have been listed, which known content has moved: the sample at the old path hands its
-/// tags to the new one and is forgotten. Where the old file is still there, the new one is a copy and both stay.
-fn settle_moves(
-    listing: Res<Listing>,
-    index: Res<SampleIndex>,
-    arrived: Query<(Entity, &ContentHash, &Sample), With<Arrived>>,
-    gone: Query<(Option<&Tags>, &Sample), (With<Missing>, Without<Guest>)>,
-    mut commands: Commands,
-) {
-    let mut claimed = HashSet::new();
-    for (entity, hash, new) in &arrived {
-        let free = |old: &Entity| gone.contains(*old) && !claimed.contains(old);
-        // Of several missing samples with the same content, the one with the same file name has moved.
-        let namesake = |old: &Entity| gone.get(*old).is_ok_and(|(_, old)| old.path.file_name() == new.path.file_name());
-        let find = |wanted: &dyn Fn(&Entity) -> bool| index.contents().find(*hash, |old| free(&old) && wanted(&old));
-        if let Some(old) = find(&namesake).or_else(|| find(&|_| true)) {
-            claimed.insert(old);
-            if let Ok((Some(tags), _)) = gone.get(old) {
-                commands.entity(entity).try_insert(tags.clone());
-            }
-            commands.entity(old).try_despawn();
-            commands.entity(entity).try_remove::<Arrived>();
-        } else if listing.is_idle() {
-            commands.entity(entity).try_remove::<Arrived>();
         }
     }
 }
@@ -506,6 +404,9 @@ impl Watching {
                 Some(stamp) => self.outbox.send(Fact::Files { files: vec![(path, stamp)], in_walk: false }),
                 None => Ok(()),
             },
+            Err(error) if !is_absence(&error) => {
+                self.report(&path, &format!("cannot read it ({error}); check the permissions and the drive"))
+            }
             Err(_) => {
                 if let Some(at) = self.followed.iter().position(|followed| *followed == path) {
                     let folder = self.followed.swap_remove(at);
@@ -519,7 +420,7 @@ impl Watching {
 
     fn list(&mut self, path: PathBuf, asked: bool) -> Result<(), Closed> {
         let mut batch = Vec::with_capacity(BATCH);
-        let (mut problems, mut loops) = (Vec::new(), Vec::new());
+        let (mut problems, mut loops): (Vec<Problem>, _) = (Vec::new(), Vec::new());
         let mut is_empty = true;
         let outbox = self.outbox.clone();
         walk::walk(&path, &|| !outbox.is_closed(), &mut |found| {
@@ -528,7 +429,7 @@ impl Watching {
                     is_empty = false;
                     batch.push((path, stamp));
                 }
-                Found::Unreadable { path, reason } => problems.push((path, reason)),
+                Found::Unreadable { path, reason, absent } => problems.push((path, reason, absent)),
                 Found::Loop(path) => loops.push(path),
             }
             if batch.len() >= BATCH {
@@ -550,15 +451,21 @@ impl Watching {
         for link in loops {
             self.report(&link, "link points back to a folder that contains it; skipped")?;
         }
+        let unknown = self.unknown(&path, problems)?;
+        self.outbox.send(Fact::Listed { path, asked, unknown })
+    }
+
+    /// Reports what a walk of `root` could not look at; nothing is known of what is there or below.
+    fn unknown(&mut self, root: &Path, problems: Vec<Problem>) -> Result<Vec<PathBuf>, Closed> {
         let mut unknown = Vec::new();
-        for (problem, reason) in problems {
-            // A missing root has been reported by the caller already, and its sounds count as missing.
-            if problem != path {
-                self.report(&problem, &reason)?;
-                unknown.push(problem);
+        for (path, reason, absent) in problems {
+            // A root that is not there has been reported by the caller already, and its sounds count as missing.
+            if path != root || !absent {
+                self.report(&path, &reason)?;
+                unknown.push(path);
             }
         }
-        self.outbox.send(Fact::Listed { path, asked, unknown })
+        Ok(unknown)
     }
 
     /// Tells the user, once for each path.
@@ -569,6 +476,9 @@ impl Watching {
         Ok(())
     }
 }
+
+/// Something that a walk could not look at, why, and whether there is nothing at all.
+type Problem = (PathBuf, String, bool);
 
 /// The device that a folder lies on, where the system tells.
 #[cfg(unix)]
@@ -585,7 +495,7 @@ fn device(_: &Path) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::library::{LibraryPlugin, Stage};
+    use crate::library::{Failed, FailureKind, LibraryPlugin, Missing, Stage};
 
     fn app() -> App {
         let mut app = App::new();
@@ -651,7 +561,7 @@ mod tests {
             let path = folder.path().join(name);
             std::fs::write(&path, b"x").unwrap();
             let stamp = FileStamp::of(&path.metadata().unwrap());
-            let failed = Failed { stage, reason: String::new() };
+            let failed = Failed { stage, kind: FailureKind::Damaged, detail: String::new() };
             app.world_mut().spawn((Sample { path: path.as_path().into() }, stamp, failed));
         }
         add(&mut app, folder.path(), false);
@@ -780,6 +690,33 @@ mod tests {
             assert!(Instant::now() < deadline, "the turn ended without looking");
             std::thread::sleep(Duration::from_millis(20));
         }
+    }
+
+    #[test]
+    fn a_root_that_is_there_and_cannot_be_listed_is_reported_and_its_sounds_are_not_missing() {
+        let body = |_: Receiver<Job>, outbox| {
+            let mut watching = Watching::new(outbox);
+            let root = Path::new("/lib");
+            let problem = |path: &str, absent| (PathBuf::from(path), "cannot read it".to_owned(), absent);
+            for (problems, expected) in [
+                (vec![problem("/lib", true)], vec![]),
+                (vec![problem("/lib", false)], vec![PathBuf::from("/lib")]),
+                (vec![problem("/lib/inner", true)], vec![PathBuf::from("/lib/inner")]),
+            ] {
+                assert_eq!(watching.unknown(root, problems).ok(), Some(expected));
+            }
+        };
+        let actor = Actor::spawn("test", 1, &Wake::default(), body).unwrap();
+        let deadline = Instant::now() + Duration::from_secs(5);
+        let mut notices = Vec::new();
+        while notices.len() < 2 && Instant::now() < deadline {
+            notices.extend(actor.replies().filter_map(|fact| match fact {
+                Fact::Notice(text) => Some(text),
+                _ => None,
+            }));
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        assert_eq!(notices, ["cannot read it: /lib", "cannot read it: /lib/inner"]);
     }
 
     #[cfg(unix)]

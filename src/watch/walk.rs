@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::fs::{File, Metadata};
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use walkdir::{DirEntry, WalkDir};
@@ -27,6 +27,8 @@ pub enum Found {
         path: PathBuf,
         /// Why, as shown to the user.
         reason: String,
+        /// There is nothing at this path.
+        absent: bool,
     },
     /// A link to a folder that contains it; whatever is below that folder is listed anyway.
     Loop(PathBuf),
@@ -71,7 +73,9 @@ fn audio_file(entry: &DirEntry) -> Option<Found> {
     let path = entry.path().to_owned();
     Some(match entry.metadata() {
         Ok(metadata) => Found::File(path, FileStamp::of(&metadata)),
-        Err(error) => Found::Unreadable { path, reason: error.to_string() },
+        Err(error) => {
+            Found::Unreadable { path, reason: error.to_string(), absent: error.io_error().is_some_and(is_absence) }
+        }
     })
 }
 
@@ -88,7 +92,12 @@ fn unreadable(root: &Path, error: &walkdir::Error) -> Found {
             None => "cannot read it".to_owned(),
         }
     };
-    Found::Unreadable { path, reason }
+    Found::Unreadable { path, reason, absent: error.io_error().is_some_and(is_absence) }
+}
+
+/// Tells whether an error means that there is nothing, rather than that it cannot be looked at.
+pub fn is_absence(error: &std::io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
 }
 
 /// Decides by name, and for a file without an ending by its first bytes.
@@ -138,7 +147,7 @@ mod tests {
         let (mut files, mut problems) = (Vec::new(), Vec::new());
         walk(root, &|| true, &mut |found| match found {
             Found::File(path, _) => files.push(below(&path)),
-            Found::Unreadable { path, reason } => problems.push(format!("{}: {reason}", below(&path))),
+            Found::Unreadable { path, reason, .. } => problems.push(format!("{}: {reason}", below(&path))),
             Found::Loop(path) => problems.push(format!("{}: leads back", below(&path))),
         });
         files.sort();

@@ -146,10 +146,8 @@ fn odd_wav_files_are_read_or_explained() {
         assert_eq!(embedder.embed(&sound.pcm).unwrap().pooled.len(), 512, "{rate} Hz");
     }
     write_wav(&path, 48_000, 720, &tone[..200]);
-    match heard(&path) {
-        Ok(many) => assert_eq!((many.info.channels, many.info.frames), (720, 200)),
-        Err(error) => assert!(error.to_string().contains("too many channels"), "{error}"),
-    }
+    let error = heard(&path).unwrap_err();
+    assert!(matches!(error, DecodeError::Unsupported(_)), "{error}");
 
     // A recorder that was cut off leaves sizes of 0 or -1.
     for size in [0_u32, u32::MAX] {

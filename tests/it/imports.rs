@@ -18,14 +18,14 @@ const PARTS: &[(&str, &str, &str)] = &[
     ("actor", "", ""),
     ("settings", "actor notice", ""),
     // The engine, in the order of a sample's way.
-    ("library", "dsp model", ""),
+    ("library", "dsp file model schedule", ""),
     ("watch", "actor library notice schedule", ""),
     ("analyse", "actor dsp file library model notice paths schedule", ""),
     ("neighbours", "actor analyse dsp file library model notice schedule similarity", ""),
     ("map", "library neighbours schedule similarity", ""),
     ("audio", "actor dsp file library notice schedule", ""),
     ("record", "actor analyse audio dsp file library notice paths schedule settings watch", "model"),
-    ("store", "actor analyse dsp library neighbours notice schedule similarity watch", ""),
+    ("store", "actor analyse dsp library neighbours notice schedule similarity watch", "model"),
     // What people see.
     ("ui", "actor analyse audio dsp file library map neighbours notice record schedule settings similarity watch", ""),
     // The roof, and who calls it.
@@ -43,7 +43,7 @@ const PARTS: &[(&str, &str, &str)] = &[
 ];
 
 /// Whose tests run whole assemblies, and for that may name what lies above them.
-const ASSEMBLED: &[(&str, &str)] = &[("audio", "lib"), ("record", "lib store"), ("ui", "lib")];
+const ASSEMBLED: &[(&str, &str)] = &[("audio", "lib"), ("record", "lib store"), ("store", "lib"), ("ui", "lib")];
 
 /// Files of a folder that name the head of it, or each other, in a circle. Each is a debt: what both need wants a file
 /// of its own, as types did that stood in the heads of other folders.

@@ -3,6 +3,7 @@
 //! All of it may take seconds or wait for the user, so it happens on a thread of its own.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use bevy::prelude::*;
 use bevy::window::FileDragAndDrop;
@@ -11,12 +12,15 @@ use crossbeam_channel::Receiver;
 use super::Inputs;
 use super::action::Action;
 use super::session::Session;
-use crate::actor::{Actor, Outbox, Wake};
+use crate::actor::{Actor, Outbox, Wake, drop_within};
 use crate::analyse::Analysis;
 use crate::library::Sample;
 use crate::notice::Notice;
 use crate::schedule::CollectSystems;
 use crate::watch::AddFolder;
+
+/// How long the window waits at its end for what the desktop is doing: a dialog stays open until somebody answers it.
+const CLOSING: Duration = Duration::from_millis(300);
 
 pub(super) enum Job {
     AskForFolder,
@@ -35,17 +39,37 @@ pub(super) enum Reply {
 }
 
 #[derive(Resource)]
-pub(super) struct Desk {
-    actor: Actor<Job, Reply>,
+pub(super) struct Desktop {
+    /// None only while it is being dropped.
+    actor: Option<Actor<Job, Reply>>,
     /// Dropped folders that the full mailbox has not accepted yet.
     dropped: Vec<PathBuf>,
+}
+
+impl Desktop {
+    fn new(actor: Actor<Job, Reply>) -> Self {
+        Self { actor: Some(actor), dropped: Vec::new() }
+    }
+
+    fn try_send(&self, job: Job) -> Result<(), Job> {
+        match &self.actor {
+            Some(actor) => actor.try_send(job),
+            None => Err(job),
+        }
+    }
+}
+
+impl Drop for Desktop {
+    fn drop(&mut self) {
+        drop_within(CLOSING, self.actor.take());
+    }
 }
 
 /// Connects the desktop.
 pub(super) fn plugin(app: &mut App) {
     let wake = app.world().resource::<Wake>().clone();
-    match Actor::spawn("desk", 4, &wake, |inbox, outbox| serve(&inbox, &outbox)) {
-        Ok(actor) => app.insert_resource(Desk { actor, dropped: Vec::new() }),
+    match Actor::spawn("desktop", 4, &wake, |inbox, outbox| serve(&inbox, &outbox)) {
+        Ok(actor) => app.insert_resource(Desktop::new(actor)),
         Err(error) => {
             app.world_mut().write_message(Notice::new(format!(
                 "cannot open dialogs or copy files: starting a thread failed ({error}); restart Soundkin"
@@ -57,13 +81,13 @@ pub(super) fn plugin(app: &mut App) {
 }
 
 fn collect(
-    mut desk: ResMut<Desk>,
+    mut desktop: ResMut<Desktop>,
     mut dropped: Option<ResMut<Messages<FileDragAndDrop>>>,
     mut added: MessageWriter<AddFolder>,
     mut notices: MessageWriter<Notice>,
     mut inputs: ResMut<Inputs>,
 ) {
-    for reply in desk.actor.replies() {
+    for reply in desktop.actor.iter().flat_map(Actor::replies) {
         match reply {
             Reply::Chosen(paths) => {
                 added.write_batch(paths.into_iter().map(|path| AddFolder { path, follow: true }));
@@ -76,19 +100,19 @@ fn collect(
     }
     for drop in dropped.iter_mut().flat_map(|messages| messages.drain()) {
         if let FileDragAndDrop::DroppedFile { path_buf, .. } = drop {
-            desk.dropped.push(path_buf);
+            desktop.dropped.push(path_buf);
         }
     }
-    let dropped = std::mem::take(&mut desk.dropped);
+    let dropped = std::mem::take(&mut desktop.dropped);
     if !dropped.is_empty()
-        && let Err(Job::Find(dropped)) = desk.actor.try_send(Job::Find(dropped))
+        && let Err(Job::Find(dropped)) = desktop.try_send(Job::Find(dropped))
     {
-        desk.dropped = dropped;
+        desktop.dropped = dropped;
     }
 }
 
 pub(super) fn respond(
-    desk: Res<Desk>,
+    desktop: Res<Desktop>,
     mut asked: MessageReader<Action>,
     session: Res<Session>,
     samples: Query<&Sample>,
@@ -112,7 +136,7 @@ pub(super) fn respond(
             }
             _ => continue,
         };
-        if desk.actor.try_send(job).is_err() {
+        if desktop.try_send(job).is_err() {
             notices.write(Notice::new("another dialog is still open; close it and try again"));
         }
     }
@@ -161,13 +185,24 @@ fn copy(clipboard: &mut Option<arboard::Clipboard>, paths: &[PathBuf]) -> Result
     clipboard.set().file_list(paths)
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use crossbeam_channel::bounded;
 
     use super::*;
-    use crate::run_until;
 
+    #[test]
+    fn the_window_closes_while_a_dialog_is_open() {
+        let (answer, answered) = bounded::<()>(0);
+        let dialog = move |_: Receiver<Job>, _: Outbox<Reply>| {
+            let _ = answered.recv();
+        };
+        // This would wait for ever for somebody to answer.
+        drop(Desktop::new(Actor::spawn("test", 1, &Wake::default(), dialog).unwrap()));
+        drop(answer);
+    }
+
+    #[cfg(unix)]
     #[test]
     fn a_folder_dropped_through_a_link_is_added_by_its_real_name() {
         let root = tempfile::tempdir().unwrap();
@@ -189,7 +224,7 @@ mod tests {
         }
         let mut cursor = bevy::ecs::message::MessageCursor::<AddFolder>::default();
         let mut added = Vec::new();
-        run_until(&mut app, Some(Duration::from_secs(10)), |world| {
+        crate::run_until(&mut app, Some(Duration::from_secs(10)), |world| {
             added.extend(cursor.read(world.resource::<Messages<AddFolder>>()).map(|added| added.path.clone()));
             added.len() == 2
         });

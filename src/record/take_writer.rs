@@ -1,4 +1,4 @@
-//! The `wav` thread: reads the input's ring, keeps the pre-roll, and makes takes: writes the file, measures as it goes,
+//! The `recorder` thread: reads the input's ring, keeps the pre-roll, and makes takes: writes the file, measures as it goes,
 //! and reports to the app. It never waits for the app: reports that cannot be sent yet are collected and sent later.
 
 use std::collections::VecDeque;
@@ -26,7 +26,7 @@ const POLL: Duration = Duration::from_millis(10);
 /// Nothing is due.
 const LONG: Duration = Duration::from_hours(1);
 /// Level and waveform are reported to the app this often.
-const TELL: Duration = Duration::from_millis(33);
+const REPORT_EVERY: Duration = Duration::from_millis(33);
 /// The file is brought up to date this often, so that a crash costs less than a second.
 const SETTLE: Duration = Duration::from_millis(400);
 /// A device that delivers nothing for this long counts as disconnected.
@@ -35,7 +35,7 @@ const MUTE: Duration = Duration::from_secs(5);
 const NEWEST: f64 = 2.5;
 const NEWEST_EVERY: f64 = 0.4;
 /// Samples of waveform kept for an app that is too busy to take them; beyond this they are read from the file instead.
-const UNTOLD: usize = 1 << 24;
+const UNREPORTED: usize = 1 << 24;
 /// Ends of a take below this level (-60 dBFS) are proposed for trimming; the margins left before and after, in seconds.
 const QUIET: f32 = 1e-3;
 const MARGIN: [f64; 2] = [0.01, 0.05];
@@ -85,9 +85,9 @@ pub(super) enum Place {
 /// What the plugin is told.
 pub(super) enum Reply {
     /// The input is open: name, rate in Hz, channels that are recorded.
-    Listening(String, u32, usize),
+    InputOpened(String, u32, usize),
     /// The input is closed: whether it was lost, and why, unless that has been reported in another way.
-    Deaf { lost: bool, told: Option<InputError> },
+    InputClosed { lost: bool, error: Option<InputError> },
     /// The input's level, and what it has lost.
     Level(Level, Overruns),
     /// A take has begun.
@@ -95,7 +95,7 @@ pub(super) enum Reply {
     /// It has grown by these interleaved frames; `None` if too many were waiting to be sent.
     Grew { serial: u64, frames: Option<Vec<f32>>, info: AudioInfo },
     /// Its newest sound.
-    Newest(u64, Pcm),
+    Live(u64, Pcm),
     /// It has ended.
     Finished(u64, Box<Finished>),
     /// It could not begin, or there was nothing in it.
@@ -109,7 +109,7 @@ pub(super) struct Finished {
     /// Its file as it is now.
     pub stamp: Option<FileStamp>,
     /// Its analysis without the vector; `None` if the file could not be finished as it should.
-    pub taken: Option<FinishedTake>,
+    pub take: Option<FinishedTake>,
     /// Where sounds begin in it, in seconds.
     pub onsets: Vec<f64>,
     /// What is left of it without silence at its ends, in seconds.
@@ -122,36 +122,36 @@ pub(super) struct Finished {
 
 /// Serves the mailbox until it closes; a take that is under way at that moment is finished properly.
 pub(super) fn serve(inbox: &Receiver<Job>, outbox: Outbox<Reply>, inputs: &Receiver<Result<InputStream, InputError>>) {
-    let mut taker = Taker::new(outbox);
+    let mut take_writer = TakeWriter::new(outbox);
     loop {
-        let wait = if taker.input.is_some() || taker.post.is_waiting() { POLL } else { LONG };
+        let wait = if take_writer.input.is_some() || take_writer.reports.is_waiting() { POLL } else { LONG };
         select! {
             recv(inbox) -> job => if let Ok(job) = job {
-                taker.serve(job);
+                take_writer.serve(job);
             } else {
-                taker.listen();
-                taker.end(None);
-                taker.sync();
+                take_writer.read_input();
+                take_writer.end(None);
+                take_writer.sync();
                 return;
             },
             recv(inputs) -> input => if let Ok(input) = input {
                 // Jobs sent before the input was requested, such as a take, have to be handled first.
-                inbox.try_iter().for_each(|job| taker.serve(job));
-                taker.connect(input);
+                inbox.try_iter().for_each(|job| take_writer.serve(job));
+                take_writer.connect(input);
             },
             default(wait) => {}
         }
-        taker.listen();
-        taker.post.send();
-        taker.sync();
+        take_writer.read_input();
+        take_writer.reports.send();
+        take_writer.sync();
     }
 }
 
-struct Taker {
-    post: Post,
+struct TakeWriter {
+    reports: Reports,
     input: Option<InputStream>,
     /// When the input last gave something.
-    heard: Instant,
+    last_read: Instant,
     wanted: Vec<u16>,
     /// The channels of the input that are recorded, counted from 0.
     channels: Vec<usize>,
@@ -162,17 +162,17 @@ struct Taker {
     pre_roll: VecDeque<f32>,
     start: Option<Box<Start>>,
     take: Option<Take>,
-    told: Instant,
+    reported: Instant,
     /// A file that is complete but perhaps not on the disk yet.
     unsynced: Option<(File, Arc<Path>)>,
 }
 
-impl Taker {
+impl TakeWriter {
     fn new(outbox: Outbox<Reply>) -> Self {
         Self {
-            post: Post::new(outbox),
+            reports: Reports::new(outbox),
             input: None,
-            heard: Instant::now(),
+            last_read: Instant::now(),
             wanted: Vec::new(),
             channels: Vec::new(),
             longest: 0.0,
@@ -182,14 +182,14 @@ impl Taker {
             pre_roll: VecDeque::new(),
             start: None,
             take: None,
-            told: Instant::now(),
+            reported: Instant::now(),
             unsynced: None,
         }
     }
 
     fn serve(&mut self, job: Job) {
         // Sound that has come in so far belongs to the jobs handled so far.
-        self.listen();
+        self.read_input();
         match job {
             Job::Setup { channels, pre_roll } => {
                 (self.wanted, self.longest) = (channels, pre_roll);
@@ -206,12 +206,12 @@ impl Taker {
             }
             Job::Stop => {
                 if let Some(start) = self.start.take() {
-                    self.post.fact(Reply::Failed(start.serial, String::new()));
+                    self.reports.add(Reply::Failed(start.serial, String::new()));
                 }
                 self.end(None);
             }
             Job::Unclip => self.peaks.unclip(),
-            Job::Leave if self.input.is_some() => self.hang_up(None),
+            Job::Leave if self.input.is_some() => self.close_input(None),
             Job::Leave => {}
         }
     }
@@ -220,12 +220,12 @@ impl Taker {
         match input {
             Ok(input) => {
                 self.input = Some(input);
-                self.heard = Instant::now();
+                self.last_read = Instant::now();
                 self.channels.clear();
                 self.choose_channels();
                 self.begin_if_due();
             }
-            Err(error) => self.hang_up(Some(error)),
+            Err(error) => self.close_input(Some(error)),
         }
     }
 
@@ -243,11 +243,11 @@ impl Taker {
         self.channels = channels;
         self.pre_roll.clear();
         self.peaks.restart(self.channels.len());
-        self.post.fact(Reply::Listening(input.name.clone(), input.rate, self.channels.len()));
+        self.reports.add(Reply::InputOpened(input.name.clone(), input.rate, self.channels.len()));
     }
 
     /// Reads what has come in.
-    fn listen(&mut self) {
+    fn read_input(&mut self) {
         let Some(input) = &mut self.input else { return };
         // Checked before reading, so that frames which arrive just before the end are still read.
         let over = input.is_over();
@@ -255,7 +255,7 @@ impl Taker {
         input.read(&mut self.raw);
         let (rate, width) = (input.rate, input.channels);
         if !self.raw.is_empty() {
-            self.heard = Instant::now();
+            self.last_read = Instant::now();
             let mut block = std::mem::take(&mut self.block);
             block.clear();
             if self.channels.len() == width && self.channels.is_sorted() {
@@ -265,25 +265,25 @@ impl Taker {
                 block.extend(frames.flat_map(|frame| self.channels.iter().map(|channel| frame[*channel])));
             }
             self.peaks.add(&block, rate);
-            self.hear(&block);
+            self.add_block(&block);
             self.block = block;
         }
         let overruns = self.overruns();
-        if self.told.elapsed() >= TELL {
-            self.told = Instant::now();
-            self.post.level = Some((self.peaks.take(), overruns));
+        if self.reported.elapsed() >= REPORT_EVERY {
+            self.reported = Instant::now();
+            self.reports.level = Some((self.peaks.take(), overruns));
             if let Some(take) = &mut self.take {
-                self.post.grew(take);
+                self.reports.grew(take);
             }
         }
-        if over || self.heard.elapsed() > MUTE {
+        if over || self.last_read.elapsed() > MUTE {
             let input = self.input.as_ref().inspect(|input| {
                 if !over {
                     input.give_up();
                 }
             });
             let reason = input.and_then(|input| input.reason().cloned());
-            self.hang_up(reason);
+            self.close_input(reason);
         }
     }
 
@@ -293,7 +293,7 @@ impl Taker {
     }
 
     /// Ends whatever depends on the input, because the input is gone.
-    fn hang_up(&mut self, error: Option<InputError>) {
+    fn close_input(&mut self, error: Option<InputError>) {
         let started = self.take.is_some();
         if let (Some(error), true) = (&error, started) {
             self.end(Some(error.to_string()));
@@ -302,21 +302,21 @@ impl Taker {
         }
         let lost = error.is_some();
         // An input that is closed for another leaves the take waiting for that one.
-        let told = match &error {
+        let error = match &error {
             Some(error) if let Some(start) = self.start.take() => {
-                self.post.fact(Reply::Failed(start.serial, error.to_string()));
+                self.reports.add(Reply::Failed(start.serial, error.to_string()));
                 None
             }
             _ => error.filter(|_| !started),
         };
-        self.post.fact(Reply::Deaf { lost, told });
+        self.reports.add(Reply::InputClosed { lost, error });
         self.input = None;
         self.pre_roll = VecDeque::new();
-        self.post.level = Some((Level::default(), Overruns::default()));
+        self.reports.level = Some((Level::default(), Overruns::default()));
     }
 
     /// Gives frames to the take, or keeps them in case one begins.
-    fn hear(&mut self, mut block: &[f32]) {
+    fn add_block(&mut self, mut block: &[f32]) {
         let width = self.channels.len().max(1);
         if self.take.is_none()
             && let Some(threshold) = self.start.as_ref().and_then(|start| start.threshold_db)
@@ -338,7 +338,7 @@ impl Taker {
         let room = take.room().saturating_mul(width).min(block.len());
         let added = take.add(&block[..room]);
         if let Some(newest) = take.newest() {
-            self.post.newest = Some((take.serial, newest));
+            self.reports.newest = Some((take.serial, newest));
         }
         let is_full = take.room() == 0;
         match added {
@@ -370,19 +370,20 @@ impl Taker {
         let (Some(start), Some(input)) = (self.start.take(), &self.input) else { return };
         let serial = start.serial;
         let before = frames(start.pre_roll, input.rate) * self.channels.len();
-        let before: Vec<f32> = self.pre_roll.drain(..).rev().take(before).collect();
+        self.pre_roll.drain(..self.pre_roll.len().saturating_sub(before));
         // May be less than was asked for.
-        let there = before.len() / self.channels.len().max(1);
+        let there = self.pre_roll.len() / self.channels.len().max(1);
         let began = Take::begin(&start, input, self.channels.len(), there).and_then(|mut take| {
             let path = take.file.as_ref().map(|(_, path)| path.clone());
-            self.post.fact(Reply::Started { serial, path, info: AudioInfo(take.analysis.info(take.codec)) });
-            let added = take.add(&before.into_iter().rev().collect::<Vec<f32>>());
+            self.reports.add(Reply::Started { serial, path, info: AudioInfo(take.analysis.info(take.codec)) });
+            let added = take.add(self.pre_roll.make_contiguous());
             self.take = Some(take);
             added
         });
+        self.pre_roll.clear();
         match (began, self.take.is_some()) {
             (Err(error), true) => self.end(Some(error)),
-            (Err(error), false) => self.post.fact(Reply::Failed(serial, error)),
+            (Err(error), false) => self.reports.add(Reply::Failed(serial, error)),
             (Ok(()), _) => {}
         }
     }
@@ -390,11 +391,11 @@ impl Taker {
     /// Ends the take that is under way; `reason` says why if nobody asked.
     fn end(&mut self, reason: Option<String>) {
         let Some(mut take) = self.take.take() else { return };
-        self.post.grew(&mut take);
+        self.reports.grew(&mut take);
         let overruns = self.overruns().since(take.overruns);
         let serial = take.serial;
         let (finished, file) = take.finish(reason, overruns);
-        self.post.fact(match finished {
+        self.reports.add(match finished {
             Ok(finished) => Reply::Finished(serial, Box::new(finished)),
             Err(reason) => Reply::Failed(serial, reason),
         });
@@ -407,7 +408,7 @@ impl Taker {
             && let Err(error) = file.sync_all()
         {
             let text = format!("recording may not survive a power cut ({error}); check the drive: {}", path.display());
-            self.post.fact(Reply::Notice(text));
+            self.reports.add(Reply::Notice(text));
         }
     }
 }
@@ -429,13 +430,13 @@ struct Take {
     /// First and last frame that is not quiet.
     loud: Option<[u64; 2]>,
     newest: VecDeque<f32>,
-    /// The frame at which the newest sound is next told.
-    tell_at: u64,
+    /// The frame at which the newest sound is next reported.
+    report_at: u64,
     /// Frames at which it ends by itself.
     limit: usize,
     settled: Instant,
     /// Frames that the app has not been told of.
-    untold: Option<Vec<f32>>,
+    unreported: Option<Vec<f32>>,
     /// What the input had lost when it began.
     overruns: Overruns,
 }
@@ -456,10 +457,10 @@ impl Take {
             onsets: Onsets::new(input.rate),
             loud: None,
             newest: VecDeque::new(),
-            tell_at: frames(NEWEST_EVERY, input.rate) as u64,
+            report_at: frames(NEWEST_EVERY, input.rate) as u64,
             limit: start.seconds.map_or(usize::MAX, |seconds| before + frames(seconds, input.rate)),
             settled: Instant::now(),
-            untold: Some(Vec::new()),
+            unreported: Some(Vec::new()),
             overruns: input.overruns(),
         })
     }
@@ -488,10 +489,12 @@ impl Take {
         self.newest.extend(self.analysis.mono());
         let most = frames(NEWEST, self.rate);
         self.newest.drain(..self.newest.len().saturating_sub(most));
-        if let Some(untold) = self.untold.as_mut().filter(|untold| untold.len() + block.len() <= UNTOLD) {
-            untold.extend_from_slice(block);
+        if let Some(unreported) =
+            self.unreported.as_mut().filter(|unreported| unreported.len() + block.len() <= UNREPORTED)
+        {
+            unreported.extend_from_slice(block);
         } else {
-            self.untold = None;
+            self.unreported = None;
         }
         Ok(())
     }
@@ -499,10 +502,10 @@ impl Take {
     /// The newest sound, if it is time to tell it.
     fn newest(&mut self) -> Option<Pcm> {
         let now = self.analysis.frames();
-        if now < self.tell_at {
+        if now < self.report_at {
             return None;
         }
-        self.tell_at = now + frames(NEWEST_EVERY, self.rate) as u64;
+        self.report_at = now + frames(NEWEST_EVERY, self.rate) as u64;
         let start = (now - self.newest.len() as u64) as f64 / f64::from(self.rate);
         Some(without_silence(Pcm { rate: self.rate, start, mono: self.newest.iter().copied().collect() }))
     }
@@ -539,7 +542,7 @@ impl Take {
         decoded.pcm = without_silence(decoded.pcm);
         let finished = Finished {
             stamp,
-            taken: whole.then_some(FinishedTake { decoded, hash: hash.map(ContentHash) }),
+            take: whole.then_some(FinishedTake { decoded, hash: hash.map(ContentHash) }),
             onsets: self.onsets.finish(),
             loud,
             overruns,
@@ -608,50 +611,50 @@ fn ended(error: &io::Error, path: &Path) -> String {
 }
 
 /// Reports that have not been sent to the app yet.
-struct Post {
+struct Reports {
     outbox: Outbox<Reply>,
     /// In order, and never lost.
-    facts: VecDeque<Reply>,
+    replies: VecDeque<Reply>,
     level: Option<(Level, Overruns)>,
     newest: Option<(u64, Pcm)>,
 }
 
-impl Post {
+impl Reports {
     fn new(outbox: Outbox<Reply>) -> Self {
-        Self { outbox, facts: VecDeque::new(), level: None, newest: None }
+        Self { outbox, replies: VecDeque::new(), level: None, newest: None }
     }
 
-    fn fact(&mut self, reply: Reply) {
+    fn add(&mut self, reply: Reply) {
         if matches!(reply, Reply::Finished(..)) {
             self.newest = None;
         }
-        self.facts.push_back(reply);
+        self.replies.push_back(reply);
     }
 
     /// Reports how a take has grown, or goes on collecting while earlier reports are waiting.
     fn grew(&mut self, take: &mut Take) {
-        let waits = matches!(self.facts.back(), Some(Reply::Grew { .. }));
+        let waits = matches!(self.replies.back(), Some(Reply::Grew { .. }));
         if !waits {
-            let frames = take.untold.replace(Vec::new());
+            let frames = take.unreported.replace(Vec::new());
             let info = take.analysis.info(take.codec);
-            self.fact(Reply::Grew { serial: take.serial, frames, info: AudioInfo(info) });
+            self.add(Reply::Grew { serial: take.serial, frames, info: AudioInfo(info) });
         }
     }
 
     fn is_waiting(&self) -> bool {
-        !self.facts.is_empty() || self.newest.is_some()
+        !self.replies.is_empty() || self.newest.is_some()
     }
 
     /// Tells what there is room for.
     fn send(&mut self) {
-        while let Some(fact) = self.facts.pop_front() {
-            if let Err(fact) = self.outbox.try_send(fact) {
-                self.facts.push_front(fact);
+        while let Some(add) = self.replies.pop_front() {
+            if let Err(add) = self.outbox.try_send(add) {
+                self.replies.push_front(add);
                 return;
             }
         }
         if let Some((serial, pcm)) = self.newest.take()
-            && let Err(Reply::Newest(serial, pcm)) = self.outbox.try_send(Reply::Newest(serial, pcm))
+            && let Err(Reply::Live(serial, pcm)) = self.outbox.try_send(Reply::Live(serial, pcm))
         {
             self.newest = Some((serial, pcm));
         }
@@ -671,16 +674,16 @@ mod tests {
 
     const RATE: u32 = 48_000;
 
-    /// A taker whose facts stay with it, listening to two channels, and what these are given.
-    fn taker() -> (Taker, impl FnMut(f32, f64)) {
+    /// A writer whose replies stay with it, listening to two channels, and what these are given.
+    fn take_writer() -> (TakeWriter, impl FnMut(f32, f64)) {
         let (give, given) = bounded(1);
         let body = move |_: Receiver<()>, outbox| drop(give.send(outbox));
         let _actor = Actor::spawn("test", 1, &Wake::default(), body).unwrap();
-        let mut taker = Taker::new(given.recv().unwrap());
+        let mut take_writer = TakeWriter::new(given.recv().unwrap());
         let (mut feed, input) = InputStream::simulated(RATE, 2);
-        taker.serve(Job::Setup { channels: Vec::new(), pre_roll: 10.0 });
-        taker.connect(Ok(input));
-        (taker, move |level, seconds| feed(&vec![level; 2 * frames(seconds, RATE)]))
+        take_writer.serve(Job::Setup { channels: Vec::new(), pre_roll: 10.0 });
+        take_writer.connect(Ok(input));
+        (take_writer, move |level, seconds| feed(&vec![level; 2 * frames(seconds, RATE)]))
     }
 
     fn start(pre_roll: f64, threshold_db: Option<f32>, seconds: Option<f64>) -> Job {
@@ -689,21 +692,21 @@ mod tests {
     }
 
     /// The length of the take that has just ended.
-    fn length(taker: &Taker) -> f64 {
-        let Some(Reply::Finished(_, end)) = taker.post.facts.back() else { panic!("no take has ended") };
-        end.taken.as_ref().unwrap().decoded.info.seconds()
+    fn length(take_writer: &TakeWriter) -> f64 {
+        let Some(Reply::Finished(_, end)) = take_writer.reports.replies.back() else { panic!("no take has ended") };
+        end.take.as_ref().unwrap().decoded.info.seconds()
     }
 
     #[test]
     fn a_timed_take_that_waits_for_a_level_lasts_as_long_as_asked_after_it() {
         for (before, all) in [(2.5, 3.5), (0.0, 1.0), (5.5, 6.0)] {
-            let (mut taker, mut feed) = taker();
-            taker.serve(start(5.0, Some(-40.0), Some(1.0)));
+            let (mut take_writer, mut feed) = take_writer();
+            take_writer.serve(start(5.0, Some(-40.0), Some(1.0)));
             feed(0.001, before);
-            taker.listen();
+            take_writer.read_input();
             feed(0.5, 2.0);
-            taker.listen();
-            assert!((length(&taker) - all).abs() < 1e-9, "{} s after {before} s", length(&taker));
+            take_writer.read_input();
+            assert!((length(&take_writer) - all).abs() < 1e-9, "{} s after {before} s", length(&take_writer));
         }
     }
 
@@ -717,12 +720,16 @@ mod tests {
             (vec![2], 10.0, 0.0),
         ];
         for (channels, pre_roll, kept) in cases {
-            let (mut taker, mut feed) = taker();
+            let (mut take_writer, mut feed) = take_writer();
             feed(0.5, 2.0);
-            taker.serve(Job::Setup { channels: channels.clone(), pre_roll });
-            taker.serve(start(60.0, None, None));
-            taker.serve(Job::Stop);
-            assert!((length(&taker) - kept).abs() < 1e-9, "{} s with {channels:?}, {pre_roll} s", length(&taker));
+            take_writer.serve(Job::Setup { channels: channels.clone(), pre_roll });
+            take_writer.serve(start(60.0, None, None));
+            take_writer.serve(Job::Stop);
+            assert!(
+                (length(&take_writer) - kept).abs() < 1e-9,
+                "{} s with {channels:?}, {pre_roll} s",
+                length(&take_writer)
+            );
         }
     }
 }

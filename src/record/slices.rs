@@ -1,0 +1,272 @@
+//! Slices of a sound, proposed and saved, and a take without the silence at its ends.
+//!
+//! The `slices` thread finds and cuts them; what is cut becomes a sample at once.
+
+use std::collections::VecDeque;
+use std::path::Path;
+use std::sync::Arc;
+
+use bevy::prelude::*;
+use dsp::analysis::StreamAnalysis;
+use dsp::onset::{Onsets, slices};
+use file::DecodeError;
+use file::stream::{Decoders, Stream};
+
+use crate::actor::{Actor, Wake, contained};
+use crate::export::{self, ExportError};
+use crate::library::{FileStamp, Folders, Guest, Recording, Sample, SampleIndex};
+use crate::notice::Notice;
+use crate::schedule::{CollectSystems, RespondSystems};
+
+/// Jobs that may wait at the actor.
+const MAILBOX: usize = 4;
+
+/// Proposed slices of a sound: start and end of each in seconds, in order. A take has them when it ends.
+#[derive(Component, Clone, Debug, Default, PartialEq)]
+pub struct Slices(pub Vec<[f64; 2]>);
+
+/// What would be left of a take without the silence at its ends, in seconds. The file stays as it is until
+/// [`AcceptTrim`].
+#[derive(Component, Clone, Copy, Debug, PartialEq)]
+pub struct Trim {
+    /// Where sound begins.
+    pub from: f64,
+    /// Where it ends.
+    pub to: f64,
+}
+
+/// Asks for a sample's [`Slices`].
+#[derive(Message, Clone, Copy, Debug)]
+pub struct ProposeSlices(pub Entity);
+
+/// Writes slices of a sample to files next to it; each becomes a sample at once.
+#[derive(Message, Clone, Debug)]
+pub struct SaveSlices {
+    /// The sample.
+    pub sample: Entity,
+    /// Start and end of each slice in seconds.
+    pub slices: Vec<[f64; 2]>,
+}
+
+/// Slices have been written.
+#[derive(Message, Clone, Debug)]
+pub struct SlicesSaved {
+    /// The sample they were cut from.
+    pub sample: Entity,
+    /// Their files, in order.
+    pub paths: Vec<Arc<Path>>,
+}
+
+/// Cuts a take to its [`Trim`].
+#[derive(Message, Clone, Copy, Debug)]
+pub struct AcceptTrim(pub Entity);
+
+enum Job {
+    Propose(Entity, Arc<Path>),
+    Slice(Entity, Arc<Path>, FileStamp, Vec<[f64; 2]>),
+    Trim(Entity, Arc<Path>, FileStamp, [f64; 2]),
+}
+
+enum Reply {
+    Proposed(Entity, Vec<[f64; 2]>),
+    Sliced(Entity, Vec<(Arc<Path>, FileStamp)>, Option<String>),
+    Trimmed(Entity, FileStamp),
+    Failed(String),
+}
+
+#[derive(Resource)]
+struct SliceWriter {
+    actor: Actor<Job, Reply>,
+    waiting: VecDeque<Job>,
+}
+
+pub(super) fn build(app: &mut App) {
+    app.add_message::<ProposeSlices>()
+        .add_message::<SaveSlices>()
+        .add_message::<SlicesSaved>()
+        .add_message::<AcceptTrim>();
+    let wake = app.world().resource::<Wake>().clone();
+    match Actor::pool("slices", 1, MAILBOX, &wake, |_| serve) {
+        Ok(actor) => app.insert_resource(SliceWriter { actor, waiting: VecDeque::new() }),
+        Err(error) => {
+            app.world_mut().write_message(Notice::new(format!(
+                "cannot cut sounds: starting a thread failed ({error}); restart Soundkin"
+            )));
+            return;
+        }
+    };
+    app.add_observer(forget_outdated)
+        .add_systems(Update, collect_slices.in_set(CollectSystems::Requests))
+        .add_systems(Update, respond.in_set(RespondSystems::Record));
+}
+
+fn forget_outdated(replaced: On<Discard, FileStamp>, mut commands: Commands) {
+    if let Ok(mut sample) = commands.get_entity(replaced.entity) {
+        sample.try_remove::<(Slices, Trim)>();
+    }
+}
+
+fn respond(
+    mut proposals: MessageReader<ProposeSlices>,
+    mut saves: MessageReader<SaveSlices>,
+    mut trims: MessageReader<AcceptTrim>,
+    mut writer: ResMut<SliceWriter>,
+    samples: Query<(&Sample, &FileStamp, Option<&Trim>), Without<Recording>>,
+    mut commands: Commands,
+) {
+    // A take that is only a query has no file.
+    let file = |entity: Entity| {
+        let (sample, stamp, _) = samples.get(entity).ok().filter(|(_, stamp, _)| stamp.size > 0)?;
+        Some((sample.path.clone(), *stamp))
+    };
+    let proposals = proposals.read().filter_map(|ask| Some(Job::Propose(ask.0, file(ask.0)?.0)));
+    let saves = saves.read().filter_map(|ask| {
+        let (path, stamp) = file(ask.sample)?;
+        Some(Job::Slice(ask.sample, path, stamp, ask.slices.clone()))
+    });
+    let trims = trims.read().filter_map(|ask| {
+        let (path, stamp) = file(ask.0)?;
+        let Trim { from, to } = *samples.get(ask.0).ok()?.2?;
+        // Asked for twice, it is cut once.
+        commands.entity(ask.0).try_remove::<Trim>();
+        Some(Job::Trim(ask.0, path, stamp, [from, to]))
+    });
+    let jobs: Vec<Job> = proposals.chain(saves).chain(trims).collect();
+    writer.waiting.extend(jobs);
+    while let Some(job) = writer.waiting.pop_front() {
+        if let Err(job) = writer.actor.try_send(job) {
+            writer.waiting.push_front(job);
+            return;
+        }
+    }
+}
+
+fn collect_slices(
+    writer: Res<SliceWriter>,
+    folders: Res<Folders>,
+    index: Res<SampleIndex>,
+    mut saved: MessageWriter<SlicesSaved>,
+    mut notices: MessageWriter<Notice>,
+    mut commands: Commands,
+) {
+    for reply in writer.actor.replies() {
+        match reply {
+            Reply::Proposed(entity, slices) => {
+                if let Ok(mut sample) = commands.get_entity(entity) {
+                    sample.try_insert(Slices(slices));
+                }
+            }
+            Reply::Sliced(sample, files, problem) => {
+                for (path, stamp) in &files {
+                    // The watcher may have been quicker.
+                    if index.at(path).is_none() {
+                        let slice = (Sample { path: path.clone() }, *stamp);
+                        if folders.0.iter().any(|folder| path.starts_with(folder)) {
+                            commands.spawn(slice);
+                        } else {
+                            commands.spawn((slice, Guest));
+                        }
+                    }
+                }
+                notices.write_batch(problem.map(Notice::new));
+                saved.write(SlicesSaved { sample, paths: files.into_iter().map(|(path, _)| path).collect() });
+            }
+            // Replacing the stamp discards everything known about the longer file.
+            Reply::Trimmed(entity, stamp) => {
+                if let Ok(mut sample) = commands.get_entity(entity) {
+                    sample.try_insert(stamp);
+                }
+            }
+            Reply::Failed(reason) => {
+                notices.write(Notice::new(reason));
+            }
+        }
+    }
+}
+
+/// Why a sound could not be cut.
+#[derive(Debug, thiserror::Error)]
+enum CutError {
+    /// It cannot be read.
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
+    /// The new file cannot be made.
+    #[error(transparent)]
+    Export(#[from] ExportError),
+    /// The file has changed since the times to cut at were found.
+    #[error("file has changed since it was read; select it again before cutting it")]
+    Changed,
+}
+
+/// Refuses a file that has changed since the times to cut at were found.
+fn unchanged(path: &Path, stamp: FileStamp) -> Result<(), CutError> {
+    let now = std::fs::metadata(path).map_err(DecodeError::Read)?;
+    if FileStamp::of(&now) == stamp { Ok(()) } else { Err(CutError::Changed) }
+}
+
+fn serve(job: Job) -> Reply {
+    let path = match &job {
+        Job::Propose(_, path) | Job::Slice(_, path, ..) | Job::Trim(_, path, ..) => path.clone(),
+    };
+    let failed = |error: CutError| Reply::Failed(format!("{error}: {}", path.display()));
+    let work = || match job {
+        Job::Propose(entity, path) => propose(&path).map_or_else(failed, |found| Reply::Proposed(entity, found)),
+        Job::Slice(entity, path, stamp, slices) => {
+            if let Err(error) = unchanged(&path, stamp) {
+                return failed(error);
+            }
+            let mut files = Vec::new();
+            let mut problem = None;
+            for slice in slices {
+                match export::write_region(&path, slice, path.parent().unwrap_or(&path)) {
+                    Ok((file, metadata)) => files.push((file, FileStamp::of(&metadata))),
+                    // Of a slice behind the end there is nothing to write.
+                    Err(ExportError::Beyond) => {}
+                    Err(error) => {
+                        problem = Some(format!("{error}: {}", path.display()));
+                        break;
+                    }
+                }
+            }
+            Reply::Sliced(entity, files, problem)
+        }
+        Job::Trim(entity, path, stamp, span) => unchanged(&path, stamp)
+            .and_then(|()| Ok(export::trim(&path, span)?))
+            .map_or_else(failed, |metadata| Reply::Trimmed(entity, FileStamp::of(&metadata))),
+    };
+    contained(work).unwrap_or_else(|panic| {
+        Reply::Failed(format!("cutting failed ({panic}); choose another part: {}", path.display()))
+    })
+}
+
+fn propose(path: &Path) -> Result<Vec<[f64; 2]>, CutError> {
+    let mut stream = Stream::open_path(path, &Decoders::default())?;
+    let mut heard = None;
+    while let Some(block) = stream.next_block()? {
+        let (analysis, onsets) = heard
+            .get_or_insert_with(|| (StreamAnalysis::new(block.rate, block.channels, 0.0), Onsets::new(block.rate)));
+        analysis.add(block.samples);
+        onsets.add(analysis.mono());
+    }
+    Ok(heard.map_or_else(Vec::new, |(analysis, onsets)| slices(&onsets.finish(), analysis.info("").seconds())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::export::tests::{samples, take};
+
+    #[test]
+    fn a_trim_or_slices_asked_for_twice_are_cut_from_the_file_they_were_meant_for_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = take(folder.path());
+        let stamp = FileStamp::of(&path.metadata().unwrap());
+        let trim = || Job::Trim(Entity::PLACEHOLDER, path.as_path().into(), stamp, [0.25, 9.0]);
+        assert!(matches!(serve(trim()), Reply::Trimmed(..)));
+        let once = samples(&path);
+        assert!(matches!(serve(trim()), Reply::Failed(reason) if reason.contains("has changed")));
+        let slices = Job::Slice(Entity::PLACEHOLDER, path.as_path().into(), stamp, vec![[0.0, 0.1]]);
+        assert!(matches!(serve(slices), Reply::Failed(_)));
+        assert_eq!(samples(&path), once);
+    }
+}
