@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 #![expect(clippy::cast_possible_truncation, reason = "small positive numbers in tests")]
 
+#[cfg(feature = "desktop")]
 mod build;
 mod cli;
 mod examples;
