@@ -16,18 +16,26 @@ const PARTS: &[(&str, &str, &str)] = &[
     ("notice", "", ""),
     ("paths", "model", ""),
     ("actor", "", ""),
-    ("settings", "actor notice", ""),
+    ("palette", "", ""),
+    ("atomic_file", "", ""),
+    ("settings", "actor atomic_file notice", ""),
     // The engine, in the order of a sample's way.
     ("library", "dsp file model schedule", ""),
     ("watch", "actor library notice schedule", ""),
     ("analyse", "actor dsp file library model notice paths schedule", ""),
     ("neighbours", "actor analyse dsp file library model notice schedule similarity", ""),
-    ("map", "library neighbours schedule similarity", ""),
+    ("map", "library neighbours palette schedule similarity", ""),
     ("audio", "actor dsp file library notice schedule", ""),
-    ("record", "actor analyse audio dsp file library notice paths schedule settings watch", "model"),
+    ("export", "atomic_file file", ""),
+    ("duplicates", "actor analyse dsp file library similarity", ""),
+    ("record", "actor analyse audio dsp export file library notice paths schedule settings watch", "model"),
     ("store", "actor analyse dsp library neighbours notice schedule similarity watch", "model"),
     // What people see.
-    ("ui", "actor analyse audio dsp file library map neighbours notice record schedule settings similarity watch", ""),
+    (
+        "ui",
+        "actor analyse audio dsp file library map neighbours notice palette record schedule settings similarity watch",
+        "",
+    ),
     // The roof, and who calls it.
     (
         "lib",
@@ -36,7 +44,7 @@ const PARTS: &[(&str, &str, &str)] = &[
     ),
     (
         "cli",
-        "actor analyse audio dsp file lib library map model neighbours notice paths record settings similarity store ui watch",
+        "actor analyse atomic_file audio dsp duplicates export lib library map model neighbours notice paths record settings similarity store ui watch",
         "",
     ),
     ("main", "cli", ""),
@@ -50,7 +58,7 @@ const ASSEMBLED: &[(&str, &str)] = &[("audio", "lib"), ("record", "lib store"), 
 const TIED: &[(&str, &str, &str)] = &[
     ("map", "dots", "mod"),
     ("ui", "action", "layout"),
-    ("ui", "desk", "mod"),
+    ("ui", "desktop", "mod"),
     ("ui", "record", "mod"),
     ("ui", "session", "mod"),
     // What verbs share stands in the head, which also calls them.
@@ -62,7 +70,7 @@ const PACKAGES: [&str; 4] = ["dsp", "file", "model", "similarity"];
 
 /// What is added with `add_plugins` outside `lib.rs`: the parts of a plugin, and Bevy's own.
 const ADDED: &[(&str, &str)] =
-    &[("map", "DotsPlugin Material2dPlugin"), ("ui", "DefaultPlugins EguiPlugin desk::plugin shown::plugin")];
+    &[("map", "DotsPlugin Material2dPlugin"), ("ui", "DefaultPlugins EguiPlugin desktop::plugin shown::plugin")];
 
 #[test]
 fn everybody_names_only_what_lies_below() {

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 #![expect(clippy::cast_possible_truncation, reason = "small positive numbers in tests")]
 
+#[cfg(feature = "desktop")]
 mod build;
 mod cli;
 mod examples;
@@ -19,6 +20,8 @@ mod pipeline;
 mod questions;
 #[cfg(target_os = "linux")]
 mod record;
+#[cfg(feature = "desktop")]
+mod snapshots;
 mod support;
 #[cfg(all(feature = "desktop", target_os = "linux"))]
 mod window;

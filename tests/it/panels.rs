@@ -23,8 +23,8 @@ use soundkin::{add_panels, is_idle};
 use crate::support::{app, folder_of_sounds, sound, write_sound, write_wav};
 
 /// The window's inside, its library and the folder that holds its settings.
-struct Panels {
-    harness: Harness<'static, App>,
+pub struct Panels {
+    pub harness: Harness<'static, App>,
     root: tempfile::TempDir,
 }
 
@@ -40,7 +40,7 @@ impl Panels {
         Self::over(root, &folder)
     }
 
-    fn over(root: tempfile::TempDir, folder: &Path) -> Self {
+    pub fn over(root: tempfile::TempDir, folder: &Path) -> Self {
         let mut app = app(&root.path().join("library.db"));
         add_panels(&mut app, root.path().join("settings.toml"), SimulatedAudioPlugin(|_: &[f32]| {}));
         app.add_plugins(bevy::time::TimePlugin);
@@ -62,7 +62,7 @@ impl Panels {
         panels
     }
 
-    fn until(&mut self, what: &str, mut done: impl FnMut(&mut Self) -> bool) {
+    pub fn until(&mut self, what: &str, mut done: impl FnMut(&mut Self) -> bool) {
         let deadline = Instant::now() + Duration::from_mins(1);
         while !done(self) {
             assert!(Instant::now() < deadline, "waited too long until {what}; the list shows {:?}", self.rows());
@@ -72,7 +72,7 @@ impl Panels {
     }
 
     /// What was asked for has been acted on and drawn.
-    fn settle(&mut self) {
+    pub fn settle(&mut self) {
         self.harness.run_steps(4);
     }
 
@@ -88,17 +88,17 @@ impl Panels {
         rows.into_iter().map(|(_, label)| label).collect()
     }
 
-    fn click(&mut self, label: &str) {
+    pub fn click(&mut self, label: &str) {
         self.harness.get_by_label(label).click();
         self.settle();
     }
 
-    fn click_row(&mut self, name: &str) {
+    pub fn click_row(&mut self, name: &str) {
         self.harness.get_by(|node| node.label().is_some_and(|label| is_row(&label, name))).click();
         self.settle();
     }
 
-    fn press(&mut self, key: Key) {
+    pub fn press(&mut self, key: Key) {
         self.harness.key_press(key);
         self.settle();
     }
@@ -123,7 +123,7 @@ impl Panels {
         label.split(',').next().map(str::to_owned)
     }
 
-    fn sample(&mut self, name: &str) -> Entity {
+    pub fn sample(&mut self, name: &str) -> Entity {
         let world = self.harness.state_mut().world_mut();
         let mut samples = world.query::<(Entity, &Sample)>();
         samples.iter(world).find(|(_, sample)| sample.path.ends_with(name)).unwrap().0
