@@ -231,7 +231,9 @@ fn a_failure_to_read_that_an_older_library_kept_is_tried_again() {
         .execute_batch(
             "DELETE FROM embedding; DELETE FROM content; UPDATE sample SET hash = NULL, failed_stage = 'decode',
              failed_reason = 'cannot be read (Input/output error (os error 5)); check its permissions and the drive'
-             WHERE failed_stage IS NULL; ALTER TABLE sample DROP COLUMN failed_kind;
+             WHERE failed_stage IS NULL;
+             UPDATE sample SET failed_reason = 'unknown audio format; convert the file to WAV or FLAC, or remove it'
+             WHERE failed_kind = 'unknown_format'; ALTER TABLE sample DROP COLUMN failed_kind;
              PRAGMA user_version = 3",
         )
         .unwrap();
@@ -249,6 +251,8 @@ fn take_back_to_the_first_version(library: &std::path::Path) {
     connection
         .execute_batch(
             "ALTER TABLE content DROP COLUMN descriptors; DROP TABLE layout;
+             UPDATE sample SET failed_reason = 'is silent (peak below -80 dBFS), so it has no neighbours'
+             WHERE failed_kind = 'silent';
              ALTER TABLE sample DROP COLUMN failed_kind; PRAGMA user_version = 1",
         )
         .unwrap();
