@@ -614,6 +614,7 @@ mod tests {
 
     use super::*;
     use crate::library::LibraryPlugin;
+    use crate::notice::NoticePlugin;
     use crate::schedule::CollectSystems;
 
     /// Where nothing else is said, the order of systems follows from the order in which they were added.
@@ -623,7 +624,7 @@ mod tests {
             schedule.set_executor(SingleThreadedExecutor::new());
         });
         crate::schedule::configure(&mut app);
-        app.init_resource::<Wake>().add_plugins(LibraryPlugin);
+        app.init_resource::<Wake>().add_plugins((NoticePlugin, LibraryPlugin));
         app.world_mut().resource_mut::<Restored>().0 = true;
         app
     }

@@ -273,8 +273,7 @@ mod tests {
         let gone = cpal::Error::new(ErrorKind::DeviceNotAvailable);
         assert_eq!(
             OutputError::at_opening(&busy, "Speakers").to_string(),
-            "sound output cannot be used (held by another program); choose another one in the system's settings: \
-             Speakers"
+            "cannot use sound output (held by another program); choose another in the system settings: Speakers"
         );
         assert!(matches!(OutputError::at_opening(&gone, "Speakers"), OutputError::Absent));
         let refused = InputError::Refused { reason: "held by another program".to_owned(), name: "Mic".to_owned() };

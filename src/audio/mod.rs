@@ -246,6 +246,7 @@ mod tests {
 
     use super::*;
     use crate::library::LibraryPlugin;
+    use crate::notice::NoticePlugin;
     use crate::run_until;
     use crate::schedule;
 
@@ -326,7 +327,7 @@ mod tests {
             });
         });
         schedule::configure(&mut app);
-        app.init_resource::<Wake>().add_plugins(LibraryPlugin);
+        app.init_resource::<Wake>().add_plugins((NoticePlugin, LibraryPlugin));
         app
     }
 
@@ -437,7 +438,7 @@ mod tests {
         *device.default.lock().unwrap() = Some(DeviceName { name: "headphones".to_owned(), id: None });
         let report = device.reports.lock().unwrap()[0].clone();
         report.send(StreamEvent::Moved).unwrap();
-        assert_eq!(notices(&mut app, 300), ["sound now plays on headphones"]);
+        assert_eq!(notices(&mut app, 300), ["now playing on headphones"]);
         let playback = app.world().resource::<Playback>();
         assert_eq!((playback.device.as_deref(), playback.sample), (Some("headphones"), Some(sample)));
         assert_eq!(device.reports.lock().unwrap().len(), 1, "opened once");

@@ -262,7 +262,7 @@ fn collect_space(projector: Res<Projector>, mut projection: ResMut<Projection>, 
 fn follow_samples(
     followed: Res<Followed>,
     mut changes: ResMut<Changes>,
-    members: Query<(), (With<Embedding>, With<Sample>, Without<Recording>)>,
+    members: Query<(), (With<Embedding>, Without<Recording>)>,
     growing: Query<(), With<Recording>>,
     mut projection: ResMut<Projection>,
 ) {

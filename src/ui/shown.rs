@@ -318,7 +318,8 @@ impl Shown {
             all = (0..u32::try_from(self.rows.len()).unwrap_or(u32::MAX)).collect();
             &all
         };
-        let text = filter.text.trim();
+        // A sign alone says nothing yet.
+        let text = if filter.text.trim().trim_matches(SIGNS).is_empty() { "" } else { filter.text.trim() };
         let pattern = Pattern::parse(text, CaseMatching::Smart, Normalization::Smart);
         let needed = if text.contains(SIGNS) { 0 } else { letters(text) };
         let mut matcher = self.matcher.take().unwrap_or_else(|| Matcher::new(Config::DEFAULT.match_paths()));
@@ -781,6 +782,13 @@ mod tests {
         assert!(names(&app).is_empty());
         show(&mut app, "", best);
         assert_eq!(names(&app).len(), 4);
+        // Accents do not count, whichever side has them.
+        add(&mut app, "Über.wav");
+        app.update();
+        for text in ["uber", "über"] {
+            show(&mut app, text, best);
+            assert_eq!(names(&app), ["Über.wav"], "{text}");
+        }
         // A word that must not be there, typed letter by letter.
         for (text, left) in [("!", 5), ("!s", 1), ("!sn", 4), ("drums !kick", 1), ("'kick .wav$", 2), ("^lib", 5)] {
             show(&mut app, text, best);

@@ -496,11 +496,12 @@ fn device(_: &Path) -> Option<u64> {
 mod tests {
     use super::*;
     use crate::library::{Failed, FailureKind, LibraryPlugin, Missing, Stage};
+    use crate::notice::NoticePlugin;
 
     fn app() -> App {
         let mut app = App::new();
         crate::schedule::configure(&mut app);
-        app.init_resource::<Wake>().add_plugins((LibraryPlugin, WatchPlugin));
+        app.init_resource::<Wake>().add_plugins((NoticePlugin, LibraryPlugin, WatchPlugin));
         app.world_mut().resource_mut::<Restored>().0 = true;
         app
     }

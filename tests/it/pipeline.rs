@@ -248,7 +248,9 @@ fn take_back_to_the_first_version(library: &std::path::Path) {
     let connection = rusqlite::Connection::open(library).unwrap();
     connection
         .execute_batch(
-            "ALTER TABLE content DROP COLUMN descriptors; DROP TABLE layout;
+            "UPDATE sample SET failed_reason = 'is silent (peak below -80 dBFS), so it has no neighbours'
+                 WHERE failed_kind = 'silent';
+             ALTER TABLE content DROP COLUMN descriptors; DROP TABLE layout;
              ALTER TABLE sample DROP COLUMN failed_kind; PRAGMA user_version = 1",
         )
         .unwrap();
