@@ -208,7 +208,9 @@ pub fn is_idle(world: &mut World) -> bool {
         && world.resource::<watch::Listing>().is_idle()
         && world.resource::<library::changes::Changes>().is_read()
         && analyse::is_idle(world)
-        && world.get_resource::<neighbours::vectors::QueryVectors>().is_none_or(|vectors| vectors.is_idle())
+        && world
+            .get_resource::<neighbours::vectors::QueryVectors>()
+            .is_none_or(neighbours::vectors::QueryVectors::is_idle)
         && world.get_resource::<store::StoreState>().is_none_or(store::StoreState::is_idle)
         && world.get_resource::<neighbours::Projection>().is_none_or(neighbours::Projection::is_idle)
 }

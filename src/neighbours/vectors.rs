@@ -196,12 +196,11 @@ struct Listener {
 impl Listener {
     fn listen(&mut self, sound: &Sound) -> Result<(Embedding, Descriptors), SoundError> {
         let keep = self.model.manifest.audio.max_seconds;
-        let decoded = match sound.region {
-            Some(region) => decode_region(&sound.path, region, keep, &self.stop, &self.decoders)?,
-            None => {
-                let source = Source::open(&sound.path, &|| self.stop.is_set())?;
-                decode(source, &sound.path, keep, &self.stop, &self.decoders)?
-            }
+        let decoded = if let Some(region) = sound.region {
+            decode_region(&sound.path, region, keep, &self.stop, &self.decoders)?
+        } else {
+            let source = Source::open(&sound.path, &|| self.stop.is_set())?;
+            decode(source, &sound.path, keep, &self.stop, &self.decoders)?
         };
         Ok(contained(|| self.embed(&decoded)).unwrap_or_else(|panic| {
             self.embedder = None;

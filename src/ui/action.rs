@@ -10,7 +10,7 @@ use bevy::prelude::*;
 use bevy_egui::egui::{self, Key, KeyboardShortcut, Modifiers};
 use dsp::descriptors::Group;
 
-use super::layout::Sizes;
+use super::preferences::Sizes;
 use super::shown::{Column, Only};
 use crate::map::{Arrangement, ColourBy};
 

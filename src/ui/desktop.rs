@@ -9,7 +9,6 @@ use bevy::prelude::*;
 use bevy::window::FileDragAndDrop;
 use crossbeam_channel::Receiver;
 
-use super::Inputs;
 use super::action::Action;
 use super::session::Session;
 use crate::actor::{Actor, Outbox, Wake, drop_within};
@@ -37,6 +36,10 @@ pub(super) enum Reply {
     Notice(String),
     Inputs(Vec<String>),
 }
+
+/// Names of the inputs that were there when they were asked for.
+#[derive(Resource, Default)]
+pub(super) struct Inputs(pub Vec<String>);
 
 #[derive(Resource)]
 pub(super) struct Desktop {

@@ -4,9 +4,9 @@
 //! edges lie on whole physical pixels.
 
 use bevy_egui::egui::{self, CursorIcon, Rect, Sense, Ui, pos2};
-use serde::{Deserialize, Serialize};
 
 use super::action::Action;
+use super::preferences::Sizes;
 use super::theme::{STATUS, Theme};
 
 /// Half the width of the strip in which the pointer can grab a divider, in points.
@@ -16,24 +16,6 @@ const LEAST_SOURCES: f32 = 140.0;
 const LEAST_WAVEFORM: f32 = 110.0;
 const LEAST_LIST: f32 = 300.0;
 const LEAST_MAP: f32 = 160.0;
-
-/// What the user can drag.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Sizes {
-    /// Width of the sources in points.
-    pub sources: f32,
-    /// Height of the waveform in points.
-    pub waveform: f32,
-    /// Width of the list, as a share of what it and the map have.
-    pub list: f32,
-}
-
-impl Default for Sizes {
-    fn default() -> Self {
-        Self { sources: 215.0, waveform: 190.0, list: 0.457 }
-    }
-}
 
 /// Where each section lies, and the lines between them, in points.
 #[derive(Clone, Debug, PartialEq)]

@@ -482,7 +482,7 @@ fn row(ui: &Ui, line: Rect, place: usize, row: &Row, places: &Places, view: &Vie
         name.max.x -= 16.0;
     }
     let font = theme::regular(13.0);
-    let why = if row.missing { Some("missing".to_owned()) } else { row.failed.as_ref().map(|f| f.to_string()) };
+    let why = if row.missing { Some("missing".to_owned()) } else { row.failed.as_ref().map(ToString::to_string) };
     if let Some(why) = why {
         let reason = Rect::from_min_max(
             pos2(places.thumbnail.left(), line.top()),

@@ -15,6 +15,7 @@ mod help;
 mod layout;
 mod list;
 mod map;
+mod preferences;
 mod record;
 mod session;
 mod shown;
@@ -38,12 +39,10 @@ use bevy_egui::{
     EguiContexts, EguiGlobalSettings, EguiInput, EguiPlugin, EguiPreUpdateSet, EguiPrimaryContextPass,
     PrimaryEguiContext,
 };
-use dsp::descriptors::Group;
-use serde::{Deserialize, Serialize};
-use similarity::weights::Weights;
 
 use self::action::{Action, Bindings, Part};
-use self::layout::Sizes;
+use self::desktop::Inputs;
+use self::preferences::{Comparing, Playing, Preferences};
 use self::session::Session;
 use self::shown::Shown;
 use self::sources::Branches;
@@ -54,7 +53,7 @@ use crate::analyse::ActiveModel;
 use crate::analyse::waveform::Waveform;
 use crate::audio::{AuditionSettings, Playback};
 use crate::library::{AudioInfo, Folders, Thumbnail};
-use crate::map::{Area, Arrangement, ColourBy, Legend, Map, MapLook};
+use crate::map::{Area, Legend, Map, MapLook};
 use crate::neighbours::ActiveWeights;
 use crate::neighbours::query::{Answer, Answers, Asked, Subject};
 use crate::notice::Notice;
@@ -68,86 +67,6 @@ use crate::watch::RemoveFolder;
 const EDGES: usize = 8;
 /// Neighbours of a query that the map points out.
 const FOUND: usize = 24;
-
-/// What the window remembers from one run to the next, as it stands in the settings under `[window]`.
-#[derive(Resource, Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
-struct Preferences {
-    theme: Appearance,
-    sizes: Sizes,
-    large_map: bool,
-    legend: bool,
-    autoplay: bool,
-    hover_play: bool,
-    mono: bool,
-    record_when_loud: bool,
-    colour_by: ColourBy,
-    arrangement: Arrangement,
-}
-
-impl Default for Preferences {
-    fn default() -> Self {
-        Self {
-            theme: Appearance::Dark,
-            sizes: Sizes::default(),
-            large_map: false,
-            legend: true,
-            autoplay: true,
-            hover_play: false,
-            mono: false,
-            record_when_loud: false,
-            colour_by: ColourBy::default(),
-            arrangement: Arrangement::default(),
-        }
-    }
-}
-
-/// How sounds are played, as it stands in the settings under `[audition]`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-struct Playing {
-    volume_db: f32,
-    equal_loudness: bool,
-    looping: bool,
-}
-
-impl Default for Playing {
-    fn default() -> Self {
-        let AuditionSettings { volume_db, equal_loudness, looping } = AuditionSettings::default();
-        Self { volume_db, equal_loudness, looping }
-    }
-}
-
-/// How sounds are compared, as it stands in the settings under `[similarity]`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-struct Comparing {
-    /// Weight of the learned head; the model's own where the user has not chosen.
-    head: Option<f32>,
-    /// Weights of descriptor groups by name, where they are not zero.
-    groups: BTreeMap<String, f32>,
-}
-
-impl Comparing {
-    fn of(weights: &Weights, usual: f32) -> Self {
-        let groups = Group::ALL.into_iter().zip(weights.groups).filter(|(_, weight)| *weight > 0.0);
-        let head = (weights.head - usual).abs() > f32::EPSILON;
-        Self {
-            head: head.then_some(weights.head),
-            groups: groups.map(|(group, weight)| (group.name().to_owned(), weight)).collect(),
-        }
-    }
-
-    fn weights(&self, usual: f32) -> Weights {
-        let group = |group: Group| self.groups.get(group.name()).map_or(0.0, |weight| weight.clamp(0.0, 1.0));
-        Weights { head: self.head.unwrap_or(usual).clamp(0.0, 1.0), groups: Group::ALL.map(group) }
-    }
-}
-
-/// Names of the inputs that were there when they were asked for.
-#[derive(Resource, Default)]
-struct Inputs(Vec<String>);
 
 /// Opens the window; goes before the plugins of the engine.
 pub struct WindowPlugin;

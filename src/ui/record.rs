@@ -4,10 +4,10 @@ use bevy::prelude::*;
 use bevy_egui::egui::{self, CursorIcon, Rect, Sense, Ui, WidgetInfo, WidgetType, pos2, vec2};
 use file::wav_writer::Format;
 
-use super::Preferences;
 use super::action::Action;
 use super::controls::{self, Strip, Tone};
 use super::list::hint;
+use super::preferences::Preferences;
 use super::session::Session;
 use super::theme::{Theme, icon};
 use crate::notice::Notice;

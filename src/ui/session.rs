@@ -12,8 +12,9 @@ use bevy::prelude::*;
 use dsp::Span;
 
 use super::action::{Action, Choose};
+use super::preferences::Preferences;
 use super::shown::{Column, Filter, KEPT, Only, Shown, Sort};
-use super::{Preferences, theme};
+use super::theme;
 use crate::analyse::waveform::ShowWaveform;
 use crate::audio::{Audition, AuditionSettings, Playback};
 use crate::library::{AudioInfo, FileStamp, Sample, Tags};
@@ -242,7 +243,8 @@ pub(super) fn respond(
     for action in asked.read() {
         match action {
             Action::Select(sample, how) => {
-                if choose(session, &shown, *sample, *how) && preferences.autoplay {
+                let selected = choose(session, &shown, *sample, *how);
+                if selected && preferences.autoplay {
                     play(session, *sample, 0.0, &mut auditions);
                 }
             }
@@ -505,9 +507,12 @@ pub(super) fn called(query: &query::Query, name: &dyn Fn(Entity) -> Option<Strin
 fn explained(unanswered: &Unanswered, name: &dyn Fn(Entity) -> Option<String>) -> Option<String> {
     let of = |entity: &Entity| name(*entity).unwrap_or_else(|| "the recording".to_owned());
     match unanswered {
-        Unanswered::Waiting | Unanswered::NotAnalysed(_) | Unanswered::EmptySpace | Unanswered::Nothing => None,
-        // Said once, where it happened.
-        Unanswered::Blocked(_) => None,
+        // That nothing can be analysed is said where it happens.
+        Unanswered::Waiting
+        | Unanswered::NotAnalysed(_)
+        | Unanswered::EmptySpace
+        | Unanswered::Nothing
+        | Unanswered::Blocked(_) => None,
         Unanswered::Cancelled(_) => Some("the query cancels itself; choose another sound to move away from".to_owned()),
         Unanswered::Failed(entity, failed) => Some(format!("{failed}: {}", of(entity))),
         Unanswered::Sound(sound, error) => {

@@ -91,7 +91,7 @@ pub fn show(ui: &mut Ui, view: &View, actions: &mut Vec<Action>) {
     let length = subject.info.map_or(0.0, AudioInfo::seconds);
     if length <= 0.0 {
         let failed = subject.row.and_then(|row| row.failed.as_ref());
-        let text = failed.map_or_else(|| "Not read yet.".to_owned(), |failed| failed.to_string());
+        let text = failed.map_or_else(|| "Not read yet.".to_owned(), ToString::to_string);
         let body = body.shrink2(vec2(theme::PADDING, 0.0));
         controls::line(ui, body, Align2::CENTER_CENTER, &text, theme::regular(12.0), view.theme.muted);
         return;

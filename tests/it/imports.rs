@@ -57,10 +57,6 @@ const ASSEMBLED: &[(&str, &str)] = &[("audio", "lib"), ("record", "lib store"), 
 /// of its own, as types did that stood in the heads of other folders.
 const TIED: &[(&str, &str, &str)] = &[
     ("map", "dots", "mod"),
-    ("ui", "action", "layout"),
-    ("ui", "desktop", "mod"),
-    ("ui", "record", "mod"),
-    ("ui", "session", "mod"),
     // What verbs share stands in the head, which also calls them.
     ("cli", "*", "mod"),
 ];

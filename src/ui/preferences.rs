@@ -1,0 +1,106 @@
+//! What the window remembers from one run to the next, table by table of the settings file.
+
+use std::collections::BTreeMap;
+
+use bevy::prelude::*;
+use dsp::descriptors::Group;
+use serde::{Deserialize, Serialize};
+use similarity::weights::Weights;
+
+use super::theme::Appearance;
+use crate::audio::AuditionSettings;
+use crate::map::{Arrangement, ColourBy};
+
+/// What the user can drag.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Sizes {
+    /// Width of the sources in points.
+    pub sources: f32,
+    /// Height of the waveform in points.
+    pub waveform: f32,
+    /// Width of the list, as a share of what it and the map have.
+    pub list: f32,
+}
+
+impl Default for Sizes {
+    fn default() -> Self {
+        Self { sources: 215.0, waveform: 190.0, list: 0.457 }
+    }
+}
+
+/// What the window remembers from one run to the next, as it stands in the settings under `[window]`.
+#[derive(Resource, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
+pub(super) struct Preferences {
+    pub theme: Appearance,
+    pub sizes: Sizes,
+    pub large_map: bool,
+    pub legend: bool,
+    pub autoplay: bool,
+    pub hover_play: bool,
+    pub mono: bool,
+    pub record_when_loud: bool,
+    pub colour_by: ColourBy,
+    pub arrangement: Arrangement,
+}
+
+impl Default for Preferences {
+    fn default() -> Self {
+        Self {
+            theme: Appearance::Dark,
+            sizes: Sizes::default(),
+            large_map: false,
+            legend: true,
+            autoplay: true,
+            hover_play: false,
+            mono: false,
+            record_when_loud: false,
+            colour_by: ColourBy::default(),
+            arrangement: Arrangement::default(),
+        }
+    }
+}
+
+/// How sounds are played, as it stands in the settings under `[audition]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Playing {
+    pub volume_db: f32,
+    pub equal_loudness: bool,
+    pub looping: bool,
+}
+
+impl Default for Playing {
+    fn default() -> Self {
+        let AuditionSettings { volume_db, equal_loudness, looping } = AuditionSettings::default();
+        Self { volume_db, equal_loudness, looping }
+    }
+}
+
+/// How sounds are compared, as it stands in the settings under `[similarity]`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Comparing {
+    /// Weight of the learned head; the model's own where the user has not chosen.
+    head: Option<f32>,
+    /// Weights of descriptor groups by name, where they are not zero.
+    groups: BTreeMap<String, f32>,
+}
+
+impl Comparing {
+    pub fn of(weights: &Weights, usual: f32) -> Self {
+        let groups = Group::ALL.into_iter().zip(weights.groups).filter(|(_, weight)| *weight > 0.0);
+        let head = (weights.head - usual).abs() > f32::EPSILON;
+        Self {
+            head: head.then_some(weights.head),
+            groups: groups.map(|(group, weight)| (group.name().to_owned(), weight)).collect(),
+        }
+    }
+
+    pub fn weights(&self, usual: f32) -> Weights {
+        let group = |group: Group| self.groups.get(group.name()).map_or(0.0, |weight| weight.clamp(0.0, 1.0));
+        Weights { head: self.head.unwrap_or(usual).clamp(0.0, 1.0), groups: Group::ALL.map(group) }
+    }
+}
