@@ -133,6 +133,16 @@ impl Panels {
         self.harness.state().world().resource::<Playback>().sample
     }
 
+    /// Draws a region from one share of the waveform's width to another.
+    fn draw_region(&mut self, from: f32, to: f32) {
+        let wave = self.harness.get_by_label("Waveform").rect();
+        let at = |share: f32| wave.left_center() + egui::vec2(wave.width() * share, 20.0);
+        self.pointer(at(from), true);
+        self.harness.hover_at(at(f32::midpoint(from, to)));
+        self.harness.step();
+        self.pointer(at(to), false);
+    }
+
     fn pointer(&mut self, at: Pos2, pressed: bool) {
         self.harness.hover_at(at);
         let event =
@@ -266,12 +276,7 @@ fn a_region_belongs_to_the_sound_that_it_was_drawn_on() {
     panels.until("neighbours", |panels| panels.rows().first().is_some_and(|row| row.contains(", 0.")));
     let neighbour = panels.rows()[0].split(',').next().unwrap().to_owned();
     panels.click_row(&neighbour);
-    let wave = panels.harness.get_by_label("Waveform").rect();
-    let at = |share: f32| wave.left_center() + egui::vec2(wave.width() * share, 20.0);
-    panels.pointer(at(0.4), true);
-    panels.harness.hover_at(at(0.5));
-    panels.harness.step();
-    panels.pointer(at(0.7), false);
+    panels.draw_region(0.4, 0.7);
     panels.settle();
     panels.press_with(Modifiers::ALT, Key::ArrowLeft);
     assert_eq!(panels.selected().as_deref(), Some("sound 004.wav"));
@@ -462,12 +467,7 @@ fn a_region_that_is_drawn_is_played_over_and_over() {
     panels.until("it plays", |panels| panels.playing() == Some(sample));
     panels.until("the sound has ended", |panels| panels.playing().is_none());
     let seconds = panels.harness.state().world().get::<AudioInfo>(sample).unwrap().seconds();
-    let wave = panels.harness.get_by_label("Waveform").rect();
-    let at = |share: f32| wave.left_center() + egui::vec2(wave.width() * share, 20.0);
-    panels.pointer(at(0.4), true);
-    panels.harness.hover_at(at(0.5));
-    panels.harness.step();
-    panels.pointer(at(0.7), false);
+    panels.draw_region(0.4, 0.7);
     panels.press(Key::L);
     panels.press(Key::Space);
     panels.until("it plays", |panels| panels.playing() == Some(sample));
