@@ -286,18 +286,6 @@ pub fn ask(world: &mut World, query: &Arc<Query>) -> Result<Answer, Unanswered> 
     world.run_system_cached_with(exactly, query.clone()).unwrap_or(Err(Unanswered::EmptySpace))
 }
 
-/// Tells how similar two samples are, part by part; `None` unless the first has a vector and the second is in the space.
-pub fn part_similarities(
-    a: Entity,
-    b: Entity,
-    index: &SpaceIndex,
-    compared: &Components<Compared>,
-) -> Option<PartSimilarities> {
-    let (embedding, descriptors) = compared.get(a).ok()?;
-    let probe = index.space.query_vector(heard(&embedding.vector, descriptors));
-    Some(index.space.part_similarities(&probe, *index.rows.get(&b)?))
-}
-
 /// What a question is for; a newer one takes the place of an older one with the same purpose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
