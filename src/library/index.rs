@@ -189,4 +189,16 @@ mod tests {
         assert!(path_of(&app, a).is_empty(), "an entity that is not a sample has no duplicates");
         assert_eq!(app.world().resource::<SampleIndex>().contents().samples(hash).len(), 1);
     }
+
+    #[test]
+    fn a_new_stamp_forgets_the_old_content() {
+        let mut app = app();
+        let entity = spawn(&mut app, "/a.wav", 7);
+        app.world_mut().entity_mut(entity).insert(ContentHash([1; 32]));
+        assert_eq!(app.world().resource::<SampleIndex>().contents().samples(ContentHash([1; 32])).len(), 1);
+        app.world_mut().entity_mut(entity).insert(FileStamp { size: 8, modified: 2 });
+        app.world_mut().flush();
+        assert!(app.world().resource::<SampleIndex>().contents().samples(ContentHash([1; 32])).is_empty());
+        assert!(app.world().get::<ContentHash>(entity).is_none());
+    }
 }

@@ -44,33 +44,3 @@ fn forget_outdated(replaced: On<Discard, FileStamp>, mut commands: Commands) {
         sample.try_remove::<(ContentHash, Failed)>();
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use std::path::Path;
-
-    use super::*;
-
-    fn app() -> App {
-        let mut app = App::new();
-        app.add_plugins(LibraryPlugin);
-        app
-    }
-
-    fn spawn(app: &mut App, path: &str, size: u64) -> Entity {
-        let sample = Sample { path: Path::new(path).into() };
-        app.world_mut().spawn((sample, FileStamp { size, modified: 1 })).id()
-    }
-
-    #[test]
-    fn a_new_stamp_forgets_the_old_content() {
-        let mut app = app();
-        let entity = spawn(&mut app, "/a.wav", 7);
-        app.world_mut().entity_mut(entity).insert(ContentHash([1; 32]));
-        assert_eq!(app.world().resource::<SampleIndex>().contents().samples(ContentHash([1; 32])).len(), 1);
-        app.world_mut().entity_mut(entity).insert(FileStamp { size: 8, modified: 2 });
-        app.world_mut().flush();
-        assert!(app.world().resource::<SampleIndex>().contents().samples(ContentHash([1; 32])).is_empty());
-        assert!(app.world().get::<ContentHash>(entity).is_none());
-    }
-}
