@@ -20,11 +20,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use bevy::prelude::*;
-use soundkin::actor::Wake;
 use soundkin::audio::{Audition, Playback, SimulatedAudioPlugin};
-use soundkin::library::{LibraryPlugin, Sample};
-use soundkin::run_until;
+use soundkin::library::Sample;
+use soundkin::{player, run_until};
 
 fn main() {
     let mut files = Vec::new();
@@ -51,15 +49,12 @@ fn waits(files: &[PathBuf], prepare: bool) -> Vec<f64> {
     let started = Instant::now();
     let sounded = Arc::new(AtomicU64::new(0));
     let first = sounded.clone();
-    let mut app = App::new();
-    app.init_resource::<Wake>().add_plugins(LibraryPlugin).add_plugins(SimulatedAudioPlugin(
-        move |buffer: &[f32]| {
-            if buffer.iter().any(|sample| *sample != 0.0) {
-                let now = u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX);
-                let _ = first.compare_exchange(0, now, Ordering::Relaxed, Ordering::Relaxed);
-            }
-        },
-    ));
+    let mut app = player(SimulatedAudioPlugin(move |buffer: &[f32]| {
+        if buffer.iter().any(|sample| *sample != 0.0) {
+            let now = u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX);
+            let _ = first.compare_exchange(0, now, Ordering::Relaxed, Ordering::Relaxed);
+        }
+    }));
     let mut waits = Vec::new();
     for (i, path) in files.iter().enumerate() {
         let sample = app.world_mut().spawn(Sample { path: path.as_path().into() }).id();

@@ -23,6 +23,7 @@
 //! | [`AudioPlugin`](audio::AudioPlugin) | `AuditionSettings`, `Playback`; plays samples, opens inputs | `audio` |
 //! | [`RecordPlugin`](record::RecordPlugin) | `Recorder`, `Level`, `Recording`, `Slices`, `Trim`; makes takes | `recorder`, `slices` |
 //! | [`QueryPlugin`](neighbours::query::QueryPlugin) | `Answers`; the vectors of sounds that are no samples | `compare`, `question` |
+//! | [`TablePlugin`](library::table::TablePlugin) | `SampleTable`: a row of each sample, searched and counted | |
 //! | [`MapPlugin`](map::MapPlugin) | `Map`, `Legend`; what `MapLook` and `Palette` say is drawn | |
 //! | [`StorePlugin`](store::StorePlugin) | nothing; mirrors the others | `store` |
 //!
@@ -134,11 +135,12 @@ pub fn desktop(assembly: Assembly) -> App {
     app
 }
 
-/// Assembles what plays a file and nothing else; it needs neither library nor model.
-pub fn player() -> App {
+/// Assembles what plays a file and nothing else; it needs neither library nor model. `audio` is the sound device's plugin, or
+/// a simulated one.
+pub fn player(audio: impl Plugin) -> App {
     let mut app = App::new();
     ground(&mut app);
-    app.add_plugins((library::LibraryPlugin, audio::AudioPlugin));
+    app.add_plugins((library::LibraryPlugin, audio));
     app
 }
 
@@ -146,7 +148,7 @@ pub fn player() -> App {
 #[cfg(feature = "desktop")]
 pub fn add_panels(app: &mut App, settings: PathBuf, audio: impl Plugin) {
     app.add_plugins((settings::SettingsPlugin { path: settings }, audio))
-        .add_plugins((map::MapPlugin, ui::PanelsPlugin))
+        .add_plugins((library::table::TablePlugin, map::MapPlugin, ui::PanelsPlugin))
         .add_plugins(record::RecordPlugin);
 }
 

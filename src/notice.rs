@@ -7,12 +7,28 @@ use bevy::prelude::*;
 pub struct Notice {
     /// What happened, why, and what to do; the path last.
     pub text: String,
+    /// Whether it has to be read.
+    pub kind: Kind,
+}
+
+/// What a notice is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Something did not work; it stays until it is read.
+    Problem,
+    /// What was asked for has been done; it is of interest until something else happens.
+    Done,
 }
 
 impl Notice {
-    /// Makes a notice.
+    /// Tells of a problem.
     pub fn new(text: impl Into<String>) -> Self {
-        Self { text: text.into() }
+        Self { text: text.into(), kind: Kind::Problem }
+    }
+
+    /// Confirms what was done.
+    pub fn done(text: impl Into<String>) -> Self {
+        Self { text: text.into(), kind: Kind::Done }
     }
 }
 

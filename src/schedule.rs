@@ -42,11 +42,15 @@ pub enum RespondSystems {
     Window,
     /// The recorder acts on requests.
     Record,
+    /// Folders are added and removed.
+    Folders,
 }
 
 /// What is brought up to date, within [`SoundkinSystems::Derive`].
 #[derive(SystemSet, Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum DeriveSystems {
+    /// The table of samples follows them.
+    Table,
     /// Questions are asked.
     Ask,
     /// They are answered.
@@ -86,10 +90,15 @@ pub fn configure(app: &mut App) {
         CollectSystems::Requests,
     );
     app.configure_sets(Update, collect.chain().in_set(Collect))
-        .configure_sets(Update, (RespondSystems::Window, RespondSystems::Record).chain().in_set(Respond))
         .configure_sets(
             Update,
-            (DeriveSystems::Ask, DeriveSystems::Answer, DeriveSystems::Show).chain().in_set(Derive),
+            (RespondSystems::Window, RespondSystems::Record, RespondSystems::Folders).chain().in_set(Respond),
+        )
+        .configure_sets(
+            Update,
+            (DeriveSystems::Table, DeriveSystems::Ask, DeriveSystems::Answer, DeriveSystems::Show)
+                .chain()
+                .in_set(Derive),
         );
     let dispatch =
         (DispatchSystems::Folders, DispatchSystems::Analyses, DispatchSystems::Space, DispatchSystems::Store);

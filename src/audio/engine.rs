@@ -4,6 +4,7 @@
 //! from where it was if an output is found within a few seconds. While nothing plays the thread sleeps until a job
 //! comes. After a few seconds of silence the device is paused as well; it runs again when a sound may soon be played.
 
+use dsp::Span;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -45,7 +46,7 @@ pub(super) enum Job {
     /// Play a sound.
     Play(Wanted),
     /// Change the region of what plays.
-    Region(Option<[f64; 2]>),
+    Region(Option<Span>),
     /// Stop what plays.
     Stop,
     /// Play with these settings from now on.
@@ -64,7 +65,7 @@ pub(super) struct Wanted {
     /// Where to start, in seconds.
     pub from: f64,
     /// What to stay within, in seconds, if not the whole sample.
-    pub region: Option<[f64; 2]>,
+    pub region: Option<Span>,
 }
 
 /// What the actor tells the plugin.

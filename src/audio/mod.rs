@@ -22,6 +22,7 @@ mod reader;
 mod render;
 mod simulated;
 
+use dsp::Span;
 use std::sync::Arc;
 
 use bevy::prelude::*;
@@ -62,10 +63,10 @@ pub enum Audition {
         /// Where to start, in seconds.
         from: f64,
         /// What to stay within, in seconds, if not the whole sample.
-        region: Option<[f64; 2]>,
+        region: Option<Span>,
     },
     /// Changes the region of what plays, in seconds; a playhead outside of it jumps to its start.
-    Region(Option<[f64; 2]>),
+    Region(Option<Span>),
     /// Stops what plays, with a fade.
     Stop,
 }

@@ -4,6 +4,7 @@
 //! new voice starts at the frame that is being rendered, and the renderer fades over to it.
 //! The player knows neither devices nor the ECS, so that tests can call a [`Renderer`] by hand.
 
+use dsp::Span;
 use std::ops::RangeInclusive;
 use std::path::Path;
 use std::sync::Arc;
@@ -197,12 +198,12 @@ impl SamplePlayer {
     }
 
     /// Forgets the device; returns what played, where its playhead was, and its region, both in seconds.
-    pub fn disconnect(&mut self) -> Option<(Cue, f64, Option<[f64; 2]>)> {
+    pub fn disconnect(&mut self) -> Option<(Cue, f64, Option<Span>)> {
         let sound = self.sound.take();
         let stopped = sound.map(|sound| {
             let rate = f64::from(sound.reader.rate());
             let from = sound.position.seconds(&self.monitor).unwrap_or(sound.position.from as f64 / rate);
-            let region = sound.region.map(|region| region.map(|frame| frame as f64 / rate));
+            let region = sound.region.map(|region| Span::from(region.map(|frame| frame as f64 / rate)));
             let cue = sound.cue.clone();
             self.put_away(sound);
             (cue, from, region)
@@ -248,7 +249,7 @@ impl SamplePlayer {
     ///
     /// # Errors
     /// The file cannot be read or decoded.
-    pub fn play(&mut self, cue: Cue, from: f64, region: Option<[f64; 2]>) -> Result<(), DecodeError> {
+    pub fn play(&mut self, cue: Cue, from: f64, region: Option<Span>) -> Result<(), DecodeError> {
         if let Some(sound) = self.sound.take() {
             self.put_away(sound);
         }
@@ -267,7 +268,7 @@ impl SamplePlayer {
     ///
     /// # Errors
     /// The file could not be read at its new place.
-    pub fn set_region(&mut self, region: Option<[f64; 2]>) -> Result<(), DecodeError> {
+    pub fn set_region(&mut self, region: Option<Span>) -> Result<(), DecodeError> {
         let Some(sound) = &mut self.sound else { return Ok(()) };
         let region = region.map(|region| frames_of(region, sound.reader.rate()));
         if std::mem::replace(&mut sound.region, region) == region { Ok(()) } else { self.restart_voice() }
@@ -480,9 +481,9 @@ fn frame_at(seconds: f64, rate: u32) -> u64 {
 }
 
 /// Converts a region, whichever of its ends is given first, to frames; at least one frame.
-fn frames_of([from, to]: [f64; 2], rate: u32) -> [u64; 2] {
-    let start = frame_at(from.min(to), rate);
-    [start, frame_at(from.max(to), rate).max(start + 1)]
+fn frames_of(Span { start, end }: Span, rate: u32) -> [u64; 2] {
+    let first = frame_at(start.min(end), rate);
+    [first, frame_at(start.max(end), rate).max(first + 1)]
 }
 
 /// Returns the frame if it lies within the region, else the region's first frame.
@@ -674,7 +675,7 @@ mod tests {
         let stereo = sound(90_000, RATE, 440.0);
         let cue = bench.sound("a.wav", RATE, &stereo);
         // Half a second from one second on, started in its middle.
-        bench.player.play(cue, 1.25, Some([1.0, 1.5])).unwrap();
+        bench.player.play(cue, 1.25, Some(Span::new(1.0, 1.5))).unwrap();
         let heard = bench.hear(100_000);
         let expected = |n: usize| 48_000 + (12_000 + n) % 24_000;
         let wrong = (300..100_000).find(|n| heard[2 * n..2 * n + 2] != stereo[2 * expected(*n)..2 * expected(*n) + 2]);
@@ -706,11 +707,11 @@ mod tests {
         let at = |n: usize| 2 * (n % 48_000)..2 * (n % 48_000) + 2;
         let near = |a: &[f32], b: &[f32]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-5);
         assert!((0..60_000).all(|n| near(&heard[2 * n..2 * n + 2], &stereo[at(n)])));
-        bench.player.set_region(Some([0.2, 0.3])).unwrap();
+        bench.player.set_region(Some(Span::new(0.2, 0.3))).unwrap();
         bench.hear(500);
         // It stood at 0.25 s and goes on.
         assert!((bench.seconds() - 0.25 - 500.0 / 48_000.0).abs() < 1e-4, "{}", bench.seconds());
-        bench.player.set_region(Some([0.5, 0.6])).unwrap();
+        bench.player.set_region(Some(Span::new(0.5, 0.6))).unwrap();
         bench.hear(480);
         assert!((bench.seconds() - 0.51).abs() < 1e-4, "{}", bench.seconds());
         bench.player.set(PLAIN).unwrap();
@@ -723,7 +724,7 @@ mod tests {
         let mut bench = Bench::new(LOOP);
         let cue = bench.sound("a.wav", RATE, &sound(4800, RATE, 440.0));
         for region in [[5.0, 6.0], [0.1, 0.1], [0.05, 0.05], [0.09, 0.02], [-3.0, -2.0], [f64::NAN, f64::NAN]] {
-            bench.player.play(cue.clone(), 0.0, Some(region)).unwrap();
+            bench.player.play(cue.clone(), 0.0, Some(region.into())).unwrap();
             bench.hear(5000);
         }
     }
@@ -745,10 +746,10 @@ mod tests {
     fn what_a_lost_device_played_can_be_played_on() {
         let mut bench = Bench::new(PLAIN);
         let cue = bench.sound("a.wav", RATE, &sound(96_000, RATE, 440.0));
-        bench.player.play(cue.clone(), 0.0, Some([0.0, 1.5])).unwrap();
+        bench.player.play(cue.clone(), 0.0, Some(Span::new(0.0, 1.5))).unwrap();
         bench.hear(24_000);
         let (lost, from, region) = bench.player.disconnect().unwrap();
-        assert_eq!((&lost, region), (&cue, Some([0.0, 1.5])));
+        assert_eq!((&lost, region), (&cue, Some(Span::new(0.0, 1.5))));
         assert!((from - 0.5).abs() < 1e-6);
         bench.renderer = bench.player.connect(44_100, 2);
         bench.player.play(lost, from, region).unwrap();

@@ -1,5 +1,6 @@
 //! `soundkin export FILE… --to FOLDER`
 
+use dsp::Span;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -20,7 +21,7 @@ pub(super) struct Export {
     to: PathBuf,
     /// Copy only this part, in seconds, as a WAV file
     #[arg(long, value_name = "FROM..TO", value_parser = region)]
-    region: Option<[f64; 2]>,
+    region: Option<Span>,
 }
 
 /// A file that is where it was wanted: from where, to where, and whether it is new there.

@@ -6,11 +6,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Result, bail};
+use bevy::ecs::entity::EntityHashSet;
 use bevy::prelude::*;
 use clap::Args;
 use serde_json::{Value, json};
 
 use super::{Common, keep_only, put_path};
+use crate::library::search::Found;
+use crate::library::table::{known_first, natural};
 use crate::library::{AudioInfo, Failed, Features, Guest, Missing, Sample, Tags};
 
 /// Columns that can be sorted by.
@@ -18,8 +21,9 @@ const KEYS: [&str; 8] = ["path", "name", "seconds", "channels", "rate", "lufs", 
 
 #[derive(Args, Debug)]
 pub(super) struct List {
-    /// List only samples whose path or tags contain TEXT, ignoring case
-    #[arg(long, value_name = "TEXT")]
+    /// List only samples with these words in their path below a folder of the library or in their tags; `-word` excludes,
+    /// `"two words"` are one
+    #[arg(long, value_name = "WORDS", allow_hyphen_values = true)]
     filter: Option<String>,
     /// Column to sort by: path, name, seconds, channels, rate, lufs, peak or brightness; append `:desc` to reverse
     #[arg(long, value_name = "KEY[:desc]", default_value = "path", value_parser = sort_key)]
@@ -52,42 +56,44 @@ struct Line {
 impl List {
     pub(super) fn run(self, common: &Common) -> Result<()> {
         let mut app = common.prepared_app(keep_only)?;
-        let mut lines = lines(app.world_mut(), self.filter.as_deref());
-        lines.sort_by(|a, b| {
-            let order = compare(a, b, &self.sort.key);
-            let order = if self.sort.descending { order.reverse() } else { order };
-            order.then_with(|| a.path.cmp(&b.path))
-        });
-        let value = json!({"samples": lines.iter().map(line_json).collect::<Vec<_>>()});
+        let found = self.filter.as_deref().map(|words| common.samples_with(app.world_mut(), words));
+        let within = found.as_ref().map(Found::samples);
+        let mut lines = lines(app.world_mut(), within.as_ref());
+        lines.sort_by(|a, b| compare(a, b, &self.sort).then_with(|| a.path.cmp(&b.path)));
+        let mut value = json!({"samples": lines.iter().map(line_json).collect::<Vec<_>>()});
+        if found.is_some_and(|found| found.only_similar && !found.fits.is_empty()) {
+            value["only_similar"] = json!(true);
+        }
         common.print(&value, |out| lines.iter().try_for_each(|line| write_line(out, line)))
     }
 }
 
-/// Tells whether a path or one of the tags contains the text, in any case.
-pub(super) fn matches(path: &Path, tags: &[String], text: &str) -> bool {
-    let text = text.to_lowercase();
-    path.to_string_lossy().to_lowercase().contains(&text) || tags.iter().any(|tag| tag.to_lowercase().contains(&text))
-}
-
-fn lines(world: &mut World, filter: Option<&str>) -> Vec<Line> {
-    type Columns<'a> =
-        (&'a Sample, Option<&'a AudioInfo>, Option<&'a Features>, Option<&'a Tags>, Has<Missing>, Option<&'a Failed>);
+fn lines(world: &mut World, within: Option<&EntityHashSet>) -> Vec<Line> {
+    type Columns<'a> = (
+        Entity,
+        &'a Sample,
+        Option<&'a AudioInfo>,
+        Option<&'a Features>,
+        Option<&'a Tags>,
+        Has<Missing>,
+        Option<&'a Failed>,
+    );
     let mut samples = world.query_filtered::<Columns, Without<Guest>>();
-    let all = samples.iter(world).map(|(sample, info, features, tags, missing, failed)| Line {
+    let all = samples.iter(world).filter(|(sample, ..)| within.is_none_or(|within| within.contains(sample)));
+    all.map(|(_, sample, info, features, tags, missing, failed)| Line {
         path: sample.path.clone(),
         info: info.cloned(),
         features: features.copied(),
         tags: tags.map(|tags| tags.0.clone()).unwrap_or_default(),
         missing,
         failed: failed.cloned(),
-    });
-    all.filter(|line| filter.is_none_or(|text| matches(&line.path, &line.tags, text))).collect()
+    })
+    .collect()
 }
 
-fn compare(a: &Line, b: &Line, key: &str) -> Ordering {
-    // Samples without a value come first.
+fn compare(a: &Line, b: &Line, SortKey { key, descending }: &SortKey) -> Ordering {
     let number = |line: &Line| -> f64 {
-        let value = match key {
+        let value = match key.as_str() {
             "seconds" => line.info.as_ref().map(AudioInfo::seconds),
             "channels" => line.info.as_ref().map(|i| f64::from(i.channels)),
             "rate" => line.info.as_ref().map(|i| f64::from(i.rate)),
@@ -95,12 +101,14 @@ fn compare(a: &Line, b: &Line, key: &str) -> Ordering {
             "peak" => line.features.map(|f| f64::from(f.peak_db)),
             _ => line.features.map(|f| f64::from(f.brightness_hz)),
         };
-        value.unwrap_or(f64::NEG_INFINITY)
+        value.unwrap_or(f64::NAN)
     };
-    match key {
-        "path" => a.path.cmp(&b.path),
-        "name" => a.path.file_name().cmp(&b.path.file_name()),
-        _ => number(a).total_cmp(&number(b)),
+    let name = |line: &Line| natural(&line.path.file_name().unwrap_or_default().to_string_lossy());
+    let turn = |order: Ordering| if *descending { order.reverse() } else { order };
+    match key.as_str() {
+        "path" => turn(a.path.cmp(&b.path)),
+        "name" => turn(name(a).cmp(&name(b))),
+        _ => known_first(number(a), number(b), *descending),
     }
 }
 

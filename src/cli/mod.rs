@@ -32,6 +32,8 @@ use model::{Model, registry};
 use serde_json::{Value, json};
 
 use crate::actor::Wake;
+use crate::library::search::Found;
+use crate::library::table::samples_with;
 use crate::library::{FileStamp, Guest, Sample, SampleIndex, Stage};
 use crate::neighbours::query::Subject;
 use crate::neighbours::vectors::Sound;
@@ -183,6 +185,15 @@ impl Common {
         failure.map_or(Ok(()), |reason| Err(anyhow!(reason)))
     }
 
+    /// The samples with these words in name, path or tags; where there are none, those with similar ones, and says so.
+    fn samples_with(&self, world: &mut World, words: &str) -> Found<Entity> {
+        let found = samples_with(world, words);
+        if found.only_similar && !found.fits.is_empty() {
+            self.say(&format!("no sound matches --filter {words}; these have similar names"));
+        }
+        found
+    }
+
     /// Tells the user something on stderr.
     fn say(&self, text: &str) {
         if !self.quiet {
@@ -315,10 +326,10 @@ fn file_at(file: &Path) -> Result<(Sample, FileStamp), Unusable> {
 }
 
 /// Reads `FROM..TO` in seconds.
-fn region(text: &str) -> Result<[f64; 2], &'static str> {
+fn region(text: &str) -> Result<Span, &'static str> {
     let read = |part: &str| part.trim().parse::<f64>().ok().filter(|seconds| seconds.is_finite() && *seconds >= 0.0);
     match text.split_once("..").map(|(from, to)| (read(from), read(to))) {
-        Some((Some(from), Some(to))) if from < to => Ok([from, to]),
+        Some((Some(from), Some(to))) if from < to => Ok(Span::new(from, to)),
         _ => Err("give a start and a later end in seconds, such as 0.5..2"),
     }
 }
@@ -352,7 +363,7 @@ mod tests {
 
     #[test]
     fn a_region_is_two_numbers_in_order() {
-        assert_eq!(region("0.5..2"), Ok([0.5, 2.0]));
+        assert_eq!(region("0.5..2"), Ok(Span::new(0.5, 2.0)));
         assert!(["", "1", "2..1", "1..1", "a..b", "-1..2", "0..inf"].iter().all(|text| region(text).is_err()));
     }
 }

@@ -1,5 +1,6 @@
 //! `soundkin play FILE`
 
+use dsp::Span;
 use std::path::PathBuf;
 
 use anyhow::{Result, bail};
@@ -8,7 +9,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::{Common, Notices, put_path, region, sample_or_guest};
-use crate::audio::{Audition, AuditionSettings, Playback};
+use crate::audio::{AudioPlugin, Audition, AuditionSettings, Playback};
 use crate::library::Sample;
 use crate::{player, run_until};
 
@@ -18,16 +19,16 @@ pub(super) struct Play {
     file: PathBuf,
     /// Play only this part, in seconds
     #[arg(long, value_name = "FROM..TO", value_parser = region)]
-    region: Option<[f64; 2]>,
+    region: Option<Span>,
 }
 
 impl Play {
     pub(super) fn run(self, common: &Common) -> Result<()> {
         // Nothing is analysed, so this app needs no model.
-        let mut app = player();
+        let mut app = player(AudioPlugin);
         app.insert_resource(AuditionSettings { volume_db: 0.0, ..default() });
         let sample = sample_or_guest(app.world_mut(), &self.file)?;
-        let from = self.region.map_or(0.0, |[from, _]| from);
+        let from = self.region.map_or(0.0, |region| region.start);
         app.world_mut().write_message(Audition::Play { sample, from, region: self.region });
         let mut notices = Notices::default();
         let mut device = None;

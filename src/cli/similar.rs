@@ -1,6 +1,5 @@
 //! `soundkin similar QUERY`
 
-use std::collections::HashSet;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,9 +11,9 @@ use clap::Args;
 use dsp::Span;
 use serde_json::{Value, json};
 
-use super::{Common, list, put_path, record, region, subject};
+use super::{Common, put_path, record, region, subject};
 use crate::analyse::ActiveModel;
-use crate::library::{Sample, Tags};
+use crate::library::Sample;
 use crate::neighbours::ActiveWeights;
 use crate::neighbours::query::{Answer, Query, Subject, Unanswered, ask};
 use crate::record::{Keep, TakeOptions};
@@ -26,7 +25,7 @@ pub(super) struct Similar {
     query: Vec<PathBuf>,
     /// Use only this part of the first QUERY, in seconds
     #[arg(long, value_name = "FROM..TO", value_parser = region, requires = "query")]
-    region: Option<[f64; 2]>,
+    region: Option<Span>,
     /// Sound file, in the library or not, that results should be less similar to; may be repeated
     #[arg(long, value_name = "FILE")]
     minus: Vec<PathBuf>,
@@ -36,8 +35,9 @@ pub(super) struct Similar {
     /// Number of neighbours
     #[arg(short, default_value_t = 10, value_parser = count)]
     k: usize,
-    /// Search only samples whose path or tags contain TEXT, ignoring case
-    #[arg(long, value_name = "TEXT")]
+    /// Search only samples with these words in their path below a folder of the library or in their tags; `-word` excludes,
+    /// `"two words"` are one
+    #[arg(long, value_name = "WORDS", allow_hyphen_values = true)]
     filter: Option<String>,
     /// Weight of the model's learned head, 0 to 1; 0 compares by the network alone [default: the model's own]
     #[arg(long, value_name = "A", value_parser = weight)]
@@ -71,7 +71,7 @@ impl Similar {
         let mut names = self.query.iter().map(|file| name(file)).collect::<Result<Vec<String>>>()?;
         let mut query = Query { k: self.k, weights: app.world().resource::<ActiveWeights>().0, ..Query::default() };
         for (i, file) in self.query.iter().enumerate() {
-            let region = self.region.filter(|_| i == 0).map(Span::from);
+            let region = self.region.filter(|_| i == 0);
             query.like.push(subject(app.world(), file, region)?);
         }
         for file in &self.minus {
@@ -84,7 +84,8 @@ impl Similar {
             query.like.push(Subject::Take(taken.finished.entity));
             names.push(taken.input.map_or_else(|| "microphone".to_owned(), |input| input.name));
         }
-        query.within = self.filter.as_ref().map(|text| Arc::new(matching(app.world_mut(), text)));
+        let within = self.filter.as_ref().map(|words| common.samples_with(app.world_mut(), words));
+        query.within = within.as_ref().map(|found| Arc::new(found.samples()));
         let found = neighbours(&mut app, common, query)?;
         let seconds = started.elapsed().as_secs_f64();
         let world = app.world();
@@ -104,8 +105,11 @@ impl Similar {
                 object
             }).collect::<Vec<Value>>(),
         });
+        if within.is_some_and(|found| found.only_similar && !found.fits.is_empty()) {
+            value["only_similar"] = json!(true);
+        }
         if let Some(region) = self.region {
-            value["region"] = json!(region);
+            value["region"] = json!([region.start, region.end]);
         }
         if !self.minus.is_empty() {
             value["minus"] = json!(self.minus.iter().map(|file| name(file)).collect::<Result<Vec<String>>>()?);
@@ -147,14 +151,6 @@ fn bar(share: f32) -> String {
         _ => '·',
     };
     (0..CELLS).map(cell).collect()
-}
-
-/// The samples whose path or tags contain a text.
-fn matching(world: &mut World, text: &str) -> HashSet<Entity> {
-    let mut samples = world.query::<(Entity, &Sample, Option<&Tags>)>();
-    let tags = |tags: Option<&Tags>| tags.map_or_else(Vec::new, |tags| tags.0.clone());
-    let found = samples.iter(world).filter(|(_, sample, t)| list::matches(&sample.path, &tags(*t), text));
-    found.map(|(entity, ..)| entity).collect()
 }
 
 /// Finds the exact neighbours, once everything that is asked with has a vector.

@@ -24,6 +24,23 @@ pub struct Span {
     pub end: f64,
 }
 
+impl Span {
+    /// From one place to another, in seconds.
+    pub const fn new(start: f64, end: f64) -> Self {
+        Self { start, end }
+    }
+
+    /// Its length in seconds.
+    pub fn seconds(self) -> f64 {
+        self.end - self.start
+    }
+
+    /// Tells whether a place lies in it; its end does not.
+    pub fn holds(self, seconds: f64) -> bool {
+        (self.start..self.end).contains(&seconds)
+    }
+}
+
 impl From<[f64; 2]> for Span {
     fn from([start, end]: [f64; 2]) -> Self {
         Self { start, end }

@@ -6,6 +6,7 @@
 //! summed; a peak is an onset where it exceeds the mean of the last 150 ms by 1.1. Everything is done as the
 //! sound comes: of an hour only one number a frame is kept.
 
+use crate::Span;
 use std::collections::VecDeque;
 
 use crate::spectrum::{Hann, Spectrum};
@@ -140,9 +141,9 @@ pub fn onsets(mono: &[f32], rate: u32) -> Vec<f64> {
 
 /// Cuts a sound of so many seconds at its onsets: each slice ends where the next begins, and what lies before the first
 /// onset belongs to none.
-pub fn slices(onsets: &[f64], seconds: f64) -> Vec<[f64; 2]> {
+pub fn slices(onsets: &[f64], seconds: f64) -> Vec<Span> {
     let ends = onsets.iter().skip(1).copied().chain([seconds]);
-    onsets.iter().copied().zip(ends).filter(|(from, to)| from < to).map(|(from, to)| [from, to]).collect()
+    onsets.iter().copied().zip(ends).filter(|(from, to)| from < to).map(|(start, end)| Span { start, end }).collect()
 }
 
 #[cfg(test)]
@@ -199,7 +200,7 @@ mod tests {
 
     #[test]
     fn slices_lie_end_to_end() {
-        assert_eq!(slices(&[0.1, 0.5], 1.0), [[0.1, 0.5], [0.5, 1.0]]);
+        assert_eq!(slices(&[0.1, 0.5], 1.0), [Span::new(0.1, 0.5), Span::new(0.5, 1.0)]);
         assert!(slices(&[], 1.0).is_empty());
     }
 }

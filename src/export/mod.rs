@@ -3,6 +3,7 @@
 //! No file is ever overwritten but the one whose part is to take its place, in one step, once the part is whole. Knows
 //! neither the ECS nor the library.
 
+use dsp::Span;
 use std::ffi::{OsStr, OsString};
 use std::fs::{File, Metadata};
 use std::io;
@@ -47,7 +48,7 @@ pub enum Copied {
 ///
 /// # Errors
 /// The sound cannot be read, nothing of it lies in the region, or the folder cannot be written.
-pub fn copy_to(path: &Path, region: Option<[f64; 2]>, folder: &Path) -> Result<Copied, ExportError> {
+pub fn copy_to(path: &Path, region: Option<Span>, folder: &Path) -> Result<Copied, ExportError> {
     let metadata = std::fs::metadata(path).map_err(DecodeError::from)?;
     if !metadata.is_file() {
         return Err(DecodeError::Damaged("not a regular file".to_owned()).into());
@@ -68,7 +69,7 @@ pub fn copy_to(path: &Path, region: Option<[f64; 2]>, folder: &Path) -> Result<C
 ///
 /// # Errors
 /// The sound cannot be read, nothing of it lies in the region, or the folder cannot be written.
-pub fn write_region(path: &Path, region: [f64; 2], folder: &Path) -> Result<(Arc<Path>, Metadata), ExportError> {
+pub fn write_region(path: &Path, region: Span, folder: &Path) -> Result<(Arc<Path>, Metadata), ExportError> {
     let names = numbered(folder, path, "wav".as_ref(), 1);
     let (file, metadata) = atomic_file::create(folder, names, |to| cut(path, region, to))?;
     Ok((file.into(), metadata))
@@ -78,7 +79,7 @@ pub fn write_region(path: &Path, region: [f64; 2], folder: &Path) -> Result<(Arc
 ///
 /// # Errors
 /// The sound cannot be read, nothing of it lies in the region, or the folder cannot be written; then it is as it was.
-pub fn trim(path: &Path, region: [f64; 2]) -> Result<Metadata, ExportError> {
+pub fn trim(path: &Path, region: Span) -> Result<Metadata, ExportError> {
     atomic_file::replace(path, |to| cut(path, region, to))
 }
 
@@ -125,12 +126,12 @@ fn numbered(folder: &Path, path: &Path, ending: &OsStr, first: u32) -> impl Iter
     clippy::cast_sign_loss,
     reason = "seconds times rate, clamped to be positive"
 )]
-fn cut(path: &Path, region: [f64; 2], to: &File) -> Result<(), ExportError> {
+fn cut(path: &Path, region: Span, to: &File) -> Result<(), ExportError> {
     let mut stream = Stream::open_path(path, &Decoders::default())?;
     let format = if is_narrow(stream.codec()) { Format::Int24 } else { Format::Float32 };
     let first = stream.next_block()?.ok_or(ExportError::Beyond)?;
     let (rate, channels) = (first.rate, first.channels);
-    let [from, end] = region.map(|seconds| (seconds.max(0.0) * f64::from(rate)).round() as u64);
+    let [from, end] = [region.start, region.end].map(|seconds| (seconds.max(0.0) * f64::from(rate)).round() as u64);
     stream.seek(from)?;
     let mut at = from;
     let spec = Spec { rate, channels: u16::try_from(channels).unwrap_or(u16::MAX), format };
@@ -178,11 +179,11 @@ pub(crate) mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = take(folder.path());
         std::fs::write(folder.path().join("take 01.wav"), b"mine").unwrap();
-        let (slice, metadata) = write_region(&path, [0.5, 0.75], folder.path()).unwrap();
+        let (slice, metadata) = write_region(&path, Span::new(0.5, 0.75), folder.path()).unwrap();
         assert_eq!(&*slice, folder.path().join("take 02.wav"));
         assert_eq!(samples(&slice), samples(&path)[1000..1500]);
         assert_eq!(metadata.len(), slice.metadata().unwrap().len());
-        assert!(matches!(write_region(&path, [5.0, 6.0], folder.path()), Err(ExportError::Beyond)));
+        assert!(matches!(write_region(&path, Span::new(5.0, 6.0), folder.path()), Err(ExportError::Beyond)));
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 3, "nothing else is left behind");
         assert_eq!(std::fs::read(folder.path().join("take 01.wav")).unwrap(), b"mine");
     }
@@ -202,9 +203,9 @@ pub(crate) mod tests {
         assert_eq!(copy_to(&path, None, &to).unwrap(), Copied::There(to.join("take 01.wav").as_path().into()));
         assert_eq!(std::fs::read(to.join("take 01.wav")).unwrap(), std::fs::read(&path).unwrap());
         assert_eq!(std::fs::read(to.join("take.wav")).unwrap(), b"mine");
-        let Copied::To(part) = copy_to(&path, Some([0.5, 0.75]), &to).unwrap() else { panic!() };
+        let Copied::To(part) = copy_to(&path, Some(Span::new(0.5, 0.75)), &to).unwrap() else { panic!() };
         assert_eq!(samples(&part), samples(&path)[1000..1500]);
-        assert!(matches!(copy_to(&path, Some([7.0, 8.0]), &to), Err(ExportError::Beyond)));
+        assert!(matches!(copy_to(&path, Some(Span::new(7.0, 8.0)), &to), Err(ExportError::Beyond)));
         assert!(copy_to(&folder.path().join("none.wav"), None, &to).is_err());
         assert!(copy_to(&to, None, &to).is_err());
         assert_eq!(std::fs::read_dir(&to).unwrap().count(), 3, "nothing else is left behind");
@@ -216,9 +217,9 @@ pub(crate) mod tests {
         let path = take(folder.path());
         let whole = samples(&path);
         std::fs::write(folder.path().join("take.wav.part"), b"mine").unwrap();
-        assert!(matches!(trim(&path, [8.0, 9.0]), Err(ExportError::Beyond)));
+        assert!(matches!(trim(&path, Span::new(8.0, 9.0)), Err(ExportError::Beyond)));
         assert_eq!(samples(&path), whole);
-        let metadata = trim(&path, [0.25, 9.0]).unwrap();
+        let metadata = trim(&path, Span::new(0.25, 9.0)).unwrap();
         assert_eq!(samples(&path), whole[500..]);
         assert_eq!(metadata.modified().unwrap(), path.metadata().unwrap().modified().unwrap());
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
@@ -235,7 +236,7 @@ pub(crate) mod tests {
             let mut writer = hound::WavWriter::create(&path, spec).unwrap();
             (0..800).for_each(|n| writer.write_sample(n % 100 - 50).unwrap());
             writer.finalize().unwrap();
-            let (part, _) = write_region(&path, [0.0, 0.05], folder.path()).unwrap();
+            let (part, _) = write_region(&path, Span::new(0.0, 0.05), folder.path()).unwrap();
             let mut reader = hound::WavReader::open(part).unwrap();
             assert_eq!((reader.spec().bits_per_sample, reader.spec().sample_format), (bits, format));
             let full = f64::from(1_u32 << (bits - 1));

@@ -11,6 +11,8 @@ mod failure;
 mod folders;
 pub mod identity;
 mod index;
+pub mod search;
+pub mod table;
 
 use bevy::prelude::*;
 

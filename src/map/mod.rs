@@ -10,11 +10,12 @@ mod pick;
 pub mod picture;
 pub mod view;
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bevy::ecs::entity::EntityHashSet;
 use bevy::prelude::*;
 use similarity::layout::Layout;
 
@@ -54,7 +55,7 @@ pub struct MapLook {
     /// Labels of the legend whose dots are faint, whatever place they get; emptied when the colours mean something else.
     pub hidden_groups: BTreeSet<String>,
     /// The sounds that pass the filter; the others are faint and cannot be picked. `None` for all.
-    pub accepted: Option<Arc<HashSet<Entity>>>,
+    pub accepted: Option<Arc<EntityHashSet>>,
 }
 
 /// One dot for each row of the layout.
@@ -497,7 +498,7 @@ mod tests {
         assert_eq!(map(&app).pick([at[1][0] + 6.0, at[1][1]], 5.0), None);
         let all = [[0.0, 0.0], [400.0, 0.0], [400.0, 400.0], [0.0, 400.0]];
         assert_eq!(map(&app).inside(&all).len(), 2);
-        app.world_mut().resource_mut::<MapLook>().accepted = Some(Arc::new(HashSet::from([entities[0]])));
+        app.world_mut().resource_mut::<MapLook>().accepted = Some(Arc::new(EntityHashSet::from_iter([entities[0]])));
         app.update();
         assert_eq!((map(&app).pick(at[1], 5.0), map(&app).pick(at[0], 5.0)), (None, Some(entities[0])));
         app.world_mut().resource_mut::<MapLook>().hidden_groups.insert("kick".to_owned());
@@ -597,7 +598,7 @@ mod tests {
         let [known, newcomer] = [entity, entities[4]].map(|entity| map(&app).on_screen(entity).unwrap());
         assert_eq!(map(&app).pick(newcomer, 5.0), Some(entities[4]));
         assert_eq!(map(&app).pick(known, 1000.0), Some(entity), "the nearest of all");
-        app.world_mut().resource_mut::<MapLook>().accepted = Some(Arc::new(HashSet::from([entity])));
+        app.world_mut().resource_mut::<MapLook>().accepted = Some(Arc::new(EntityHashSet::from_iter([entity])));
         app.update();
         assert_eq!(map(&app).pick(newcomer, 5.0), None);
     }

@@ -4,9 +4,9 @@
 //! One function answers for the window, the command line and the tests. The window gets two answers to a question in a
 //! large library: the tree's at once, and the exact one a moment later from a thread that compares with every sound.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
+use bevy::ecs::entity::EntityHashSet;
 use bevy::ecs::system::SystemParam;
 // A `Query` is a question here.
 use bevy::prelude::{Query as Components, *};
@@ -56,7 +56,7 @@ pub struct Query {
     /// What they should be less like.
     pub unlike: Vec<Subject>,
     /// The samples that may be answered; `None` for all.
-    pub within: Option<Arc<HashSet<Entity>>>,
+    pub within: Option<Arc<EntityHashSet>>,
     /// How much each part counts.
     pub weights: Weights,
     /// Number of neighbours.

@@ -382,8 +382,8 @@ fn settle(
         // What has no file cannot be cut.
         if end.stamp.is_some() {
             take.try_insert(cuts);
-            let silence = end.loud.filter(|[from, to]| *from > 0.0 || *to < seconds);
-            silence.map(|[from, to]| take.try_insert(Trim { from, to }));
+            let loud = end.loud.filter(|loud| loud.start > 0.0 || loud.end < seconds);
+            loud.map(|loud| take.try_insert(Trim(loud)));
         }
     } else {
         // The file could not be finished as it should, so it is analysed like any other file.
@@ -518,7 +518,7 @@ mod tests {
             let sample = begun(&mut app);
             feed(&tone);
             stop(&mut app);
-            app.world_mut().write_message(SaveSlices { sample, slices: vec![[0.1, 0.2]] });
+            app.world_mut().write_message(SaveSlices { sample, slices: vec![dsp::Span::new(0.1, 0.2)] });
         }
         let slice = root.path().canonicalize().unwrap().join("take 01.wav");
         until(&mut app, "the slice", |world| world.resource::<SampleIndex>().at(&slice).is_some());

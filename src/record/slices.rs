@@ -2,6 +2,7 @@
 //!
 //! The `slices` thread finds and cuts them; what is cut becomes a sample at once.
 
+use dsp::Span;
 use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::Arc;
@@ -23,17 +24,12 @@ const MAILBOX: usize = 4;
 
 /// Proposed slices of a sound: start and end of each in seconds, in order. A take has them when it ends.
 #[derive(Component, Clone, Debug, Default, PartialEq)]
-pub struct Slices(pub Vec<[f64; 2]>);
+pub struct Slices(pub Vec<Span>);
 
-/// What would be left of a take without the silence at its ends, in seconds. The file stays as it is until
+/// What would be left of a take without the silence at its ends. The file stays as it is until
 /// [`AcceptTrim`].
 #[derive(Component, Clone, Copy, Debug, PartialEq)]
-pub struct Trim {
-    /// Where sound begins.
-    pub from: f64,
-    /// Where it ends.
-    pub to: f64,
-}
+pub struct Trim(pub Span);
 
 /// Asks for a sample's [`Slices`].
 #[derive(Message, Clone, Copy, Debug)]
@@ -45,7 +41,7 @@ pub struct SaveSlices {
     /// The sample.
     pub sample: Entity,
     /// Start and end of each slice in seconds.
-    pub slices: Vec<[f64; 2]>,
+    pub slices: Vec<Span>,
 }
 
 /// Slices have been written.
@@ -63,12 +59,12 @@ pub struct AcceptTrim(pub Entity);
 
 enum Job {
     Propose(Entity, Arc<Path>),
-    Slice(Entity, Arc<Path>, FileStamp, Vec<[f64; 2]>),
-    Trim(Entity, Arc<Path>, FileStamp, [f64; 2]),
+    Slice(Entity, Arc<Path>, FileStamp, Vec<Span>),
+    Trim(Entity, Arc<Path>, FileStamp, Span),
 }
 
 enum Reply {
-    Proposed(Entity, Vec<[f64; 2]>),
+    Proposed(Entity, Vec<Span>),
     Sliced(Entity, Vec<(Arc<Path>, FileStamp)>, Option<String>),
     Trimmed(Entity, FileStamp),
     Failed(String),
@@ -126,10 +122,10 @@ fn respond(
     });
     let trims = trims.read().filter_map(|ask| {
         let (path, stamp) = file(ask.0)?;
-        let Trim { from, to } = *samples.get(ask.0).ok()?.2?;
+        let Trim(loud) = *samples.get(ask.0).ok()?.2?;
         // Asked for twice, it is cut once.
         commands.entity(ask.0).try_remove::<Trim>();
-        Some(Job::Trim(ask.0, path, stamp, [from, to]))
+        Some(Job::Trim(ask.0, path, stamp, loud))
     });
     let jobs: Vec<Job> = proposals.chain(saves).chain(trims).collect();
     writer.waiting.extend(jobs);
@@ -239,7 +235,7 @@ fn serve(job: Job) -> Reply {
     })
 }
 
-fn propose(path: &Path) -> Result<Vec<[f64; 2]>, CutError> {
+fn propose(path: &Path) -> Result<Vec<Span>, CutError> {
     let mut stream = Stream::open_path(path, &Decoders::default())?;
     let mut heard = None;
     while let Some(block) = stream.next_block()? {
@@ -261,11 +257,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = take(folder.path());
         let stamp = FileStamp::of(&path.metadata().unwrap());
-        let trim = || Job::Trim(Entity::PLACEHOLDER, path.as_path().into(), stamp, [0.25, 9.0]);
+        let trim = || Job::Trim(Entity::PLACEHOLDER, path.as_path().into(), stamp, Span::new(0.25, 9.0));
         assert!(matches!(serve(trim()), Reply::Trimmed(..)));
         let once = samples(&path);
         assert!(matches!(serve(trim()), Reply::Failed(reason) if reason.contains("has changed")));
-        let slices = Job::Slice(Entity::PLACEHOLDER, path.as_path().into(), stamp, vec![[0.0, 0.1]]);
+        let slices = Job::Slice(Entity::PLACEHOLDER, path.as_path().into(), stamp, vec![Span::new(0.0, 0.1)]);
         assert!(matches!(serve(slices), Reply::Failed(_)));
         assert_eq!(samples(&path), once);
     }

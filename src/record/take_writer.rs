@@ -1,6 +1,7 @@
 //! The `recorder` thread: reads the input's ring, keeps the pre-roll, and makes takes: writes the file, measures as it goes,
 //! and reports to the app. It never waits for the app: reports that cannot be sent yet are collected and sent later.
 
+use dsp::Span;
 use std::collections::VecDeque;
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -113,7 +114,7 @@ pub(super) struct Finished {
     /// Where sounds begin in it, in seconds.
     pub onsets: Vec<f64>,
     /// What is left of it without silence at its ends, in seconds.
-    pub loud: Option<[f64; 2]>,
+    pub loud: Option<Span>,
     /// What was lost during it.
     pub overruns: Overruns,
     /// Why it has ended, if nobody asked for it.
@@ -536,7 +537,7 @@ impl Take {
         }
         let rate = f64::from(self.rate);
         let loud = self.loud.map(|[first, last]| {
-            [(first as f64 / rate - MARGIN[0]).max(0.0), ((last + 1) as f64 / rate + MARGIN[1]).min(seconds)]
+            Span::new((first as f64 / rate - MARGIN[0]).max(0.0), ((last + 1) as f64 / rate + MARGIN[1]).min(seconds))
         });
         let mut decoded = Box::new(self.analysis.finish(self.codec));
         decoded.pcm = without_silence(decoded.pcm);

@@ -8,10 +8,11 @@ use std::path::PathBuf;
 
 use bevy::prelude::*;
 use bevy_egui::egui::{self, Key, KeyboardShortcut, Modifiers};
-use dsp::descriptors::Group;
+use dsp::Span;
+use dsp::descriptors;
+use serde::{Deserialize, Serialize};
 
-use super::preferences::Sizes;
-use super::shown::{Column, Only};
+use crate::library::table::{Column, Group, GroupKind, StatusFilter};
 use crate::map::{Arrangement, ColourBy};
 
 /// How a click changes the selection.
@@ -23,6 +24,8 @@ pub enum Choose {
     Toggle,
     /// Everything from the selected one to this.
     Extend,
+    /// This one only, unless it is among those chosen: for a menu over it.
+    Keep,
 }
 
 /// A part by which sounds are compared.
@@ -31,12 +34,64 @@ pub enum Part {
     /// The learned head, against the network alone.
     Head,
     /// A group of descriptors.
-    Group(Group),
+    Group(descriptors::Group),
 }
 
-/// Something that the user has asked for.
+/// What the user can drag.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Sizes {
+    /// Width of the sources in points.
+    pub sources: f32,
+    /// Height of the waveform in points.
+    pub waveform: f32,
+    /// Width of the list, as a share of what it and the map have.
+    pub list: f32,
+}
+
+impl Default for Sizes {
+    fn default() -> Self {
+        Self { sources: 215.0, waveform: 190.0, list: 0.457 }
+    }
+}
+
+/// Something that the list is narrowed to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Chip {
+    /// The neighbours of a query.
+    Query,
+    /// A folder.
+    Folder,
+    /// A state.
+    Status,
+    /// A group of samples.
+    Group(GroupKind),
+}
+
+/// Something that the user has asked for, by who acts on it.
 #[derive(Message, Clone, Debug, PartialEq)]
 pub enum Action {
+    /// Where in the library the user goes, and what is chosen there; for `session`.
+    Go(Go),
+    /// What is heard; for `listen`.
+    Listen(Listen),
+    /// What is changed in the library, and can be undone; for `edits`.
+    Edit(Edit),
+    /// What is recorded and cut; for `record`.
+    Take(Take),
+    /// What the desktop and the workers are asked for; for `desktop`.
+    Outside(Outside),
+    /// How the map is looked at; for `map`.
+    OnMap(OnMap),
+    /// How the window looks and behaves; for `preferences`.
+    Prefer(Prefer),
+    /// How sounds are compared; for `weigh`.
+    Weigh(Weigh),
+}
+
+/// Where in the library the user goes, and what is chosen there; for `session`.
+#[derive(Message, Clone, Debug, PartialEq)]
+pub enum Go {
     /// Selects a sample and, if so set, plays it.
     Select(Entity, Choose),
     /// Selects the row so many rows further down.
@@ -47,70 +102,20 @@ pub enum Action {
     Mark(Vec<Entity>),
     /// Points at a sample, on the map.
     Point(Option<Entity>),
-    /// Gets a sample ready that may be played soon.
-    Prepare(Entity),
-    /// Plays, or stops what plays.
-    PlayOrStop,
-    /// Plays from the start.
-    Replay,
-    /// Stops.
-    Stop,
-    /// Plays from here, in seconds.
-    PlayFrom(f64),
-    /// Plays this sample, whatever is selected.
-    Play(Entity),
-    /// Chooses a part of the selected sample, in seconds.
-    Region(Option<[f64; 2]>),
-    /// Shows this part of the waveform, in seconds.
-    Span([f64; 2]),
-    /// One channel or all in the waveform.
-    ToggleMono,
-    /// Over and over, or once.
-    ToggleLoop,
-    /// All sounds equally loud, or as they are.
-    ToggleEqualLoudness,
-    /// Volume in dB.
-    Volume(f32),
-    /// Whether selecting plays.
-    ToggleAutoplay,
-    /// Whether the map plays what the pointer passes.
-    ToggleHoverPlay,
+    /// Chooses a part of the selected sample.
+    Region(Option<Span>),
+    /// Shows this part of the waveform.
+    Span(Span),
     /// Asks for the neighbours of the selected sample.
     Neighbours,
     /// Moves the query away from the selected sample, or no longer.
     LessLike,
-    /// Begins a take, or ends it.
-    ToggleRecord,
-    /// Begins a take with what was played just before.
-    RecordBefore,
-    /// Begins a take that is only a question, or ends it.
-    AskByRecording,
-    /// Keeps the input open between takes, or closes it.
-    ToggleArm,
-    /// Forgets that the input has clipped.
-    Unclip,
-    /// Takes begin when it gets loud, or at once.
-    ToggleThreshold,
-    /// Takes are written with 24 bits, or as floats.
-    ToggleFormat,
-    /// Records these channels, counted from 1; none for all.
-    RecordChannels(Vec<u16>),
-    /// Records from the input of this name; empty for the default.
-    RecordFrom(String),
-    /// Asks which inputs there are.
-    ListInputs,
-    /// Shows or hides where the selected sample could be split.
-    Split,
-    /// Splits the selected sample here: start and end of each slice in seconds.
-    Slice(Vec<[f64; 2]>),
-    /// Writes the slices.
-    SaveSlices,
-    /// Leaves out the silence at the ends of the selected take.
-    Trim,
-    /// Weighs a part of the comparison, 0..=1; `None` for its usual weight.
-    Weigh(Part, Option<f32>),
-    /// Ends the query and goes back to where it was asked.
-    ClearQuery,
+    /// Takes away one thing that the list is narrowed to; without its query it goes back to where that was asked.
+    Without(Chip),
+    /// Narrows the list to a group of samples.
+    Within(Group),
+    /// Lists everything again.
+    ClearAll,
     /// To the place before.
     Back,
     /// To the place after.
@@ -124,58 +129,172 @@ pub enum Action {
     /// Shows one folder, or all.
     Folder(Option<PathBuf>),
     /// Shows the sounds of one state, wherever they lie.
-    Only(Only),
+    Status(StatusFilter),
     /// Opens or closes a branch of the folders.
     Branch(PathBuf),
     /// Sorts by a column; once more turns the order.
     Sort(Column),
     /// Where the list has been scrolled to, in points.
     Scrolled(f32),
-    /// Marks the selected samples as kept, or takes the mark away.
-    Keep,
     /// Steps back: stop, close, clear.
     Unwind,
-    /// Takes back the last change.
-    Undo,
+    /// Brings the selected sample to the middle of the map.
+    FindOnMap,
     /// Shows or hides the sheet of shortcuts.
     ToggleHelp,
-    /// Asks which folder to add.
-    AskForFolder,
+    /// Notes that a notice was read.
+    DismissNotice,
+}
+
+/// What is heard; for `listen`.
+#[derive(Message, Clone, Debug, PartialEq)]
+pub enum Listen {
+    /// Gets a sample ready that may be played soon.
+    Prepare(Entity),
+    /// Plays, or stops what plays.
+    PlayOrStop,
+    /// Plays from the start.
+    Replay,
+    /// Stops.
+    Stop,
+    /// Plays from here, in seconds.
+    PlayFrom(f64),
+    /// Plays this sample, whatever is selected.
+    Play(Entity),
+    /// Over and over, or once.
+    ToggleLoop,
+    /// All sounds equally loud, or as they are.
+    ToggleEqualLoudness,
+    /// Volume in dB.
+    Volume(f32),
+}
+
+/// What is changed in the library, and can be undone; for `edits`.
+#[derive(Message, Clone, Debug, PartialEq)]
+pub enum Edit {
+    /// Marks the selected samples as kept, or takes the mark away.
+    Keep,
     /// Removes a folder of the library, never its files.
     Remove(PathBuf),
+    /// Takes back the last change.
+    Undo,
+}
+
+/// What is recorded and cut; for `record`.
+#[derive(Message, Clone, Debug, PartialEq)]
+pub enum Take {
+    /// Begins a take, or ends it.
+    Toggle,
+    /// Begins a take with what was played just before.
+    Before,
+    /// Begins a take that is only a question, or ends it.
+    Ask,
+    /// Keeps the input open between takes, or closes it.
+    ToggleArm,
+    /// Forgets that the input has clipped.
+    Unclip,
+    /// Takes begin when it gets loud, or at once.
+    ToggleThreshold,
+    /// Takes are written with 24 bits, or as floats.
+    ToggleFormat,
+    /// Records these channels, counted from 1; none for all.
+    Channels(Vec<u16>),
+    /// Records from the input of this name; empty for the default.
+    From(String),
+    /// Shows or hides where the selected sample could be split.
+    Split,
+    /// Splits the selected sample into these.
+    Slice(Vec<Span>),
+    /// Writes the slices.
+    SaveSlices,
+    /// Leaves out the silence at the ends of the selected take.
+    Trim,
+}
+
+/// What the desktop and the workers are asked for; for `desktop`.
+#[derive(Message, Clone, Debug, PartialEq)]
+pub enum Outside {
+    /// Asks which folder to add.
+    AskForFolder,
     /// Shows a file or folder in the file manager.
     Reveal(PathBuf),
     /// Shows the selected sample in the file manager.
     RevealSelected,
     /// Puts the selected files on the clipboard.
     CopyFiles,
+    /// Asks which inputs there are.
+    ListInputs,
     /// Pauses indexing, or goes on.
     TogglePause,
-    /// Drags a divider.
-    Resize(Sizes),
-    /// The map takes the list's place, or gives it back.
-    ToggleLargeMap,
-    /// Dark or light.
-    ToggleTheme,
+}
+
+/// How the map is looked at; for `map`.
+#[derive(Message, Clone, Debug, PartialEq)]
+pub enum OnMap {
+    /// Shows the whole map.
+    Fit,
+    /// Moves the map by points.
+    Pan([f32; 2]),
+    /// Zooms the map by a factor around a point of the window.
+    Zoom([f32; 2], f32),
     /// What colours mean on the map.
     ColourBy(ColourBy),
     /// How the map is arranged.
     Arrange(Arrangement),
     /// Shows or hides a group of the legend.
     ToggleGroup(String),
+}
+
+/// How the window looks and behaves; for `preferences`.
+#[derive(Message, Clone, Debug, PartialEq)]
+pub enum Prefer {
+    /// Whether selecting plays.
+    ToggleAutoplay,
+    /// Whether the map plays what the pointer passes.
+    ToggleHoverPlay,
+    /// One channel or all in the waveform.
+    ToggleMono,
+    /// Drags a divider.
+    Resize(Sizes),
+    /// The map takes the list's place, or gives it back.
+    ToggleLargeMap,
+    /// Dark or light.
+    ToggleTheme,
     /// Shows or hides the legend.
     ToggleLegend,
-    /// Shows the whole map.
-    FitMap,
-    /// Moves the map by points.
-    PanMap([f32; 2]),
-    /// Zooms the map by a factor around a point of the window.
-    ZoomMap([f32; 2], f32),
-    /// Brings the selected sample to the middle of the map.
-    FindOnMap,
-    /// Notes that a notice was read.
-    DismissNotice,
 }
+
+/// Weighs a part of the comparison, 0..=1; `None` for its usual weight.
+#[derive(Message, Clone, Copy, Debug, PartialEq)]
+pub struct Weigh(pub Part, pub Option<f32>);
+
+/// Actions of each receiver, which are messages of their own.
+macro_rules! receivers {
+    ($($receiver:ident $writer:ident),*) => {
+        $(impl From<$receiver> for Action {
+            fn from(action: $receiver) -> Self {
+                Self::$receiver(action)
+            }
+        })*
+
+        /// Makes the messages known.
+        pub(super) fn plugin(app: &mut App) {
+            app.add_message::<Action>();
+            $(app.add_message::<$receiver>();)*
+        }
+
+        /// Hands each action to its receiver.
+        pub(super) fn route(mut asked: ResMut<Messages<Action>>, $(mut $writer: MessageWriter<$receiver>),*) {
+            for action in asked.drain() {
+                match action {
+                    $(Action::$receiver(action) => { $writer.write(action); })*
+                }
+            }
+        }
+    };
+}
+
+receivers!(Go go, Listen listen, Edit edit, Take take, Outside outside, OnMap on_map, Prefer prefer, Weigh weigh);
 
 /// Something a key does.
 #[derive(Clone, Debug)]
@@ -197,41 +316,47 @@ pub struct Bindings(pub Vec<Binding>);
 
 /// Name, section, keys, meaning and action of every shortcut.
 const TABLE: &[(&str, &str, &str, &str, Action)] = &[
-    ("play", "Listen", "Space", "Play or stop", Action::PlayOrStop),
-    ("replay", "Listen", "Right", "Play again from the start", Action::Replay),
-    ("stop", "Listen", "Left", "Stop", Action::Stop),
-    ("loop", "Listen", "L", "Loop", Action::ToggleLoop),
-    ("equal_loudness", "Listen", "E", "Equal loudness", Action::ToggleEqualLoudness),
-    ("autoplay", "Listen", "A", "Play sounds when selected", Action::ToggleAutoplay),
-    ("hover_play", "Listen", "H", "Play sounds under the pointer (or hold Alt)", Action::ToggleHoverPlay),
-    ("record", "Record", "R", "Start or stop recording", Action::ToggleRecord),
-    ("record_before", "Record", "B", "Record, including the seconds just before", Action::RecordBefore),
-    ("listen", "Record", "I", "Keep the input open between takes", Action::ToggleArm),
-    ("ask_by_recording", "Record", "Q", "Record only to find similar sounds", Action::AskByRecording),
-    ("split", "Record", "S", "Show where to split the sound", Action::Split),
-    ("next", "Choose", "Down", "Next sound", Action::Step(1)),
-    ("previous", "Choose", "Up", "Previous sound", Action::Step(-1)),
-    ("page_down", "Choose", "PageDown", "Ten sounds down", Action::Step(10)),
-    ("page_up", "Choose", "PageUp", "Ten sounds up", Action::Step(-10)),
-    ("first", "Choose", "Home", "First sound", Action::End(false)),
-    ("last", "Choose", "End", "Last sound", Action::End(true)),
-    ("keep", "Choose", "Enter", "Keep this sound, or stop keeping it", Action::Keep),
-    ("copy", "Choose", "Ctrl+C", "Copy the selected files", Action::CopyFiles),
-    ("reveal", "Choose", "Ctrl+R", "Show in the file manager", Action::RevealSelected),
-    ("neighbours", "Find", "N", "Find sounds like this one, its region, or all marked", Action::Neighbours),
-    ("less_like", "Find", "X", "Less like this one, within a query", Action::LessLike),
-    ("search", "Find", "Ctrl+F", "Search names and paths", Action::FocusSearch),
-    ("back", "Find", "Alt+Left", "Back to the previous query", Action::Back),
-    ("forward", "Find", "Alt+Right", "Forward to the next query", Action::Forward),
-    ("find_on_map", "Map", "G", "Find the selected sound on the map", Action::FindOnMap),
-    ("fit", "Map", "F", "Show the whole map", Action::FitMap),
-    ("large_map", "Map", "M", "Switch between large map and list", Action::ToggleLargeMap),
-    ("unwind", "Window", "Escape", "Stop playing, close, then clear the query", Action::Unwind),
-    ("undo", "Window", "Ctrl+Z", "Undo", Action::Undo),
-    ("add_folder", "Window", "Ctrl+O", "Add a folder", Action::AskForFolder),
-    ("pause", "Window", "Ctrl+P", "Pause or resume indexing", Action::TogglePause),
-    ("theme", "Window", "Ctrl+T", "Switch between dark and light theme", Action::ToggleTheme),
-    ("shortcuts", "Window", "? F1", "Show or hide this list", Action::ToggleHelp),
+    ("play", "Listen", "Space", "Play or stop", Action::Listen(Listen::PlayOrStop)),
+    ("replay", "Listen", "Right", "Play again from the start", Action::Listen(Listen::Replay)),
+    ("stop", "Listen", "Left", "Stop", Action::Listen(Listen::Stop)),
+    ("loop", "Listen", "L", "Loop", Action::Listen(Listen::ToggleLoop)),
+    ("equal_loudness", "Listen", "E", "Equal loudness", Action::Listen(Listen::ToggleEqualLoudness)),
+    ("autoplay", "Listen", "A", "Play sounds when selected", Action::Prefer(Prefer::ToggleAutoplay)),
+    (
+        "hover_play",
+        "Listen",
+        "H",
+        "Play sounds under the pointer (or hold Alt)",
+        Action::Prefer(Prefer::ToggleHoverPlay),
+    ),
+    ("record", "Record", "R", "Start or stop recording", Action::Take(Take::Toggle)),
+    ("record_before", "Record", "B", "Record, including the seconds just before", Action::Take(Take::Before)),
+    ("listen", "Record", "I", "Keep the input open between takes", Action::Take(Take::ToggleArm)),
+    ("ask_by_recording", "Record", "Q", "Record only to find similar sounds", Action::Take(Take::Ask)),
+    ("split", "Record", "S", "Show where to split the sound", Action::Take(Take::Split)),
+    ("next", "Choose", "Down", "Next sound", Action::Go(Go::Step(1))),
+    ("previous", "Choose", "Up", "Previous sound", Action::Go(Go::Step(-1))),
+    ("page_down", "Choose", "PageDown", "Ten sounds down", Action::Go(Go::Step(10))),
+    ("page_up", "Choose", "PageUp", "Ten sounds up", Action::Go(Go::Step(-10))),
+    ("first", "Choose", "Home", "First sound", Action::Go(Go::End(false))),
+    ("last", "Choose", "End", "Last sound", Action::Go(Go::End(true))),
+    ("keep", "Choose", "Enter", "Keep this sound, or stop keeping it", Action::Edit(Edit::Keep)),
+    ("copy", "Choose", "Ctrl+C", "Copy the selected files", Action::Outside(Outside::CopyFiles)),
+    ("reveal", "Choose", "Ctrl+R", "Show in the file manager", Action::Outside(Outside::RevealSelected)),
+    ("neighbours", "Find", "N", "Find sounds like this one, its region, or all marked", Action::Go(Go::Neighbours)),
+    ("less_like", "Find", "X", "Less like this one, within a query", Action::Go(Go::LessLike)),
+    ("search", "Find", "Ctrl+F", "Search names and paths", Action::Go(Go::FocusSearch)),
+    ("back", "Find", "Alt+Left", "Back to the previous query", Action::Go(Go::Back)),
+    ("forward", "Find", "Alt+Right", "Forward to the next query", Action::Go(Go::Forward)),
+    ("find_on_map", "Map", "G", "Find the selected sound on the map", Action::Go(Go::FindOnMap)),
+    ("fit", "Map", "F", "Show the whole map", Action::OnMap(OnMap::Fit)),
+    ("large_map", "Map", "M", "Switch between large map and list", Action::Prefer(Prefer::ToggleLargeMap)),
+    ("unwind", "Window", "Escape", "Stop playing, close, then clear the query", Action::Go(Go::Unwind)),
+    ("undo", "Window", "Ctrl+Z", "Undo", Action::Edit(Edit::Undo)),
+    ("add_folder", "Window", "Ctrl+O", "Add a folder", Action::Outside(Outside::AskForFolder)),
+    ("pause", "Window", "Ctrl+P", "Pause or resume indexing", Action::Outside(Outside::TogglePause)),
+    ("theme", "Window", "Ctrl+T", "Switch between dark and light theme", Action::Prefer(Prefer::ToggleTheme)),
+    ("shortcuts", "Window", "? F1", "Show or hide this list", Action::Go(Go::ToggleHelp)),
 ];
 
 impl Default for Bindings {
@@ -280,14 +405,19 @@ impl Bindings {
         all.sort_by_key(|(_, key)| std::cmp::Reverse(u8::from(key.modifiers.alt) + u8::from(key.modifiers.command)));
         for (binding, key) in all {
             let single = !key.modifiers.command && !key.modifiers.alt;
-            if writing && (single || binding.action == Action::CopyFiles || binding.action == Action::Undo) {
+            if writing
+                && (single
+                    || binding.action == Action::Outside(Outside::CopyFiles)
+                    || binding.action == Action::Edit(Edit::Undo))
+            {
                 continue;
             }
             let mut times = 0;
-            while context.input_mut(|input| consume(input, *key)) {
-                times += 1;
+            while let Some(repeat) = context.input_mut(|input| consume(input, *key)) {
+                // A key that is held down goes on through the list, and does everything else once.
+                times += usize::from(!repeat || matches!(binding.action, Action::Go(Go::Step(_))));
             }
-            if binding.action == Action::CopyFiles {
+            if binding.action == Action::Outside(Outside::CopyFiles) {
                 // Window systems turn Ctrl+C into an event of its own.
                 context.input_mut(|input| {
                     let before = input.events.len();
@@ -307,15 +437,18 @@ impl Bindings {
     }
 }
 
-/// Consumes one key press; Shift is ignored because some keyboards need it for characters such as `?`.
-fn consume(input: &mut egui::InputState, shortcut: KeyboardShortcut) -> bool {
+/// Consumes one key press, and tells whether the key was being held; Shift is ignored because some keyboards need it for characters such as `?`.
+fn consume(input: &mut egui::InputState, shortcut: KeyboardShortcut) -> Option<bool> {
     let found = input.events.iter().position(|event| {
         matches!(event, egui::Event::Key { key, pressed: true, modifiers, .. }
             if *key == shortcut.logical_key
                 && modifiers.command == shortcut.modifiers.command
                 && modifiers.alt == shortcut.modifiers.alt)
     });
-    found.map(|at| input.events.remove(at)).is_some()
+    match input.events.remove(found?) {
+        egui::Event::Key { repeat, .. } => Some(repeat),
+        _ => None,
+    }
 }
 
 fn parse(text: &str) -> Option<KeyboardShortcut> {
@@ -381,17 +514,17 @@ mod tests {
     #[test]
     fn single_keys_rest_while_text_is_written() {
         let bindings = Bindings::default();
-        assert_eq!(asked(&bindings, press(Key::N, Modifiers::NONE), false), [Action::Neighbours]);
+        assert_eq!(asked(&bindings, press(Key::N, Modifiers::NONE), false), [Action::Go(Go::Neighbours)]);
         assert_eq!(asked(&bindings, press(Key::N, Modifiers::NONE), true), []);
-        assert_eq!(asked(&bindings, press(Key::F, Modifiers::COMMAND), true), [Action::FocusSearch]);
+        assert_eq!(asked(&bindings, press(Key::F, Modifiers::COMMAND), true), [Action::Go(Go::FocusSearch)]);
     }
 
     #[test]
     fn modifiers_tell_shortcuts_apart() {
         let bindings = Bindings::default();
-        assert_eq!(asked(&bindings, press(Key::ArrowLeft, Modifiers::ALT), false), [Action::Back]);
-        assert_eq!(asked(&bindings, press(Key::ArrowLeft, Modifiers::NONE), false), [Action::Stop]);
-        assert_eq!(asked(&bindings, press(Key::Questionmark, Modifiers::SHIFT), false), [Action::ToggleHelp]);
+        assert_eq!(asked(&bindings, press(Key::ArrowLeft, Modifiers::ALT), false), [Action::Go(Go::Back)]);
+        assert_eq!(asked(&bindings, press(Key::ArrowLeft, Modifiers::NONE), false), [Action::Listen(Listen::Stop)]);
+        assert_eq!(asked(&bindings, press(Key::Questionmark, Modifiers::SHIFT), false), [Action::Go(Go::ToggleHelp)]);
     }
 
     #[test]
@@ -400,9 +533,9 @@ mod tests {
         let keys = [("neighbours", "K Ctrl+K"), ("loop", ""), ("stop", "Banana"), ("fly", "F")];
         let problems = bindings.change(&keys.map(|(a, b)| (a.to_owned(), b.to_owned())).into());
         assert_eq!(problems.len(), 2, "{problems:?}");
-        assert_eq!(asked(&bindings, press(Key::K, Modifiers::NONE), false), [Action::Neighbours]);
+        assert_eq!(asked(&bindings, press(Key::K, Modifiers::NONE), false), [Action::Go(Go::Neighbours)]);
         assert_eq!(asked(&bindings, press(Key::N, Modifiers::NONE), false), []);
-        assert_eq!(bindings.text(&Action::ToggleLoop), "");
-        assert_eq!(asked(&bindings, press(Key::ArrowLeft, Modifiers::NONE), false), [Action::Stop]);
+        assert_eq!(bindings.text(&Action::Listen(Listen::ToggleLoop)), "");
+        assert_eq!(asked(&bindings, press(Key::ArrowLeft, Modifiers::NONE), false), [Action::Listen(Listen::Stop)]);
     }
 }

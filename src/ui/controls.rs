@@ -146,6 +146,11 @@ fn control(ui: &Ui, rect: Rect, label: &str, hint: &str, tone: Tone) -> Response
     if enabled { response.on_hover_cursor(CursorIcon::PointingHand) } else { response }
 }
 
+/// A hint with the key that does the same.
+pub fn hint(what: &str, keys: &str) -> String {
+    if keys.is_empty() { what.to_owned() } else { format!("{what}  ({keys})") }
+}
+
 /// A bar to drag, filled up to `share` of it in `colour`; also returns the share asked for. `label` and `value` are
 /// for screen readers.
 pub fn slider(

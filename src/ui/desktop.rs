@@ -9,7 +9,7 @@ use bevy::prelude::*;
 use bevy::window::FileDragAndDrop;
 use crossbeam_channel::Receiver;
 
-use super::action::Action;
+use super::action::Outside;
 use super::session::Session;
 use crate::actor::{Actor, Outbox, Wake, drop_within};
 use crate::analyse::Analysis;
@@ -116,7 +116,7 @@ fn collect(
 
 pub(super) fn respond(
     desktop: Res<Desktop>,
-    mut asked: MessageReader<Action>,
+    mut asked: MessageReader<Outside>,
     session: Res<Session>,
     samples: Query<&Sample>,
     mut analysis: ResMut<Analysis>,
@@ -125,19 +125,18 @@ pub(super) fn respond(
     for action in asked.read() {
         let path = |entity| samples.get(entity).ok().map(|sample| sample.path.to_path_buf());
         let job = match action {
-            Action::AskForFolder => Job::AskForFolder,
-            Action::Reveal(path) => Job::Reveal(path.clone()),
-            Action::RevealSelected => match session.place.selected.and_then(path) {
+            Outside::AskForFolder => Job::AskForFolder,
+            Outside::Reveal(path) => Job::Reveal(path.clone()),
+            Outside::RevealSelected => match session.selected().and_then(path) {
                 Some(path) => Job::Reveal(path),
                 None => continue,
             },
-            Action::CopyFiles => Job::Copy(session.chosen().into_iter().filter_map(path).collect()),
-            Action::ListInputs => Job::ListInputs,
-            Action::TogglePause => {
+            Outside::CopyFiles => Job::Copy(session.chosen().into_iter().filter_map(path).collect()),
+            Outside::ListInputs => Job::ListInputs,
+            Outside::TogglePause => {
                 analysis.paused = !analysis.paused;
                 continue;
             }
-            _ => continue,
         };
         if desktop.try_send(job).is_err() {
             notices.write(Notice::new("another dialog is still open; close it and try again"));

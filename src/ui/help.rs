@@ -2,7 +2,7 @@
 
 use bevy_egui::egui::{Align2, KeyboardShortcut, Rect, Sense, Ui, WidgetInfo, WidgetType, pos2, vec2};
 
-use super::action::{Action, Bindings, name};
+use super::action::{Action, Bindings, Go, name};
 use super::controls;
 use super::theme::{self, HEADING, PADDING, Theme};
 
@@ -35,7 +35,7 @@ pub fn show(ui: &mut Ui, bindings: &Bindings, theme: &Theme, actions: &mut Vec<A
     response.widget_info(|| WidgetInfo::labeled(WidgetType::Window, true, "Shortcuts"));
     ui.painter().rect_filled(area, 0.0, theme.ground);
     if response.clicked() {
-        actions.push(Action::ToggleHelp);
+        actions.push(Go::ToggleHelp.into());
     }
     let columns = ((area.width() - 2.0 * PADDING) / WIDTH).floor().clamp(1.0, 3.0);
     let width = ((area.width() - 2.0 * PADDING) / columns).min(WIDTH);

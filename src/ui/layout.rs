@@ -5,8 +5,7 @@
 
 use bevy_egui::egui::{self, CursorIcon, Rect, Sense, Ui, pos2};
 
-use super::action::Action;
-use super::preferences::Sizes;
+use super::action::{Action, Prefer, Sizes};
 use super::theme::{STATUS, Theme};
 
 /// Half the width of the strip in which the pointer can grab a divider, in points.
@@ -24,27 +23,31 @@ pub struct Sections {
     pub sources: Rect,
     /// Waveform and transport.
     pub waveform: Rect,
+    /// Search, query, and what the list is narrowed to.
+    pub strip: Rect,
     /// The list; `None` while the map has its place.
     pub list: Option<Rect>,
     /// The map.
     pub map: Rect,
     /// Progress and notices.
     pub status: Rect,
-    /// One physical pixel each: over the status line, right of the sources, under the waveform, right of the list.
+    /// One physical pixel each: over the status line, right of the sources, under the waveform, right of the list, under the strip.
     pub borders: Vec<Rect>,
 }
 
-/// Tiles `window` with `pixel` points to a physical pixel.
-pub fn arrange(window: Rect, sizes: Sizes, list_shown: bool, pixel: f32) -> Sections {
+/// Tiles `window` with `pixel` points to a physical pixel; the strip is so many points high.
+pub fn arrange(window: Rect, sizes: Sizes, list_shown: bool, strip: f32, pixel: f32) -> Sections {
     let snap = |v: f32| (v / pixel).round() * pixel;
     let limit = |v: f32, least: f32, most: f32| snap(v.min(most).max(least));
     let (right, bottom) = (snap(window.right()), snap(window.bottom()));
     let list_least = if list_shown { LEAST_LIST } else { 0.0 };
     let over_status = snap(bottom - STATUS);
     let sources = limit(sizes.sources, LEAST_SOURCES, window.width() - list_least - LEAST_MAP);
-    let waveform = limit(sizes.waveform, LEAST_WAVEFORM, window.height() - STATUS - LEAST_MAP);
+    let waveform = limit(sizes.waveform, LEAST_WAVEFORM, window.height() - STATUS - strip - LEAST_MAP);
     let main = sources + pixel;
     let under = waveform + pixel;
+    let strip = snap(under + strip);
+    let body = strip + pixel;
     let list = limit(sizes.list * (right - main), LEAST_LIST, right - main - LEAST_MAP);
     let rect = |x0: f32, y0: f32, x1: f32, y1: f32| {
         let (x0, y0) = (x0.min(right), y0.min(bottom));
@@ -58,14 +61,16 @@ pub fn arrange(window: Rect, sizes: Sizes, list_shown: bool, pixel: f32) -> Sect
     let mut map_from = main;
     let list = list_shown.then(|| {
         map_from = main + list + pixel;
-        borders.push(rect(main + list, under, map_from, over_status));
-        rect(main, under, main + list, over_status)
+        borders.push(rect(main + list, body, map_from, over_status));
+        rect(main, body, main + list, over_status)
     });
+    borders.push(rect(main, strip, right, body));
     Sections {
         sources: rect(0.0, 0.0, sources, over_status),
         waveform: rect(main, 0.0, right, waveform),
+        strip: rect(main, under, right, strip),
         list,
-        map: rect(map_from, under, right, over_status),
+        map: rect(map_from, body, right, over_status),
         status: rect(0.0, over_status + pixel, right, bottom),
         borders,
     }
@@ -79,7 +84,9 @@ pub fn borders(ui: &mut Ui, sections: &Sections, sizes: Sizes, theme: &Theme, ac
         (3, "Divider between list and map", CursorIcon::ResizeHorizontal),
     ];
     for (border, label, cursor) in dividers {
-        let Some(line) = sections.borders.get(border) else { continue };
+        let Some(line) = sections.borders.get(border).filter(|_| border != 3 || sections.list.is_some()) else {
+            continue;
+        };
         let grip = line.expand(GRIP).intersect(ui.max_rect());
         let response = ui.interact(grip, ui.id().with(label), Sense::drag()).on_hover_and_drag_cursor(cursor);
         response.widget_info(|| egui::WidgetInfo::labeled(egui::WidgetType::Other, true, label));
@@ -95,7 +102,7 @@ pub fn borders(ui: &mut Ui, sections: &Sections, sizes: Sizes, theme: &Theme, ac
                 dragged.list = (at.x - from).max(LEAST_LIST) / (to - from).max(1.0);
             }
         }
-        actions.push(Action::Resize(dragged));
+        actions.push(Prefer::Resize(dragged).into());
     }
     for line in &sections.borders {
         ui.painter().rect_filled(*line, 0.0, theme.border);
@@ -115,9 +122,11 @@ mod tests {
                 for sizes in [Sizes::default(), Sizes { sources: 900.0, waveform: 5.0, list: 5.0 }] {
                     let window = Rect::from_min_size(pos2(0.0, 0.0), egui::vec2(width, height));
                     let pixel = 1.0 / scale;
-                    let s = arrange(window, sizes, list_shown, pixel);
-                    let parts =
-                        [s.sources, s.waveform, s.map, s.status].into_iter().chain(s.list).chain(s.borders.clone());
+                    let s = arrange(window, sizes, list_shown, 30.0, pixel);
+                    let parts = [s.sources, s.waveform, s.strip, s.map, s.status]
+                        .into_iter()
+                        .chain(s.list)
+                        .chain(s.borders.clone());
                     let area: f32 = parts.clone().map(|r| r.width().max(0.0) * r.height().max(0.0)).sum();
                     let all = (width / pixel).round() * pixel * (height / pixel).round() * pixel;
                     assert!((area - all).abs() < 2.0, "{area} of {all} at {scale} with {sizes:?}");

@@ -2,32 +2,33 @@
 
 use bevy::prelude::Entity;
 use bevy_egui::egui::{
-    self, Align2, Color32, CursorIcon, Id, Key, Mesh, Rect, ScrollArea, Sense, TextEdit, Ui, UiBuilder, WidgetInfo,
-    WidgetType, pos2, vec2,
+    self, Align2, Color32, CursorIcon, Mesh, Rect, ScrollArea, Sense, Ui, UiBuilder, WidgetInfo, WidgetType, pos2, vec2,
 };
-use dsp::descriptors::Group;
 use dsp::pyramid::COLUMNS;
-use similarity::weights::{PartSimilarities, Weights};
+use similarity::weights::PartSimilarities;
 
-use super::action::{Action, Choose, Part};
-use super::controls::{self, Strip, Tone};
-use super::session::{Jump, Session, called};
-use super::shown::{Column, Row, Shown};
-use super::theme::{self, HEADING, PADDING, ROW, Theme, icon};
+use super::action::{Action, Choose, Edit, Go, Listen, Outside};
+use super::controls;
+use super::input;
+use super::rows::Rows;
+use super::session::{Jump, Session};
+use super::strip::{self, LEARNED, WEIGHTS};
+use super::theme::{self, PADDING, ROW, Theme, icon};
 use crate::library::Thumbnail;
+use crate::library::table::{Column, Row, SampleTable};
 
 /// What the list is drawn from.
 pub struct View<'a> {
-    /// Rows and their order.
-    pub shown: &'a Shown,
+    /// Every sample.
+    pub table: &'a SampleTable,
+    /// What is listed of it.
+    pub rows: &'a Rows,
     /// Selection, place and filter.
     pub session: &'a Session,
-    /// Whether the neighbours listed are the true nearest; `None` while they are looked for.
-    pub exact: Option<bool>,
     /// The outline of a sample, once it has been decoded.
     pub thumbnail: &'a dyn Fn(Entity) -> Option<&'a Thumbnail>,
-    /// How much each part counts in a query, and whether the model has a head.
-    pub weights: (&'a Weights, bool),
+    /// How sounds are compared.
+    pub weights: strip::Weighed<'a>,
     /// The sample that plays and how far it is, as a share of its length.
     pub playing: Option<(Entity, f32)>,
     /// Colours.
@@ -43,16 +44,11 @@ const THUMBNAIL: f32 = 84.0;
 /// Space between columns in points.
 const GAP: f32 = 14.0;
 
-/// Height of the weight sliders in points, and least height of a list that shows them.
-const WEIGHTS: f32 = 38.0;
-const ROOMY: f32 = 220.0;
+/// Least height in points of a list that shows the weights of a query.
+const ROOMY: f32 = 250.0;
 /// Least width of a list whose rows show a similarity bar for each part, and width of a bar, in points.
 const WHY: f32 = 440.0;
 const BAR: f32 = 5.0;
-/// Width of a digit of a weight in points.
-const DIGIT: f32 = 7.0;
-/// What users see instead of `head`, which is a developers' term.
-const LEARNED: &str = "learned";
 
 /// The columns after the thumbnail: which, heading, least width of the list at which it is shown, width in points.
 const COLUMNS_SHOWN: [(Column, &str, f32, f32); 6] = [
@@ -67,187 +63,19 @@ const COLUMNS_SHOWN: [(Column, &str, f32, f32); 6] = [
 /// Draws the list into `ui`'s rectangle.
 pub fn show(ui: &mut Ui, view: &View, actions: &mut Vec<Action>) {
     let area = ui.max_rect();
-    let (heading, rest) = area.split_top_bottom_at_y(area.top() + HEADING);
-    self::heading(ui, heading, view, actions);
-    let asking = view.session.place.query.is_some();
-    let weights = if asking && rest.height() > ROOMY { WEIGHTS } else { 0.0 };
-    let (weights, rest) = rest.split_top_bottom_at_y(rest.top() + weights);
-    if weights.height() > 0.0 {
-        self::weights(ui, weights, view, actions);
+    let asking = view.session.query().is_some() && area.height() > ROOMY;
+    let (sliders, rest) = area.split_top_bottom_at_y(area.top() + if asking { WEIGHTS } else { 0.0 });
+    if asking {
+        strip::weights(ui, sliders, view.weights, view.theme, actions);
     }
-    let (columns, rows) = rest.split_top_bottom_at_y(rest.top() + 22.0);
+    let (columns, rows) = rest.split_top_bottom_at_y(rest.top() + 24.0);
     let places = places(columns, view);
     column_heads(ui, &places, view, actions);
-    if view.shown.is_empty() {
+    if view.rows.is_empty() {
         nothing(ui, rows, view);
         return;
     }
     self::rows(ui, rows, &places, view, actions);
-}
-
-fn heading(ui: &mut Ui, rect: Rect, view: &View, actions: &mut Vec<Action>) {
-    let theme = view.theme;
-    let mut strip = Strip::new(rect);
-    let [past, future] = view.session.ways();
-    let usable = |way| if way { Tone::Plain } else { Tone::Idle };
-    let keys = |action: &Action, what: &str| hint(what, &(view.keys)(action));
-    if controls::icon(ui, strip.left(20.0), icon::BACK, "Back", &keys(&Action::Back, "Back"), usable(past), theme)
-        .clicked()
-    {
-        actions.push(Action::Back);
-    }
-    if controls::icon(
-        ui,
-        strip.left(24.0),
-        icon::FORWARD,
-        "Forward",
-        &keys(&Action::Forward, "Forward"),
-        usable(future),
-        theme,
-    )
-    .clicked()
-    {
-        actions.push(Action::Forward);
-    }
-    strip.left(8.0);
-    search(ui, strip.right(strip.rest().width().clamp(60.0, 190.0).min(strip.rest().width() * 0.5)), view, actions);
-    strip.right(GAP);
-    let place = &view.session.place;
-    if let Some(query) = &place.query {
-        let name = called(query, &|sample| view.shown.of(sample).map(|row| row.name.to_string()));
-        let wanted = controls::word_width(ui, &format!("like {name}")) + 24.0;
-        let chip = strip.left(wanted.min(strip.rest().width() * 0.8)).shrink2(vec2(0.0, 5.0));
-        let response = ui.interact(chip, ui.id().with("Clear query"), Sense::click());
-        let label = format!("Neighbours of {name}, clear");
-        response.widget_info(|| WidgetInfo::labeled(WidgetType::Button, true, &label));
-        let response = response.on_hover_cursor(CursorIcon::PointingHand);
-        if response.on_hover_text(hint("Back to where you were", &(view.keys)(&Action::Unwind))).clicked() {
-            actions.push(Action::ClearQuery);
-        }
-        ui.painter().rect_filled(chip, 0.0, theme.chip);
-        let (text, cross) = chip.split_left_right_at_x(chip.right() - 20.0);
-        let text = text.with_min_x(text.left() + 8.0);
-        controls::line(ui, text, Align2::LEFT_CENTER, &format!("like {name}"), theme::regular(12.0), theme.likeness);
-        ui.painter().text(cross.center(), Align2::CENTER_CENTER, icon::CROSS, theme::icons(11.0), theme.likeness);
-        strip.left(8.0);
-    }
-    let rest = strip.rest();
-    controls::line(ui, rest, Align2::LEFT_CENTER, &scope(view), theme::regular(12.0), theme.muted);
-}
-
-/// A hint with the key that does the same.
-pub(super) fn hint(what: &str, keys: &str) -> String {
-    if keys.is_empty() { what.to_owned() } else { format!("{what}  ({keys})") }
-}
-
-/// Says what is listed: how many, within what, and whether an answer is certain.
-fn scope(view: &View) -> String {
-    let filter = &view.session.place.filter;
-    let folder = filter.folder.as_ref().and_then(|f| f.file_name()).map(|n| n.to_string_lossy().into_owned());
-    let only = filter.only.map(|only| only.name().to_lowercase());
-    let n = view.shown.len();
-    if view.session.place.query.is_some() {
-        let text = filter.text.trim();
-        let searched = if text.is_empty() { "everywhere".to_owned() } else { format!("matching “{text}”") };
-        let only = only.map(|only| format!("in {only} sounds"));
-        let within = only.or(folder.map(|folder| format!("in {folder}"))).unwrap_or(searched);
-        let state = match view.exact {
-            None => "searching",
-            Some(true) => "exact",
-            Some(false) => "approximate",
-        };
-        return format!("{within} · {state}");
-    }
-    let only = only.map(|only| format!("{only} ")).unwrap_or_default();
-    let within = folder.map(|folder| format!(" in {folder}")).unwrap_or_default();
-    let marked = view.session.marked.len();
-    let marked = if marked > 1 { format!(" · {} selected", controls::count(marked)) } else { String::new() };
-    let sounds = if n == 1 { "sound" } else { "sounds" };
-    format!("{} {only}{sounds}{within}{marked}", controls::count(n))
-}
-
-fn search(ui: &mut Ui, rect: Rect, view: &View, actions: &mut Vec<Action>) {
-    let theme = view.theme;
-    let rect = rect.shrink2(vec2(0.0, 4.0));
-    ui.painter().rect_filled(rect, 0.0, theme.raised);
-    let glass = rect.left_center() + vec2(13.0, 0.0);
-    ui.painter().text(glass, Align2::CENTER_CENTER, icon::SEARCH, theme::icons(13.0), theme.muted);
-    let id = Id::new("search");
-    let mut text = view.session.place.filter.text.clone();
-    let field = Rect::from_min_max(pos2(rect.left() + 24.0, rect.top()), pos2(rect.right() - 4.0, rect.bottom()));
-    let edit = TextEdit::singleline(&mut text)
-        .id(id)
-        .frame(egui::Frame::NONE)
-        .font(theme::regular(12.0))
-        .text_color(theme.text)
-        .hint_text(egui::RichText::new("Search names and paths").color(theme.muted))
-        .vertical_align(egui::Align::Center)
-        .margin(egui::Margin::ZERO)
-        .desired_width(field.width());
-    let response = ui.place(field, edit);
-    if response.changed() {
-        actions.push(Action::Search(text));
-    }
-    // The focus moves once for each request; the counter tells a new request from an old one.
-    let seen = ui.id().with("focus seen");
-    if ui.data(|data| data.get_temp::<u64>(seen)) != Some(view.session.focus.0) {
-        ui.data_mut(|data| data.insert_temp(seen, view.session.focus.0));
-        match view.session.focus {
-            (0, _) => {}
-            (_, true) => response.request_focus(),
-            (_, false) => response.surrender_focus(),
-        }
-    }
-    if response.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter)) {
-        actions.push(Action::LeaveSearch);
-    }
-}
-
-/// The parts of a comparison, by name.
-fn parts() -> impl Iterator<Item = (Part, &'static str)> {
-    let groups = Group::ALL.into_iter().map(|group| (Part::Group(group), group.name()));
-    std::iter::once((Part::Head, LEARNED)).chain(groups)
-}
-
-/// Draws a slider for the weight of each part.
-fn weights(ui: &mut Ui, rect: Rect, view: &View, actions: &mut Vec<Action>) {
-    let (theme, (weights, has_head)) = (view.theme, view.weights);
-    let inner = rect.shrink2(vec2(PADDING, 0.0));
-    let shown: Vec<_> = parts().filter(|(part, _)| has_head || *part != Part::Head).collect();
-    let width = (inner.width() + GAP) / shown.len() as f32;
-    for (i, (part, name)) in shown.into_iter().enumerate() {
-        let left = inner.left() + width * i as f32;
-        let cell = Rect::from_min_max(pos2(left, inner.top()), pos2(left + width - GAP, inner.bottom()));
-        let (text, bar) = cell.split_top_bottom_at_y(cell.top() + 20.0);
-        let (value, tip) = match part {
-            Part::Head => {
-                (weights.head, "Left: the network alone; right: what was learned from labelled sounds".to_owned())
-            }
-            Part::Group(group) => (weights.groups[group as usize], format!("Extra weight of similarity in {name}")),
-        };
-        let slider = bar.with_max_y(bar.top() + 12.0);
-        let (response, asked) = controls::slider(
-            ui,
-            slider,
-            (&format!("Weight of {name}"), f64::from(value)),
-            value,
-            theme.likeness,
-            theme,
-        );
-        if response.double_clicked() {
-            actions.push(Action::Weigh(part, None));
-        } else if let Some(asked) = asked {
-            actions.push(Action::Weigh(part, Some((asked * 100.0).round() / 100.0)));
-        }
-        let colour = if value > 0.0 || response.hovered() { theme.text } else { theme.muted };
-        let taken = controls::line(ui, text, Align2::LEFT_CENTER, name, theme::regular(11.0), colour);
-        let number = format!("{:.0}", value * 100.0);
-        // If there is no room for both, the name matters more; the slider's position shows the value.
-        if taken + DIGIT * number.len() as f32 + 4.0 < text.width() {
-            controls::line(ui, text, Align2::RIGHT_CENTER, &number, theme::regular(11.0), theme.muted);
-        }
-        response.on_hover_text(format!("{tip}; double-click to reset"));
-    }
 }
 
 /// Draws the similarity in each part as a bar; a tooltip shows names and values.
@@ -288,7 +116,7 @@ fn places(rect: Rect, view: &View) -> Places {
     let thumbnail = if rect.width() < 400.0 { THUMBNAIL / 2.0 } else { THUMBNAIL };
     let (thumbnail, mut rest) = inner.split_left_right_at_x(inner.left() + thumbnail);
     rest.min.x += 12.0;
-    let scored = view.session.place.query.is_some();
+    let scored = view.session.query().is_some();
     // The name is worth more than a column, so one more column asks for a wider list.
     let width_left = rect.width() - if scored { 3.0 * GAP + 90.0 } else { 0.0 };
     let mut others = Vec::new();
@@ -325,7 +153,7 @@ fn aligned(column: Column) -> Align2 {
 
 fn column_heads(ui: &Ui, places: &Places, view: &View, actions: &mut Vec<Action>) {
     let theme = view.theme;
-    let sort = view.session.sort();
+    let sort = view.session.navigation.sort();
     let name = [(Column::Name, "Name", places.name)];
     for (column, text, rect) in name.into_iter().chain(places.others.iter().copied()) {
         let label = format!("Sort by {}", text.to_lowercase());
@@ -334,7 +162,7 @@ fn column_heads(ui: &Ui, places: &Places, view: &View, actions: &mut Vec<Action>
         let sorted = sort.column == column;
         let colour = if sorted || response.hovered() { theme.text } else { theme.muted };
         if response.on_hover_cursor(CursorIcon::PointingHand).clicked() {
-            actions.push(Action::Sort(column));
+            actions.push(Go::Sort(column).into());
         }
         let font = theme::regular(11.0);
         // By default the most similar sound comes first, so the arrow of this column is reversed.
@@ -355,9 +183,9 @@ fn column_heads(ui: &Ui, places: &Places, view: &View, actions: &mut Vec<Action>
 fn nothing(ui: &mut Ui, rect: Rect, view: &View) {
     let (text, then) = if !view.has_folders {
         ("No sounds yet.", "Drop a folder here, or press + above the sources.")
-    } else if view.session.place.query.is_some() {
+    } else if view.session.query().is_some() {
         ("No neighbours found.", "Sounds appear here as they are analysed.")
-    } else if !view.session.place.filter.is_open() {
+    } else if !view.session.filter().is_open() {
         ("Nothing matches.", "Press Esc to clear the search and the folder.")
     } else {
         ("No sounds in these folders yet.", "Sounds appear here as they are found.")
@@ -373,7 +201,7 @@ fn rows(ui: &mut Ui, rect: Rect, places: &Places, view: &View, actions: &mut Vec
     child.set_clip_rect(rect.intersect(ui.clip_rect()));
     let mut area = ScrollArea::vertical().auto_shrink(false).id_salt("list");
     let seen = ui.id().with("jump seen");
-    if let Some((serial, jump)) = view.session.jump
+    if let Some((serial, jump)) = view.session.requests.jump
         && ui.data(|data| data.get_temp::<u64>(seen)) != Some(serial)
     {
         ui.data_mut(|data| data.insert_temp(seen, serial));
@@ -400,10 +228,10 @@ fn rows(ui: &mut Ui, rect: Rect, places: &Places, view: &View, actions: &mut Vec
             }
         });
     }
-    let output = area.show_rows(&mut child, ROW, view.shown.len(), |ui, range| {
+    let output = area.show_rows(&mut child, ROW, view.rows.len(), |ui, range| {
         for place in range {
             let (line, response) = ui.allocate_exact_size(vec2(rect.width(), ROW), Sense::click());
-            if let Some(row) = view.shown.row(place) {
+            if let Some(row) = view.rows.row(view.table, place) {
                 self::row(ui, line, place, row, places, view, &response);
                 respond(ui, row, view, &response, actions);
             }
@@ -411,52 +239,56 @@ fn rows(ui: &mut Ui, rect: Rect, places: &Places, view: &View, actions: &mut Vec
     });
     let offset = output.state.offset.y;
     ui.data_mut(|data| data.insert_temp(seen.with("offset"), offset));
-    if (offset - view.session.place.scroll).abs() > 0.5 {
-        actions.push(Action::Scrolled(offset));
+    if (offset - view.session.navigation.location.scroll).abs() > 0.5 {
+        actions.push(Go::Scrolled(offset).into());
     }
 }
 
 fn respond(ui: &Ui, row: &Row, view: &View, response: &egui::Response, actions: &mut Vec<Action>) {
-    if response.clicked() || response.secondary_clicked() {
-        let how = ui.input(|input| match input.modifiers {
+    if response.secondary_clicked() {
+        actions.push(Go::Select(row.entity, Choose::Keep).into());
+    }
+    if response.clicked() {
+        let how = ui.input(|input| match input::modifiers(input) {
             m if m.command => Choose::Toggle,
             m if m.shift => Choose::Extend,
             _ => Choose::Only,
         });
-        actions.push(Action::Select(row.entity, how));
+        actions.push(Go::Select(row.entity, how).into());
     }
     let hovered = response.hovered() && ui.input(|input| input.pointer.delta() != egui::Vec2::ZERO);
     if hovered && row.known {
-        actions.push(Action::Prepare(row.entity));
+        actions.push(Listen::Prepare(row.entity).into());
     }
     response.context_menu(|ui| {
         ui.set_min_width(180.0);
         let mut item = |text: &str, action: Action| {
-            if ui.button(text).clicked() {
+            let button = egui::Button::new(text).shortcut_text((view.keys)(&action));
+            if ui.add(button).clicked() {
                 actions.push(action);
                 ui.close();
             }
         };
-        item("Find sounds like this", Action::Neighbours);
-        if view.session.place.query.is_some() {
-            item("Less like this", Action::LessLike);
+        item("Find sounds like this", Go::Neighbours.into());
+        if view.session.query().is_some() {
+            item("Less like this", Go::LessLike.into());
         }
-        item("Find on map", Action::FindOnMap);
-        item(if row.kept { "Stop keeping" } else { "Keep" }, Action::Keep);
-        item("Copy files", Action::CopyFiles);
-        item("Show in file manager", Action::RevealSelected);
+        item("Find on map", Go::FindOnMap.into());
+        item(if row.kept { "Stop keeping" } else { "Keep" }, Edit::Keep.into());
+        item("Copy files", Outside::CopyFiles.into());
+        item("Show in file manager", Outside::RevealSelected.into());
     });
 }
 
 fn row(ui: &Ui, line: Rect, place: usize, row: &Row, places: &Places, view: &View, response: &egui::Response) {
     let theme = view.theme;
-    let selected = view.session.place.selected == Some(row.entity);
-    let marked = view.session.marked.contains(&row.entity);
-    let label = accessible(row, view.shown.likeness(place));
+    let selected = view.session.selected() == Some(row.entity);
+    let marked = view.session.selection.marked.contains(&row.entity);
+    let label = accessible(row, view.rows.similarity(place));
     response.widget_info(|| WidgetInfo::selected(WidgetType::SelectableLabel, true, selected || marked, &label));
     if selected || marked {
         ui.painter().rect_filled(line, 0.0, theme.selected);
-    } else if response.hovered() || view.session.pointed == Some(row.entity) {
+    } else if response.hovered() || view.session.selection.pointed == Some(row.entity) {
         ui.painter().rect_filled(line, 0.0, theme.raised);
     }
     let at = |rect: Rect| Rect::from_min_max(pos2(rect.left(), line.top()), pos2(rect.right(), line.bottom()));
@@ -507,7 +339,7 @@ fn row(ui: &Ui, line: Rect, place: usize, row: &Row, places: &Places, view: &Vie
         response.clone().on_hover_text(why);
     }
     controls::name(ui, name, &row.name, &font, name_colour);
-    if let (Some(rect), Some(part_similarities)) = (places.why, view.shown.part_similarities(place)) {
+    if let (Some(rect), Some(part_similarities)) = (places.why, view.rows.part_similarities(row.entity)) {
         bars(ui, at(rect).shrink2(vec2(0.0, 7.0)), part_similarities, response, theme);
     }
     let muted = theme.muted;
@@ -519,7 +351,7 @@ fn row(ui: &Ui, line: Rect, place: usize, row: &Row, places: &Places, view: &Vie
             Column::Length => controls::length(row.seconds),
             Column::Loudness => known(row.lufs, controls::signed(row.lufs, 1)),
             Column::Brightness => known(row.brightness, controls::frequency(row.brightness)),
-            Column::Match => view.shown.likeness(place).map(|like| controls::signed(like, 3)).unwrap_or_default(),
+            Column::Match => view.rows.similarity(place).map(|like| controls::signed(like, 3)).unwrap_or_default(),
             Column::Name => continue,
         };
         let colour = if *column == Column::Match { theme.likeness } else { muted };

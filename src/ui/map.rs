@@ -2,16 +2,19 @@
 //!
 //! Bevy draws the dots themselves, below the panels, so this panel paints no background.
 
+use std::sync::Arc;
+
 use bevy::prelude::Entity;
 use bevy_egui::egui::{
-    self, Align2, Color32, CursorIcon, PointerButton, Pos2, Rect, Sense, Shape, Stroke, Ui, WidgetInfo, WidgetType,
-    pos2, vec2,
+    self, Align2, Color32, CursorIcon, Modifiers, PointerButton, Pos2, Rect, Sense, Shape, Stroke, Ui, WidgetInfo,
+    WidgetType, pos2, vec2,
 };
 
-use super::action::{Action, Choose};
+use super::action::{Action, Choose, Go, Listen, OnMap, Prefer};
 use super::controls::{self, Strip, Tone};
-use super::list::hint;
+use super::input;
 use super::theme::{self, HEADING, PADDING, Theme, colour_of, icon};
+use crate::library::table::{Group, GroupKind};
 use crate::map::{Arrangement, ColourBy, Legend, Map, MapLook};
 
 /// Distance up to which the pointer picks a dot, in points.
@@ -98,20 +101,20 @@ fn heading(ui: &mut Ui, rect: Rect, view: &View, actions: &mut Vec<Action>) {
     ] {
         let tone = if view.look.arrangement == arrangement { Tone::Plain } else { Tone::Off };
         if controls::word(ui, strip.left(controls::word_width(ui, text)), text, text, what, tone, theme).clicked() {
-            actions.push(Action::Arrange(arrangement));
+            actions.push(OnMap::Arrange(arrangement).into());
         }
     }
     let large = if view.large { "List and map" } else { "Large map" };
     let icons = [
-        (icon::GRAPH, large, Action::ToggleLargeMap, Tone::of(view.large)),
-        (icon::FIT, "Show the whole map", Action::FitMap, Tone::Off),
-        (icon::POINT, "Play sounds under the pointer", Action::ToggleHoverPlay, Tone::of(view.hover_play)),
+        (icon::GRAPH, large, Prefer::ToggleLargeMap.into(), Tone::of(view.large)),
+        (icon::FIT, "Show the whole map", OnMap::Fit.into(), Tone::Off),
+        (icon::POINT, "Play sounds under the pointer", Prefer::ToggleHoverPlay.into(), Tone::of(view.hover_play)),
     ];
     for (glyph, label, action, tone) in icons {
         if strip.rest().width() < 24.0 {
             return;
         }
-        let tip = hint(label, &(view.keys)(&action));
+        let tip = controls::hint(label, &(view.keys)(&action));
         if controls::icon(ui, strip.right(24.0), glyph, label, &tip, tone, theme).clicked() {
             actions.push(action);
         }
@@ -129,12 +132,12 @@ fn heading(ui: &mut Ui, rect: Rect, view: &View, actions: &mut Vec<Action>) {
         ui.set_min_width(120.0);
         for (by, name) in COLOURS {
             if ui.selectable_label(view.look.colour_by == by, name).clicked() {
-                actions.push(Action::ColourBy(by));
+                actions.push(OnMap::ColourBy(by).into());
             }
         }
         let text = if view.legend_shown { "Hide the legend" } else { "Show the legend" };
         if ui.button(text).clicked() {
-            actions.push(Action::ToggleLegend);
+            actions.push(Prefer::ToggleLegend.into());
         }
     });
 }
@@ -143,14 +146,14 @@ fn pointer(ui: &mut Ui, body: Rect, view: &View, actions: &mut Vec<Action>) {
     let id = ui.id().with("map");
     let response = ui.interact(body, id, Sense::click_and_drag());
     response.widget_info(|| WidgetInfo::labeled(WidgetType::Other, true, "Similarity map"));
-    let (shift, alt) = ui.input(|input| (input.modifiers.shift, input.modifiers.alt));
+    let Modifiers { shift, alt, command, .. } = ui.input(input::modifiers);
     let lasso: Option<Vec<Pos2>> = ui.data(|data| data.get_temp(id));
     let under = response.hover_pos().filter(|_| !response.dragged()).and_then(|at| view.map.pick(at.into(), REACH));
     if response.hovered() || view.pointed.is_some() && !response.dragged() {
         if under != view.pointed {
-            actions.push(Action::Point(under));
+            actions.push(Go::Point(under).into());
             if let Some(under) = under.filter(|_| alt || view.hover_play) {
-                actions.push(Action::Play(under));
+                actions.push(Listen::Play(under).into());
             }
         }
         if under.is_some() {
@@ -168,7 +171,12 @@ fn pointer(ui: &mut Ui, body: Rect, view: &View, actions: &mut Vec<Action>) {
         }
         if response.drag_stopped() {
             let outline: Vec<[f32; 2]> = outline.iter().map(|at| [at.x, at.y]).collect();
-            actions.push(Action::Mark(view.map.inside(&outline)));
+            let inside = view.map.inside(&outline);
+            if !inside.is_empty() {
+                let samples = Arc::new(inside.iter().copied().collect());
+                actions.push(Go::Within(Group { kind: GroupKind::Lasso, name: "on the map".into(), samples }).into());
+            }
+            actions.push(Go::Mark(inside).into());
             ui.data_mut(|data| data.remove::<Vec<Pos2>>(id));
         } else {
             ui.painter()
@@ -178,18 +186,18 @@ fn pointer(ui: &mut Ui, body: Rect, view: &View, actions: &mut Vec<Action>) {
         }
     } else if response.dragged() && response.drag_delta() != egui::Vec2::ZERO {
         ui.set_cursor_icon(CursorIcon::Grabbing);
-        actions.push(Action::PanMap(response.drag_delta().into()));
+        actions.push(OnMap::Pan(response.drag_delta().into()).into());
     }
     if response.double_clicked() {
         if under.is_none() {
-            actions.push(Action::FitMap);
+            actions.push(OnMap::Fit.into());
         }
     } else if response.clicked() {
         match under {
-            Some(under) if ui.input(|input| input.modifiers.command) => {
-                actions.push(Action::Select(under, Choose::Toggle));
+            Some(under) if command => {
+                actions.push(Go::Select(under, Choose::Toggle).into());
             }
-            Some(under) => actions.push(Action::Select(under, Choose::Only)),
+            Some(under) => actions.push(Go::Select(under, Choose::Only).into()),
             None => {}
         }
     }
@@ -197,7 +205,7 @@ fn pointer(ui: &mut Ui, body: Rect, view: &View, actions: &mut Vec<Action>) {
         let (turned, zoomed) = ui.input(|input| (input.smooth_scroll_delta().y, input.zoom_delta()));
         let factor = (turned / 240.0).exp() * zoomed;
         if (factor - 1.0).abs() > 1e-4 {
-            actions.push(Action::ZoomMap(at.into(), factor));
+            actions.push(OnMap::Zoom(at.into(), factor).into());
         }
     }
 }
@@ -302,7 +310,7 @@ fn legend(ui: &Ui, body: Rect, view: &View, actions: &mut Vec<Action>) {
                 controls::line(ui, text_rect, Align2::LEFT_CENTER, &text, theme::regular(11.0), colour);
                 let response = response.on_hover_cursor(CursorIcon::PointingHand);
                 if response.on_hover_text(if hidden { "Show this group" } else { "Fade this group" }).clicked() {
-                    actions.push(Action::ToggleGroup(entry.label.clone()));
+                    actions.push(OnMap::ToggleGroup(entry.label.clone()).into());
                 }
             }
         }

@@ -11,21 +11,27 @@
 mod action;
 mod controls;
 mod desktop;
+mod edits;
 mod help;
+mod input;
 mod layout;
 mod list;
+mod listen;
 mod map;
+mod navigation;
+mod notices;
 mod preferences;
 mod record;
+mod rows;
+mod selection;
 mod session;
-mod shown;
 mod sources;
 mod status;
+mod strip;
 mod theme;
 mod waveform;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Instant;
 
 use bevy::camera::visibility::RenderLayers;
@@ -35,16 +41,16 @@ use bevy::time::{TimeSystems, TimeUpdateStrategy};
 use bevy::window::{PresentMode, PrimaryWindow, RequestRedraw, WindowResized};
 use bevy::winit::{EventLoopProxyWrapper, WinitSettings, WinitUserEvent};
 use bevy_egui::egui::{self, LayerId, Rect, Ui, UiBuilder};
-use bevy_egui::{
-    EguiContexts, EguiGlobalSettings, EguiInput, EguiPlugin, EguiPreUpdateSet, EguiPrimaryContextPass,
-    PrimaryEguiContext,
-};
+use bevy_egui::{EguiContexts, EguiGlobalSettings, EguiPlugin, EguiPrimaryContextPass, PrimaryEguiContext};
+use similarity::weights::Weights;
 
-use self::action::{Action, Bindings, Part};
+use self::action::{Action, Bindings, OnMap, Part, Weigh};
 use self::desktop::Inputs;
+use self::edits::Edits;
+use self::notices::Notices;
 use self::preferences::{Comparing, Playing, Preferences};
+use self::rows::Rows;
 use self::session::Session;
-use self::shown::Shown;
 use self::sources::Branches;
 use self::status::Progress;
 use self::theme::{Appearance, Theme};
@@ -52,6 +58,7 @@ use crate::actor::Wake;
 use crate::analyse::ActiveModel;
 use crate::analyse::waveform::Waveform;
 use crate::audio::{AuditionSettings, Playback};
+use crate::library::table::SampleTable;
 use crate::library::{AudioInfo, Folders, Thumbnail};
 use crate::map::{Area, Legend, Map, MapLook};
 use crate::neighbours::ActiveWeights;
@@ -61,7 +68,6 @@ use crate::palette::Palette;
 use crate::record::{Level, Recorder, RecordingSettings, Slices, Trim};
 use crate::schedule::{DeriveSystems, RespondSystems};
 use crate::settings::Settings;
-use crate::watch::RemoveFolder;
 
 /// Neighbours to which edges are drawn.
 const EDGES: usize = 8;
@@ -111,22 +117,36 @@ impl Plugin for PanelsPlugin {
             .insert_resource(preferences)
             .init_resource::<ClearColor>()
             .init_resource::<Session>()
+            .init_resource::<Rows>()
+            .init_resource::<Edits>()
+            .init_resource::<Notices>()
             .init_resource::<Branches>()
             .init_resource::<Progress>()
             .init_resource::<Inputs>()
-            .add_message::<Action>()
             .add_message::<RequestRedraw>()
-            .add_plugins((shown::plugin, desktop::plugin))
+            .add_plugins((action::plugin, desktop::plugin))
             .add_systems(
                 Update,
-                (session::respond, desktop::respond, record::respond, respond_on_map, weigh, remove)
+                (
+                    action::route,
+                    session::respond,
+                    listen::respond,
+                    edits::respond,
+                    record::respond,
+                    desktop::respond,
+                    respond_on_map,
+                    preferences::respond,
+                    weigh,
+                )
                     .chain()
                     .in_set(RespondSystems::Window),
             )
-            .add_systems(Update, (shown::update, record::follow, session::ask).chain().in_set(DeriveSystems::Ask))
+            .add_systems(Update, (record::follow, session::ask).chain().in_set(DeriveSystems::Ask))
             .add_systems(
                 Update,
-                (session::follow, grow_branches, status::measure, look, remember).chain().in_set(DeriveSystems::Show),
+                (session::follow, notices::listen, grow_branches, status::measure, look, remember)
+                    .chain()
+                    .in_set(DeriveSystems::Show),
             );
     }
 }
@@ -148,10 +168,7 @@ impl Plugin for UiPlugin {
         app.add_plugins(EguiPlugin::default())
             .add_systems(Startup, open)
             .add_systems(First, tell_the_time.before(TimeSystems))
-            .add_systems(
-                PreUpdate,
-                drop_repeated_modifiers.after(EguiPreUpdateSet::ProcessInput).before(EguiPreUpdateSet::BeginPass),
-            )
+            .add_plugins(input::plugin)
             .add_systems(EguiPrimaryContextPass, draw)
             .add_systems(Last, redraw_resized);
     }
@@ -187,6 +204,7 @@ fn open(
     context.auto_create_primary_context = false;
     commands.spawn((
         PrimaryEguiContext,
+        input::settings(),
         Camera2d,
         Camera { clear_color: ClearColorConfig::None, ..default() },
         Msaa::Off,
@@ -219,20 +237,9 @@ fn redraw_resized(
     redraws.write_batch((*left > 0).then_some(RequestRedraw));
 }
 
-/// Takes out the event with which `bevy_egui` 0.42 repeats the modifier keys in every frame, unless they changed: egui
-/// 0.36 asks for another frame after any event, so the window would never rest.
-fn drop_repeated_modifiers(mut inputs: Query<&mut EguiInput>, mut last: Local<egui::Modifiers>) {
-    for mut input in &mut inputs {
-        input.events.retain(|event| match event {
-            egui::Event::ModifiersChanged(now) => std::mem::replace(&mut *last, *now) != *now,
-            _ => true,
-        });
-    }
-}
-
 /// Moves and arranges the map.
 fn respond_on_map(
-    mut asked: MessageReader<Action>,
+    mut asked: MessageReader<OnMap>,
     mut map: ResMut<Map>,
     mut preferences: ResMut<Preferences>,
     mut look: ResMut<MapLook>,
@@ -240,94 +247,69 @@ fn respond_on_map(
 ) {
     for action in asked.read() {
         match action {
-            Action::FitMap => map.fit(),
-            Action::PanMap(delta) => map.pan(*delta),
-            Action::ZoomMap(cursor, factor) => map.zoom_at(*cursor, *factor),
-            Action::ColourBy(by) => preferences.colour_by = *by,
-            Action::Arrange(arrangement) => preferences.arrangement = *arrangement,
-            Action::ToggleGroup(group) => {
+            OnMap::Fit => map.fit(),
+            OnMap::Pan(delta) => map.pan(*delta),
+            OnMap::Zoom(cursor, factor) => map.zoom_at(*cursor, *factor),
+            OnMap::ColourBy(by) => preferences.colour_by = *by,
+            OnMap::Arrange(arrangement) => preferences.arrangement = *arrangement,
+            OnMap::ToggleGroup(group) => {
                 let was_hidden = look.hidden_groups.remove(group);
                 look.hidden_groups.extend((!was_hidden).then(|| group.clone()));
             }
-            _ => {}
         }
     }
-    if session.find_on_map.is_some_and(|sample| map.centre_on(sample)) {
-        session.find_on_map = None;
+    if session.requests.find_on_map.is_some_and(|sample| map.centre_on(sample)) {
+        session.requests.find_on_map = None;
     }
 }
 
 /// Weighs the parts of a comparison.
-fn weigh(mut asked: MessageReader<Action>, mut weights: ResMut<ActiveWeights>, model: Res<ActiveModel>) {
+fn weigh(mut asked: MessageReader<Weigh>, mut weights: ResMut<ActiveWeights>, model: Res<ActiveModel>) {
     let mut next = *weights;
-    for action in asked.read() {
-        match action {
-            Action::Weigh(Part::Head, weight) => next.head = weight.unwrap_or(model.0.statistics.usual_weight()),
-            Action::Weigh(Part::Group(group), weight) => next.groups[*group as usize] = weight.unwrap_or(0.0),
-            _ => {}
+    for &Weigh(part, weight) in asked.read() {
+        match part {
+            Part::Head => next.head = weight.unwrap_or(model.0.statistics.usual_weight()),
+            Part::Group(group) => next.groups[group as usize] = weight.unwrap_or(0.0),
         }
     }
     weights.set_if_neq(next);
 }
 
-/// Takes folders out of the library, so that it can be undone.
-fn remove(mut asked: MessageReader<Action>, mut session: ResMut<Session>, mut removed: MessageWriter<RemoveFolder>) {
-    for action in asked.read() {
-        if let Action::Remove(folder) = action {
-            session.removed(folder.clone());
-            removed.write(RemoveFolder(folder.clone()));
-        }
-    }
-}
-
 /// Lays the tree of folders out anew when it has changed.
 fn grow_branches(
     mut branches: ResMut<Branches>,
-    shown: Res<Shown>,
+    table: Res<SampleTable>,
     session: Res<Session>,
     folders: Res<Folders>,
     mut seen: Local<Option<u64>>,
     mut open: Local<std::collections::HashSet<std::path::PathBuf>>,
 ) {
-    if *seen != Some(shown.folders_changed) || *open != session.open || folders.is_changed() {
-        *seen = Some(shown.folders_changed);
-        open.clone_from(&session.open);
-        branches.0 = sources::branches(&folders.0, shown.folders(), &session.open);
+    if *seen != Some(table.folders_changed) || *open != session.navigation.open || folders.is_changed() {
+        *seen = Some(table.folders_changed);
+        open.clone_from(&session.navigation.open);
+        branches.0 = sources::branches(&folders.0, table.folders(), &session.navigation.open);
     }
 }
 
 /// Passes filter, colours and arrangement on to the map, and the theme to everything.
 fn look(
     preferences: Res<Preferences>,
-    session: Res<Session>,
-    mut shown: ResMut<Shown>,
+    rows: Res<Rows>,
     mut look: ResMut<MapLook>,
     mut theme: ResMut<Theme>,
     mut palette: ResMut<Palette>,
     mut clear: ResMut<ClearColor>,
-    mut seen: Local<Option<(u64, shown::Filter)>>,
 ) {
     theme.set_if_neq(Theme::of(preferences.theme));
     palette.set_if_neq(theme.palette());
     if clear.0 != theme.clear() {
         clear.0 = theme.clear();
     }
-    let filter = &session.place.filter;
-    let state = (shown.changed, filter.clone());
-    let accepted = if filter.is_open() {
-        *seen = None;
-        None
-    } else if seen.as_ref() == Some(&state) {
-        look.accepted.clone()
-    } else {
-        *seen = Some(state);
-        Some(Arc::new(shown.within(filter)))
-    };
     let next = MapLook {
         colour_by: preferences.colour_by,
         arrangement: preferences.arrangement,
         hidden_groups: look.hidden_groups.clone(),
-        accepted,
+        accepted: rows.passing().cloned(),
     };
     look.set_if_neq(next);
 }
@@ -355,7 +337,9 @@ fn remember(
 /// Everything the panels are drawn from.
 #[derive(SystemParam)]
 struct Views<'w, 's> {
-    shown: Res<'w, Shown>,
+    table: Res<'w, SampleTable>,
+    rows: Res<'w, Rows>,
+    notices: Res<'w, Notices>,
     session: Res<'w, Session>,
     preferences: Res<'w, Preferences>,
     bindings: Res<'w, Bindings>,
@@ -425,32 +409,45 @@ fn draw(mut contexts: EguiContexts, mut panels: Panels) -> Result {
 
 /// Draws everything and returns where the map lies.
 fn show(ui: &mut Ui, views: &Views, map: &Map, actions: &mut Vec<Action>) -> Area {
-    let Views { shown, session, preferences, theme, bindings, playback, .. } = views;
+    let Views { table, rows, session, preferences, theme, bindings, playback, .. } = views;
     let pixels_per_point = ui.ctx().pixels_per_point();
     actions.extend(bindings.pressed(ui.ctx()));
-    let sections = layout::arrange(ui.max_rect(), preferences.sizes, !preferences.large_map, 1.0 / pixels_per_point);
+    let sections = layout::arrange(
+        ui.max_rect(),
+        preferences.sizes,
+        !preferences.large_map,
+        strip::height(session, preferences.large_map),
+        1.0 / pixels_per_point,
+    );
     let keys = |action: &Action| bindings.text(action);
     let thumbnail = |sample: Entity| views.samples.get(sample).ok().and_then(|(_, thumbnail, _)| thumbnail);
     let seconds = |sample: Entity| views.samples.get(sample).ok()?.0.map(AudioInfo::seconds);
 
-    let counts = shown.counts();
-    let tree = sources::View { branches: &views.branches.0, filter: &session.place.filter, counts, theme, keys: &keys };
+    let counts = table.counts();
+    let tree = sources::View { branches: &views.branches.0, filter: session.filter(), counts, theme, keys: &keys };
     section(ui, "sources", sections.sources, theme, |ui| sources::show(ui, &tree, actions));
 
-    let selected = session.place.selected;
+    let selected = session.selected();
     section(ui, "waveform", sections.waveform, theme, |ui| wave(ui, views, &keys, actions));
 
-    let query = session.place.query.as_ref();
+    let query = session.query();
     let asked = views.answers.list.as_ref().filter(|asked| query.is_some_and(|query| asked.query.asks_the_same(query)));
+    let exact = asked.and_then(|asked| asked.answer.as_ref().ok()).map(Answer::is_exact);
+    let statistics = &views.model.0.statistics;
+    let usual = Weights { head: statistics.usual_weight(), ..Weights::default() };
+    let weights = (&**views.weights, &usual, statistics.head.is_some());
+    let view = strip::View { table, rows, session, exact, weights, theme, keys: &keys };
+    section(ui, "strip", sections.strip, theme, |ui| strip::show(ui, &view, actions));
+
     if let Some(rect) = sections.list {
         #[expect(clippy::cast_possible_truncation, reason = "a share of a length")]
         let share = |sample| Some((playback.seconds / seconds(sample)?) as f32);
         let view = list::View {
-            shown,
+            table,
+            rows,
             session,
-            exact: asked.and_then(|asked| asked.answer.as_ref().ok()).map(Answer::is_exact),
+            weights,
             thumbnail: &thumbnail,
-            weights: (&views.weights, views.model.0.statistics.head.is_some()),
             playing: playback.sample.and_then(|sample| Some((sample, share(sample)?))),
             theme,
             has_folders: !views.folders.0.is_empty(),
@@ -472,13 +469,13 @@ fn show(ui: &mut Ui, views: &Views, map: &Map, actions: &mut Vec<Action>) -> Are
         legend: &views.legend,
         legend_shown: preferences.legend,
         selected,
-        marked: &mut session.marked.iter().copied(),
-        pointed: session.pointed,
+        marked: &mut session.selection.marked.iter().copied(),
+        pointed: session.selection.pointed,
         neighbours: around.and_then(|around| Some((around.query.single()?, nearest(around, EDGES)))),
         subjects: query.iter().flat_map(|query| &query.like).filter_map(Subject::entity).collect(),
         found: asked.map(|asked| nearest(asked, FOUND)).unwrap_or_default(),
         playing: playback.sample,
-        name: &|sample| shown.of(sample).map(|row| row.name.to_string()).unwrap_or_default(),
+        name: &|sample| table.of(sample).map(|row| row.name.to_string()).unwrap_or_default(),
         hover_play: preferences.hover_play,
         large: preferences.large_map,
         theme,
@@ -489,7 +486,7 @@ fn show(ui: &mut Ui, views: &Views, map: &Map, actions: &mut Vec<Action>) -> Are
     let model = &views.model.0.manifest.id;
     let line = status::View {
         progress: &views.progress,
-        notice: session.notices.back().map(|text| (text.as_str(), session.notices.len() - 1)),
+        notices: &views.notices,
         output: playback.device.as_deref().map(|device| (device, playback.rate)),
         model,
         theme,
@@ -508,22 +505,22 @@ fn show(ui: &mut Ui, views: &Views, map: &Map, actions: &mut Vec<Action>) -> Are
 }
 
 fn wave(ui: &mut Ui, views: &Views, keys: &dyn Fn(&Action) -> String, actions: &mut Vec<Action>) {
-    let Views { shown, session, preferences, theme, playback, .. } = views;
-    let selected = session.place.selected;
+    let Views { table, session, preferences, theme, playback, .. } = views;
+    let selected = session.selected();
     let subject = selected.and_then(|selected| {
         let (info, thumbnail, wave) = views.samples.get(selected).ok()?;
-        let row = shown.of(selected);
+        let row = table.of(selected);
         let wave = wave.map(|wave| &*wave.0);
         (row.is_some() || wave.is_some()).then_some(waveform::Subject { entity: selected, row, info, thumbnail, wave })
     });
     let (slices, trim) = selected.and_then(|selected| views.cuts.get(selected).ok()).unwrap_or_default();
     let view = waveform::View {
         subject,
-        span: session.span,
-        region: session.region,
+        span: session.selection.within.visible,
+        region: session.selection.within.region,
         playhead: (playback.sample.is_some() && playback.sample == selected).then_some(playback.seconds),
         playing: playback.sample.is_some(),
-        asked: session.place.query.as_ref().and_then(|query| query.single()),
+        asked: session.query().and_then(|query| query.single()),
         audition: *views.audition,
         autoplay: preferences.autoplay,
         mono: preferences.mono,
@@ -537,9 +534,9 @@ fn wave(ui: &mut Ui, views: &Views, keys: &dyn Fn(&Action) -> String, actions: &
             keys,
         },
         cuts: waveform::Cuts {
-            slices: slices.filter(|_| session.splits).map(|slices| slices.0.as_slice()),
-            splits: session.splits,
-            trim: trim.map(|trim| [trim.from, trim.to]),
+            slices: slices.filter(|_| session.selection.within.splits).map(|slices| slices.0.as_slice()),
+            splits: session.selection.within.splits,
+            trim: trim.map(|trim| trim.0),
         },
         theme,
         keys,

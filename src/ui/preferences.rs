@@ -7,27 +7,10 @@ use dsp::descriptors::Group;
 use serde::{Deserialize, Serialize};
 use similarity::weights::Weights;
 
+use super::action::{Prefer, Sizes};
 use super::theme::Appearance;
 use crate::audio::AuditionSettings;
 use crate::map::{Arrangement, ColourBy};
-
-/// What the user can drag.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Sizes {
-    /// Width of the sources in points.
-    pub sources: f32,
-    /// Height of the waveform in points.
-    pub waveform: f32,
-    /// Width of the list, as a share of what it and the map have.
-    pub list: f32,
-}
-
-impl Default for Sizes {
-    fn default() -> Self {
-        Self { sources: 215.0, waveform: 190.0, list: 0.457 }
-    }
-}
 
 /// What the window remembers from one run to the next, as it stands in the settings under `[window]`.
 #[derive(Resource, Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -102,5 +85,20 @@ impl Comparing {
     pub fn weights(&self, usual: f32) -> Weights {
         let group = |group: Group| self.groups.get(group.name()).map_or(0.0, |weight| weight.clamp(0.0, 1.0));
         Weights { head: self.head.unwrap_or(usual).clamp(0.0, 1.0), groups: Group::ALL.map(group) }
+    }
+}
+
+/// Changes how the window looks and behaves.
+pub(super) fn respond(mut asked: MessageReader<Prefer>, mut preferences: ResMut<Preferences>) {
+    for action in asked.read() {
+        match action {
+            Prefer::ToggleAutoplay => preferences.autoplay = !preferences.autoplay,
+            Prefer::ToggleHoverPlay => preferences.hover_play = !preferences.hover_play,
+            Prefer::ToggleMono => preferences.mono = !preferences.mono,
+            Prefer::Resize(sizes) => preferences.sizes = *sizes,
+            Prefer::ToggleLargeMap => preferences.large_map = !preferences.large_map,
+            Prefer::ToggleTheme => preferences.theme = preferences.theme.other(),
+            Prefer::ToggleLegend => preferences.legend = !preferences.legend,
+        }
     }
 }

@@ -4,9 +4,8 @@ use bevy::prelude::*;
 use bevy_egui::egui::{self, CursorIcon, Rect, Sense, Ui, WidgetInfo, WidgetType, pos2, vec2};
 use file::wav_writer::Format;
 
-use super::action::Action;
+use super::action::{Action, Outside, Take};
 use super::controls::{self, Strip, Tone};
-use super::list::hint;
 use super::preferences::Preferences;
 use super::session::Session;
 use super::theme::{Theme, icon};
@@ -66,8 +65,8 @@ pub fn show(ui: &mut Ui, strip: &mut Strip, view: &View, actions: &mut Vec<Actio
     } else {
         ui.painter().circle_filled(rect.center(), 5.5, colour);
     }
-    if response.on_hover_text(hint(label, &(view.keys)(&Action::ToggleRecord))).clicked() {
-        actions.push(Action::ToggleRecord);
+    if response.on_hover_text(controls::hint(label, &(view.keys)(&Take::Toggle.into()))).clicked() {
+        actions.push(Take::Toggle.into());
     }
     let button = controls::icon(
         ui,
@@ -79,7 +78,7 @@ pub fn show(ui: &mut Ui, strip: &mut Strip, view: &View, actions: &mut Vec<Actio
         theme,
     );
     if button.clicked() {
-        actions.push(Action::ListInputs);
+        actions.push(Outside::ListInputs.into());
     }
     egui::Popup::menu(&button).show(|ui| choices(ui, view, actions));
     if view.recorder.input.is_some() {
@@ -94,30 +93,35 @@ fn choices(ui: &mut Ui, view: &View, actions: &mut Vec<Action>) {
     ui.set_max_width(280.0);
     ui.style_mut().wrap_mode = Some(egui::TextWrapMode::Truncate);
     let settings = view.settings;
-    let with_key = |text: &str, action: &Action| hint(text, &(view.keys)(action));
+    let with_key = |text: &str, action: &Action| controls::hint(text, &(view.keys)(action));
     let mut item = |ui: &mut Ui, on: bool, text: &str, action: Action| {
         if ui.selectable_label(on, text).clicked() {
             actions.push(action);
             ui.close();
         }
     };
-    let listen = with_key("Keep the input open between takes", &Action::ToggleArm);
-    item(ui, view.recorder.armed, &listen, Action::ToggleArm);
+    let listen = with_key("Keep the input open between takes", &Take::ToggleArm.into());
+    item(ui, view.recorder.armed, &listen, Take::ToggleArm.into());
     let before = format!("Record, including the last {:.0} s", settings.pre_roll);
-    item(ui, false, &with_key(&before, &Action::RecordBefore), Action::RecordBefore);
-    let ask = with_key("Record only to find similar sounds", &Action::AskByRecording);
-    item(ui, false, &ask, Action::AskByRecording);
-    item(ui, view.waits, "Start when the input gets loud", Action::ToggleThreshold);
-    item(ui, settings.format == Format::Int24, "Write 24-bit integers instead of 32-bit floats", Action::ToggleFormat);
+    item(ui, false, &with_key(&before, &Take::Before.into()), Take::Before.into());
+    let ask = with_key("Record only to find similar sounds", &Take::Ask.into());
+    item(ui, false, &ask, Take::Ask.into());
+    item(ui, view.waits, "Start when the input gets loud", Take::ToggleThreshold.into());
+    item(
+        ui,
+        settings.format == Format::Int24,
+        "Write 24-bit integers instead of 32-bit floats",
+        Take::ToggleFormat.into(),
+    );
     ui.separator();
     for (text, channels) in [("All channels", vec![]), ("Left channel only", vec![1]), ("Right channel only", vec![2])]
     {
-        item(ui, settings.channels == channels, text, Action::RecordChannels(channels));
+        item(ui, settings.channels == channels, text, Take::Channels(channels).into());
     }
     ui.separator();
-    item(ui, settings.device.is_empty(), "Default input", Action::RecordFrom(String::new()));
+    item(ui, settings.device.is_empty(), "Default input", Take::From(String::new()).into());
     for name in view.inputs {
-        item(ui, settings.device == *name, name, Action::RecordFrom(name.clone()));
+        item(ui, settings.device == *name, name, Take::From(name.clone()).into());
     }
 }
 
@@ -148,7 +152,7 @@ fn meter(ui: &Ui, rect: Rect, view: &View, actions: &mut Vec<Action>) {
     let lamp = Rect::from_center_size(light.center(), vec2(6.0, 6.0));
     ui.painter().rect_filled(lamp, 0.0, if level.clipped { theme.warning } else { theme.border });
     if response.clicked() {
-        actions.push(Action::Unclip);
+        actions.push(Take::Unclip.into());
     }
     let name =
         view.recorder.input.as_ref().map(|input| format!("{}, {} Hz", input.name, input.rate)).unwrap_or_default();
@@ -158,7 +162,7 @@ fn meter(ui: &Ui, rect: Rect, view: &View, actions: &mut Vec<Action>) {
 
 /// Carries out recording actions and cuts of the selected sample.
 pub(super) fn respond(
-    mut asked: MessageReader<Action>,
+    mut asked: MessageReader<Take>,
     mut session: ResMut<Session>,
     mut settings: ResMut<RecordingSettings>,
     mut preferences: ResMut<Preferences>,
@@ -174,62 +178,61 @@ pub(super) fn respond(
     for action in asked.read() {
         let busy = recorder.take.is_some() || recorder.waiting;
         let threshold_db = preferences.record_when_loud.then_some(THRESHOLD);
-        let selected = session.place.selected.filter(|selected| recorder.take != Some(*selected));
+        let selected = session.selected().filter(|selected| recorder.take != Some(*selected));
         match action {
-            Action::ToggleRecord | Action::AskByRecording | Action::RecordBefore if busy => {
+            Take::Toggle | Take::Ask | Take::Before if busy => {
                 records.write(Record::Stop);
             }
-            Action::ToggleRecord => {
-                session.asks_by_recording = false;
+            Take::Toggle => {
+                session.requests.asks_by_recording = false;
                 records.write(Record::Start(TakeOptions { threshold_db, ..default() }));
             }
-            Action::AskByRecording => {
-                session.asks_by_recording = true;
+            Take::Ask => {
+                session.requests.asks_by_recording = true;
                 records.write(Record::Start(TakeOptions { keep: Keep::Nothing, threshold_db, ..default() }));
             }
-            Action::RecordBefore if recorder.armed => {
-                session.asks_by_recording = false;
+            Take::Before if recorder.armed => {
+                session.requests.asks_by_recording = false;
                 records.write(Record::Start(TakeOptions { pre_roll: settings.pre_roll, ..default() }));
             }
-            Action::RecordBefore => {
+            Take::Before => {
                 records.write(Record::Arm(true));
                 let text = "nothing was kept because the input was closed; it is open now, so play the sound again";
                 notices.write(Notice::new(text));
             }
-            Action::ToggleArm => {
+            Take::ToggleArm => {
                 records.write(Record::Arm(!recorder.armed));
             }
-            Action::Unclip => {
+            Take::Unclip => {
                 records.write(Record::Unclip);
             }
-            Action::ToggleThreshold => preferences.record_when_loud = !preferences.record_when_loud,
-            Action::ToggleFormat => {
+            Take::ToggleThreshold => preferences.record_when_loud = !preferences.record_when_loud,
+            Take::ToggleFormat => {
                 settings.format = if settings.format == Format::Int24 { Format::Float32 } else { Format::Int24 };
             }
-            Action::RecordChannels(channels) => settings.channels.clone_from(channels),
-            Action::RecordFrom(device) => settings.device.clone_from(device),
-            Action::Split => {
-                session.splits = !session.splits;
+            Take::Channels(channels) => settings.channels.clone_from(channels),
+            Take::From(device) => settings.device.clone_from(device),
+            Take::Split => {
+                session.selection.within.splits = !session.selection.within.splits;
                 let known = selected.and_then(|selected| cuts.get(selected).ok()?.0);
-                if session.splits && known.is_none() {
+                if session.selection.within.splits && known.is_none() {
                     proposals.write_batch(selected.map(ProposeSlices));
                 }
             }
-            Action::Slice(slices) => {
+            Take::Slice(slices) => {
                 if let Some(selected) = selected {
                     commands.entity(selected).try_insert(Slices(slices.clone()));
                 }
             }
-            Action::SaveSlices => {
+            Take::SaveSlices => {
                 if let Some((sample, slices)) = selected.and_then(|s| Some((s, cuts.get(s).ok()?.0?))) {
                     saves.write(SaveSlices { sample, slices: slices.0.clone() });
-                    session.splits = false;
+                    session.selection.within.splits = false;
                 }
             }
-            Action::Trim => {
+            Take::Trim => {
                 trims.write_batch(selected.map(AcceptTrim));
             }
-            _ => {}
         }
     }
 }
@@ -238,7 +241,6 @@ pub(super) fn respond(
 pub(super) fn follow(recorder: Res<Recorder>, mut session: ResMut<Session>, mut last: Local<Option<Entity>>) {
     let before = std::mem::replace(&mut *last, recorder.take);
     if let Some(take) = recorder.take.filter(|take| before != Some(*take)) {
-        let asks = std::mem::take(&mut session.asks_by_recording);
-        session.meet(take, asks);
+        session.meet(take);
     }
 }

@@ -8,11 +8,10 @@ use bevy_egui::egui::{
     self, Align2, CursorIcon, Rect, ScrollArea, Sense, Ui, UiBuilder, WidgetInfo, WidgetType, pos2, vec2,
 };
 
-use super::action::Action;
+use super::action::{Action, Edit, Go, Outside};
 use super::controls::{self, Strip, Tone};
-use super::list::hint;
-use super::shown::{Counts, Filter, Only};
 use super::theme::{self, HEADING, PADDING, Theme, icon};
+use crate::library::table::{Counts, Filter, StatusFilter};
 
 /// Height of a line in points.
 const LINE: f32 = 26.0;
@@ -120,19 +119,20 @@ pub fn show(ui: &mut Ui, view: &View, actions: &mut Vec<Action>) {
     let mut strip = Strip::new(heading);
     let add = strip.right(20.0);
     controls::line(ui, strip.rest(), Align2::LEFT_CENTER, "Sources", theme::strong(12.0), theme.text);
-    let tip = hint("Add a folder", &(view.keys)(&Action::AskForFolder));
+    let tip = controls::hint("Add a folder", &(view.keys)(&Outside::AskForFolder.into()));
     if controls::icon(ui, add, icon::PLUS, "Add folder", &tip, Tone::Plain, theme).clicked() {
-        actions.push(Action::AskForFolder);
+        actions.push(Outside::AskForFolder.into());
     }
     let mut child = ui.new_child(UiBuilder::new().max_rect(rest).id_salt("tree"));
     child.set_clip_rect(rest.intersect(ui.clip_rect()));
-    let chosen = view.filter.only;
+    let chosen = view.filter.status;
     let open = view.filter.folder.is_none() && chosen.is_none();
-    let all = ("All sounds", view.counts.samples + view.counts.missing, Action::Folder(None), open);
+    let all = ("All sounds", view.counts.samples + view.counts.missing, Go::Folder(None).into(), open);
     // Failed and missing samples are offered as a source only if there are any.
-    let offered = |only: &Only| *only == Only::Kept || chosen == Some(*only) || view.counts.of(*only) > 0;
-    let states = Only::ALL.into_iter().filter(offered);
-    let states = states.map(|only| (only.name(), view.counts.of(only), Action::Only(only), chosen == Some(only)));
+    let offered =
+        |only: &StatusFilter| *only == StatusFilter::Kept || chosen == Some(*only) || view.counts.of(*only) > 0;
+    let states = StatusFilter::ALL.into_iter().filter(offered);
+    let states = states.map(|only| (only.name(), view.counts.of(only), Go::Status(only).into(), chosen == Some(only)));
     ScrollArea::vertical().auto_shrink(false).id_salt("sources").show(&mut child, |ui| {
         for (name, count, action, chosen) in std::iter::once(all).chain(states) {
             let (line, response) = ui.allocate_exact_size(vec2(rest.width(), LINE), Sense::click());
@@ -171,13 +171,13 @@ fn branch(ui: &mut Ui, branch: &Branch, width: f32, view: &View, actions: &mut V
         let colour = if fold.hovered() { theme.text } else { theme.muted };
         ui.painter().text(caret.center(), Align2::CENTER_CENTER, glyph, theme::icons(10.0), colour);
         if fold.clicked() {
-            actions.push(Action::Branch(branch.path.clone()));
+            actions.push(Go::Branch(branch.path.clone()).into());
         }
     }
     if response.double_clicked() && branch.parent {
-        actions.push(Action::Branch(branch.path.clone()));
+        actions.push(Go::Branch(branch.path.clone()).into());
     } else if response.clicked() {
-        actions.push(Action::Folder((!chosen).then(|| branch.path.clone())));
+        actions.push(Go::Folder((!chosen).then(|| branch.path.clone())).into());
     }
     response.clone().on_hover_text(branch.path.display().to_string()).context_menu(|ui| {
         ui.set_min_width(180.0);
@@ -187,9 +187,9 @@ fn branch(ui: &mut Ui, branch: &Branch, width: f32, view: &View, actions: &mut V
                 ui.close();
             }
         };
-        item("Show in file manager", Action::Reveal(branch.path.clone()));
+        item("Show in file manager", Outside::Reveal(branch.path.clone()).into());
         if branch.depth == 0 {
-            item("Remove from the library", Action::Remove(branch.path.clone()));
+            item("Remove from the library", Edit::Remove(branch.path.clone()).into());
         }
     });
 }

@@ -4,15 +4,16 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use bevy::prelude::*;
-use bevy_egui::egui::{Align2, Rect, Ui, pos2, vec2};
+use bevy_egui::egui::{self, Align2, Rect, Sense, Ui, WidgetInfo, WidgetType, pos2, vec2};
 
-use super::action::Action;
+use super::action::{Action, Go, Outside, Prefer};
 use super::controls::{self, Strip, Tone};
-use super::list::hint;
-use super::shown::{Counts, Only, Shown};
+use super::notices::Notices;
 use super::theme::{self, Theme, icon};
 use crate::analyse::{Analysis, Undescribed};
+use crate::library::table::{Counts, SampleTable, StatusFilter};
 use crate::library::{Guest, Missing, Recording, Sample};
+use crate::notice::Kind;
 use crate::watch::Listing;
 
 /// The speed shown is that of the last so many seconds.
@@ -56,7 +57,7 @@ impl Progress {
 
 /// Measures how far indexing is and how fast it goes.
 pub(super) fn measure(
-    shown: Res<Shown>,
+    table: Res<SampleTable>,
     analysis: Res<Analysis>,
     listing: Res<Listing>,
     undescribed: Query<(), (Undescribed, With<Sample>, Without<Missing>, Without<Guest>)>,
@@ -64,7 +65,7 @@ pub(super) fn measure(
     mut progress: ResMut<Progress>,
     mut past: Local<VecDeque<(Instant, usize)>>,
 ) {
-    let counts = shown.counts();
+    let counts = table.counts();
     let mut next = Progress {
         counts,
         listing: !listing.is_idle(),
@@ -98,8 +99,8 @@ pub(super) fn measure(
 pub struct View<'a> {
     /// How far indexing is.
     pub progress: &'a Progress,
-    /// What went wrong last and has not been read yet, and how many more there are.
-    pub notice: Option<(&'a str, usize)>,
+    /// What was said.
+    pub notices: &'a Notices,
     /// The sound output in use and its rate in Hz.
     pub output: Option<(&'a str, u32)>,
     /// The model in use.
@@ -118,14 +119,14 @@ pub fn show(ui: &mut Ui, view: &View, actions: &mut Vec<Action>) {
     let mut strip = Strip::new(ui.max_rect());
     let font = || theme::regular(11.0);
     let mut button = |strip: &mut Strip, glyph, label: &str, action: Action| {
-        let tip = hint(label, &(view.keys)(&action));
+        let tip = controls::hint(label, &(view.keys)(&action));
         if controls::icon(ui, strip.right(22.0), glyph, label, &tip, Tone::Off, theme).clicked() {
             actions.push(action);
         }
     };
-    button(&mut strip, icon::HELP, "Shortcuts", Action::ToggleHelp);
+    button(&mut strip, icon::HELP, "Shortcuts", Go::ToggleHelp.into());
     let (glyph, label) = if view.dark { (icon::SUN, "Light theme") } else { (icon::MOON, "Dark theme") };
-    button(&mut strip, glyph, label, Action::ToggleTheme);
+    button(&mut strip, glyph, label, Prefer::ToggleTheme.into());
     strip.right(8.0);
     let output = match view.output {
         Some((name, rate)) => format!("{name} · {} kHz", f64::from(rate) / 1000.0),
@@ -152,12 +153,13 @@ fn progress(ui: &Ui, strip: &mut Strip, view: &View, actions: &mut Vec<Action>) 
         strip.left(14.0);
     };
     if state.busy {
-        let tip = hint(if state.paused { "Resume" } else { "Pause" }, &(view.keys)(&Action::TogglePause));
+        let tip =
+            controls::hint(if state.paused { "Resume" } else { "Pause" }, &(view.keys)(&Outside::TogglePause.into()));
         let (glyph, label) =
             if state.paused { (icon::PLAY, "Resume indexing") } else { (icon::PAUSE, "Pause indexing") };
         let rect = strip.left(16.0);
         if controls::icon(ui, rect, glyph, label, &tip, Tone::Plain, theme).clicked() {
-            actions.push(Action::TogglePause);
+            actions.push(Outside::TogglePause.into());
         }
         strip.left(6.0);
         let what = if state.paused { "Paused at" } else { "Indexing" };
@@ -179,39 +181,55 @@ fn progress(ui: &Ui, strip: &mut Strip, view: &View, actions: &mut Vec<Action>) 
             n => format!("{} sounds", controls::count(n)),
         };
         say(strip, &text, theme.muted);
-        for only in [Only::Unreadable, Only::Missing].into_iter().filter(|only| state.counts.of(*only) > 0) {
+        for only in
+            [StatusFilter::Unreadable, StatusFilter::Missing].into_iter().filter(|only| state.counts.of(*only) > 0)
+        {
             let text = format!("{} {}", controls::count(state.counts.of(only)), only.name().to_lowercase());
             let width = ui.painter().layout_no_wrap(text.clone(), theme::regular(11.0), theme.muted).size().x;
             let rect = strip.left(width.min(strip.rest().width()) + 1.0);
             let response = controls::link(ui, rect, &text, "List them with the reasons", theme);
             strip.left(14.0);
             if response.clicked() {
-                actions.push(Action::Only(only));
+                actions.push(Go::Status(only).into());
             }
         }
     }
 }
 
 fn notice(ui: &Ui, rect: Rect, view: &View, actions: &mut Vec<Action>) {
-    let Some((text, more)) = view.notice else { return };
+    let Some((notice, more)) = view.notices.unread() else { return };
     let theme = view.theme;
     let (sign, rest) = rect.split_left_right_at_x(rect.left() + 18.0);
-    ui.painter().text(
-        sign.left_center() + vec2(7.0, 0.0),
-        Align2::CENTER_CENTER,
-        icon::WARNING,
-        theme::icons(13.0),
-        theme.warning,
-    );
-    let text = if more > 0 { format!("{text}  (+{more})") } else { text.to_owned() };
+    let (sign, rest) = match notice.kind {
+        Kind::Done => (None, rest.with_min_x(sign.left())),
+        Kind::Problem => (Some(sign.left_center() + vec2(7.0, 0.0)), rest),
+    };
+    if let Some(at) = sign {
+        ui.painter().text(at, Align2::CENTER_CENTER, icon::WARNING, theme::icons(13.0), theme.warning);
+    }
+    let text = &notice.text;
+    let text = if more > 0 { format!("{text}  (+{more})") } else { text.clone() };
     let room = rest.with_max_x(rest.right() - 24.0);
     let width = controls::line(ui, room, Align2::LEFT_CENTER, &text, theme::regular(11.0), theme.text);
     let cross = Rect::from_min_size(pos2(room.left() + width + 2.0, rest.top()), vec2(22.0, rest.height()));
     if controls::icon(ui, cross, icon::CROSS, "Dismiss notice", "Dismiss", Tone::Off, theme).clicked() {
-        actions.push(Action::DismissNotice);
+        actions.push(Go::DismissNotice.into());
     }
     let whole = Rect::from_min_max(rect.min, pos2(cross.left(), rect.bottom()));
-    ui.interact(whole, ui.id().with("notice"), bevy_egui::egui::Sense::hover()).on_hover_text(text);
+    let response = ui.interact(whole, ui.id().with("notice"), Sense::click()).on_hover_text(text);
+    response.widget_info(|| WidgetInfo::labeled(WidgetType::Button, true, "Everything that was said"));
+    egui::Popup::menu(&response).show(|ui| log(ui, view));
+}
+
+/// Lists everything that was said, the newest first.
+fn log(ui: &mut Ui, view: &View) {
+    ui.set_max_width(640.0);
+    egui::ScrollArea::vertical().max_height(320.0).show(ui, |ui| {
+        for notice in view.notices.all() {
+            let colour = if notice.kind == Kind::Problem { view.theme.text } else { view.theme.muted };
+            ui.label(egui::RichText::new(&notice.text).color(colour));
+        }
+    });
 }
 
 /// Formats the time left, rounded to what can be known.

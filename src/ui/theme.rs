@@ -36,6 +36,16 @@ pub enum Appearance {
     Light,
 }
 
+impl Appearance {
+    /// The one that is not shown.
+    pub fn other(self) -> Self {
+        match self {
+            Self::Dark => Self::Light,
+            Self::Light => Self::Dark,
+        }
+    }
+}
+
 /// The colours by what they mean.
 #[derive(Resource, Clone, Copy, Debug, PartialEq)]
 pub struct Theme {

@@ -5,15 +5,15 @@ use bevy_egui::egui::{
     self, Align2, Color32, CursorIcon, Mesh, PointerButton, Pos2, Rect, Sense, Stroke, Ui, WidgetInfo, WidgetType,
     pos2, vec2,
 };
+use dsp::Span;
 use dsp::pyramid::{COLUMNS, Pyramid};
 
-use super::action::Action;
+use super::action::{Action, Go, Listen, Prefer, Take};
 use super::controls::{self, Strip, Tone};
-use super::list::hint;
 use super::record;
-use super::shown::Row;
 use super::theme::{self, HEADING, Theme, icon};
 use crate::audio::{AuditionSettings, VOLUMES};
+use crate::library::table::Row;
 use crate::library::{AudioInfo, Thumbnail};
 
 /// Distance up to which the pointer grabs a region's edge, in points.
@@ -41,11 +41,11 @@ pub struct Subject<'a> {
 #[derive(Default)]
 pub struct Cuts<'a> {
     /// Its slices, while they are shown.
-    pub slices: Option<&'a [[f64; 2]]>,
+    pub slices: Option<&'a [Span]>,
     /// Whether they are, or are being looked for.
     pub splits: bool,
     /// What would be left of a take without the silence at its ends.
-    pub trim: Option<[f64; 2]>,
+    pub trim: Option<Span>,
 }
 
 /// What the waveform is drawn from.
@@ -53,9 +53,9 @@ pub struct View<'a> {
     /// The selected sample.
     pub subject: Option<Subject<'a>>,
     /// The part shown, in seconds; `None` for all.
-    pub span: Option<[f64; 2]>,
+    pub span: Option<Span>,
     /// The chosen part, in seconds.
-    pub region: Option<[f64; 2]>,
+    pub region: Option<Span>,
     /// Where the selected sample plays, in seconds.
     pub playhead: Option<f64>,
     /// Whether any sample plays.
@@ -97,7 +97,7 @@ pub fn show(ui: &mut Ui, view: &View, actions: &mut Vec<Action>) {
         return;
     }
     let frame = 1.0 / f64::from(subject.info.map_or(44_100, |info| info.rate));
-    let scale = Scale { rect: body, span: view.span.unwrap_or([0.0, length]) };
+    let scale = Scale { rect: body, span: view.span.unwrap_or(Span::new(0.0, length)) };
     pointer(ui, &scale, length, frame, view, actions);
     paint(ui, &scale, subject, length, view);
     if let Some(slices) = view.cuts.slices {
@@ -111,18 +111,18 @@ const NARROW: f32 = 700.0;
 /// Where a time lies.
 struct Scale {
     rect: Rect,
-    span: [f64; 2],
+    span: Span,
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "points of a window")]
 impl Scale {
     fn x(&self, seconds: f64) -> f32 {
-        let [from, to] = self.span;
+        let Span { start: from, end: to } = self.span;
         self.rect.left() + ((seconds - from) / (to - from) * f64::from(self.rect.width())) as f32
     }
 
     fn seconds(&self, x: f32) -> f64 {
-        let [from, to] = self.span;
+        let Span { start: from, end: to } = self.span;
         from + f64::from((x - self.rect.left()) / self.rect.width()) * (to - from)
     }
 }
@@ -139,9 +139,9 @@ fn transport(ui: &mut Ui, rect: Rect, view: &View, actions: &mut Vec<Action>) {
     } else {
         Tone::Idle
     };
-    let tip = hint(play.1, &(view.keys)(&Action::PlayOrStop));
+    let tip = controls::hint(play.1, &(view.keys)(&Listen::PlayOrStop.into()));
     if controls::icon(ui, strip.left(18.0), play.0, play.1, &tip, tone, theme).clicked() {
-        actions.push(Action::PlayOrStop);
+        actions.push(Listen::PlayOrStop.into());
     }
     strip.left(4.0);
     record::show(ui, &mut strip, &view.record, actions);
@@ -158,22 +158,22 @@ fn transport(ui: &mut Ui, rect: Rect, view: &View, actions: &mut Vec<Action>) {
             "Neighbours",
             "Neighbours",
             "Find sounds like this one",
-            Action::Neighbours,
+            Go::Neighbours.into(),
             if asked { Tone::On } else { neighbours },
         ),
-        ("Loop", "Loop", "Play in a loop", Action::ToggleLoop, Tone::of(view.audition.looping)),
+        ("Loop", "Loop", "Play in a loop", Listen::ToggleLoop.into(), Tone::of(view.audition.looping)),
         (
             "Level",
             "Equal loudness",
             "Play all sounds equally loud",
-            Action::ToggleEqualLoudness,
+            Listen::ToggleEqualLoudness.into(),
             Tone::of(view.audition.equal_loudness),
         ),
         (
             "Auto",
             "Play sounds when selected",
             "Play sounds when selected",
-            Action::ToggleAutoplay,
+            Prefer::ToggleAutoplay.into(),
             Tone::of(view.autoplay),
         ),
     ];
@@ -181,7 +181,7 @@ fn transport(ui: &mut Ui, rect: Rect, view: &View, actions: &mut Vec<Action>) {
         let keys = (view.keys)(&action);
         let text = if keys.is_empty() || narrow { text.to_owned() } else { format!("{text} {keys}") };
         let rect = strip.right(controls::word_width(ui, &text));
-        if controls::word(ui, rect, &text, label, &hint(what, &keys), tone, theme).clicked() {
+        if controls::word(ui, rect, &text, label, &controls::hint(what, &keys), tone, theme).clicked() {
             actions.push(action);
         }
     }
@@ -190,7 +190,7 @@ fn transport(ui: &mut Ui, rect: Rect, view: &View, actions: &mut Vec<Action>) {
         let rect = strip.right(controls::word_width(ui, text));
         let what = if view.mono { "Draw each channel by itself" } else { "Draw all channels as one" };
         if controls::word(ui, rect, text, "Channels as one", what, Tone::of(false), theme).clicked() {
-            actions.push(Action::ToggleMono);
+            actions.push(Prefer::ToggleMono.into());
         }
     }
     let mut word = |strip: &mut Strip, text: &str, what: &str, action: Action, tone: Tone| {
@@ -202,16 +202,22 @@ fn transport(ui: &mut Ui, rect: Rect, view: &View, actions: &mut Vec<Action>) {
     let count = view.cuts.slices.map_or(0, <[_]>::len);
     if count > 0 {
         let text = if count == 1 { "Save 1 slice".to_owned() } else { format!("Save {count} slices") };
-        word(&mut strip, &text, "Write each slice to a file beside this one", Action::SaveSlices, Tone::On);
+        word(&mut strip, &text, "Write each slice to a file beside this one", Take::SaveSlices.into(), Tone::On);
     }
-    if let Some([from, to]) = view.cuts.trim.filter(|_| !view.cuts.splits) {
+    if let Some(Span { start: from, end: to }) = view.cuts.trim.filter(|_| !view.cuts.splits) {
         let what = format!("Cut the silence before {from:.2} s and after {to:.2} s, in the file too");
-        word(&mut strip, "Trim", &what, Action::Trim, Tone::Plain);
+        word(&mut strip, "Trim", &what, Take::Trim.into(), Tone::Plain);
     }
     if known || view.cuts.splits {
-        let keys = (view.keys)(&Action::Split);
+        let keys = (view.keys)(&Take::Split.into());
         let text = if keys.is_empty() || narrow { "Split".to_owned() } else { format!("Split {keys}") };
-        word(&mut strip, &text, "Show where sounds begin, to split there", Action::Split, Tone::of(view.cuts.splits));
+        word(
+            &mut strip,
+            &text,
+            "Show where sounds begin, to split there",
+            Take::Split.into(),
+            Tone::of(view.cuts.splits),
+        );
     }
     strip.right(8.0);
     if let Some(subject) = &view.subject {
@@ -242,7 +248,7 @@ fn name(ui: &Ui, rect: Rect, subject: &Subject, view: &View) {
 }
 
 /// Length, rate, depth, channels and loudness of the sound, and the length of the selected region.
-fn facts(subject: &Subject, region: Option<[f64; 2]>) -> String {
+fn facts(subject: &Subject, region: Option<Span>) -> String {
     let Some(info) = subject.info else { return String::new() };
     let depth = match info.codec.as_str() {
         codec if codec.contains("24") => "24 bit",
@@ -267,7 +273,7 @@ fn facts(subject: &Subject, region: Option<[f64; 2]>) -> String {
     };
     #[expect(clippy::cast_possible_truncation, reason = "shown with two digits")]
     let part =
-        region.map(|[from, to]| format!("   region {}", controls::length((to - from) as f32))).unwrap_or_default();
+        region.map(|region| format!("   region {}", controls::length(region.seconds() as f32))).unwrap_or_default();
     format!("{length}   {rate} kHz · {depth} · {channels}   {loudness}{part}")
 }
 
@@ -283,15 +289,15 @@ fn volume(ui: &mut Ui, rect: Rect, view: &View, actions: &mut Vec<Action>) {
     let share = ((db - low) / (high - low)).clamp(0.0, 1.0).powi(2);
     let (response, asked) = controls::slider(ui, bar, ("Volume", f64::from(db)), share, theme.muted, theme);
     if let Some(share) = asked {
-        actions.push(Action::Volume((low + (high - low) * share.sqrt()).round()));
+        actions.push(Listen::Volume((low + (high - low) * share.sqrt()).round()).into());
     }
     if response.double_clicked() {
-        actions.push(Action::Volume(AuditionSettings::default().volume_db));
+        actions.push(Listen::Volume(AuditionSettings::default().volume_db).into());
     }
     if response.hovered() {
         let turned = ui.input(|input| input.smooth_scroll_delta().y);
         if turned != 0.0 {
-            actions.push(Action::Volume((db + turned.signum()).clamp(low, high)));
+            actions.push(Listen::Volume((db + turned.signum()).clamp(low, high)).into());
         }
     }
     let said = if silent { "off".to_owned() } else { format!("{} dB", controls::signed(db, 0)) };
@@ -314,7 +320,7 @@ fn pointer(ui: &mut Ui, scale: &Scale, length: f64, frame: f64, view: &View, act
     response.widget_info(|| WidgetInfo::labeled(WidgetType::Other, true, "Waveform"));
     let clamp = |seconds: f64| seconds.clamp(0.0, length);
     let near = |at: Pos2| {
-        view.region.and_then(|[from, to]| {
+        view.region.and_then(|Span { start: from, end: to }| {
             let far = |seconds: f64| (scale.x(seconds) - at.x).abs();
             if far(from) <= HANDLE { Some([to, from]) } else { (far(to) <= HANDLE).then_some([from, to]) }
         })
@@ -336,11 +342,11 @@ fn pointer(ui: &mut Ui, scale: &Scale, length: f64, frame: f64, view: &View, act
         if let Some(fixed) = fixed {
             drag = Some(Drag::From(fixed));
             let other = clamp(scale.seconds(at.x));
-            actions.push(Action::Region(Some([fixed.min(other), fixed.max(other)])));
+            actions.push(Go::Region(Some(Span::new(fixed.min(other), fixed.max(other)))).into());
         }
         if response.drag_stopped() {
             if let Some(Drag::Begun(seconds, _)) = drag {
-                actions.push(Action::PlayFrom(seconds));
+                actions.push(Listen::PlayFrom(seconds).into());
             }
             drag = None;
         }
@@ -350,45 +356,45 @@ fn pointer(ui: &mut Ui, scale: &Scale, length: f64, frame: f64, view: &View, act
         drag.map(|drag| data.insert_temp(id, drag));
     });
     if response.double_clicked() {
-        actions.push(Action::Span([0.0, length]));
-        actions.push(Action::Region(None));
+        actions.push(Go::Span(Span::new(0.0, length)).into());
+        actions.push(Go::Region(None).into());
     } else if response.clicked()
         && let Some(at) = response.interact_pointer_pos()
     {
         let seconds = clamp(scale.seconds(at.x));
-        if view.region.is_some_and(|[from, to]| !(from..to).contains(&seconds)) {
-            actions.push(Action::Region(None));
+        if view.region.is_some_and(|region| !region.holds(seconds)) {
+            actions.push(Go::Region(None).into());
         }
-        actions.push(Action::PlayFrom(seconds));
+        actions.push(Listen::PlayFrom(seconds).into());
     }
     if let Some(at) = response.hover_pos() {
         let (turned, zoomed) = ui.input(|input| (input.smooth_scroll_delta(), input.zoom_delta()));
-        let [from, to] = scale.span;
+        let Span { start: from, end: to } = scale.span;
         if turned.x != 0.0 {
             let by = -f64::from(turned.x / scale.rect.width()) * (to - from);
             let by = by.clamp(-from, (length - to).max(-from));
-            actions.push(Action::Span([from + by, to + by]));
+            actions.push(Go::Span(Span::new(from + by, to + by)).into());
         } else if turned.y != 0.0 || (zoomed - 1.0).abs() > 1e-4 {
             let factor = f64::from((turned.y / 200.0).exp() * zoomed);
             let width = ((to - from) / factor).clamp((LEAST_FRAMES * frame).min(length), length);
             let fixed = scale.seconds(at.x);
             let share = f64::from((at.x - scale.rect.left()) / scale.rect.width());
             let start = (fixed - width * share).clamp(0.0, (length - width).max(0.0));
-            actions.push(Action::Span([start, start + width]));
+            actions.push(Go::Span(Span::new(start, start + width)).into());
         }
     }
 }
 
 /// The slices, each with a handle at either end to be dragged; a double click takes one away.
-fn slices(ui: &Ui, scale: &Scale, slices: &[[f64; 2]], length: f64, theme: &Theme, actions: &mut Vec<Action>) {
+fn slices(ui: &Ui, scale: &Scale, slices: &[Span], length: f64, theme: &Theme, actions: &mut Vec<Action>) {
     let painter = ui.painter().with_clip_rect(scale.rect);
     let mut last = f32::NEG_INFINITY;
     for (i, slice) in slices.iter().enumerate() {
-        if scale.x(slice[1]) < scale.rect.left() || scale.x(slice[0]) > scale.rect.right() {
+        if scale.x(slice.end) < scale.rect.left() || scale.x(slice.start) > scale.rect.right() {
             continue;
         }
-        for (side, at) in slice.iter().enumerate() {
-            let x = scale.x(*at);
+        for (side, at) in [slice.start, slice.end].into_iter().enumerate() {
+            let x = scale.x(at);
             painter.vline(painter.round_to_pixel_center(x), scale.rect.y_range(), Stroke::new(1.0, theme.likeness));
             let inward = if side == 0 { 4.0 } else { -4.0 };
             let flag = Rect::from_center_size(pos2(x + inward, scale.rect.top() + 6.0), vec2(8.0, 12.0));
@@ -400,19 +406,21 @@ fn slices(ui: &Ui, scale: &Scale, slices: &[[f64; 2]], length: f64, theme: &Them
             painter.rect_filled(flag, 0.0, theme.likeness);
             let label = format!("{} of slice {}", if side == 0 { "Start" } else { "End" }, i + 1);
             let response = ui.interact(flag.expand(3.0), ui.id().with(&label), Sense::click_and_drag());
-            response.widget_info(|| WidgetInfo::slider(true, *at, &label));
+            response.widget_info(|| WidgetInfo::slider(true, at, &label));
             let response = response.on_hover_cursor(CursorIcon::ResizeHorizontal);
             if response.double_clicked() {
                 let mut next = slices.to_vec();
                 next.remove(i);
-                actions.push(Action::Slice(next));
+                actions.push(Take::Slice(next).into());
             } else if let Some(pointer) = response.interact_pointer_pos().filter(|_| response.dragged()) {
                 // No handle passes another.
-                let least = if side == 0 { i.checked_sub(1).map_or(0.0, |before| slices[before][1]) } else { slice[0] };
-                let most = if side == 0 { slice[1] } else { slices.get(i + 1).map_or(length, |after| after[0]) };
+                let least =
+                    if side == 0 { i.checked_sub(1).map_or(0.0, |before| slices[before].end) } else { slice.start };
+                let most = if side == 0 { slice.end } else { slices.get(i + 1).map_or(length, |after| after.start) };
                 let mut next = slices.to_vec();
-                next[i][side] = scale.seconds(pointer.x).clamp(least, most.max(least));
-                actions.push(Action::Slice(next));
+                let moved = scale.seconds(pointer.x).clamp(least, most.max(least));
+                *(if side == 0 { &mut next[i].start } else { &mut next[i].end }) = moved;
+                actions.push(Take::Slice(next).into());
             }
         }
     }
@@ -421,7 +429,7 @@ fn slices(ui: &Ui, scale: &Scale, slices: &[[f64; 2]], length: f64, theme: &Them
 fn paint(ui: &Ui, scale: &Scale, subject: &Subject, length: f64, view: &View) {
     let theme = view.theme;
     let painter = ui.painter().with_clip_rect(scale.rect);
-    if let Some([from, to]) = view.region {
+    if let Some(Span { start: from, end: to }) = view.region {
         let rect = Rect::from_x_y_ranges(scale.x(from)..=scale.x(to), scale.rect.y_range());
         painter.rect_filled(rect, 0.0, theme.region);
     }
@@ -440,7 +448,7 @@ fn paint(ui: &Ui, scale: &Scale, subject: &Subject, length: f64, view: &View) {
     } else if let Some(thumbnail) = subject.thumbnail {
         sketch(&painter, body, thumbnail, scale, length, [theme.time, theme.wave], played_to);
     }
-    if let Some([from, to]) = view.region {
+    if let Some(Span { start: from, end: to }) = view.region {
         for x in [scale.x(from), scale.x(to)] {
             painter.vline(x, scale.rect.y_range(), Stroke::new(1.0, theme.time));
             let grip = Rect::from_center_size(pos2(x, scale.rect.top() + 6.0), vec2(5.0, 12.0));
@@ -467,12 +475,12 @@ fn trace(
     let pixel = 1.0 / painter.pixels_per_point();
     let middle = rect.center().y;
     let half = rect.height() / 2.0;
-    let frames_per_pixel = (scale.span[1] - scale.span[0]) * rate / f64::from(rect.width() / pixel);
+    let frames_per_pixel = (scale.span.seconds()) * rate / f64::from(rect.width() / pixel);
     if frames_per_pixel < 0.5 {
-        let first = (scale.span[0] * rate).floor().max(0.0);
+        let first = (scale.span.start * rate).floor().max(0.0);
         let mut points = Vec::new();
         let mut frame = first;
-        while frame / rate <= scale.span[1] + 2.0 / rate {
+        while frame / rate <= scale.span.end + 2.0 / rate {
             let Some([low, high]) = wave.extremes(channel, frame, frame + 1.0) else { break };
             points.push(pos2(scale.x(frame / rate), middle - f32::midpoint(low, high) * half));
             frame += 1.0;

@@ -22,7 +22,7 @@ pub use crate::library::identity::Tally;
 use crate::library::identity::{Sighting, Sightings};
 use crate::library::{FileStamp, Folders, Guest, Restored, Sample, SampleIndex};
 use crate::notice::Notice;
-use crate::schedule::{CollectSystems, DispatchSystems, SoundkinSystems};
+use crate::schedule::{CollectSystems, DispatchSystems, RespondSystems};
 
 /// Files handed over together, so that a large folder costs few messages.
 const BATCH: usize = 512;
@@ -110,7 +110,7 @@ impl Plugin for WatchPlugin {
             .add_systems(Update, collect_facts.in_set(CollectSystems::Files))
             .add_systems(
                 Update,
-                (announce_listed, remove_folders, queue_folders).chain().in_set(SoundkinSystems::Respond),
+                (announce_listed, remove_folders, queue_folders).chain().in_set(RespondSystems::Folders),
             )
             .add_systems(Update, dispatch_folders.in_set(DispatchSystems::Folders));
     }
@@ -124,7 +124,7 @@ pub struct FollowPlugin;
 impl Plugin for FollowPlugin {
     fn build(&self, app: &mut App) {
         let follow = follow_restored.after(queue_folders).run_if(resource_exists::<Listing>);
-        app.add_systems(Update, follow.in_set(SoundkinSystems::Respond));
+        app.add_systems(Update, follow.in_set(RespondSystems::Folders));
     }
 }
 

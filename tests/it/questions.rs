@@ -1,10 +1,10 @@
 //! Questions: what they leave behind, and that everybody who asks the same gets the same answer.
 
-use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bevy::ecs::entity::EntityHashSet;
 use bevy::prelude::{App, Entity, World};
 use dsp::Span;
 use serde_json::Value;
@@ -53,7 +53,7 @@ fn a_thousand_questions_of_every_kind_leave_nothing_behind() {
     let [a, b, c] = ["sound 001.wav", "sound 002.wav", "sound 003.wav"].map(|name| sample(&mut app, name));
     let outside = Sound::of_file(&outside, None).unwrap();
     let region = |n: u32| Span { start: 0.0, end: 0.05 + f64::from(n % 200) * 0.001 };
-    let everything: HashSet<Entity> = [a, b, c].into();
+    let everything: EntityHashSet = [a, b, c].into_iter().collect();
     let kinds: [&dyn Fn(u32) -> (Vec<Subject>, Vec<Subject>); 6] = [
         &|_| (vec![Subject::Sample(a)], vec![]),
         &|_| (vec![Subject::Sample(a), Subject::Sample(b)], vec![]),

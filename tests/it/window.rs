@@ -125,7 +125,7 @@ impl Desktop {
     fn sections(&self, width: usize, height: usize, theme: [Colour; 2]) -> (Picture, Sections) {
         // What was seen last stays for whoever looks into a failure.
         let seen = Path::new(env!("CARGO_TARGET_TMPDIR")).join("window.png");
-        wait_for(&format!("four borders at {width} x {height} in {}", seen.display()), || {
+        wait_for(&format!("five borders at {width} x {height} in {}", seen.display()), || {
             let picture = self.picture()?;
             std::fs::copy(self.root.path().join("window.png"), &seen).ok()?;
             let sections = Sections::find(&picture, width, height, theme)?;
@@ -138,16 +138,17 @@ impl Desktop {
 #[derive(Debug)]
 struct Sections {
     size: [usize; 2],
-    /// Right of the sources, under the waveform, right of the list, over the status line.
+    /// Right of the sources, under the waveform, under the strip, right of the list, over the status line.
     sources: usize,
     waveform: usize,
+    strip: usize,
     list: usize,
     status: usize,
     theme: [Colour; 2],
 }
 
 impl Sections {
-    /// Finds the four lines; `None` unless there is exactly one of each, all along the sections they divide.
+    /// Finds the five lines; `None` unless there is exactly one of each, all along the sections they divide.
     fn find(picture: &Picture, width: usize, height: usize, theme: [Colour; 2]) -> Option<Self> {
         let status = height.checked_sub(STATUS_HEIGHT)?;
         let border = |x: usize, y: usize| picture.at(x, y) == theme[1];
@@ -156,18 +157,20 @@ impl Sections {
         let only = |found: Vec<usize>| (found.len() == 1).then(|| found[0]);
         only((0..height).filter(|y| across(*y, 0)).collect()).filter(|y| *y == status)?;
         let sources = only((0..width).filter(|x| down(*x, 0)).collect())?;
-        let waveform = only((0..status).filter(|y| across(*y, sources)).collect())?;
-        let list = only((sources + 1..width).filter(|x| down(*x, waveform)).collect())?;
-        Some(Self { size: [width, height], sources, waveform, list, status, theme })
+        let over: Vec<usize> = (0..status).filter(|y| across(*y, sources)).collect();
+        let [waveform, strip] = over.try_into().ok()?;
+        let list = only((sources + 1..width).filter(|x| down(*x, strip)).collect())?;
+        Some(Self { size: [width, height], sources, waveform, strip, list, status, theme })
     }
 
     /// The lines as (position, from, to, whether it runs down).
-    fn lines(&self) -> [(usize, usize, usize, bool); 4] {
+    fn lines(&self) -> [(usize, usize, usize, bool); 5] {
         [
             (self.status, 0, self.size[0], false),
             (self.sources, 0, self.status, true),
             (self.waveform, self.sources + 1, self.size[0], false),
-            (self.list, self.waveform + 1, self.status, true),
+            (self.strip, self.sources + 1, self.size[0], false),
+            (self.list, self.strip + 1, self.status, true),
         ]
     }
 
@@ -266,7 +269,7 @@ fn a_clicked_dot_is_heard_its_neighbours_are_listed_and_every_size_has_one_borde
     let (_, sections) = desktop.sections(1440, 900, DARK);
     let heading = 30;
     let area = map::Area {
-        min: [(sections.list + 1) as f32, (sections.waveform + 1 + heading) as f32],
+        min: [(sections.list + 1) as f32, (sections.strip + 1 + heading) as f32],
         max: [1440.0, sections.status as f32],
         pixels_per_point: 1.0,
     };
@@ -334,7 +337,7 @@ fn a_clicked_dot_is_heard_its_neighbours_are_listed_and_every_size_has_one_borde
     desktop.xdotool(&["mousemove", "700", "12", "windowfocus", &window, "sleep", "0.3", "key", "n"]);
     let after = wait_for("the chip of the query", || {
         let picture = desktop.picture()?;
-        let (x, y) = (sections.sources + 70, sections.waveform + 9);
+        let (x, y) = (sections.sources + 326, sections.waveform + 9);
         (picture.at(x, y) == CHIP && list(&picture) != list(&before)).then_some(picture)
     });
     assert_eq!(sections.second_lines(&after), Vec::<String>::new());
@@ -353,8 +356,11 @@ fn a_clicked_dot_is_heard_its_neighbours_are_listed_and_every_size_has_one_borde
     wait_for("a second of sound", || (takes()[0] > 2 * 4 * u64::from(SINK_RATE)).then_some(()));
     desktop.xdotool(&["key", "r"]);
     wait_for("the take in the library", || {
-        let listed = json(&library, &["list", "--filter", "Soundkin Recordings"]);
-        let take = listed["samples"].as_array()?.first()?;
+        let listed = json(&library, &["list"]);
+        let is_take = |sample: &&serde_json::Value| {
+            sample["path"].as_str().is_some_and(|path| Path::new(path).starts_with(&recordings))
+        };
+        let take = listed["samples"].as_array()?.iter().find(is_take)?;
         (take["seconds"].as_f64()? > 0.5).then_some(())
     });
     desktop.xdotool(&["mousemove", "700", "12"]);
