@@ -42,6 +42,7 @@ pub(super) fn run(common: &Common) -> Result<()> {
         "library": {"path": path.to_string_lossy(), "samples": samples, "schema": schema, "problem": problem},
         "folders": {
             "data": paths::data_folder().to_string_lossy(),
+            "settings": paths::settings_file().to_string_lossy(),
             "models": paths::model_folders().iter().map(|f| f.to_string_lossy().into_owned()).collect::<Vec<_>>(),
         },
     });
@@ -60,7 +61,8 @@ pub(super) fn run(common: &Common) -> Result<()> {
         line("inputs", names(&devices.inputs))?;
         line("GPU", gpu().as_str().unwrap_or("none, or built without a window").to_owned())?;
         let state = problem.unwrap_or_else(|| format!("{samples} samples, {}", path.display()));
-        line("library", state)
+        line("library", state)?;
+        line("settings", paths::settings_file().display().to_string())
     })
 }
 

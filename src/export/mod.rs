@@ -75,14 +75,6 @@ pub fn write_region(path: &Path, region: Span, folder: &Path) -> Result<(Arc<Pat
     Ok((file.into(), metadata))
 }
 
-/// Replaces a WAV file by `region` of it, in seconds.
-///
-/// # Errors
-/// The sound cannot be read, nothing of it lies in the region, or the folder cannot be written; then it is as it was.
-pub fn trim(path: &Path, region: Span) -> Result<Metadata, ExportError> {
-    atomic_file::replace(path, |to| cut(path, region, to))
-}
-
 fn copy_bytes(path: &Path, to: &mut File) -> Result<(), ExportError> {
     let mut from = File::open(path).map_err(DecodeError::from)?;
     io::copy(&mut from, to)?;
@@ -209,21 +201,6 @@ pub(crate) mod tests {
         assert!(copy_to(&folder.path().join("none.wav"), None, &to).is_err());
         assert!(copy_to(&to, None, &to).is_err());
         assert_eq!(std::fs::read_dir(&to).unwrap().count(), 3, "nothing else is left behind");
-    }
-
-    #[test]
-    fn a_trimmed_take_takes_the_place_of_the_whole_one() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = take(folder.path());
-        let whole = samples(&path);
-        std::fs::write(folder.path().join("take.wav.part"), b"mine").unwrap();
-        assert!(matches!(trim(&path, Span::new(8.0, 9.0)), Err(ExportError::Beyond)));
-        assert_eq!(samples(&path), whole);
-        let metadata = trim(&path, Span::new(0.25, 9.0)).unwrap();
-        assert_eq!(samples(&path), whole[500..]);
-        assert_eq!(metadata.modified().unwrap(), path.metadata().unwrap().modified().unwrap());
-        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
-        assert_eq!(std::fs::read(folder.path().join("take.wav.part")).unwrap(), b"mine");
     }
 
     #[test]

@@ -26,7 +26,7 @@ const MAILBOX: usize = 4;
 #[derive(Component, Clone, Debug, Default, PartialEq)]
 pub struct Slices(pub Vec<Span>);
 
-/// What would be left of a take without the silence at its ends. The file stays as it is until
+/// What would be left of a take without the silence at its ends. Nothing is cut until
 /// [`AcceptTrim`].
 #[derive(Component, Clone, Copy, Debug, PartialEq)]
 pub struct Trim(pub Span);
@@ -53,20 +53,18 @@ pub struct SlicesSaved {
     pub paths: Vec<Arc<Path>>,
 }
 
-/// Cuts a take to its [`Trim`].
+/// Writes a take without the silence at its ends, as its [`Trim`] says, to a new file beside it.
 #[derive(Message, Clone, Copy, Debug)]
 pub struct AcceptTrim(pub Entity);
 
 enum Job {
     Propose(Entity, Arc<Path>),
     Slice(Entity, Arc<Path>, FileStamp, Vec<Span>),
-    Trim(Entity, Arc<Path>, FileStamp, Span),
 }
 
 enum Reply {
     Proposed(Entity, Vec<Span>),
     Sliced(Entity, Vec<(Arc<Path>, FileStamp)>, Option<String>),
-    Trimmed(Entity, FileStamp),
     Failed(String),
 }
 
@@ -125,7 +123,7 @@ fn respond(
         let Trim(loud) = *samples.get(ask.0).ok()?.2?;
         // Asked for twice, it is cut once.
         commands.entity(ask.0).try_remove::<Trim>();
-        Some(Job::Trim(ask.0, path, stamp, loud))
+        Some(Job::Slice(ask.0, path, stamp, vec![loud]))
     });
     let jobs: Vec<Job> = proposals.chain(saves).chain(trims).collect();
     writer.waiting.extend(jobs);
@@ -167,12 +165,6 @@ fn collect_slices(
                 notices.write_batch(problem.map(Notice::new));
                 saved.write(SlicesSaved { sample, paths: files.into_iter().map(|(path, _)| path).collect() });
             }
-            // Replacing the stamp discards everything known about the longer file.
-            Reply::Trimmed(entity, stamp) => {
-                if let Ok(mut sample) = commands.get_entity(entity) {
-                    sample.try_insert(stamp);
-                }
-            }
             Reply::Failed(reason) => {
                 notices.write(Notice::new(reason));
             }
@@ -186,9 +178,6 @@ enum CutError {
     /// It cannot be read.
     #[error(transparent)]
     Decode(#[from] DecodeError),
-    /// The new file cannot be made.
-    #[error(transparent)]
-    Export(#[from] ExportError),
     /// The file has changed since the times to cut at were found.
     #[error("file has changed since it was read; select it again before cutting it")]
     Changed,
@@ -202,7 +191,7 @@ fn unchanged(path: &Path, stamp: FileStamp) -> Result<(), CutError> {
 
 fn serve(job: Job) -> Reply {
     let path = match &job {
-        Job::Propose(_, path) | Job::Slice(_, path, ..) | Job::Trim(_, path, ..) => path.clone(),
+        Job::Propose(_, path) | Job::Slice(_, path, ..) => path.clone(),
     };
     let failed = |error: CutError| Reply::Failed(format!("{error}: {}", path.display()));
     let work = || match job {
@@ -226,9 +215,6 @@ fn serve(job: Job) -> Reply {
             }
             Reply::Sliced(entity, files, problem)
         }
-        Job::Trim(entity, path, stamp, span) => unchanged(&path, stamp)
-            .and_then(|()| Ok(export::trim(&path, span)?))
-            .map_or_else(failed, |metadata| Reply::Trimmed(entity, FileStamp::of(&metadata))),
     };
     contained(work).unwrap_or_else(|panic| {
         Reply::Failed(format!("cutting failed ({panic}); choose another part: {}", path.display()))
@@ -253,16 +239,16 @@ mod tests {
     use crate::export::tests::{samples, take};
 
     #[test]
-    fn a_trim_or_slices_asked_for_twice_are_cut_from_the_file_they_were_meant_for_only() {
+    fn what_is_cut_is_a_new_file_and_of_the_file_that_it_was_meant_for_only() {
         let folder = tempfile::tempdir().unwrap();
         let path = take(folder.path());
         let stamp = FileStamp::of(&path.metadata().unwrap());
-        let trim = || Job::Trim(Entity::PLACEHOLDER, path.as_path().into(), stamp, Span::new(0.25, 9.0));
-        assert!(matches!(serve(trim()), Reply::Trimmed(..)));
-        let once = samples(&path);
-        assert!(matches!(serve(trim()), Reply::Failed(reason) if reason.contains("has changed")));
-        let slices = Job::Slice(Entity::PLACEHOLDER, path.as_path().into(), stamp, vec![Span::new(0.0, 0.1)]);
-        assert!(matches!(serve(slices), Reply::Failed(_)));
-        assert_eq!(samples(&path), once);
+        let whole = samples(&path);
+        let cut = || Job::Slice(Entity::PLACEHOLDER, path.as_path().into(), stamp, vec![Span::new(0.25, 9.0)]);
+        let Reply::Sliced(_, files, None) = serve(cut()) else { panic!() };
+        assert_eq!(samples(&files[0].0), whole[500..]);
+        assert_eq!(samples(&path), whole, "the only copy is never changed");
+        std::fs::write(&path, b"another").unwrap();
+        assert!(matches!(serve(cut()), Reply::Failed(_)));
     }
 }

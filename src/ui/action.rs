@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::library::table::{Column, Group, GroupKind, StatusFilter};
 use crate::map::{Arrangement, ColourBy};
+use crate::neighbours::vectors::Sound;
 
 /// How a click changes the selection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,8 +97,12 @@ pub enum Go {
     Select(Entity, Choose),
     /// Selects the row so many rows further down.
     Step(i32),
+    /// Selects the row so many rows further down as well.
+    Reach(i32),
     /// Selects the first or last row.
     End(bool),
+    /// Selects everything that is listed.
+    All,
     /// Marks these samples.
     Mark(Vec<Entity>),
     /// Points at a sample, on the map.
@@ -108,6 +113,8 @@ pub enum Go {
     Span(Span),
     /// Asks for the neighbours of the selected sample.
     Neighbours,
+    /// Asks for the neighbours of files that need not be in the library.
+    LikeFiles(Vec<Sound>),
     /// Moves the query away from the selected sample, or no longer.
     LessLike,
     /// Takes away one thing that the list is narrowed to; without its query it goes back to where that was asked.
@@ -224,6 +231,8 @@ pub enum Outside {
     CopyFiles,
     /// Asks which inputs there are.
     ListInputs,
+    /// Moves files to the trash.
+    Discard(Vec<PathBuf>),
     /// Pauses indexing, or goes on.
     TogglePause,
 }
@@ -338,6 +347,9 @@ const TABLE: &[(&str, &str, &str, &str, Action)] = &[
     ("previous", "Choose", "Up", "Previous sound", Action::Go(Go::Step(-1))),
     ("page_down", "Choose", "PageDown", "Ten sounds down", Action::Go(Go::Step(10))),
     ("page_up", "Choose", "PageUp", "Ten sounds up", Action::Go(Go::Step(-10))),
+    ("reach_down", "Choose", "Shift+Down", "Select the next sound too", Action::Go(Go::Reach(1))),
+    ("reach_up", "Choose", "Shift+Up", "Select the previous sound too", Action::Go(Go::Reach(-1))),
+    ("all", "Choose", "Ctrl+A", "Select everything in the list", Action::Go(Go::All)),
     ("first", "Choose", "Home", "First sound", Action::Go(Go::End(false))),
     ("last", "Choose", "End", "Last sound", Action::Go(Go::End(true))),
     ("keep", "Choose", "Enter", "Keep this sound, or stop keeping it", Action::Edit(Edit::Keep)),
@@ -386,6 +398,16 @@ impl Bindings {
             }
             binding.keys = parsed.into_iter().filter_map(|(_, key)| key).collect();
         }
+        let all: Vec<(&str, &KeyboardShortcut)> =
+            self.0.iter().flat_map(|binding| binding.keys.iter().map(|key| (binding.name, key))).collect();
+        for (i, (one, key)) in all.iter().enumerate() {
+            if let Some((other, _)) = all[..i].iter().find(|(_, known)| known == key) {
+                let key = name(**key);
+                problems.push(format!(
+                    "{key} is the key of both {other} and {one} in the settings; give one of them another"
+                ));
+            }
+        }
         problems
     }
 
@@ -402,20 +424,23 @@ impl Bindings {
         // Shortcuts with more modifiers first, so that Alt+Left is not taken for Left.
         let mut all: Vec<(&Binding, &KeyboardShortcut)> =
             self.0.iter().flat_map(|b| b.keys.iter().map(move |key| (b, key))).collect();
-        all.sort_by_key(|(_, key)| std::cmp::Reverse(u8::from(key.modifiers.alt) + u8::from(key.modifiers.command)));
+        let modifiers = |key: &KeyboardShortcut| [key.modifiers.alt, key.modifiers.command, key.modifiers.shift];
+        all.sort_by_key(|(_, key)| std::cmp::Reverse(modifiers(key).into_iter().filter(|held| *held).count()));
         for (binding, key) in all {
             let single = !key.modifiers.command && !key.modifiers.alt;
             if writing
                 && (single
-                    || binding.action == Action::Outside(Outside::CopyFiles)
-                    || binding.action == Action::Edit(Edit::Undo))
+                    || matches!(
+                        binding.action,
+                        Action::Outside(Outside::CopyFiles) | Action::Edit(Edit::Undo) | Action::Go(Go::All)
+                    ))
             {
                 continue;
             }
             let mut times = 0;
             while let Some(repeat) = context.input_mut(|input| consume(input, *key)) {
                 // A key that is held down goes on through the list, and does everything else once.
-                times += usize::from(!repeat || matches!(binding.action, Action::Go(Go::Step(_))));
+                times += usize::from(!repeat || matches!(binding.action, Action::Go(Go::Step(_) | Go::Reach(_))));
             }
             if binding.action == Action::Outside(Outside::CopyFiles) {
                 // Window systems turn Ctrl+C into an event of its own.
@@ -437,13 +462,14 @@ impl Bindings {
     }
 }
 
-/// Consumes one key press, and tells whether the key was being held; Shift is ignored because some keyboards need it for characters such as `?`.
+/// Consumes one key press, and tells whether the key was being held; Shift is ignored unless it is asked for, because some keyboards need it for characters such as `?`.
 fn consume(input: &mut egui::InputState, shortcut: KeyboardShortcut) -> Option<bool> {
     let found = input.events.iter().position(|event| {
         matches!(event, egui::Event::Key { key, pressed: true, modifiers, .. }
             if *key == shortcut.logical_key
                 && modifiers.command == shortcut.modifiers.command
-                && modifiers.alt == shortcut.modifiers.alt)
+                && modifiers.alt == shortcut.modifiers.alt
+                && (modifiers.shift || !shortcut.modifiers.shift))
     });
     match input.events.remove(found?) {
         egui::Event::Key { repeat, .. } => Some(repeat),
@@ -458,6 +484,7 @@ fn parse(text: &str) -> Option<KeyboardShortcut> {
         match modifier.to_ascii_lowercase().as_str() {
             "ctrl" | "cmd" => shortcut.modifiers |= Modifiers::COMMAND,
             "alt" => shortcut.modifiers |= Modifiers::ALT,
+            "shift" => shortcut.modifiers |= Modifiers::SHIFT,
             _ => return None,
         }
     }
@@ -468,7 +495,8 @@ fn parse(text: &str) -> Option<KeyboardShortcut> {
 pub fn name(shortcut: KeyboardShortcut) -> String {
     let control = if shortcut.modifiers.command { "Ctrl+" } else { "" };
     let alt = if shortcut.modifiers.alt { "Alt+" } else { "" };
-    format!("{control}{alt}{}", shortcut.logical_key.name())
+    let shift = if shortcut.modifiers.shift { "Shift+" } else { "" };
+    format!("{control}{alt}{shift}{}", shortcut.logical_key.name())
 }
 
 #[cfg(test)]

@@ -9,11 +9,14 @@ use bevy::prelude::*;
 use bevy::window::FileDragAndDrop;
 use crossbeam_channel::Receiver;
 
-use super::action::Outside;
+use super::action::{Go, Outside};
+use super::rows::Rows;
 use super::session::Session;
 use crate::actor::{Actor, Outbox, Wake, drop_within};
 use crate::analyse::Analysis;
-use crate::library::Sample;
+use crate::library::table::SampleTable;
+use crate::library::{Sample, SampleIndex};
+use crate::neighbours::vectors::Sound;
 use crate::notice::Notice;
 use crate::schedule::CollectSystems;
 use crate::watch::AddFolder;
@@ -27,13 +30,18 @@ pub(super) enum Job {
     Find(Vec<PathBuf>),
     Reveal(PathBuf),
     Copy(Vec<PathBuf>),
+    Discard(Vec<PathBuf>),
     ListInputs,
 }
 
 pub(super) enum Reply {
     /// Folders to add, by their real paths: sounds that are also reached through a link would be listed twice.
     Chosen(Vec<PathBuf>),
-    Notice(String),
+    /// Files that were dropped, which are asked about.
+    Sounds(Vec<Sound>),
+    /// These are in the trash.
+    Discarded(Vec<PathBuf>),
+    Notice(Notice),
     Inputs(Vec<String>),
 }
 
@@ -89,14 +97,26 @@ fn collect(
     mut added: MessageWriter<AddFolder>,
     mut notices: MessageWriter<Notice>,
     mut inputs: ResMut<Inputs>,
+    mut go: MessageWriter<Go>,
+    index: Res<SampleIndex>,
+    mut commands: Commands,
 ) {
     for reply in desktop.actor.iter().flat_map(Actor::replies) {
         match reply {
             Reply::Chosen(paths) => {
                 added.write_batch(paths.into_iter().map(|path| AddFolder { path, follow: true }));
             }
-            Reply::Notice(text) => {
-                notices.write(Notice::new(text));
+            Reply::Sounds(sounds) => {
+                go.write(Go::LikeFiles(sounds));
+                notices.write(Notice::done("these sound like what was dropped; to add sounds, drop their folder"));
+            }
+            Reply::Discarded(paths) => {
+                for sample in paths.iter().filter_map(|path| index.at(path)) {
+                    commands.entity(sample).try_despawn();
+                }
+            }
+            Reply::Notice(notice) => {
+                notices.write(notice);
             }
             Reply::Inputs(names) => inputs.0 = names,
         }
@@ -118,6 +138,7 @@ pub(super) fn respond(
     desktop: Res<Desktop>,
     mut asked: MessageReader<Outside>,
     session: Res<Session>,
+    (table, rows): (Res<SampleTable>, Res<Rows>),
     samples: Query<&Sample>,
     mut analysis: ResMut<Analysis>,
     mut notices: MessageWriter<Notice>,
@@ -131,8 +152,14 @@ pub(super) fn respond(
                 Some(path) => Job::Reveal(path),
                 None => continue,
             },
-            Outside::CopyFiles => Job::Copy(session.chosen().into_iter().filter_map(path).collect()),
+            Outside::CopyFiles => {
+                let mut chosen = session.chosen();
+                // In the order of the list, whatever order they were selected in.
+                chosen.sort_by_cached_key(|sample| rows.place(&table, *sample).unwrap_or(usize::MAX));
+                Job::Copy(chosen.into_iter().filter_map(path).collect())
+            }
             Outside::ListInputs => Job::ListInputs,
+            Outside::Discard(files) => Job::Discard(files.clone()),
             Outside::TogglePause => {
                 analysis.paused = !analysis.paused;
                 continue;
@@ -148,23 +175,40 @@ fn serve(inbox: &Receiver<Job>, outbox: &Outbox<Reply>) {
     // On X11 and Wayland the clipboard's content is served by the program that copied it, so this has to stay alive.
     let mut clipboard: Option<arboard::Clipboard> = None;
     for job in inbox {
+        let notice = |text: String| Reply::Notice(Notice::new(text));
         let reply = match job {
             Job::AskForFolder => {
                 let chosen = rfd::FileDialog::new().set_title("Add a folder of sounds").pick_folder();
                 chosen.map(|path| Reply::Chosen(vec![real(path)]))
             }
-            Job::Find(paths) => Some(Reply::Chosen(paths.into_iter().map(real).collect())),
+            Job::Find(paths) => {
+                let (files, folders): (Vec<PathBuf>, Vec<PathBuf>) = paths.into_iter().partition(|path| path.is_file());
+                let sounds: Vec<Sound> = files.iter().filter_map(|file| Sound::of_file(file, None).ok()).collect();
+                if !sounds.is_empty() && outbox.send(Reply::Sounds(sounds)).is_err() {
+                    return;
+                }
+                let folders: Vec<PathBuf> = folders.into_iter().map(real).collect();
+                (!folders.is_empty()).then_some(Reply::Chosen(folders))
+            }
+            Job::Discard(paths) => Some(match trash::delete_all(&paths) {
+                Ok(()) => Reply::Discarded(paths),
+                Err(error) => {
+                    notice(format!("cannot move files to the trash ({error}); remove them in a file manager"))
+                }
+            }),
             Job::Reveal(path) => opener::reveal(&path).err().map(|error| {
-                Reply::Notice(format!(
+                notice(format!(
                     "no file manager could show it ({error}); install one, or open it yourself: {}",
                     path.display()
                 ))
             }),
             Job::ListInputs => Some(Reply::Inputs(crate::audio::devices().inputs)),
             Job::Copy(paths) if paths.is_empty() => None,
-            Job::Copy(paths) => copy(&mut clipboard, &paths)
-                .err()
-                .map(|error| Reply::Notice(format!("cannot copy files to the clipboard ({error}); try again"))),
+            Job::Copy(paths) => Some(match copy(&mut clipboard, &paths) {
+                Ok(()) if paths.len() == 1 => Reply::Notice(Notice::done(format!("copied {}", paths[0].display()))),
+                Ok(()) => Reply::Notice(Notice::done(format!("copied {} files", paths.len()))),
+                Err(error) => notice(format!("cannot copy files to the clipboard ({error}); try again")),
+            }),
         };
         if let Some(reply) = reply
             && outbox.send(reply).is_err()
@@ -219,6 +263,8 @@ mod tests {
             .add_message::<FileDragAndDrop>()
             .add_message::<AddFolder>()
             .add_message::<Notice>()
+            .add_message::<Go>()
+            .init_resource::<SampleIndex>()
             .add_plugins(plugin);
         for path_buf in [link, gone.clone()] {
             let window = Entity::PLACEHOLDER;

@@ -1,15 +1,16 @@
 //! What is changed in the library, and how it is undone.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use bevy::prelude::*;
 
-use super::action::Edit;
+use super::action::{Edit, Go, Outside};
 use super::controls;
 use super::session::Session;
-use crate::library::Tags;
 use crate::library::table::KEPT;
+use crate::library::{SampleIndex, Tags};
 use crate::notice::Notice;
+use crate::record::SlicesSaved;
 use crate::watch::{AddFolder, RemoveFolder};
 
 /// Changes that can be undone.
@@ -26,6 +27,8 @@ enum Done {
     Kept(Vec<Entity>, bool),
     /// This folder was removed.
     Removed(PathBuf),
+    /// These files were cut from a sound.
+    Cut(Vec<PathBuf>),
 }
 
 impl Done {
@@ -35,8 +38,14 @@ impl Done {
             Self::Kept(samples, true) => format!("keeping {}", sounds(samples.len())),
             Self::Kept(samples, false) => format!("no longer keeping {}", sounds(samples.len())),
             Self::Removed(folder) => format!("removing the folder {}", folder.display()),
+            Self::Cut(files) if files.len() == 1 => format!("cutting {}", name(&files[0])),
+            Self::Cut(files) => format!("cutting {} slices, which are in the trash now", files.len()),
         }
     }
+}
+
+fn name(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
 fn sounds(count: usize) -> String {
@@ -60,6 +69,7 @@ pub(super) fn respond(
     tags: Query<Option<&Tags>>,
     mut removed: MessageWriter<RemoveFolder>,
     mut added: MessageWriter<AddFolder>,
+    mut outside: MessageWriter<Outside>,
     mut notices: MessageWriter<Notice>,
     mut commands: Commands,
 ) {
@@ -98,9 +108,33 @@ pub(super) fn respond(
                     Done::Removed(path) => {
                         added.write(AddFolder { path, follow: true });
                     }
+                    Done::Cut(files) => {
+                        outside.write(Outside::Discard(files));
+                    }
                 }
             }
         }
+    }
+}
+
+/// Remembers what was cut, says where it is, and selects it.
+pub(super) fn follow(
+    mut saved: MessageReader<SlicesSaved>,
+    index: Res<SampleIndex>,
+    mut edits: ResMut<Edits>,
+    mut go: MessageWriter<Go>,
+    mut notices: MessageWriter<Notice>,
+) {
+    for SlicesSaved { paths, .. } in saved.read() {
+        let files: Vec<PathBuf> = paths.iter().map(|path| path.to_path_buf()).collect();
+        let Some(first) = files.first() else { continue };
+        let what = if files.len() == 1 { name(first) } else { format!("{} slices", files.len()) };
+        notices.write(Notice::done(format!("wrote {what} beside the sound: {}", first.display())));
+        let samples: Vec<Entity> = paths.iter().filter_map(|path| index.at(path)).collect();
+        if !samples.is_empty() {
+            go.write(Go::Mark(samples));
+        }
+        edits.remember(Done::Cut(files));
     }
 }
 

@@ -1,5 +1,7 @@
 //! The list: one line for each sample shown, drawn for those lines only that can be seen.
 
+use std::collections::HashSet;
+
 use bevy::prelude::Entity;
 use bevy_egui::egui::{
     self, Align2, Color32, CursorIcon, Mesh, Rect, ScrollArea, Sense, Ui, UiBuilder, WidgetInfo, WidgetType, pos2, vec2,
@@ -46,19 +48,20 @@ const GAP: f32 = 14.0;
 
 /// Least height in points of a list that shows the weights of a query.
 const ROOMY: f32 = 250.0;
-/// Least width of a list whose rows show a similarity bar for each part, and width of a bar, in points.
-const WHY: f32 = 440.0;
+/// Width of a similarity bar in points.
 const BAR: f32 = 5.0;
 
-/// The columns after the thumbnail: which, heading, least width of the list at which it is shown, width in points.
-const COLUMNS_SHOWN: [(Column, &str, f32, f32); 6] = [
-    (Column::Folder, "Folder", 470.0, 84.0),
-    (Column::Format, "Format", 620.0, 44.0),
-    (Column::Brightness, "Bright", 540.0, 58.0),
-    (Column::Length, "Length", 0.0, 54.0),
-    (Column::Loudness, "LUFS", 400.0, 42.0),
-    (Column::Match, "Similarity", 0.0, 50.0),
+/// The columns after the name: which, heading, width in points.
+const COLUMNS_SHOWN: [(Column, &str, f32); 6] = [
+    (Column::Folder, "Folder", 110.0),
+    (Column::Format, "Format", 44.0),
+    (Column::Brightness, "Bright", 58.0),
+    (Column::Length, "Length", 54.0),
+    (Column::Loudness, "LUFS", 42.0),
+    (Column::Match, "Similarity", 58.0),
 ];
+/// What a name has at least, in points, before any other column has anything.
+const NAME: f32 = 165.0;
 
 /// Draws the list into `ui`'s rectangle.
 pub fn show(ui: &mut Ui, view: &View, actions: &mut Vec<Action>) {
@@ -112,36 +115,45 @@ struct Places {
 }
 
 fn places(rect: Rect, view: &View) -> Places {
-    let inner = rect.shrink2(vec2(PADDING, 0.0));
-    let thumbnail = if rect.width() < 400.0 { THUMBNAIL / 2.0 } else { THUMBNAIL };
-    let (thumbnail, mut rest) = inner.split_left_right_at_x(inner.left() + thumbnail);
-    rest.min.x += 12.0;
+    let mut rest = rect.shrink2(vec2(PADDING, 0.0));
     let scored = view.session.query().is_some();
-    // The name is worth more than a column, so one more column asks for a wider list.
-    let width_left = rect.width() - if scored { 3.0 * GAP + 90.0 } else { 0.0 };
+    // The name comes first: whatever does not leave it room enough gives way.
+    let wide = |rest: f32, width: f32| rest - width - GAP >= NAME;
+    let mut left = rest.width();
+    let mut fits = |width: f32| {
+        let fits = wide(left, width);
+        left -= if fits { width + GAP } else { 0.0 };
+        fits
+    };
+    let bars = 7.0 * (BAR + 2.0) - 2.0;
+    let mut shown: HashSet<Column> = HashSet::new();
+    let width_of =
+        |column: Column| COLUMNS_SHOWN.iter().find(|(of, ..)| *of == column).map_or(0.0, |(.., width)| *width);
+    let first: &[Column] = if scored { &[Column::Match, Column::Length] } else { &[Column::Length] };
+    shown.extend(first.iter().filter(|column| fits(width_of(**column))));
+    let thumbnail = [THUMBNAIL, THUMBNAIL / 2.0].into_iter().find(|width| fits(*width)).unwrap_or(0.0);
+    let why = scored && fits(bars);
+    let others = [Column::Folder, Column::Loudness, Column::Brightness, Column::Format];
+    shown.extend(others.iter().filter(|column| fits(width_of(**column))));
+    let (thumbnail, after) = rest.split_left_right_at_x(rest.left() + thumbnail);
+    rest = if thumbnail.width() > 0.0 { after.with_min_x(after.left() + GAP) } else { after };
     let mut others = Vec::new();
-    let mut why = None;
-    for (column, name, least, width) in COLUMNS_SHOWN.into_iter().rev() {
-        // In a query the folder tells sounds of the same name apart, and is worth more than measures.
-        let least = match column {
-            Column::Folder if scored => 300.0,
-            Column::Loudness | Column::Length if scored => least + 130.0,
-            _ => least,
-        };
-        if width_left < least || (column == Column::Match && !scored) {
+    let mut why_place = None;
+    for (column, name, width) in COLUMNS_SHOWN.into_iter().rev() {
+        if !shown.contains(&column) {
             continue;
         }
         let (left, own) = rest.split_left_right_at_x(rest.right() - width);
         others.push((column, name, own));
         rest = left.with_max_x(left.right() - GAP);
-        if column == Column::Match && rect.width() >= WHY {
-            let (left, own) = rest.split_left_right_at_x(rest.right() - 7.0 * (BAR + 2.0) - 2.0);
-            why = Some(own);
+        if column == Column::Match && why {
+            let (left, own) = rest.split_left_right_at_x(rest.right() - bars);
+            why_place = Some(own);
             rest = left.with_max_x(left.right() - GAP);
         }
     }
     others.reverse();
-    Places { thumbnail, name: rest, why, others }
+    Places { thumbnail, name: rest, why: why_place, others }
 }
 
 fn aligned(column: Column) -> Align2 {

@@ -12,6 +12,7 @@ mod action;
 mod controls;
 mod desktop;
 mod edits;
+mod frame;
 mod help;
 mod input;
 mod layout;
@@ -144,7 +145,7 @@ impl Plugin for PanelsPlugin {
             .add_systems(Update, (record::follow, session::ask).chain().in_set(DeriveSystems::Ask))
             .add_systems(
                 Update,
-                (session::follow, notices::listen, grow_branches, status::measure, look, remember)
+                (session::follow, edits::follow, notices::listen, grow_branches, status::measure, look, remember)
                     .chain()
                     .in_set(DeriveSystems::Show),
             );
@@ -166,7 +167,8 @@ pub struct UiPlugin;
 impl Plugin for UiPlugin {
     fn build(&self, app: &mut App) {
         app.add_plugins(EguiPlugin::default())
-            .add_systems(Startup, open)
+            .add_systems(Startup, (open, frame::restore).chain())
+            .add_systems(PostUpdate, frame::follow)
             .add_systems(First, tell_the_time.before(TimeSystems))
             .add_plugins(input::plugin)
             .add_systems(EguiPrimaryContextPass, draw)

@@ -12,6 +12,23 @@ use super::theme::Appearance;
 use crate::audio::AuditionSettings;
 use crate::map::{Arrangement, ColourBy};
 
+/// Where the window stood, as it is in the settings under `[window.frame]`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Frame {
+    /// Width and height of the inside, in points.
+    pub size: [f32; 2],
+    /// Left and top of the outside, in pixels; none where the window system does not tell.
+    pub at: Option<[i32; 2]>,
+    /// Whether it filled the screen.
+    pub maximised: bool,
+}
+
+impl Default for Frame {
+    fn default() -> Self {
+        Self { size: [1440.0, 900.0], at: None, maximised: false }
+    }
+}
+
 /// What the window remembers from one run to the next, as it stands in the settings under `[window]`.
 #[derive(Resource, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -19,6 +36,7 @@ use crate::map::{Arrangement, ColourBy};
 pub(super) struct Preferences {
     pub theme: Appearance,
     pub sizes: Sizes,
+    pub frame: Frame,
     pub large_map: bool,
     pub legend: bool,
     pub autoplay: bool,
@@ -34,6 +52,7 @@ impl Default for Preferences {
         Self {
             theme: Appearance::Dark,
             sizes: Sizes::default(),
+            frame: Frame::default(),
             large_map: false,
             legend: true,
             autoplay: true,

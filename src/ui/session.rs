@@ -196,6 +196,25 @@ pub(super) fn respond(
                 };
                 play = go_to_row(session, &table, &rows, place);
             }
+            Go::Reach(step) => {
+                let place = session.selected().and_then(|selected| rows.place(&table, selected)).unwrap_or(0);
+                let to = rows.row(&table, place.saturating_add_signed(*step as isize)).map(|row| row.entity);
+                if let (Some(from), Some(to)) = (session.selected(), to.filter(|to| Some(*to) != session.selected())) {
+                    let marked = &mut session.selection.marked;
+                    // Back over what was reached before, that is given up again.
+                    if marked.contains(&to) {
+                        marked.remove(&from);
+                    } else {
+                        marked.extend([from, to]);
+                    }
+                    session.select(to, rows.place(&table, to));
+                    play = Some(to);
+                }
+            }
+            Go::All => {
+                let all = (0..rows.len()).filter_map(|place| rows.row(&table, place));
+                session.selection.marked = all.map(|row| row.entity).collect();
+            }
             Go::Mark(samples) => {
                 session.selection.marked = samples.iter().copied().collect();
                 let is_outside = |selected: Entity| !session.selection.marked.contains(&selected);
@@ -223,6 +242,9 @@ pub(super) fn respond(
                 if !like.is_empty() {
                     session.ask(like, Vec::new());
                 }
+            }
+            Go::LikeFiles(sounds) => {
+                session.ask(sounds.iter().cloned().map(Subject::File).collect(), Vec::new());
             }
             Go::LessLike => less_like(session, &mut notices),
             Go::Without(chip) => match chip {

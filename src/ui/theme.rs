@@ -181,6 +181,8 @@ impl Theme {
         visuals.extreme_bg_color = self.raised;
         visuals.text_edit_bg_color = Some(self.raised);
         visuals.override_text_color = None;
+        // `bevy_egui` 0.42 draws at once what egui wants drawn at the next blink, so the window would never rest.
+        visuals.text_cursor.blink = false;
         visuals.weak_text_color = Some(self.muted);
         visuals.selection.bg_fill = self.chip;
         visuals.selection.stroke = Stroke::new(1.0, self.text);
