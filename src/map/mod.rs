@@ -296,7 +296,7 @@ impl Map {
             }
         }
         let before: Vec<Option<[f32; 2]>> = entities.iter().map(|entity| self.position(*entity)).collect();
-        let goal = Bounds::of(&to);
+        let goal = Bounds::of_most(&to);
         let from = self.bounds[0].towards(&self.bounds[1], self.share);
         self.bounds = [if self.is_empty() { goal } else { from }, goal];
         let colour = |entity: &Entity| self.colour(*entity).unwrap_or_default();

@@ -272,7 +272,7 @@ fn a_clicked_dot_is_heard_its_neighbours_are_listed_and_every_size_has_one_borde
     };
     let place = |point: &serde_json::Value| ["x", "y"].map(|axis| point[axis].as_f64().unwrap() as f32);
     let cloud: Vec<[f32; 2]> = points.iter().map(place).collect();
-    let view = View::fit(&Bounds::of(&cloud), &area);
+    let view = View::fit(&Bounds::of_most(&cloud), &area);
     // One that stands alone, so that no other can be meant, and is long enough to be known by ear.
     let distance = |a: [f32; 2], b: [f32; 2]| (a[0] - b[0]).hypot(a[1] - b[1]);
     let alone = |i: usize| {
