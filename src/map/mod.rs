@@ -196,6 +196,12 @@ impl Map {
         pick::inside(self.shown(), &outline).into_iter().map(|row| self.dots.entities[row]).collect()
     }
 
+    /// Finds the nearest shown dot from a sample's in a direction, x to the right and y upwards.
+    pub fn towards(&self, entity: Entity, direction: [f32; 2]) -> Option<Entity> {
+        let found = pick::towards(self.shown(), self.position(entity)?, direction);
+        found.map(|row| self.dots.entities[row])
+    }
+
     /// The shown dots in the area, unless they are more than `most`.
     pub fn in_view(&self, most: usize) -> Option<Vec<Entity>> {
         let area = self.area?;
@@ -684,6 +690,7 @@ mod tests {
         app.update();
         assert!(names(&app).iter().all(|(name, shown, _)| name != "long kick" && *shown == 1));
         assert_eq!(map(&app).in_view(5).map(|seen| seen.len()), Some(2));
+        assert_eq!(map(&app).towards(entities[0], [1.0, 0.0]), Some(entities[1]), "others are not stepped on");
         assert!((map(&app).zoom() - 1.0).abs() < 1e-3);
         app.world_mut().resource_mut::<Map>().zoom_at([200.0, 200.0], 4.0);
         assert!((map(&app).zoom() - 4.0).abs() < 1e-3);
