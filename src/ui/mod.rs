@@ -31,6 +31,7 @@ use std::time::Instant;
 use bevy::camera::visibility::RenderLayers;
 use bevy::ecs::system::SystemParam;
 use bevy::prelude::*;
+use bevy::render::RenderPlugin;
 use bevy::time::{TimeSystems, TimeUpdateStrategy};
 use bevy::window::{PresentMode, PrimaryWindow, RequestRedraw, WindowResized};
 use bevy::winit::{EventLoopProxyWrapper, WinitSettings, WinitUserEvent};
@@ -81,7 +82,9 @@ impl Plugin for WindowPlugin {
             ..default()
         };
         let plugin = bevy::window::WindowPlugin { primary_window: Some(window), ..default() };
-        app.add_plugins(DefaultPlugins.set(plugin)).insert_resource(WinitSettings::desktop_app());
+        // The map's picture is drawn once: in that frame everything it takes must be ready.
+        let render = RenderPlugin { synchronous_pipeline_compilation: true, ..default() };
+        app.add_plugins(DefaultPlugins.set(plugin).set(render)).insert_resource(WinitSettings::desktop_app());
     }
 }
 
