@@ -431,7 +431,9 @@ fn show(ui: &mut Ui, views: &Views, map: &Map, actions: &mut Vec<Action>) -> Are
     let Views { shown, session, preferences, theme, bindings, playback, .. } = views;
     let pixels_per_point = ui.ctx().pixels_per_point();
     actions.extend(bindings.pressed(ui.ctx()));
-    let sections = layout::arrange(ui.max_rect(), preferences.sizes, !preferences.large_map, 1.0 / pixels_per_point);
+    let legend = |width| if preferences.legend { map::legend_height(ui, &views.legend, width) } else { 0.0 };
+    let sections =
+        layout::arrange(ui.max_rect(), preferences.sizes, !preferences.large_map, &legend, 1.0 / pixels_per_point);
     let keys = |action: &Action| bindings.text(action);
     let thumbnail = |sample: Entity| views.samples.get(sample).ok().and_then(|(_, thumbnail, _)| thumbnail);
     let seconds = |sample: Entity| views.samples.get(sample).ok()?.0.map(AudioInfo::seconds);
@@ -488,6 +490,9 @@ fn show(ui: &mut Ui, views: &Views, map: &Map, actions: &mut Vec<Action>) -> Are
         keys: &keys,
     };
     child(ui, "map", sections.map, |ui| map::show(ui, &mut view, actions));
+    if let Some(rect) = sections.legend {
+        section(ui, "legend", rect, theme, |ui| map::legend(ui, &view, actions));
+    }
 
     let model = &views.model.0.manifest.id;
     let line = status::View {

@@ -265,9 +265,15 @@ fn a_clicked_dot_is_heard_its_neighbours_are_listed_and_every_size_has_one_borde
     // Where a dot must be, from the map that the command line gives and the section that is seen.
     let (_, sections) = desktop.sections(1440, 900, DARK);
     let heading = 30;
+    // The legend has a section of its own under the map.
+    let legend = wait_for("the legend", || {
+        let picture = desktop.picture()?;
+        let divided = |y: &usize| (sections.list + 1..1440).all(|x| picture.at(x, *y) == DARK[1]);
+        (sections.waveform + 1..sections.status).find(divided)
+    });
     let area = map::Area {
         min: [(sections.list + 1) as f32, (sections.waveform + 1 + heading) as f32],
-        max: [1440.0, sections.status as f32],
+        max: [1440.0, legend as f32],
         pixels_per_point: 1.0,
     };
     let place = |point: &serde_json::Value| ["x", "y"].map(|axis| point[axis].as_f64().unwrap() as f32);
