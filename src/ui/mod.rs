@@ -440,10 +440,10 @@ fn show(ui: &mut Ui, views: &Views, map: &Map, actions: &mut Vec<Action>) -> Are
 
     let counts = shown.counts();
     let tree = sources::View { branches: &views.branches.0, filter: &session.place.filter, counts, theme, keys: &keys };
-    section(ui, "sources", sections.sources, theme, |ui| sources::show(ui, &tree, actions));
+    section(ui, "sources", sections.sources, |ui| sources::show(ui, &tree, actions));
 
     let selected = session.place.selected;
-    section(ui, "waveform", sections.waveform, theme, |ui| wave(ui, views, &keys, actions));
+    section(ui, "waveform", sections.waveform, |ui| wave(ui, views, &keys, actions));
 
     let query = session.place.query.as_ref();
     let asked = views.answers.list.as_ref().filter(|asked| query.is_some_and(|query| asked.query.asks_the_same(query)));
@@ -461,7 +461,7 @@ fn show(ui: &mut Ui, views: &Views, map: &Map, actions: &mut Vec<Action>) -> Are
             has_folders: !views.folders.0.is_empty(),
             keys: &keys,
         };
-        section(ui, "list", rect, theme, |ui| list::show(ui, &view, actions));
+        section(ui, "list", rect, |ui| list::show(ui, &view, actions));
     }
 
     let nearest = |asked: &Asked, n: usize| -> Vec<Entity> {
@@ -489,9 +489,9 @@ fn show(ui: &mut Ui, views: &Views, map: &Map, actions: &mut Vec<Action>) -> Are
         theme,
         keys: &keys,
     };
-    child(ui, "map", sections.map, |ui| map::show(ui, &mut view, actions));
+    section(ui, "map", sections.map, |ui| map::show(ui, &mut view, actions));
     if let Some(rect) = sections.legend {
-        section(ui, "legend", rect, theme, |ui| map::legend(ui, &view, actions));
+        section(ui, "legend", rect, |ui| map::legend(ui, &view, actions));
     }
 
     let model = &views.model.0.manifest.id;
@@ -504,12 +504,12 @@ fn show(ui: &mut Ui, views: &Views, map: &Map, actions: &mut Vec<Action>) -> Are
         dark: preferences.theme == Appearance::Dark,
         keys: &keys,
     };
-    section(ui, "status", sections.status, theme, |ui| status::show(ui, &line, actions));
+    section(ui, "status", sections.status, |ui| status::show(ui, &line, actions));
 
     layout::borders(ui, &sections, preferences.sizes, theme, actions);
     if session.help {
         let over = ui.max_rect().with_max_y(sections.status.top() - 1.0 / pixels_per_point);
-        child(ui, "help", over, |ui| help::show(ui, bindings, theme, actions));
+        section(ui, "help", over, |ui| help::show(ui, bindings, theme, actions));
     }
     let map = sections.map.with_min_y((sections.map.top() + theme::HEADING).min(sections.map.bottom()));
     Area { min: map.min.into(), max: map.max.into(), pixels_per_point }
@@ -555,15 +555,8 @@ fn wave(ui: &mut Ui, views: &Views, keys: &dyn Fn(&Action) -> String, actions: &
     waveform::show(ui, &view, actions);
 }
 
-/// Draws a section on its ground.
-fn section(ui: &mut Ui, name: &str, rect: Rect, theme: &Theme, add: impl FnOnce(&mut Ui)) {
-    child(ui, name, rect, |ui| {
-        ui.painter().rect_filled(rect, 0.0, theme.ground);
-        add(ui);
-    });
-}
-
-fn child(ui: &mut Ui, name: &str, rect: Rect, add: impl FnOnce(&mut Ui)) {
+/// Draws a section. Its ground is what the window has been cleared with: to paint it again would be most of a frame's pixels.
+fn section(ui: &mut Ui, name: &str, rect: Rect, add: impl FnOnce(&mut Ui)) {
     let mut child = ui.new_child(UiBuilder::new().max_rect(rect).id_salt(name));
     child.set_clip_rect(rect);
     add(&mut child);
