@@ -65,7 +65,8 @@ fn main() -> anyhow::Result<()> {
     let space = Space::build(&heard, &statistics, weight);
     let (layout, took) = timed(&space, &paths);
     println!("{} sounds, laid out in {took:.2} s", space.len());
-    println!("  groups: {}", layout.labels.join(" · "));
+    let names: Vec<&str> = layout.groups.iter().map(|group| group.name.as_str()).collect();
+    println!("  groups: {}", names.join(" · "));
     println!("  true neighbours kept by two main components {:.3}", kept(&space, space.positions()));
     println!("  true neighbours kept by the cloud           {:.3}", kept(&space, &layout.cloud));
     println!("  true neighbours kept by the grid            {:.3}", kept(&space, &layout.grid));
@@ -88,7 +89,7 @@ fn main() -> anyhow::Result<()> {
         let started = Instant::now();
         // Under another weight, so that the places do not just hold.
         let all: Vec<usize> = (0..n).collect();
-        let before = layout.spots(&keys(&all, 0.0), &SavedPositions::default()).before(&space, &keys(&all, 1.0));
+        let before = layout.spots(&keys(&all, 0.0), &SavedPositions::default()).before(&keys(&all, 1.0));
         let again = Layout::build(&space, &paths, &before, &|| false).unwrap_or_default();
         let moved = layout.cloud.iter().zip(&again.cloud).map(|(a, b)| (a[0] - b[0]).hypot(a[1] - b[1]));
         println!("  again in {:.2} s, moved by {:.4}", started.elapsed().as_secs_f64(), moved.sum::<f32>() / n as f32);
@@ -107,7 +108,7 @@ fn grown(heard: &[Heard], paths: &[&Path], statistics: &Arc<Statistics>, weight:
         let space = Space::build(&part.iter().map(|row| heard[*row]).collect::<Vec<_>>(), statistics, weight);
         let paths: Vec<&Path> = part.iter().map(|row| paths[*row]).collect();
         let keys = keys(part, weight);
-        let layout = Layout::build(&space, &paths, &spots.before(&space, &keys), &|| false).unwrap_or_default();
+        let layout = Layout::build(&space, &paths, &spots.before(&keys), &|| false).unwrap_or_default();
         spots = layout.spots(&keys, &spots);
         last = Some((layout, space));
     }

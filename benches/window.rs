@@ -2,7 +2,8 @@
 //!
 //! `cargo bench --profile dev --bench window` prints the processor time of a frame without the graphics: all systems, the
 //! panels, and their shapes cut into triangles. In it the list scrolls, the map is dragged, or analysed sounds come in,
-//! eight in every frame. Then the time from nothing to the first frame that is drawn, and until all samples are listed.
+//! eight in every frame; and among 30,000, whose dots are all seen, keys move through the list and a search is written. Then
+//! the time from nothing to the first frame that is drawn, and until all samples are listed.
 //!
 //! Four cores of an AMD EPYC virtual machine that had other work to do, 2026-11-23:
 //!
@@ -42,8 +43,9 @@ use soundkin::store::Library;
 use soundkin::ui::draw_panels;
 use soundkin::{Assembly, add_panels, headless, is_idle, run_until};
 
-/// Samples in the large library.
+/// Samples in the large library, and in the one for keys.
 const SAMPLES: usize = 100_000;
+const SEEN: usize = 30_000;
 /// Frames of a scenario.
 const FRAMES: usize = 600;
 /// Samples that come in with each frame while the library is indexed.
@@ -52,8 +54,9 @@ const WINDOW: egui::Vec2 = vec2(1440.0, 900.0);
 
 fn main() -> anyhow::Result<()> {
     let root = tempfile::tempdir()?;
-    let [large, empty] = ["large.db", "empty.db"].map(|name| root.path().join(name));
-    fill(&large)?;
+    let [large, seen, empty] = ["large.db", "seen.db", "empty.db"].map(|name| root.path().join(name));
+    fill(&large, SAMPLES)?;
+    fill(&seen, SEEN)?;
     Library::open(&empty)?;
 
     println!("\nopening                      first frame   all listed   (ms)");
@@ -71,11 +74,7 @@ fn main() -> anyhow::Result<()> {
     }
 
     let mut window = Inside::open(&large, root.path())?;
-    let ready = |window: &mut Inside| window.app.world().resource::<Map>().len() == SAMPLES;
-    while !ready(&mut window) || !is_idle(window.app.world_mut()) || window.app.world().resource::<Map>().is_moving() {
-        window.frame(Vec::new());
-        std::thread::sleep(Duration::from_millis(2));
-    }
+    window.lay_out(SAMPLES);
     println!("\na frame among {SAMPLES} samples   median      99 %   worst   (ms)");
     window.measure("at rest", |_, _| Vec::new());
     let list = Pos2::new(500.0, 600.0);
@@ -107,7 +106,29 @@ fn main() -> anyhow::Result<()> {
         }
         Vec::new()
     });
+
+    let mut window = Inside::open(&seen, root.path())?;
+    window.lay_out(SEEN);
+    println!("\na frame among {SEEN} samples    median      99 %   worst   (ms)");
+    window.frame(key(egui::Key::Home, Modifiers::NONE));
+    window.measure("list keys", |_, i| {
+        let next = if i % 200 < 100 { egui::Key::ArrowDown } else { egui::Key::ArrowUp };
+        if i % 4 == 0 { key(next, Modifiers::NONE) } else { Vec::new() }
+    });
+    window.frame(key(egui::Key::F, Modifiers::COMMAND));
+    window.frame(Vec::new());
+    window.measure("writing a search", |_, i| match (i % 10, i / 10 % 8) {
+        (0, letter @ 0..4) => vec![egui::Event::Text("kind"[letter..=letter].to_owned())],
+        (0, _) => key(egui::Key::Backspace, Modifiers::NONE),
+        _ => Vec::new(),
+    });
     Ok(())
+}
+
+/// A key that goes down and up.
+fn key(key: egui::Key, modifiers: Modifiers) -> Vec<egui::Event> {
+    let event = |pressed| egui::Event::Key { key, physical_key: None, pressed, repeat: false, modifiers };
+    vec![event(true), event(false)]
 }
 
 fn ms(time: Duration) -> f64 {
@@ -128,6 +149,15 @@ impl Inside {
         add_panels(&mut app, root.join("settings.toml"), SimulatedAudioPlugin(|_: &[f32]| {}));
         app.add_plugins(bevy::time::TimePlugin);
         Ok(Self { app, context: egui::Context::default(), frames: 0 })
+    }
+
+    /// Until the map of so many samples is there and rests.
+    fn lay_out(&mut self, samples: usize) {
+        let rests = |world: &World| world.resource::<Map>().len() == samples && !world.resource::<Map>().is_moving();
+        while !rests(self.app.world()) || !is_idle(self.app.world_mut()) {
+            self.frame(Vec::new());
+            std::thread::sleep(Duration::from_millis(2));
+        }
     }
 
     /// One frame; returns the processor time it took.
@@ -169,10 +199,10 @@ impl Inside {
 }
 
 /// Makes a library of sounds that were never recorded.
-fn fill(library: &Path) -> anyhow::Result<()> {
+fn fill(library: &Path, samples: usize) -> anyhow::Result<()> {
     let mut app = headless(Assembly::new(Some(Library::open(library)?), Arc::new(Model::built_in()?)));
     run_until(&mut app, None, |world| world.resource::<Restored>().0);
-    for i in 0..SAMPLES {
+    for i in 0..samples {
         spawn(app.world_mut(), i);
         if i % 10_000 == 0 {
             app.update();

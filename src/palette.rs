@@ -8,7 +8,7 @@ use bevy::prelude::Resource;
 pub const GROUPS: usize = 7;
 
 /// The map's colours, each 8-bit sRGB.
-#[derive(Resource, Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Resource, Clone, Copy, Debug, PartialEq)]
 pub struct Palette {
     /// What is behind the dots.
     pub ground: [u8; 3],
@@ -18,6 +18,8 @@ pub struct Palette {
     pub other: [u8; 3],
     /// Ends and middle of a scale from low to high measures: blue through grey to orange, which colour-blind eyes tell apart.
     pub ramp: [[u8; 3]; 3],
+    /// Least opacity of a dot among so many that they lie over each other, 0..=1, and that of one that is filtered out.
+    pub thin: [f32; 2],
 }
 
 impl Palette {
@@ -35,6 +37,7 @@ impl Palette {
         ],
         other: rgb(0x8D_94_9C),
         ramp: [rgb(0x5B_8F_D9), rgb(0xC4_C8_CC), rgb(0xE8_9A_3C)],
+        thin: [0.3, 0.08],
     };
     /// On a light ground.
     pub const LIGHT: Self = Self {
@@ -50,6 +53,8 @@ impl Palette {
         ],
         other: rgb(0x6C_74_7D),
         ramp: [rgb(0x2F_66_B8), rgb(0x84_8A_91), rgb(0xB8_65_00)],
+        // Light is mixed as light: the same share of a dark colour on a light ground is seen less.
+        thin: [0.6, 0.14],
     };
 
     /// The colour at `share` (0..=1) of the ramp.

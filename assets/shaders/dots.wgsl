@@ -5,6 +5,8 @@ struct Dots {
     view: vec4<f32>,
     // Clip units to a point; share of the way from `start` to `end`; points to a pixel.
     screen: vec4<f32>,
+    // Radius of a dot in points; opacity of one that is shown, and of one that is filtered out.
+    ink: vec4<f32>,
 }
 
 @group(#{MATERIAL_BIND_GROUP}) @binding(0) var<uniform> dots: Dots;
@@ -12,9 +14,9 @@ struct Dots {
 struct Vertex {
     @location(0) start: vec2<f32>,
     @location(1) end: vec2<f32>,
-    // sRGB; alpha is opacity.
+    // sRGB; alpha tells whether it is shown.
     @location(2) colour: vec4<f32>,
-    // Corner of the square around the dot; radius in points at the start and at the end.
+    // Corner of the square around the dot; its radius at the start and at the end, in those of a shown dot.
     @location(3) shape: vec4<f32>,
 }
 
@@ -37,11 +39,11 @@ fn vertex(vertex: Vertex) -> Corner {
     let pixel = dots.screen.w;
     let place = mix(vertex.start, vertex.end, share);
     var corner: Corner;
-    corner.radius = mix(vertex.shape.z, vertex.shape.w, share);
+    corner.radius = mix(vertex.shape.z, vertex.shape.w, share) * dots.ink.x;
     // Half a pixel of soft edge lies outside the radius.
     corner.offset = vertex.shape.xy * (corner.radius + pixel);
     corner.position = vec4((place - dots.view.xy) * dots.view.zw + corner.offset * dots.screen.xy, 0.0, 1.0);
-    corner.colour = vec4(linear(vertex.colour.rgb), vertex.colour.a);
+    corner.colour = vec4(linear(vertex.colour.rgb), mix(dots.ink.z, dots.ink.y, vertex.colour.a));
     return corner;
 }
 

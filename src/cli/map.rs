@@ -1,5 +1,6 @@
 //! `soundkin map`
 
+use std::cmp::Reverse;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
@@ -7,7 +8,8 @@ use anyhow::{Result, bail};
 use bevy::prelude::*;
 use clap::Args;
 use serde_json::{Value, json};
-use similarity::layout::Layout;
+use similarity::cluster::decode;
+use similarity::layout::{Group, Layout};
 
 use super::{Common, print, put_path};
 use crate::analyse::ActiveModel;
@@ -69,30 +71,46 @@ fn layout(world: &World) -> Option<(&[Entity], &Layout)> {
     Some((index.entities.as_slice(), index.layout.as_deref()?))
 }
 
-/// The sounds on the map: position and group.
-fn members(world: &World) -> impl Iterator<Item = (Entity, [f32; 2], usize)> {
+/// The sounds on the map: position, group and the part of it.
+fn members(world: &World) -> impl Iterator<Item = (Entity, [f32; 2], [usize; 2])> {
     layout(world).into_iter().flat_map(|(entities, layout)| {
-        let places = layout.cloud.iter().copied().zip(layout.clusters.of.iter().copied());
-        entities.iter().copied().zip(places).map(|(entity, (position, group))| (entity, position, group))
+        let parts = layout.clusters.parts.iter().map(|part| usize::from(*part));
+        let groups = layout.clusters.of.iter().zip(parts).map(|(group, part)| [*group, part]);
+        let places = layout.cloud.iter().copied().zip(groups);
+        entities.iter().copied().zip(places).map(|(entity, (position, groups))| (entity, position, groups))
     })
 }
 
+/// The parts of the groups with their names, the largest first.
+fn groups(layout: &Layout) -> Vec<Value> {
+    let mut parts: Vec<(usize, &Group)> = layout.parts.iter().enumerate().filter(|(_, part)| part.size > 0).collect();
+    parts.sort_by_key(|(id, part)| (Reverse(part.size), *id));
+    let cluster = |id: usize| u8::try_from(id).ok().and_then(decode).map(|(group, _)| group);
+    let value =
+        |(id, part): (usize, &Group)| json!({"id": id, "name": part.name, "size": part.size, "cluster": cluster(id)});
+    parts.into_iter().map(value).collect()
+}
+
 fn positions(world: &mut World) -> Value {
-    let mut points: Vec<(&Path, [f32; 2], usize)> = members(world)
-        .filter_map(|(entity, position, group)| Some((world.get::<Sample>(entity)?.path.as_ref(), position, group)))
+    let mut points: Vec<(&Path, [f32; 2], [usize; 2])> = members(world)
+        .filter_map(|(entity, position, groups)| Some((world.get::<Sample>(entity)?.path.as_ref(), position, groups)))
         .collect();
     points.sort_by(|a, b| a.0.cmp(b.0));
     let points: Vec<Value> = points
         .into_iter()
-        .map(|(path, [x, y], group)| {
-            let mut object = json!({"x": x, "y": y, "cluster": group});
+        .map(|(path, [x, y], [cluster, group])| {
+            let mut object = json!({"x": x, "y": y, "cluster": cluster, "group": group});
             put_path(&mut object, path);
             object
         })
         .collect();
     let model = &world.resource::<ActiveModel>().0.manifest.id;
-    let (method, clusters) = layout(world).map_or(("pca", &[][..]), |(_, layout)| (layout.method, &layout.labels));
-    json!({"model": model, "method": method, "seed": 0, "clusters": clusters, "points": points})
+    let layout = layout(world).map(|(_, layout)| layout);
+    let clusters: Vec<&str> =
+        layout.iter().flat_map(|layout| &layout.groups).map(|group| group.name.as_str()).collect();
+    let groups = layout.map(groups).unwrap_or_default();
+    let method = layout.map_or("pca", |layout| layout.method);
+    json!({"model": model, "method": method, "seed": 0, "clusters": clusters, "groups": groups, "points": points})
 }
 
 fn dots(world: &World) -> Vec<Dot> {

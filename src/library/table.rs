@@ -414,24 +414,18 @@ pub fn natural(name: &str) -> String {
     order
 }
 
-/// The path of a sample below the folder of the library that it lies in; of nested folders, the outermost.
-pub fn below<'a>(path: &'a Path, folders: &[PathBuf]) -> &'a Path {
-    let below = folders.iter().filter_map(|folder| path.strip_prefix(folder).ok());
-    below.max_by_key(|below| below.as_os_str().len()).unwrap_or(path)
-}
-
 /// What the samples with these words in name, path or tags are, for the command line.
 pub fn samples_with(world: &mut World, text: &str) -> Found<Entity> {
     let keys: Vec<(Entity, SearchKey)> = {
         let mut samples = world.query_filtered::<(Entity, &Sample, Option<&Tags>), Without<Guest>>();
-        let folders = &world.resource::<Folders>().0;
+        let folders = world.resource::<Folders>();
         samples.iter(world).map(|(entity, sample, tags)| (entity, key(&sample.path, tags, folders))).collect()
     };
     search::find(&Search::new(text), keys.iter().map(|(entity, key)| (*entity, key)))
 }
 
-fn key(path: &Path, tags: Option<&Tags>, folders: &[PathBuf]) -> SearchKey {
-    SearchKey::new(below(path, folders), tags.iter().flat_map(|tags| tags.0.iter().map(String::as_str)))
+fn key(path: &Path, tags: Option<&Tags>, folders: &Folders) -> SearchKey {
+    SearchKey::new(folders.relative(path), tags.iter().flat_map(|tags| tags.0.iter().map(String::as_str)))
 }
 
 /// What a row shows.
@@ -491,7 +485,7 @@ fn update(
     }
     table.changed.clear();
     table.update(changed.into_iter().map(|sample| {
-        let row = samples.get(sample).ok().map(|facts| row(sample, facts, &folders.0));
+        let row = samples.get(sample).ok().map(|facts| row(sample, facts, &folders));
         (sample, row)
     }));
 }
@@ -499,7 +493,7 @@ fn update(
 fn row(
     entity: Entity,
     (sample, info, features, failed, tags, missing, analysed, growing): QueryItem<RowQuery<'_>>,
-    folders: &[PathBuf],
+    folders: &Folders,
 ) -> Row {
     let path = sample.path.clone();
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();

@@ -109,7 +109,8 @@ pub(super) fn by_group(of: &[usize], labels: &[String], hidden: &BTreeSet<String
     let entries = labels.iter().cloned().chain(others).enumerate();
     let entries = entries.map(|(group, label)| LegendEntry { label, colour: colour(group), count: counts[group] });
     Painted {
-        legend: Legend::Groups(entries.collect()),
+        // A number that no group has any more is kept free, so that the others keep their colours.
+        legend: Legend::Groups(entries.filter(|entry| entry.count > 0).collect()),
         colours: of.iter().map(|group| colour(*group)).collect(),
         shown: of.iter().map(|group| shown[(*group).min(labels.len())]).collect(),
     }

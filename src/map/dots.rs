@@ -1,17 +1,20 @@
-//! The dots as Bevy draws them: one mesh, one draw, a camera of its own under the panels.
+//! The dots as Bevy draws them: one mesh, one draw, into a picture that lies under the panels.
 //!
 //! Every dot is a square of four vertices that carry where it comes from and where it goes; the shader moves, enlarges
-//! and rounds it. A new layout or new colours upload the mesh once; an animation, panning and zooming change eight
-//! numbers a frame. The shader maps to the screen itself, so the camera only says where on the window it is drawn.
+//! and rounds it. A new layout or new colours upload the mesh once; an animation, panning and zooming change a few
+//! numbers a frame. The picture is drawn anew only when any of this has changed: a key in the list, a selection or a playhead
+//! costs the copying of a picture, however many dots there are. Where dots lie over each other each is thinner, so that
+//! dense places are seen to be dense.
 
 use bevy::asset::{AssetEventSystems, RenderAssetUsages, load_internal_asset, uuid_handle};
 use bevy::camera::visibility::{NoFrustumCulling, RenderLayers, VisibilitySystems};
-use bevy::camera::{CameraOutputMode, CameraUpdateSystems, Viewport};
+use bevy::camera::{CameraOutputMode, CameraUpdateSystems, RenderTarget, Viewport};
+use bevy::image::ImageSampler;
 use bevy::mesh::{Indices, MeshVertexAttribute, MeshVertexBufferLayoutRef, VertexAttributeValues};
 use bevy::prelude::*;
 use bevy::reflect::TypePath;
 use bevy::render::render_resource::{
-    AsBindGroup, PrimitiveTopology, RenderPipelineDescriptor, SpecializedMeshPipelineError, VertexFormat,
+    AsBindGroup, PrimitiveTopology, RenderPipelineDescriptor, SpecializedMeshPipelineError, TextureFormat, VertexFormat,
 };
 use bevy::shader::ShaderRef;
 use bevy::sprite_render::{AlphaMode2d, Material2d, Material2dKey, Material2dPlugin};
@@ -19,7 +22,8 @@ use bevy::window::{PrimaryWindow, RequestRedraw};
 use bevy_egui::EguiPostUpdateSet;
 use half::f16;
 
-use super::{Dots, Map};
+use super::{Area, Dots, Map};
+use crate::palette::Palette;
 use crate::schedule::MapSystems;
 
 const SHADER: Handle<Shader> = uuid_handle!("5f1c2f6e-6c0b-4d0e-9a57-8a2c1f0b7d31");
@@ -28,20 +32,31 @@ const START: MeshVertexAttribute = MeshVertexAttribute::new("Dot_Start", 0x50D0_
 const END: MeshVertexAttribute = MeshVertexAttribute::new("Dot_End", 0x50D0_0002, VertexFormat::Float32x2);
 const COLOUR: MeshVertexAttribute = MeshVertexAttribute::new("Dot_Colour", 0x50D0_0003, VertexFormat::Unorm8x4);
 const SHAPE: MeshVertexAttribute = MeshVertexAttribute::new("Dot_Shape", 0x50D0_0004, VertexFormat::Float16x4);
-/// What only the map's camera sees.
-const LAYER: usize = 1;
-/// Opacity of dots as they are, and of those that are filtered out.
-const OPACITY: [u8; 2] = [0xE0, 0x28];
+/// What only the camera of the picture sees, and what only the camera that draws the picture into the window sees.
+const DOTS: usize = 1;
+const PICTURE: usize = 2;
+/// Opacity of dots that do not lie over each other.
+const OPACITY: f32 = 0.88;
 /// Radius of dots that are filtered out, as a share of the others'.
 const FAINT: f32 = 0.7;
+/// Share of the map's section that dots take: between them is room.
+const TAKEN: f32 = 0.35;
 /// Corners of a square as two triangles.
 const TRIANGLES: [u32; 6] = [0, 1, 2, 2, 1, 3];
 
+/// Draws the picture into the window.
 #[derive(Component)]
 struct MapCamera;
 
+/// Draws the dots into the picture; active only when they have changed.
+#[derive(Component)]
+struct DotsCamera;
+
 #[derive(Component)]
 struct MapDots;
+
+#[derive(Component)]
+struct MapPicture;
 
 /// Where and how the dots are drawn now.
 #[derive(Asset, TypePath, AsBindGroup, Clone, Debug, Default, PartialEq)]
@@ -52,6 +67,9 @@ struct DotsMaterial {
     /// Clip units to a point; share of the way; points to a pixel.
     #[uniform(0)]
     screen: Vec4,
+    /// Radius of a dot in points; opacity of one that is shown, and of one that is filtered out.
+    #[uniform(0)]
+    ink: Vec4,
 }
 
 impl Material2d for DotsMaterial {
@@ -98,24 +116,53 @@ impl Plugin for DotsPlugin {
     }
 }
 
-fn open(mut commands: Commands, meshes: Res<Assets<Mesh>>, mut materials: ResMut<Assets<DotsMaterial>>) {
+fn open(
+    mut commands: Commands,
+    meshes: Res<Assets<Mesh>>,
+    mut materials: ResMut<Assets<DotsMaterial>>,
+    mut images: ResMut<Assets<Image>>,
+) {
+    let image = images.add(blank(UVec2::ONE));
     commands.spawn((
-        MapCamera,
+        DotsCamera,
         Camera2d,
-        // Below the panels' camera, which draws into the same texture without clearing it and then shows it. This one
-        // is always active, because it clears. The dots have soft edges of their own.
-        Camera { order: -1, output_mode: CameraOutputMode::Skip, ..default() },
+        Camera { order: -2, is_active: false, ..default() },
+        RenderTarget::Image(image.clone().into()),
+        // The dots have soft edges of their own.
         Msaa::Off,
-        RenderLayers::layer(LAYER),
+        RenderLayers::layer(DOTS),
     ));
     commands.spawn((
         MapDots,
         Mesh2d(meshes.reserve_handle()),
         MeshMaterial2d(materials.add(DotsMaterial::default())),
         NoFrustumCulling,
-        Visibility::Hidden,
-        RenderLayers::layer(LAYER),
+        RenderLayers::layer(DOTS),
     ));
+    commands.spawn((
+        MapCamera,
+        Camera2d,
+        // Below the panels' camera, which draws into the same texture without clearing it and then shows it. This one
+        // is always active, because it clears.
+        Camera { order: -1, output_mode: CameraOutputMode::Skip, ..default() },
+        Msaa::Off,
+        RenderLayers::layer(PICTURE),
+    ));
+    commands.spawn((
+        MapPicture,
+        Sprite { image, ..default() },
+        NoFrustumCulling,
+        Visibility::Hidden,
+        RenderLayers::layer(PICTURE),
+    ));
+}
+
+/// A picture of so many pixels to draw into.
+fn blank(size: UVec2) -> Image {
+    let mut image = Image::new_target_texture(size.x, size.y, TextureFormat::Rgba8UnormSrgb, None);
+    // Each of its pixels is one of the screen.
+    image.sampler = ImageSampler::nearest();
+    image
 }
 
 /// Uploads the dots when any of them has a new place or colour.
@@ -139,15 +186,22 @@ fn upload(
     Ok(())
 }
 
-/// Puts the camera over the map's section and tells the shader what to show there.
+/// Puts the picture over the map's section, and draws the dots into it if they, the view or their look have changed.
 fn show(
     map: Res<Map>,
+    palette: Res<Palette>,
     window: Option<Single<&Window, With<PrimaryWindow>>>,
-    mut camera: Single<&mut Camera, With<MapCamera>>,
-    dots: Single<(&MeshMaterial2d<DotsMaterial>, &mut Visibility), With<MapDots>>,
+    mut shown_by: Single<&mut Camera, (With<MapCamera>, Without<DotsCamera>)>,
+    drawn_by: Single<(&mut Camera, &mut RenderTarget), (With<DotsCamera>, Without<MapCamera>)>,
+    picture: Single<(&mut Sprite, &mut Visibility), With<MapPicture>>,
+    material: Single<&MeshMaterial2d<DotsMaterial>, With<MapDots>>,
     mut materials: ResMut<Assets<DotsMaterial>>,
+    mut images: ResMut<Assets<Image>>,
+    mut redraw: MessageWriter<RequestRedraw>,
+    mut drawn: Local<Option<(u64, UVec2)>>,
 ) {
-    let (material, mut visibility) = dots.into_inner();
+    let (mut camera, mut target) = drawn_by.into_inner();
+    let (mut sprite, mut visibility) = picture.into_inner();
     let window = window.map_or([0, 0], |window| window.physical_size().to_array());
     let pixels = map.area.and_then(|area| area.pixels(window)).filter(|_| !map.is_empty());
     visibility.set_if_neq(if pixels.is_some() { Visibility::Visible } else { Visibility::Hidden });
@@ -157,20 +211,40 @@ fn show(
         ..default()
     });
     let rectangle = |viewport: &Option<Viewport>| viewport.as_ref().map(|v| (v.physical_position, v.physical_size));
-    if rectangle(&camera.viewport) != rectangle(&viewport) {
-        camera.viewport = viewport;
+    if rectangle(&shown_by.viewport) != rectangle(&viewport) {
+        shown_by.viewport = viewport;
     }
-    let Some(next) = pixels.and_then(|pixels| uniform(&map, pixels)) else { return };
+    let shown = pixels.and_then(|pixels| Some((UVec2::from(pixels[1]), uniform(&map, &palette, pixels)?)));
+    let Some((size, next)) = shown else {
+        camera.is_active = false;
+        return;
+    };
+    let mut changed = drawn.replace((map.revision(), size)) != Some((map.revision(), size));
+    if sprite.custom_size != map.area.map(|area| size.as_vec2() / area.pixels_per_point) {
+        sprite.custom_size = map.area.map(|area| size.as_vec2() / area.pixels_per_point);
+    }
+    if camera.viewport.as_ref().is_none_or(|viewport| viewport.physical_size != size) {
+        let image = images.add(blank(size));
+        *target = RenderTarget::Image(image.clone().into());
+        // Without it the camera would only notice one frame later that the picture has another size.
+        camera.viewport = Some(Viewport { physical_size: size, ..default() });
+        sprite.image = image;
+        redraw.write(RequestRedraw);
+    }
     // Looking at a material mutably uploads it.
     if materials.get(&material.0).is_some_and(|shown| *shown != next)
         && let Some(mut shown) = materials.get_mut(&material.0)
     {
         *shown = next;
+        changed = true;
+    }
+    if camera.is_active != changed {
+        camera.is_active = changed;
     }
 }
 
 /// The numbers for a viewport of whole pixels, which may be less than the map's area.
-fn uniform(map: &Map, [position, size]: [[u32; 2]; 2]) -> Option<DotsMaterial> {
+fn uniform(map: &Map, palette: &Palette, [position, size]: [[u32; 2]; 2]) -> Option<DotsMaterial> {
     let area = map.area?;
     let [position, size] = [position, size].map(|pixels| pixels.map(|p| p as f32 / area.pixels_per_point));
     let middle = [0, 1].map(|axis| position[axis] + size[axis] / 2.0);
@@ -179,25 +253,32 @@ fn uniform(map: &Map, [position, size]: [[u32; 2]; 2]) -> Option<DotsMaterial> {
     Some(DotsMaterial {
         view: Vec4::new(centre[0], centre[1], map.view.scale * clip[0], map.view.scale * clip[1]),
         screen: Vec4::new(clip[0], clip[1], map.share(), 1.0 / area.pixels_per_point),
+        ink: ink(map.dots.shown.iter().filter(|shown| **shown).count(), map.len(), map.zoom(), &area, palette),
     })
 }
 
-/// Radius of a dot in points: smaller where there are more, so that groups stay visible as such.
-fn radius(n: usize) -> f32 {
-    (4.0 * (500.0 / n.max(1) as f32).powf(1.0 / 6.0)).clamp(1.5, 4.0)
+/// Radius in points and opacities, by the numbers of shown and of all dots that are to be expected in the section: more are
+/// smaller, so that groups stay visible as such, and thinner the more they lie over each other.
+fn ink(shown: usize, all: usize, zoom: f32, area: &Area, palette: &Palette) -> Vec4 {
+    let expected = [shown, all].map(|n| n as f32 / zoom.max(1.0).powi(2));
+    let radius = (4.0 * (500.0 / expected[0].max(1.0)).powf(1.0 / 6.0)).clamp(1.5, 4.0);
+    let [width, height] = area.size();
+    let layers = |n: f32| n * std::f32::consts::PI * radius.powi(2) / (TAKEN * width * height).max(1.0);
+    let [thinnest, faint] = palette.thin;
+    let opacity = (OPACITY / (1.0 + layers(expected[0]) / 2.0)).max(thinnest);
+    Vec4::new(radius, opacity, faint / (1.0 + layers(expected[1]) / 8.0), 0.0)
 }
 
 /// Four vertices a dot; those that are filtered out come first, under the others.
 fn build(dots: &Dots) -> Mesh {
     let n = dots.len();
-    let radius = radius(n);
     let (shown, faint): (Vec<usize>, Vec<usize>) = (0..n).partition(|row| dots.shown[*row]);
     let mut start = Vec::with_capacity(4 * n);
     let mut end = Vec::with_capacity(4 * n);
     let mut colour = Vec::with_capacity(4 * n);
     let mut shape: Vec<[f16; 4]> = Vec::with_capacity(4 * n);
     let mut indices: Vec<u32> = Vec::with_capacity(6 * n);
-    let sizes = [radius, radius * FAINT].map(|r| [f16::ZERO, f16::from_f32(r)]);
+    let sizes = [1.0, FAINT].map(|size| [f16::ZERO, f16::from_f32(size)]);
     let corners = [[-1.0, -1.0], [1.0, -1.0], [-1.0, 1.0], [1.0, 1.0]].map(|corner| corner.map(f16::from_f32));
     for row in faint.into_iter().chain(shown) {
         let look = usize::from(!dots.shown[row]);
@@ -206,7 +287,7 @@ fn build(dots: &Dots) -> Mesh {
         let first = if dots.new[row] { zero } else { full };
         start.extend([dots.from[row]; 4]);
         end.extend([dots.to[row]; 4]);
-        colour.extend([[r, g, b, OPACITY[look]]; 4]);
+        colour.extend([[r, g, b, if look == 0 { u8::MAX } else { 0 }]; 4]);
         shape.extend(corners.map(|[x, y]| [x, y, first, full]));
     }
     for dot in 0..u32::try_from(n).unwrap_or(0) {
@@ -244,8 +325,8 @@ mod tests {
         let mesh = build(&dots(30));
         assert_eq!((mesh.count_vertices(), mesh.indices().unwrap().len()), (120, 180));
         let Some(VertexAttributeValues::Unorm8x4(colours)) = mesh.attribute(COLOUR) else { panic!("no colours") };
-        assert!(colours[..40].iter().all(|c| *c == [1, 2, 3, OPACITY[1]]));
-        assert!(colours[40..].iter().all(|c| *c == [1, 2, 3, OPACITY[0]]));
+        assert!(colours[..40].iter().all(|c| *c == [1, 2, 3, 0]));
+        assert!(colours[40..].iter().all(|c| *c == [1, 2, 3, 255]));
     }
 
     #[test]
@@ -265,13 +346,26 @@ mod tests {
     }
 
     #[test]
+    fn many_dots_are_small_and_thin_until_one_comes_near() {
+        let area = Area { min: [0.0, 0.0], max: [700.0, 600.0], pixels_per_point: 1.0 };
+        for palette in [Palette::DARK, Palette::LIGHT] {
+            let [few, many, near] =
+                [(300, 1.0), (30_000, 1.0), (30_000, 10.0)].map(|(n, zoom)| ink(n, n, zoom, &area, &palette));
+            assert!(few.x >= 4.0 && few.y > 0.75, "{few}");
+            assert!(many.x < 2.5 && many.y < 0.65 && many.y >= palette.thin[0], "{many}");
+            assert!((near - few).abs().max_element() < 1e-3, "{near}");
+            assert!(few.z < 0.2 && many.z < 0.5 * many.y);
+        }
+    }
+
+    #[test]
     fn what_the_shader_draws_is_where_the_map_says_it_is() {
         let area = Area { min: [101.0, 52.0], max: [500.0, 350.0], pixels_per_point: 1.5 };
         let view = View { centre: [0.3, -0.1], scale: 180.0 };
         let map = Map { view, area: Some(area), ..Map::default() };
         for window in [[2000, 1000], [600, 400]] {
             let pixels = area.pixels(window).unwrap();
-            let uniform = uniform(&map, pixels).unwrap();
+            let uniform = uniform(&map, &Palette::DARK, pixels).unwrap();
             let clip = (Vec2::new(0.5, 0.25) - uniform.view.xy()) * uniform.view.zw();
             let [x, y] = view.to_screen([0.5, 0.25], &area).map(|points| points * 1.5);
             let [[left, top], [width, height]] = pixels.map(|pixels| pixels.map(|p| p as f32));

@@ -10,6 +10,7 @@ mod pick;
 pub mod picture;
 pub mod view;
 
+use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::Arc;
@@ -17,7 +18,8 @@ use std::time::Duration;
 
 use bevy::ecs::entity::EntityHashSet;
 use bevy::prelude::*;
-use similarity::layout::Layout;
+use similarity::cluster::{CODES, MOST};
+use similarity::layout::{Group, Layout};
 
 use self::colour::{BRIGHTNESS, DURATION, LOUDNESS, Painted};
 use self::view::{Bounds, between};
@@ -33,6 +35,8 @@ pub use self::view::{Area, View};
 const GLIDE: Duration = Duration::from_millis(600);
 /// The longest step of an animation: for the first frame after a rest, the whole rest counts as one frame.
 const STEP: Duration = Duration::from_millis(100);
+/// A group has its name on the map while one in so many of its dots is shown.
+const MOSTLY: usize = 4;
 
 /// How the dots are arranged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
@@ -88,6 +92,19 @@ impl Dots {
     }
 }
 
+/// The name of a group of dots, or of a part of one.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Name {
+    /// A few words.
+    pub text: String,
+    /// In the middle of most of the dots, in map units.
+    pub at: [f32; 2],
+    /// How many of the dots are shown.
+    pub shown: usize,
+    /// Whether it is a group of its own, not a part of one.
+    pub whole: bool,
+}
+
 /// The map as it is on the screen.
 #[derive(Resource, Debug)]
 pub struct Map {
@@ -96,10 +113,11 @@ pub struct Map {
     /// Where it is drawn; `None` while it is not.
     pub area: Option<Area>,
     dots: Dots,
+    names: Vec<Name>,
     layout: Option<Arc<Layout>>,
     /// Whether the dots are in the layout's grid, not in its cloud.
     in_grid: bool,
-    /// Around the dots where they come from and where they go.
+    /// Around nearly all dots where they come from and where they go.
     bounds: [Bounds; 2],
     /// How long the dots have been on their way; `None` once they have arrived.
     travelled: Option<Duration>,
@@ -116,6 +134,7 @@ impl Default for Map {
             view: View::default(),
             area: None,
             dots: Dots::default(),
+            names: Vec::new(),
             layout: None,
             in_grid: false,
             bounds: [Bounds::of(&[]); 2],
@@ -178,7 +197,33 @@ impl Map {
         pick::inside(self.shown(), &outline).into_iter().map(|row| self.dots.entities[row]).collect()
     }
 
-    /// Shows everything, and keeps showing everything until the user moves the view.
+    /// Finds the nearest shown dot from a sample's in a direction, x to the right and y upwards.
+    pub fn towards(&self, entity: Entity, direction: [f32; 2]) -> Option<Entity> {
+        let found = pick::towards(self.shown(), self.position(entity)?, direction);
+        found.map(|row| self.dots.entities[row])
+    }
+
+    /// The shown dots in the area, unless they are more than `most`.
+    pub fn in_view(&self, most: usize) -> Option<Vec<Entity>> {
+        let area = self.area?;
+        let Bounds { min, max } = Bounds::of(&[area.min, area.max].map(|corner| self.view.to_map(corner, &area)));
+        let inside = |p: &[f32; 2]| (0..2).all(|axis| (min[axis]..=max[axis]).contains(&p[axis]));
+        let found: Vec<usize> =
+            self.shown().filter(|(_, p)| inside(p)).map(|(row, _)| row).take(most.saturating_add(1)).collect();
+        (found.len() <= most).then(|| found.into_iter().map(|row| self.dots.entities[row]).collect())
+    }
+
+    /// Names of the groups that have shown dots: whole groups first, then their parts, of each the largest first.
+    pub fn names(&self) -> &[Name] {
+        &self.names
+    }
+
+    /// How much larger the map is than when nearly all of it is shown.
+    pub fn zoom(&self) -> f32 {
+        self.area.map_or(1.0, |area| self.view.scale / View::fit(&self.bounds[1], &area).scale)
+    }
+
+    /// Shows nearly everything, and keeps doing so until the user moves the view.
     pub fn fit(&mut self) {
         self.follows = true;
         self.show_all();
@@ -258,7 +303,7 @@ impl Map {
             }
         }
         let before: Vec<Option<[f32; 2]>> = entities.iter().map(|entity| self.position(*entity)).collect();
-        let goal = Bounds::of(&to);
+        let goal = Bounds::of_most(&to);
         let from = self.bounds[0].towards(&self.bounds[1], self.share);
         self.bounds = [if self.is_empty() { goal } else { from }, goal];
         let colour = |entity: &Entity| self.colour(*entity).unwrap_or_default();
@@ -350,7 +395,8 @@ fn paint(
             let mut of = layout.clusters.of.clone();
             // A newcomer is in no group yet.
             of.resize(entities.len(), usize::MAX);
-            colour::by_group(&of, &layout.labels, &look.hidden_groups, &palette)
+            let labels: Vec<String> = layout.groups.iter().map(|group| group.name.clone()).collect();
+            colour::by_group(&of, &labels, &look.hidden_groups, &palette)
         }
         ColourBy::Folder => {
             let path = |entity: &Entity| samples.get(*entity).map_or(Path::new(""), |sample| sample.0.path.as_ref());
@@ -371,11 +417,33 @@ fn paint(
     if let Some(accepted) = &look.accepted {
         shown.iter_mut().zip(entities.iter()).for_each(|(shown, entity)| *shown &= accepted.contains(entity));
     }
+    map.names = names(&layout, &shown, map.in_grid);
     map.dots.colours = colours;
     map.dots.shown = shown;
     map.revision += 1;
     legend.set_if_neq(next);
     *last = Some((map.revision, look.clone()));
+}
+
+fn names(layout: &Layout, shown: &[bool], in_grid: bool) -> Vec<Name> {
+    let (mut of_groups, mut of_parts) = ([0; MOST], [0; CODES]);
+    let members = layout.clusters.of.iter().zip(&layout.clusters.parts).zip(shown);
+    for ((group, part), _) in members.filter(|(_, shown)| **shown) {
+        of_groups[*group] += 1;
+        of_parts[usize::from(*part)] += 1;
+    }
+    let name = |whole: bool| {
+        move |(group, shown): (&Group, usize)| {
+            let Group { name, size, at } = group;
+            // Of what is mostly filtered out, the rest may be something else, and somewhere else.
+            let there = shown > 0 && shown * MOSTLY >= *size;
+            there.then(|| Name { text: name.clone(), at: at[usize::from(in_grid)], shown, whole })
+        }
+    };
+    let groups = layout.groups.iter().zip(of_groups).filter_map(name(true));
+    let mut names: Vec<Name> = groups.chain(layout.parts.iter().zip(of_parts).filter_map(name(false))).collect();
+    names.sort_by_key(|name| (!name.whole, Reverse(name.shown)));
+    names
 }
 
 /// Moves the dots on, and the view with them while it shows everything.
@@ -395,7 +463,7 @@ fn follow(mut map: ResMut<Map>, time: Res<Time>) {
 mod tests {
     use bevy::time::{TimePlugin, TimeUpdateStrategy};
     use half::f16;
-    use similarity::cluster::Clusters;
+    use similarity::cluster::{Clusters, code};
     use similarity::layout::Before;
     use similarity::space::{Heard, Space};
 
@@ -421,8 +489,12 @@ mod tests {
         let mut layout = Layout::default();
         layout.cloud = cloud.to_vec();
         layout.grid = (0..n).map(|i| [i as f32, 0.0]).collect();
-        layout.clusters = Clusters { centres: vec![], of: (0..n).map(|i| i % 2).collect() };
-        layout.labels = vec!["kick".into(), "snare".into()];
+        layout.clusters =
+            Clusters { of: (0..n).map(|i| i % 2).collect(), parts: (0..n).map(|i| code(i % 2, i / 2 % 2)).collect() };
+        let named = |(name, x): (&str, f32)| Group { name: name.into(), size: 1, at: [[x, 0.0]; 2] };
+        layout.groups = [("kick", -1.0), ("snare", 1.0)].map(named).to_vec();
+        layout.parts = vec![Group::default(); CODES];
+        layout.parts[usize::from(code(0, 1))] = named(("long kick", -2.0));
         app.insert_resource(SpaceIndex {
             space: Arc::new(Space::build(&[], &Arc::default(), 0.0)),
             entities: Arc::new(entities.to_vec()),
@@ -601,6 +673,29 @@ mod tests {
         app.world_mut().resource_mut::<MapLook>().accepted = Some(Arc::new(EntityHashSet::from_iter([entity])));
         app.update();
         assert_eq!(map(&app).pick(newcomer, 5.0), None);
+    }
+
+    #[test]
+    fn names_are_those_of_groups_with_shown_dots_and_sounds_in_view_are_told_unless_they_are_many() {
+        let (mut app, entities) = app(6);
+        lay_out(&mut app, &entities, &[[-1.0, 0.0], [1.0, 0.0], [-2.0, 0.0], [1.0, 0.5], [0.0, 0.0], [0.0, 1.0]]);
+        updates(&mut app, 10);
+        let names = |app: &App| -> Vec<(String, usize, bool)> {
+            map(app).names().iter().map(|name| (name.text.clone(), name.shown, name.whole)).collect()
+        };
+        let all = [("kick", 3, true), ("snare", 3, true)].map(|(name, shown, whole)| (name.to_owned(), shown, whole));
+        assert_eq!(names(&app)[..2], all);
+        assert!(names(&app).contains(&("long kick".to_owned(), 1, false)));
+        assert_eq!((map(&app).in_view(5), map(&app).in_view(6).map(|seen| seen.len())), (None, Some(6)));
+        app.world_mut().resource_mut::<MapLook>().accepted = Some(Arc::new(EntityHashSet::from_iter([entities[0], entities[1]])));
+        app.update();
+        assert!(names(&app).iter().all(|(name, shown, _)| name != "long kick" && *shown == 1));
+        assert_eq!(map(&app).in_view(5).map(|seen| seen.len()), Some(2));
+        assert_eq!(map(&app).towards(entities[0], [1.0, 0.0]), Some(entities[1]), "others are not stepped on");
+        assert!((map(&app).zoom() - 1.0).abs() < 1e-3);
+        app.world_mut().resource_mut::<Map>().zoom_at([200.0, 200.0], 4.0);
+        assert!((map(&app).zoom() - 4.0).abs() < 1e-3);
+        assert_eq!(map(&app).in_view(5).map(|seen| seen.len()), Some(0));
     }
 
     #[test]

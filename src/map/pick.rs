@@ -1,5 +1,5 @@
 //! Which dot is meant, looking at every one: the nearest to a point while dots move (at rest the layout's tree answers),
-//! or all inside an outline. Of 100,000 dots that takes about 0.1 ms.
+//! the next one in a direction, or all inside an outline. Of 100,000 dots that takes about 0.1 ms.
 
 /// Finds the nearest of `dots` (row and position) within `radius` of a point, all in one unit.
 pub fn nearest(dots: impl Iterator<Item = (usize, [f32; 2])>, at: [f32; 2], radius: f32) -> Option<usize> {
@@ -9,6 +9,21 @@ pub fn nearest(dots: impl Iterator<Item = (usize, [f32; 2])>, at: [f32; 2], radi
         let distance = squared(position);
         if distance < best.0 {
             best = (distance, Some(row));
+        }
+    }
+    best.1
+}
+
+/// Finds the nearest of `dots` in a direction from a point, at most 45° to either side of it; what a dot lies aside counts
+/// twice, so that a row of dots is walked along.
+pub fn towards(dots: impl Iterator<Item = (usize, [f32; 2])>, from: [f32; 2], [dx, dy]: [f32; 2]) -> Option<usize> {
+    let length = dx.hypot(dy);
+    let mut best = (f32::INFINITY, None);
+    for (row, [x, y]) in dots {
+        let (x, y) = (x - from[0], y - from[1]);
+        let (along, aside) = ((x * dx + y * dy) / length, (x * dy - y * dx).abs() / length);
+        if along > 0.0 && aside <= along && along + 2.0 * aside < best.0 {
+            best = (along + 2.0 * aside, Some(row));
         }
     }
     best.1
@@ -47,6 +62,33 @@ mod tests {
         assert_eq!(nearest(dots(&positions), [0.6, 0.1], 0.5), Some(1));
         assert_eq!(nearest(dots(&positions), [0.4, 0.1], 0.5), Some(0));
         assert_eq!(nearest(dots(&positions), [0.5, 0.6], 0.5), None);
+    }
+
+    #[test]
+    fn a_step_goes_to_the_nearest_dot_in_that_direction_and_along_rows() {
+        let grid: Vec<[f32; 2]> = (0..25).map(|i| [(i % 5) as f32, (i / 5) as f32]).collect();
+        let step = |from: usize, direction| towards(dots(&grid), grid[from], direction);
+        assert_eq!([[1.0, 0.0], [-1.0, 0.0], [0.0, 3.0], [0.0, -0.1]].map(|d| step(12, d)), [13, 11, 17, 7].map(Some));
+        assert_eq!((step(4, [1.0, 0.0]), step(4, [0.0, 0.0])), (None, None));
+        // A near one aside of the way comes before a far one on it, but one that is rather above is not to the right.
+        let some = [[0.0, 0.0], [1.0, 0.4], [9.0, 0.0], [0.5, 0.6], [f32::NAN, 0.0], [0.0, 0.0]];
+        assert_eq!(towards(dots(&some), [0.0, 0.0], [1.0, 0.0]), Some(1));
+        assert_eq!(towards(dots(&some), [0.0, 0.0], [0.0, 1.0]), Some(3));
+    }
+
+    #[test]
+    fn every_dot_of_a_cloud_can_be_walked_to() {
+        let cloud: Vec<[f32; 2]> = (0..300).map(|i| [(i as f32 * 1.3).sin(), (i as f32 * 2.1).cos()]).collect();
+        let mut met = vec![false; cloud.len()];
+        let mut next = vec![0];
+        while let Some(row) = next.pop() {
+            if !std::mem::replace(&mut met[row], true) {
+                let ways = [[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]];
+                next.extend(ways.iter().filter_map(|way| towards(dots(&cloud), cloud[row], *way)));
+            }
+        }
+        let met = met.iter().filter(|met| **met).count();
+        assert!(met > 270, "{met} of {}", cloud.len());
     }
 
     #[test]

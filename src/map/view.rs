@@ -6,6 +6,10 @@ const FARTHEST: f32 = 0.2;
 const NEAREST: f32 = 50.0;
 /// Share of the section's width and height that the dots fill when they are fitted.
 const FILL: f32 = 0.88;
+/// One dot in so many may lie outside of what is fitted, on each side.
+const ASIDE: usize = 100;
+/// How far beyond the others dots may lie without being left outside, as a share of the others' extent.
+const RIM: f32 = 0.1;
 
 /// The rectangle in which the map is drawn.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -62,6 +66,25 @@ impl Bounds {
             return Self { min: [-1.0; 2], max: [1.0; 2] };
         }
         Self { min: [x[0], y[0]], max: [x[1], y[1]] }
+    }
+
+    /// The rectangle around nearly all `positions`: a few that lie far from the others do not count.
+    pub fn of_most(positions: &[[f32; 2]]) -> Self {
+        let all = Self::of(positions);
+        let mut bounds = all;
+        for axis in 0..2 {
+            let mut values: Vec<f32> = positions.iter().map(|p| p[axis]).filter(|v| v.is_finite()).collect();
+            let aside = values.len() / ASIDE;
+            if aside > 0 {
+                let last = values.len() - 1 - aside;
+                let low = *values.select_nth_unstable_by(aside, f32::total_cmp).1;
+                let high = *values.select_nth_unstable_by(last, f32::total_cmp).1;
+                let rim = (high - low) * RIM;
+                bounds.min[axis] = (low - rim).max(all.min[axis]);
+                bounds.max[axis] = (high + rim).min(all.max[axis]);
+            }
+        }
+        bounds
     }
 
     /// The rectangle a share of the way to another.
@@ -147,6 +170,19 @@ mod tests {
         let one = View::fit(&Bounds::of(&[[3.0, 4.0]]), &AREA);
         assert!(near(one.to_screen([3.0, 4.0], &AREA), [300.0, 200.0]) && one.scale.is_finite());
         assert!(View::fit(&Bounds::of(&[]), &Area { max: AREA.min, ..AREA }).scale > 0.0);
+    }
+
+    #[test]
+    fn a_few_dots_far_away_do_not_make_all_others_small() {
+        let mut dots: Vec<[f32; 2]> = (0..1000).map(|i| [(i % 40) as f32, (i / 40) as f32]).collect();
+        let usual = Bounds::of(&dots);
+        assert_eq!(Bounds::of_most(&dots), usual, "a rim that is near belongs to the others");
+        dots[7] = [900.0, -400.0];
+        dots[8] = [f32::NAN, 0.0];
+        let most = Bounds::of_most(&dots);
+        assert!(most.max[0] < 45.0 && most.min[1] > -5.0, "{most:?}");
+        assert!(most.min[0] <= 1.0 && most.max[1] >= 23.0, "{most:?}");
+        assert_eq!(Bounds::of_most(&dots[..20]), Bounds::of(&dots[..20]), "of a few sounds every one is seen");
     }
 
     #[test]

@@ -24,7 +24,9 @@ use similarity::weights::Weights;
 use crate::actor::{Actor, Outbox, Wake, contained};
 use crate::analyse::{ActiveModel, Analysis};
 use crate::library::changes::{Change, Changes, Fact, Reader};
-use crate::library::{ContentHash, Descriptors, Embedding, Failed, Guest, Missing, Recording, Restored, Sample};
+use crate::library::{
+    ContentHash, Descriptors, Embedding, Failed, Folders, Guest, Missing, Recording, Restored, Sample,
+};
 use crate::notice::Notice;
 use crate::schedule::{DispatchSystems, SoundkinSystems};
 
@@ -120,6 +122,8 @@ struct Job {
     lay_out: bool,
     /// From which the layout starts.
     spots: Arc<SavedPositions>,
+    /// Groups are named by the paths below these.
+    folders: Folders,
     serial: u64,
 }
 
@@ -213,11 +217,11 @@ impl Drafts {
             return;
         }
         let lay_out = || {
-            let paths: Vec<&Path> = rows.iter().map(|row| row.path.as_ref()).collect();
+            let paths: Vec<&Path> = rows.iter().map(|row| job.folders.relative(&row.path)).collect();
             let key = |row: &Row| Some(LayoutKey { hash: row.hash?.0, described: row.described, weight: job.weight });
             let keys: Vec<Option<LayoutKey>> = rows.iter().map(key).collect();
             let stop = || outbox.is_closed() || self.newest.load(Ordering::Relaxed) != job.serial;
-            let layout = Layout::build(&index.space, &paths, &job.spots.before(&index.space, &keys), &stop)?;
+            let layout = Layout::build(&index.space, &paths, &job.spots.before(&keys), &stop)?;
             let spots = layout.spots(&keys, &job.spots);
             Some((Arc::new(layout), Arc::new(spots)))
         };
@@ -322,6 +326,7 @@ fn dispatch_projection(
         (Without<Guest>, Without<Recording>, Without<Missing>),
     >,
     spots: Res<LastSpots>,
+    folders: Res<Folders>,
     mut statistics: Local<Option<Arc<Statistics>>>,
 ) {
     if projection.need == Need::Keeping {
@@ -357,6 +362,7 @@ fn dispatch_projection(
         scan_at_once: projection.scan_at_once,
         lay_out: projection.need == Need::Mapping,
         spots: spots.0.clone(),
+        folders: folders.clone(),
         serial: projection.wanted,
     };
     if projector.actor.try_send(job).is_ok() {

@@ -14,10 +14,11 @@ use std::sync::Arc;
 
 use kiddo::{ImmutableKdTree, SquaredEuclidean};
 
-use crate::cluster::Clusters;
+use crate::cluster::{CODES, Clusters, MOST};
 use crate::grid;
+use crate::names::Sounds;
 use crate::random::Random;
-use crate::space::{DIMS, Space};
+use crate::space::Space;
 use crate::umap::{self, Nearest};
 
 /// Sounds that are arranged among each other; more take longer than anybody waits.
@@ -45,14 +46,27 @@ pub struct Layout {
     pub grid: Vec<[f32; 2]>,
     /// Groups of similar sounds.
     pub clusters: Clusters,
-    /// A few words for each group.
-    pub labels: Vec<String>,
+    /// The groups by number; one without sounds has no name.
+    pub groups: Vec<Group>,
+    /// The parts of the groups by their codes, likewise.
+    pub parts: Vec<Group>,
     /// How the cloud was found: `umap`, or `pca` where there are too few sounds for a graph.
     pub method: &'static str,
     /// The cloud before it was centred and scaled.
     raw: Vec<[f32; 2]>,
     /// Trees over the cloud and the grid.
     trees: [Option<Arc<Tree>>; 2],
+}
+
+/// A group of similar sounds, or a part of one.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Group {
+    /// A few words.
+    pub name: String,
+    /// How many sounds.
+    pub size: usize,
+    /// Where most of them are, in cloud and grid, in map units.
+    pub at: [[f32; 2]; 2],
 }
 
 /// Finds positions near a point.
@@ -79,7 +93,7 @@ pub struct SavedPosition {
     pub key: LayoutKey,
     /// Position before the cloud was centred and scaled.
     pub at: [f32; 2],
-    /// Its group.
+    /// Its group and the part of it, see [`code`](crate::cluster::code).
     pub group: u8,
 }
 
@@ -116,14 +130,13 @@ impl PreviousPosition {
 pub struct Before {
     /// Each row of the new space, `[n]`; empty for nothing.
     rows: Vec<PreviousPosition>,
-    centres: Vec<[f32; DIMS]>,
+    /// Its group and the part of it, likewise.
+    groups: Vec<Option<u8>>,
 }
 
 impl SavedPositions {
-    /// Prepares the next layout, of `space`, whose rows have these keys; a row without one cannot be recognised.
-    ///
-    /// A group's centre is that of its members in the new space, whose main directions may be others.
-    pub fn before(&self, space: &Space, keys: &[Option<LayoutKey>]) -> Before {
+    /// Prepares the next layout, whose rows have these keys; a row without one cannot be recognised.
+    pub fn before(&self, keys: &[Option<LayoutKey>]) -> Before {
         let known: HashMap<_, &SavedPosition> =
             numbered(self.0.iter().map(|spot| Some(spot.key))).zip(&self.0).collect();
         let found: Vec<Option<&SavedPosition>> =
@@ -133,12 +146,9 @@ impl SavedPositions {
             Some(spot) => PreviousPosition::Outdated(spot.at),
             None => PreviousPosition::Unknown,
         };
-        let members = found.iter().zip(space.points());
-        let members: Vec<_> = members.filter_map(|(spot, point)| Some((usize::from((*spot)?.group), point))).collect();
-        let groups = members.iter().map(|(group, _)| group + 1).max().unwrap_or(0);
         Before {
             rows: found.iter().copied().zip(keys).map(stood).collect(),
-            centres: Clusters::centres_of(&members, groups),
+            groups: found.iter().map(|spot| Some((*spot)?.group)).collect(),
         }
     }
 }
@@ -155,23 +165,27 @@ fn numbered(keys: impl Iterator<Item = Option<LayoutKey>>) -> impl Iterator<Item
 }
 
 impl Layout {
-    /// Lays out all sounds of `space`, which lie at `paths`; `None` when `stop` said so.
+    /// Lays out all sounds of `space`, which lie at `paths`, relative to the folders of the library; `None` when `stop` said so.
     pub fn build(space: &Space, paths: &[&Path], before: &Before, stop: &dyn Fn() -> bool) -> Option<Self> {
-        let clusters = Clusters::find(space.points(), &before.centres);
-        let labels = clusters.labels(paths);
         let settled: Option<Vec<[f32; 2]>> = before.rows.iter().copied().map(PreviousPosition::here).collect();
         let settled = settled.filter(|positions| positions.len() == space.len());
         let raw = settled.unwrap_or_else(|| cloud(space, &before.rows, stop));
         if stop() {
             return None;
         }
+        let clusters = Clusters::find(space.points(), &raw, &before.groups);
         let cloud = centred(&raw);
         let [columns, rows] = grid::lattice(cloud.len()).map(|count| count as f32);
         let place = |cell: usize, count: f32| (2.0 * cell as f32 + 1.0 - count) / columns.max(1.0);
-        let grid = grid::cells(&cloud).into_iter().map(|[x, y]| [place(x, columns), place(y, rows)]).collect();
+        let cell = |[x, y]: [usize; 2]| [place(x, columns), place(y, rows)];
+        let grid: Vec<[f32; 2]> = grid::cells(&cloud).into_iter().map(cell).collect();
+        let sounds = Sounds::read(paths, space.descriptors());
+        let codes: Vec<usize> = clusters.parts.iter().map(|code| usize::from(*code)).collect();
+        let named = |of: &[usize], k: usize| groups(of, sounds.names(of, k), [&cloud, &grid]);
+        let (groups, parts) = (named(&clusters.of, MOST), named(&codes, CODES));
         let method = if space.len() > 3 { "umap" } else { "pca" };
         let trees = [&cloud, &grid].map(|positions| Tree::new_from_slice(positions).ok().map(Arc::new));
-        Some(Self { cloud, grid, clusters, labels, method, raw, trees })
+        Some(Self { cloud, grid, clusters, groups, parts, method, raw, trees })
     }
 
     /// Lists rows and squared distances of all positions within `radius` of a point, in the cloud or the grid; `None`
@@ -197,16 +211,45 @@ impl Layout {
     /// Keeps what the next layout starts from; `keys` are those of the rows. A sound that was in `last` but is not
     /// here, such as one on an unplugged drive, keeps its place there.
     pub fn spots(&self, keys: &[Option<LayoutKey>], last: &SavedPositions) -> SavedPositions {
-        let spot = |((key, at), group): ((&Option<LayoutKey>, &[f32; 2]), &usize)| {
-            Some(SavedPosition { key: (*key)?, at: *at, group: u8::try_from(*group).unwrap_or(u8::MAX) })
+        let spot = |((key, at), group): ((&Option<LayoutKey>, &[f32; 2]), &u8)| {
+            Some(SavedPosition { key: (*key)?, at: *at, group: *group })
         };
         let mut spots: Vec<SavedPosition> =
-            keys.iter().zip(&self.raw).zip(&self.clusters.of).filter_map(spot).collect();
+            keys.iter().zip(&self.raw).zip(&self.clusters.parts).filter_map(spot).collect();
         let here: HashSet<Hash> = spots.iter().map(|spot| spot.key.hash).collect();
         let absent = last.0.iter().filter(|spot| !here.contains(&spot.key.hash)).take(ABSENT);
         spots.extend(absent);
         SavedPositions(spots)
     }
+}
+
+/// Counts the members of each group and finds where most of them are.
+fn groups(of: &[usize], names: Vec<String>, positions: [&[[f32; 2]]; 2]) -> Vec<Group> {
+    let mut members: Vec<Vec<usize>> = vec![Vec::new(); names.len()];
+    of.iter().enumerate().for_each(|(row, group)| members[*group].push(row));
+    let group = |(name, rows): (String, &Vec<usize>)| {
+        let at = positions.map(|positions| thickest(rows.iter().map(|row| positions[*row]).collect()));
+        Group { name, size: rows.len(), at }
+    };
+    names.into_iter().zip(&members).map(group).collect()
+}
+
+/// The mean of that half of some points that lies closest together, more or less: of a group that is scattered over
+/// several islands, a place on the largest of them.
+fn thickest(mut points: Vec<[f32; 2]>) -> [f32; 2] {
+    let mean = |points: &[[f32; 2]]| {
+        [0, 1].map(|axis| points.iter().map(|p| p[axis]).sum::<f32>() / points.len().max(1) as f32)
+    };
+    let mut middle = mean(&points);
+    for _ in 0..8 {
+        let from = |p: &[f32; 2]| (p[0] - middle[0]).powi(2) + (p[1] - middle[1]).powi(2);
+        if points.len() > 2 {
+            let half = points.len() / 2;
+            points.select_nth_unstable_by(half, |a, b| from(a).total_cmp(&from(b)));
+            middle = mean(&points[..half]);
+        }
+    }
+    middle
 }
 
 fn cloud(space: &Space, before: &[PreviousPosition], stop: &dyn Fn() -> bool) -> Vec<[f32; 2]> {
@@ -352,7 +395,7 @@ mod tests {
     fn sounds_that_were_there_stay_about_where_they_were_when_others_come() {
         let (small, large) = (space(200), space(240));
         let first = lay_out(&small, &Before::default());
-        let before = first.spots(&keys(0..200), &SavedPositions::default()).before(&large, &keys(0..240));
+        let before = first.spots(&keys(0..200), &SavedPositions::default()).before(&keys(0..240));
         let second = lay_out(&large, &before);
         let moved = (0..200).map(|i| {
             let [from, to] = [first.cloud[i], second.cloud[i]];
@@ -361,7 +404,7 @@ mod tests {
         let mean = moved.sum::<f32>() / 200.0;
         assert!(mean < 0.15, "moved by {mean}");
         // One alone moves nothing that anybody would see.
-        let before = first.spots(&keys(0..200), &SavedPositions::default()).before(&space(201), &keys(0..201));
+        let before = first.spots(&keys(0..200), &SavedPositions::default()).before(&keys(0..201));
         let third = lay_out(&space(201), &before);
         let moved = first.cloud.iter().zip(&third.cloud).map(|(a, b)| (a[0] - b[0]).hypot(a[1] - b[1]));
         let most = moved.fold(0.0, f32::max);
@@ -387,14 +430,14 @@ mod tests {
         keys[7] = keys[3];
         let first = lay_out(&space, &Before::default());
         let spots = first.spots(&keys, &SavedPositions::default());
-        let second = lay_out(&space, &spots.before(&space, &keys));
+        let second = lay_out(&space, &spots.before(&keys));
         assert_eq!((&second.cloud, &second.clusters.of), (&first.cloud, &first.clusters.of));
         assert_eq!(second.spots(&keys, &spots), spots);
         // What sounds otherwise finds another place.
         for change in [|key: &mut LayoutKey| key.described = false, |key: &mut LayoutKey| key.weight = 0.2] {
             let mut changed = keys.clone();
             changed.iter_mut().flatten().for_each(change);
-            assert_ne!(lay_out(&space, &spots.before(&space, &changed)).cloud, first.cloud);
+            assert_ne!(lay_out(&space, &spots.before(&changed)).cloud, first.cloud);
         }
     }
 
@@ -403,9 +446,9 @@ mod tests {
         let (all, some) = (space(120), space(90));
         let first = lay_out(&all, &Before::default());
         let spots = first.spots(&keys(0..120), &SavedPositions::default());
-        let without = lay_out(&some, &spots.before(&some, &keys(0..90)));
+        let without = lay_out(&some, &spots.before(&keys(0..90)));
         let kept = without.spots(&keys(0..90), &spots);
-        assert_eq!(lay_out(&all, &kept.before(&all, &keys(0..120))).cloud, first.cloud);
+        assert_eq!(lay_out(&all, &kept.before(&keys(0..120))).cloud, first.cloud);
     }
 
     #[test]

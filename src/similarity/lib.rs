@@ -7,6 +7,7 @@ pub mod cluster;
 pub mod fingerprint;
 pub mod grid;
 pub mod layout;
+pub mod names;
 pub mod pca;
 mod random;
 pub mod space;

@@ -189,6 +189,11 @@ impl Space {
         &self.points
     }
 
+    /// The descriptors of each row in units of their spreads; not a number where they are not known.
+    pub fn descriptors(&self) -> &[[f32; COUNT]] {
+        &self.sounds.descriptors
+    }
+
     /// The first two main components of each row.
     pub fn positions(&self) -> &[[f32; 2]] {
         &self.positions

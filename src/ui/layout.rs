@@ -29,14 +29,25 @@ pub struct Sections {
     pub list: Option<Rect>,
     /// The map.
     pub map: Rect,
+    /// What the map's colours mean, under it; `None` where it is not wanted or there is no room.
+    pub legend: Option<Rect>,
     /// Progress and notices.
     pub status: Rect,
-    /// One physical pixel each: over the status line, right of the sources, under the waveform, right of the list, under the strip.
+    /// One physical pixel each: over the status line, right of the sources, under the waveform, right of the list
+    /// where there is one, under the strip, over the legend where there is one.
     pub borders: Vec<Rect>,
 }
 
-/// Tiles `window` with `pixel` points to a physical pixel; the strip is so many points high.
-pub fn arrange(window: Rect, sizes: Sizes, list_shown: bool, strip: f32, pixel: f32) -> Sections {
+/// Tiles `window` with `pixel` points to a physical pixel: the strip is so many points high, and `legend` is the height that
+/// a map of some width wants under it.
+pub fn arrange(
+    window: Rect,
+    sizes: Sizes,
+    list_shown: bool,
+    strip: f32,
+    legend: &dyn Fn(f32) -> f32,
+    pixel: f32,
+) -> Sections {
     let snap = |v: f32| (v / pixel).round() * pixel;
     let limit = |v: f32, least: f32, most: f32| snap(v.min(most).max(least));
     let (right, bottom) = (snap(window.right()), snap(window.bottom()));
@@ -65,12 +76,20 @@ pub fn arrange(window: Rect, sizes: Sizes, list_shown: bool, strip: f32, pixel: 
         rect(main, body, main + list, over_status)
     });
     borders.push(rect(main, strip, right, body));
+    let height = snap(legend(right - map_from));
+    let mut map_to = over_status;
+    let legend = (height > 0.0 && over_status - body - height - pixel >= LEAST_MAP).then(|| {
+        map_to = over_status - height - pixel;
+        borders.push(rect(map_from, map_to, right, map_to + pixel));
+        rect(map_from, map_to + pixel, right, over_status)
+    });
     Sections {
         sources: rect(0.0, 0.0, sources, over_status),
         waveform: rect(main, 0.0, right, waveform),
         strip: rect(main, under, right, strip),
         list,
-        map: rect(map_from, body, right, over_status),
+        map: rect(map_from, body, right, map_to),
+        legend,
         status: rect(0.0, over_status + pixel, right, bottom),
         borders,
     }
@@ -84,9 +103,8 @@ pub fn borders(ui: &mut Ui, sections: &Sections, sizes: Sizes, theme: &Theme, ac
         (3, "Divider between list and map", CursorIcon::ResizeHorizontal),
     ];
     for (border, label, cursor) in dividers {
-        let Some(line) = sections.borders.get(border).filter(|_| border != 3 || sections.list.is_some()) else {
-            continue;
-        };
+        let there = border < 3 || sections.list.is_some();
+        let Some(line) = sections.borders.get(border).filter(|_| there) else { continue };
         let grip = line.expand(GRIP).intersect(ui.max_rect());
         let response = ui.interact(grip, ui.id().with(label), Sense::drag()).on_hover_and_drag_cursor(cursor);
         response.widget_info(|| egui::WidgetInfo::labeled(egui::WidgetType::Other, true, label));
@@ -118,15 +136,14 @@ mod tests {
         for (width, height, scale) in
             [(1440.0, 900.0, 1.0), (700.0, 420.0, 1.0), (1281.0, 777.0, 1.5), (640.0, 400.0, 2.0)]
         {
-            for list_shown in [true, false] {
+            for (list_shown, legend) in [(true, 0.0), (true, 41.3), (false, 0.0), (false, 60.0), (true, 5000.0)] {
                 for sizes in [Sizes::default(), Sizes { sources: 900.0, waveform: 5.0, list: 5.0 }] {
                     let window = Rect::from_min_size(pos2(0.0, 0.0), egui::vec2(width, height));
                     let pixel = 1.0 / scale;
-                    let s = arrange(window, sizes, list_shown, 30.0, pixel);
-                    let parts = [s.sources, s.waveform, s.strip, s.map, s.status]
-                        .into_iter()
-                        .chain(s.list)
-                        .chain(s.borders.clone());
+                    let s = arrange(window, sizes, list_shown, 30.0, &|_| legend, pixel);
+                    assert_eq!(s.legend.is_some(), s.borders.len() == 5 + usize::from(list_shown));
+                    let parts = [s.sources, s.waveform, s.strip, s.map, s.status].into_iter().chain(s.list).chain(s.legend);
+                    let parts = parts.chain(s.borders.clone());
                     let area: f32 = parts.clone().map(|r| r.width().max(0.0) * r.height().max(0.0)).sum();
                     let all = (width / pixel).round() * pixel * (height / pixel).round() * pixel;
                     assert!((area - all).abs() < 2.0, "{area} of {all} at {scale} with {sizes:?}");

@@ -1,13 +1,15 @@
-//! What lies over the map: its heading and legend, the pointer, and what is drawn around selected and pointed-at dots.
+//! What lies over the map: its heading, the pointer, names of groups and of sounds, and what is drawn around selected and
+//! pointed-at dots; and under it, in a section of its own, what the colours mean.
 //!
-//! Bevy draws the dots themselves, below the panels, so this panel paints no background.
+//! Bevy draws the dots themselves, below the panels, so the map's panel paints no background.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use bevy::prelude::Entity;
 use bevy_egui::egui::{
-    self, Align2, Color32, CursorIcon, Modifiers, PointerButton, Pos2, Rect, Sense, Shape, Stroke, Ui, WidgetInfo,
-    WidgetType, pos2, vec2,
+    self, Align2, Color32, CursorIcon, FontId, Galley, Modifiers, Painter, PointerButton, Pos2, Rect, Sense, Shape, Stroke,
+    Ui, Vec2, WidgetInfo, WidgetType, pos2, vec2,
 };
 
 use super::action::{Action, Choose, Go, Listen, OnMap, Prefer};
@@ -15,7 +17,7 @@ use super::controls::{self, Strip, Tone};
 use super::input;
 use super::theme::{self, HEADING, PADDING, Theme, colour_of, icon};
 use crate::library::table::{Group, GroupKind};
-use crate::map::{Arrangement, ColourBy, Legend, Map, MapLook};
+use crate::map::{Arrangement, ColourBy, Legend, LegendEntry, Map, MapLook};
 
 /// Distance up to which the pointer picks a dot, in points.
 const REACH: f32 = 10.0;
@@ -24,8 +26,17 @@ const SELECTED: f32 = 5.5;
 const NEIGHBOUR: f32 = 3.5;
 /// Least width of a map with a legend in points.
 const ROOMY: f32 = 320.0;
-/// Height of a line of the legend in points.
-const LINE: f32 = 18.0;
+/// Height of a line of the legend, space above and below its lines, and the width of its widest entry, in points.
+const LINE: f32 = 20.0;
+const MARGIN: f32 = 6.0;
+const WIDEST: f32 = 220.0;
+/// Square points of the map to one group's name, so that the dots stay what one looks at.
+const ROOM: f32 = 20_000.0;
+/// Whole groups have names until the map is so much larger than when all of it is shown; then only their parts have.
+const WHOLE: f32 = 2.5;
+/// So many dots in view, or fewer, have the sounds' own names beside them, of this width in points or less.
+const NAMED: usize = 60;
+const NAME: f32 = 150.0;
 
 /// What colours can mean.
 const COLOURS: [(ColourBy, &str); 5] = [
@@ -44,7 +55,7 @@ pub struct View<'a> {
     pub look: &'a MapLook,
     /// What the colours mean.
     pub legend: &'a Legend,
-    /// Whether the legend is shown.
+    /// Whether the legend is wanted.
     pub legend_shown: bool,
     /// The selected sample.
     pub selected: Option<Entity>,
@@ -79,10 +90,6 @@ pub fn show(ui: &mut Ui, view: &mut View, actions: &mut Vec<Action>) {
     pointer(ui, body, view, actions);
     overlay(ui, body, view);
     self::heading(ui, heading, view, actions);
-    // On a small map the dots need all there is.
-    if view.legend_shown && body.width() > ROOMY {
-        legend(ui, body, view, actions);
-    }
     if view.map.is_empty() {
         let text = "Sounds appear here once they have been analysed.";
         controls::line(ui, body, Align2::CENTER_CENTER, text, theme::regular(12.0), view.theme.muted);
@@ -214,6 +221,8 @@ fn overlay(ui: &Ui, body: Rect, view: &mut View) {
     let theme = view.theme;
     let painter = ui.painter().with_clip_rect(body);
     let at = |sample: Entity| view.map.on_screen(sample).map(|[x, y]| pos2(x, y));
+    let tags = tags(&painter, body, view);
+    names(&painter, body, view, tags.iter().map(|(rect, ..)| *rect).collect());
     for at in view.found.iter().filter_map(|found| at(*found)) {
         painter.circle_stroke(at, NEIGHBOUR + 1.5, Stroke::new(1.5, theme.likeness));
     }
@@ -248,75 +257,133 @@ fn overlay(ui: &Ui, body: Rect, view: &mut View) {
     {
         painter.circle_stroke(at, SELECTED + 1.0, Stroke::new(1.5, theme.text));
     }
-    for (sample, colour) in [(view.selected, theme.selected_text), (view.pointed, theme.text)] {
-        let Some(sample) = sample else { continue };
-        let hidden = Some(sample) == view.selected && view.pointed.is_some() && view.pointed != view.selected;
-        let Some(at) = at(sample).filter(|at| !hidden && body.contains(*at)) else { continue };
-        let name = (view.name)(sample);
+    for (rect, galley, colour) in tags {
+        painter.rect_filled(rect, 0.0, theme.raised);
+        painter.galley(rect.min + vec2(6.0, 4.0), galley, colour);
+    }
+}
+
+/// The names of the selected and the pointed-at sound, each beside its dot on the side with room.
+fn tags(painter: &Painter, body: Rect, view: &View) -> Vec<(Rect, Arc<Galley>, Color32)> {
+    let pointed = view.pointed.map(|pointed| (pointed, view.theme.text));
+    // One is enough, and what is pointed at is looked at.
+    let tagged = pointed.or(view.selected.map(|selected| (selected, view.theme.selected_text)));
+    let tag = |(sample, colour): (Entity, Color32)| {
+        let [x, y] = view.map.on_screen(sample).filter(|at| body.contains((*at).into()))?;
         // A recording that is only a query has no name.
-        if name.is_empty() {
-            continue;
-        }
+        let name = Some((view.name)(sample)).filter(|name| !name.is_empty())?;
         let galley = painter.layout_no_wrap(name, theme::regular(12.0), colour);
         let size = galley.size() + vec2(12.0, 8.0);
-        // Beside the dot, on the side with room.
-        let x = if at.x + 12.0 + size.x > body.right() { at.x - 12.0 - size.x } else { at.x + 12.0 };
-        let y = (at.y - 12.0 - size.y).max(body.top());
-        let label = Rect::from_min_size(pos2(x.max(body.left()), y), size);
-        painter.rect_filled(label, 0.0, theme.raised);
-        painter.galley(label.min + vec2(6.0, 4.0), galley, colour);
-        if view.selected == view.pointed {
+        let x = if x + 12.0 + size.x > body.right() { x - 12.0 - size.x } else { x + 12.0 };
+        let corner = pos2(x.max(body.left()), (y - 12.0 - size.y).max(body.top()));
+        Some((Rect::from_min_size(corner, size), galley, colour))
+    };
+    tagged.and_then(tag).into_iter().collect()
+}
+
+/// Names of groups where most of their dots are, as many as leave the dots in front, and of the sounds themselves where few
+/// are in view; none lies over another or over what is `taken`.
+fn names(painter: &Painter, body: Rect, view: &View, mut taken: Vec<Rect>) {
+    let (map, theme) = (view.map, view.theme);
+    let Some(area) = map.area else { return };
+    let mut place = |at: &[Rect]| {
+        let free = |rect: &&Rect| body.contains_rect(**rect) && !taken.iter().any(|taken| taken.intersects(**rect));
+        let found = at.iter().find(free).copied();
+        taken.extend(found.map(|rect| rect.expand2(vec2(6.0, 2.0))));
+        found
+    };
+    let mut told = HashSet::new();
+    let whole = map.zoom() < WHOLE;
+    for name in map.names().iter().filter(|name| whole || !name.whole) {
+        if told.len() as f32 * ROOM >= body.area() {
             break;
+        }
+        let font = if name.whole { theme::strong(13.0) } else { theme::regular(12.0) };
+        let at = map.view.to_screen(name.at, &area);
+        if !body.contains(at.into()) || told.contains(&name.text) {
+            continue;
+        }
+        let galley = painter.layout_no_wrap(name.text.clone(), font, theme.text);
+        if let Some(rect) = place(&[Rect::from_center_size(at.into(), galley.size())]) {
+            over_dots(painter, rect.min, galley, theme.text, theme);
+            told.insert(&name.text);
+        }
+    }
+    for sample in map.in_view(NAMED).into_iter().flatten() {
+        let tagged = view.pointed.or(view.selected) == Some(sample);
+        let Some(at) = map.on_screen(sample).filter(|_| !tagged).map(Pos2::from) else { continue };
+        let galley = shortened(painter, (view.name)(sample), theme::regular(11.0), theme.muted);
+        let (size, aside) = (galley.size(), NEIGHBOUR + 4.0);
+        let beside = [vec2(1.0, 0.0), vec2(-1.0, 0.0), vec2(0.0, -1.0), vec2(0.0, 1.0)];
+        let beside = beside.map(|side| Rect::from_center_size(at + side * (size / 2.0 + Vec2::splat(aside)), size));
+        if let Some(rect) = place(&beside) {
+            over_dots(painter, rect.min, galley, theme.muted, theme);
         }
     }
 }
 
-fn legend(ui: &Ui, body: Rect, view: &View, actions: &mut Vec<Action>) {
-    let theme = view.theme;
+/// Text that can be read over dots: in the dark theme, whose dots are light like it, with a rim of the ground's colour. The
+/// light theme needs none, and what is light and smooth would be drawn grey there, because panels are mixed as light.
+fn over_dots(painter: &Painter, at: Pos2, galley: Arc<Galley>, colour: Color32, theme: &Theme) {
+    const AROUND: [Vec2; 8] = {
+        let [l, r] = [-1.0, 1.0];
+        [vec2(l, l), vec2(0.0, l), vec2(r, l), vec2(l, 0.0), vec2(r, 0.0), vec2(l, r), vec2(0.0, r), vec2(r, r)]
+    };
+    for offset in AROUND.iter().filter(|_| theme.is_dark()) {
+        painter.galley_with_override_text_color(at + *offset, galley.clone(), theme.ground);
+    }
+    painter.galley(at, galley, colour);
+}
+
+fn shortened(painter: &Painter, name: String, font: FontId, colour: Color32) -> Arc<Galley> {
+    let mut job = egui::text::LayoutJob::simple_singleline(name, font, colour);
+    job.wrap = egui::text::TextWrapping::truncate_at_width(NAME);
+    painter.layout_job(job)
+}
+
+/// Height that the legend wants under a map of some width.
+pub fn legend_height(ui: &Ui, legend: &Legend, width: f32) -> f32 {
+    // On a small map the dots need all there is.
+    if width <= ROOMY {
+        return 0.0;
+    }
+    let lines = match legend {
+        Legend::Empty => return 0.0,
+        Legend::Groups(entries) => entries.len().div_ceil(columns(ui, entries, width).0),
+        Legend::Ramp { .. } => 1,
+    };
+    lines as f32 * LINE + 2.0 * MARGIN
+}
+
+/// Number and width of the columns in which the legend's entries stand.
+fn columns(ui: &Ui, entries: &[LegendEntry], width: f32) -> (usize, f32) {
+    let widths = entries.iter().map(|entry| controls::word_width(ui, &text_of(entry)));
+    let widest = (widths.fold(0.0, f32::max) + 18.0).min(WIDEST);
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "columns of a window")]
+    let columns = ((width - 2.0 * PADDING) / widest) as usize;
+    (columns.clamp(1, entries.len().max(1)), widest)
+}
+
+fn text_of(entry: &LegendEntry) -> String {
+    format!("{}  {}", entry.label, controls::count(entry.count))
+}
+
+/// Draws what the colours mean into `ui`'s rectangle.
+pub fn legend(ui: &mut Ui, view: &View, actions: &mut Vec<Action>) {
+    let (theme, rect) = (view.theme, ui.max_rect().shrink2(vec2(PADDING, MARGIN)));
     match view.legend {
         Legend::Empty => {}
         Legend::Groups(entries) => {
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "lines of a window")]
-            let fitting = ((body.height() - 2.0 * PADDING) / LINE).max(0.0) as usize;
-            let shown = entries.len().min(fitting);
-            let top = body.bottom() - PADDING - shown as f32 * LINE;
-            for (i, entry) in entries.iter().take(shown).enumerate() {
-                let text = format!("{}  {}", entry.label, controls::count(entry.count));
-                // No wider than necessary, so that dots beside it can be clicked.
-                let most = (body.width() - 2.0 * PADDING).clamp(0.0, 230.0);
-                let width = (controls::word_width(ui, &text) + 15.0).min(most);
-                let rect = Rect::from_min_size(pos2(body.left() + PADDING, top + i as f32 * LINE), vec2(width, LINE));
-                let hidden = view.look.hidden_groups.contains(&entry.label);
-                // Translucent, so that the words can be read and the dots behind them be seen.
-                ui.painter().rect_filled(rect.expand2(vec2(4.0, 0.0)), 0.0, theme.ground.gamma_multiply(0.8));
-                let response = ui.interact(rect, ui.id().with(("legend", i)), Sense::click());
-                let label = format!("Group {}", entry.label);
-                response.widget_info(|| WidgetInfo::selected(WidgetType::Checkbox, true, !hidden, &label));
-                let colour = colour_of(entry.colour);
-                let dot = rect.left_center() + vec2(4.0, 0.0);
-                if hidden {
-                    ui.painter().circle_stroke(dot, 3.5, Stroke::new(1.0, colour));
-                } else {
-                    ui.painter().circle_filled(dot, 4.0, colour);
-                }
-                let colour = if response.hovered() {
-                    theme.text
-                } else if hidden {
-                    theme.faint
-                } else {
-                    theme.muted
-                };
-                let text_rect = rect.with_min_x(rect.left() + 15.0);
-                controls::line(ui, text_rect, Align2::LEFT_CENTER, &text, theme::regular(11.0), colour);
-                let response = response.on_hover_cursor(CursorIcon::PointingHand);
-                if response.on_hover_text(if hidden { "Show this group" } else { "Fade this group" }).clicked() {
-                    actions.push(OnMap::ToggleGroup(entry.label.clone()).into());
-                }
+            let (columns, width) = columns(ui, entries, ui.max_rect().width());
+            for (i, entry) in entries.iter().enumerate() {
+                let corner = rect.min + vec2((i % columns) as f32 * width, (i / columns) as f32 * LINE);
+                group(ui, Rect::from_min_size(corner, vec2(width, LINE)), i, entry, view, actions);
             }
         }
         Legend::Ramp { colours, ends } => {
-            let bar =
-                Rect::from_min_size(pos2(body.left() + PADDING, body.bottom() - PADDING - 20.0), vec2(150.0, 4.0));
+            let line = |align, text, rect| controls::line(ui, rect, align, text, theme::regular(11.0), theme.muted);
+            let low = line(Align2::LEFT_CENTER, ends[0], rect);
+            let bar = Rect::from_min_size(pos2(rect.left() + low + 8.0, rect.center().y - 2.0), vec2(150.0, 4.0));
             let mut mesh = egui::Mesh::default();
             for (i, colour) in colours.iter().enumerate() {
                 let x = bar.left() + bar.width() * i as f32 / (colours.len().max(2) - 1) as f32;
@@ -329,9 +396,34 @@ fn legend(ui: &Ui, body: Rect, view: &View, actions: &mut Vec<Action>) {
                 }
             }
             ui.painter().add(mesh);
-            let text = Rect::from_min_size(pos2(bar.left(), bar.bottom() + 2.0), vec2(bar.width(), 14.0));
-            controls::line(ui, text, Align2::LEFT_CENTER, ends[0], theme::regular(11.0), theme.muted);
-            controls::line(ui, text, Align2::RIGHT_CENTER, ends[1], theme::regular(11.0), theme.muted);
+            line(Align2::LEFT_CENTER, ends[1], rect.with_min_x(bar.right() + 8.0));
         }
+    }
+}
+
+/// An entry of the legend, which shows and fades its group.
+fn group(ui: &Ui, rect: Rect, i: usize, entry: &LegendEntry, view: &View, actions: &mut Vec<Action>) {
+    let theme = view.theme;
+    let hidden = view.look.hidden_groups.contains(&entry.label);
+    let response = ui.interact(rect, ui.id().with(i), Sense::click());
+    let label = format!("Group {}", entry.label);
+    response.widget_info(|| WidgetInfo::selected(WidgetType::Checkbox, true, !hidden, &label));
+    let colour = colour_of(entry.colour);
+    let dot = rect.left_center() + vec2(4.0, 0.0);
+    if hidden {
+        ui.painter().circle_stroke(dot, 3.5, Stroke::new(1.0, colour));
+    } else {
+        ui.painter().circle_filled(dot, 4.0, colour);
+    }
+    let colour = match hidden {
+        _ if response.hovered() => theme.text,
+        true => theme.faint,
+        false => theme.muted,
+    };
+    let text = rect.with_min_x(rect.left() + 15.0).with_max_x(rect.right() - 3.0);
+    controls::line(ui, text, Align2::LEFT_CENTER, &text_of(entry), theme::regular(11.0), colour);
+    let response = response.on_hover_cursor(CursorIcon::PointingHand);
+    if response.on_hover_text(if hidden { "Show this group" } else { "Fade this group" }).clicked() {
+        actions.push(OnMap::ToggleGroup(entry.label.clone()).into());
     }
 }

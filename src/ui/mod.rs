@@ -38,6 +38,7 @@ use std::time::Instant;
 use bevy::camera::visibility::RenderLayers;
 use bevy::ecs::system::SystemParam;
 use bevy::prelude::*;
+use bevy::render::RenderPlugin;
 use bevy::time::{TimeSystems, TimeUpdateStrategy};
 use bevy::window::{PresentMode, PrimaryWindow, RequestRedraw, WindowResized};
 use bevy::winit::{EventLoopProxyWrapper, WinitSettings, WinitUserEvent};
@@ -88,7 +89,9 @@ impl Plugin for WindowPlugin {
             ..default()
         };
         let plugin = bevy::window::WindowPlugin { primary_window: Some(window), ..default() };
-        app.add_plugins(DefaultPlugins.set(plugin)).insert_resource(WinitSettings::desktop_app());
+        // The map's picture is drawn once: in that frame everything it takes must be ready.
+        let render = RenderPlugin { synchronous_pipeline_compilation: true, ..default() };
+        app.add_plugins(DefaultPlugins.set(plugin).set(render)).insert_resource(WinitSettings::desktop_app());
     }
 }
 
@@ -414,11 +417,13 @@ fn show(ui: &mut Ui, views: &Views, map: &Map, actions: &mut Vec<Action>) -> Are
     let Views { table, rows, session, preferences, theme, bindings, playback, .. } = views;
     let pixels_per_point = ui.ctx().pixels_per_point();
     actions.extend(bindings.pressed(ui.ctx()));
+    let legend = |width| if preferences.legend { map::legend_height(ui, &views.legend, width) } else { 0.0 };
     let sections = layout::arrange(
         ui.max_rect(),
         preferences.sizes,
         !preferences.large_map,
         strip::height(session, preferences.large_map),
+        &legend,
         1.0 / pixels_per_point,
     );
     let keys = |action: &Action| bindings.text(action);
@@ -427,10 +432,10 @@ fn show(ui: &mut Ui, views: &Views, map: &Map, actions: &mut Vec<Action>) -> Are
 
     let counts = table.counts();
     let tree = sources::View { branches: &views.branches.0, filter: session.filter(), counts, theme, keys: &keys };
-    section(ui, "sources", sections.sources, theme, |ui| sources::show(ui, &tree, actions));
+    section(ui, "sources", sections.sources, |ui| sources::show(ui, &tree, actions));
 
     let selected = session.selected();
-    section(ui, "waveform", sections.waveform, theme, |ui| wave(ui, views, &keys, actions));
+    section(ui, "waveform", sections.waveform, |ui| wave(ui, views, &keys, actions));
 
     let query = session.query();
     let asked = views.answers.list.as_ref().filter(|asked| query.is_some_and(|query| asked.query.asks_the_same(query)));
@@ -439,7 +444,7 @@ fn show(ui: &mut Ui, views: &Views, map: &Map, actions: &mut Vec<Action>) -> Are
     let usual = Weights { head: statistics.usual_weight(), ..Weights::default() };
     let weights = (&**views.weights, &usual, statistics.head.is_some());
     let view = strip::View { table, rows, session, exact, weights, theme, keys: &keys };
-    section(ui, "strip", sections.strip, theme, |ui| strip::show(ui, &view, actions));
+    section(ui, "strip", sections.strip, |ui| strip::show(ui, &view, actions));
 
     if let Some(rect) = sections.list {
         #[expect(clippy::cast_possible_truncation, reason = "a share of a length")]
@@ -455,7 +460,7 @@ fn show(ui: &mut Ui, views: &Views, map: &Map, actions: &mut Vec<Action>) -> Are
             has_folders: !views.folders.0.is_empty(),
             keys: &keys,
         };
-        section(ui, "list", rect, theme, |ui| list::show(ui, &view, actions));
+        section(ui, "list", rect, |ui| list::show(ui, &view, actions));
     }
 
     let nearest = |asked: &Asked, n: usize| -> Vec<Entity> {
@@ -483,7 +488,10 @@ fn show(ui: &mut Ui, views: &Views, map: &Map, actions: &mut Vec<Action>) -> Are
         theme,
         keys: &keys,
     };
-    child(ui, "map", sections.map, |ui| map::show(ui, &mut view, actions));
+    section(ui, "map", sections.map, |ui| map::show(ui, &mut view, actions));
+    if let Some(rect) = sections.legend {
+        section(ui, "legend", rect, |ui| map::legend(ui, &view, actions));
+    }
 
     let model = &views.model.0.manifest.id;
     let line = status::View {
@@ -495,12 +503,12 @@ fn show(ui: &mut Ui, views: &Views, map: &Map, actions: &mut Vec<Action>) -> Are
         dark: preferences.theme == Appearance::Dark,
         keys: &keys,
     };
-    section(ui, "status", sections.status, theme, |ui| status::show(ui, &line, actions));
+    section(ui, "status", sections.status, |ui| status::show(ui, &line, actions));
 
     layout::borders(ui, &sections, preferences.sizes, theme, actions);
     if session.help {
         let over = ui.max_rect().with_max_y(sections.status.top() - 1.0 / pixels_per_point);
-        child(ui, "help", over, |ui| help::show(ui, bindings, theme, actions));
+        section(ui, "help", over, |ui| help::show(ui, bindings, theme, actions));
     }
     let map = sections.map.with_min_y((sections.map.top() + theme::HEADING).min(sections.map.bottom()));
     Area { min: map.min.into(), max: map.max.into(), pixels_per_point }
@@ -546,15 +554,8 @@ fn wave(ui: &mut Ui, views: &Views, keys: &dyn Fn(&Action) -> String, actions: &
     waveform::show(ui, &view, actions);
 }
 
-/// Draws a section on its ground.
-fn section(ui: &mut Ui, name: &str, rect: Rect, theme: &Theme, add: impl FnOnce(&mut Ui)) {
-    child(ui, name, rect, |ui| {
-        ui.painter().rect_filled(rect, 0.0, theme.ground);
-        add(ui);
-    });
-}
-
-fn child(ui: &mut Ui, name: &str, rect: Rect, add: impl FnOnce(&mut Ui)) {
+/// Draws a section. Its ground is what the window has been cleared with: to paint it again would be most of a frame's pixels.
+fn section(ui: &mut Ui, name: &str, rect: Rect, add: impl FnOnce(&mut Ui)) {
     let mut child = ui.new_child(UiBuilder::new().max_rect(rect).id_salt(name));
     child.set_clip_rect(rect);
     add(&mut child);

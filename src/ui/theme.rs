@@ -135,6 +135,11 @@ impl Theme {
         }
     }
 
+    /// Tells whether text is light on a dark ground.
+    pub const fn is_dark(&self) -> bool {
+        self.dark
+    }
+
     /// The ground as Bevy clears the window with it.
     pub fn clear(&self) -> Color {
         let [r, g, b, _] = self.ground.to_array();
@@ -306,7 +311,10 @@ mod tests {
     }
 
     fn contrast(a: Color32, b: Color32) -> f64 {
-        let (a, b) = (luminance(a), luminance(b));
+        contrast_of(luminance(a), luminance(b))
+    }
+
+    fn contrast_of(a: f64, b: f64) -> f64 {
         (a.max(b) + 0.05) / (a.min(b) + 0.05)
     }
 
@@ -336,6 +344,21 @@ mod tests {
             for (i, colour) in groups.into_iter().chain([other]).chain(ramp).enumerate() {
                 let contrast = contrast(colour_of(colour), theme.ground);
                 assert!(contrast >= 3.0, "dot {i}: {contrast:.2}");
+            }
+        }
+    }
+
+    #[test]
+    fn one_of_many_dots_is_thin_but_seen_and_one_that_is_filtered_out_hardly() {
+        for theme in [DARK, LIGHT] {
+            let Palette { groups, other, thin, .. } = theme.palette();
+            let ground = luminance(theme.ground);
+            for colour in groups.into_iter().chain([other]) {
+                let [thin, faint] = thin.map(|share| {
+                    let mixed = f64::from(share) * luminance(colour_of(colour)) + f64::from(1.0 - share) * ground;
+                    contrast_of(mixed, ground)
+                });
+                assert!(thin >= 1.7 && (1.05..2.0).contains(&faint), "{colour:?}: {thin:.2}, {faint:.2}");
             }
         }
     }

@@ -60,13 +60,17 @@ fn index_list_similar_map_and_doctor_keep_the_contract() {
     assert!((similar["head"].as_f64().unwrap() - 0.7).abs() < 1e-6);
 
     let map = json(&library, &["map"]);
-    has_keys(&map, &["model", "method", "seed", "clusters", "points"]);
+    has_keys(&map, &["model", "method", "seed", "clusters", "groups", "points"]);
     assert_eq!(map["method"], "umap");
     let groups = map["clusters"].as_array().unwrap().len() as u64;
     assert!(
         map["points"].as_array().unwrap().iter().all(|p| p["cluster"].as_u64().is_some_and(|group| group < groups))
     );
     assert_eq!(map["points"].as_array().unwrap().len(), 9);
+    let parts = map["groups"].as_array().unwrap();
+    parts.iter().for_each(|part| has_keys(part, &["id", "name", "size", "cluster"]));
+    assert_eq!(parts.iter().map(|part| part["size"].as_u64().unwrap()).sum::<u64>(), 9);
+    assert!(map["points"].as_array().unwrap().iter().all(|p| parts.iter().any(|part| part["id"] == p["group"])));
     for name in ["map.png", "map.csv", "map.json"] {
         json(&library, &["map", "--out", name]);
         assert!(root.path().join(name).metadata().unwrap().len() > 300, "{name}");

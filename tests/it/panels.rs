@@ -413,6 +413,30 @@ fn a_dot_that_is_clicked_is_selected_scrolled_to_and_played() {
 }
 
 #[test]
+fn a_few_dots_have_their_names_beside_them_and_no_name_lies_over_another_or_over_the_legend() {
+    let panels = Panels::open(30);
+    let map = panels.harness.get_by_label("Similarity map").rect();
+    let groups = panels.harness.query_all_by_label_contains("Group ");
+    assert!(groups.map(|entry| entry.rect().top()).fold(f32::MAX, f32::min) >= map.bottom());
+    let names: Vec<(String, egui::Rect)> = (panels.harness.output().shapes.iter())
+        .filter(|shape| shape.clip_rect == map)
+        .filter_map(|shape| match &shape.shape {
+            // What is drawn in another colour is the rim of what is drawn in its own.
+            egui::Shape::Text(text) if text.override_text_color.is_none() => {
+                Some((text.galley.text().to_owned(), text.galley.rect.translate(text.pos.to_vec2())))
+            }
+            _ => None,
+        })
+        .collect();
+    assert!(names.iter().filter(|(name, _)| name.starts_with("sound 0")).count() > 5, "{names:?}");
+    assert!(names.iter().any(|(name, _)| !name.contains('.')), "groups too: {names:?}");
+    for (i, (name, rect)) in names.iter().enumerate() {
+        assert!(map.contains_rect(*rect), "{name}");
+        assert!(names[..i].iter().all(|(_, other)| !other.intersects(*rect)), "{name} in {names:?}");
+    }
+}
+
+#[test]
 fn keeping_and_switches_are_seen_undone_and_remembered() {
     let mut panels = Panels::open(4);
     panels.click_row("sound 003.wav");

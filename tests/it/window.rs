@@ -278,14 +278,20 @@ fn a_clicked_dot_is_heard_its_neighbours_are_listed_and_every_size_has_one_borde
     // Where a dot must be, from the map that the command line gives and the section that is seen.
     let (_, sections) = desktop.sections(1440, 900, DARK);
     let heading = 30;
+    // The legend has a section of its own under the map.
+    let legend = wait_for("the legend", || {
+        let picture = desktop.picture()?;
+        let divided = |y: &usize| (sections.list + 1..1440).all(|x| picture.at(x, *y) == DARK[1]);
+        (sections.strip + 1..sections.status).find(divided)
+    });
     let area = map::Area {
         min: [(sections.list + 1) as f32, (sections.strip + 1 + heading) as f32],
-        max: [1440.0, sections.status as f32],
+        max: [1440.0, legend as f32],
         pixels_per_point: 1.0,
     };
     let place = |point: &serde_json::Value| ["x", "y"].map(|axis| point[axis].as_f64().unwrap() as f32);
     let cloud: Vec<[f32; 2]> = points.iter().map(place).collect();
-    let view = View::fit(&Bounds::of(&cloud), &area);
+    let view = View::fit(&Bounds::of_most(&cloud), &area);
     // One that stands alone, so that no other can be meant, and is long enough to be known by ear.
     let distance = |a: [f32; 2], b: [f32; 2]| (a[0] - b[0]).hypot(a[1] - b[1]);
     let alone = |i: usize| {
