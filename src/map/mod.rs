@@ -13,14 +13,15 @@ pub mod view;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bevy::prelude::*;
 use similarity::layout::Layout;
 
 use self::colour::{BRIGHTNESS, DURATION, LOUDNESS, Painted};
 use self::view::{Bounds, between};
-use crate::library::{AudioInfo, Features, Folders, Sample};
+use crate::library::{AudioInfo, Features, Folders, Missing, Sample};
+use crate::neighbours::newcomers::Newcomers;
 use crate::neighbours::{Need, Newcomer, Projection, SpaceIndex};
 use crate::palette::Palette;
 use crate::schedule::MapSystems;
@@ -32,6 +33,8 @@ pub use self::view::{Area, View};
 const GLIDE: Duration = Duration::from_millis(600);
 /// The longest step of an animation: for the first frame after a rest, the whole rest counts as one frame.
 const STEP: Duration = Duration::from_millis(100);
+/// While sounds keep coming, they appear together this often: each time, all dots are made anew.
+const GATHERED: Duration = Duration::from_secs(4);
 
 /// How the dots are arranged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
@@ -284,6 +287,9 @@ impl Map {
     }
 }
 
+/// Where samples stand in cloud and grid that are not part of the layout.
+type Places = Vec<(Entity, [[f32; 2]; 2])>;
+
 /// Lays out, colours and draws the map.
 pub struct MapPlugin;
 
@@ -309,18 +315,28 @@ fn arrange(
     mut map: ResMut<Map>,
     look: Res<MapLook>,
     index: Option<Res<SpaceIndex>>,
-    newcomers: Query<(Entity, &Newcomer)>,
-    mut last: Local<(Arrangement, Vec<(Entity, [[f32; 2]; 2])>)>,
+    takes: Query<(Entity, &Newcomer)>,
+    newcomers: Option<Res<Newcomers>>,
+    mut last: Local<(Arrangement, Places)>,
+    mut gathered: Local<Option<(u64, Instant)>>,
 ) {
     // Until the layout of a new space is there, the last one stays.
     let Some((index, layout)) = index.as_ref().and_then(|index| Some((index, index.layout.as_ref()?))) else { return };
     let known = map.layout.as_ref().is_some_and(|known| Arc::ptr_eq(known, layout));
-    let placed = newcomers.iter().filter(|(entity, _)| !index.rows.contains_key(entity));
-    let mut placed: Vec<_> = placed.filter_map(|(entity, newcomer)| Some((entity, newcomer.place?))).collect();
+    let takes = takes.iter().filter(|(entity, _)| !index.rows.contains_key(entity));
+    let mut placed: Places = takes.filter_map(|(entity, take)| Some((entity, take.place?))).collect();
     placed.sort_by_key(|(entity, _)| *entity);
     let next = (look.arrangement, placed);
-    if !known || *last != next {
-        map.set_off(index, layout, &next.1, look.arrangement);
+    let revision = newcomers.as_ref().map_or(0, |newcomers| newcomers.revision());
+    let more = gathered.is_none_or(|(seen, at)| seen != revision && at.elapsed() >= GATHERED);
+    if !known || *last != next || more {
+        *gathered = Some((revision, Instant::now()));
+        let mut others = newcomers.map(|newcomers| newcomers.places().clone()).unwrap_or_default();
+        others.retain(|entity, _| !index.rows.contains_key(entity));
+        others.extend(next.1.iter().copied());
+        let mut all: Places = others.into_iter().collect();
+        all.sort_by_key(|(entity, _)| *entity);
+        map.set_off(index, layout, &all, look.arrangement);
         *last = next;
     }
 }
@@ -333,6 +349,7 @@ fn paint(
     palette: Res<Palette>,
     folders: Res<Folders>,
     samples: Query<(&Sample, Option<&Features>, Option<&AudioInfo>)>,
+    there: Query<(), (With<Sample>, Without<Missing>)>,
     mut last: Local<Option<(u64, MapLook)>>,
 ) {
     let changed = last.as_ref().is_none_or(|last| last.0 != map.revision || last.1 != *look)
@@ -367,6 +384,10 @@ fn paint(
             colour::by_measure(entities.iter().map(seconds), &DURATION, &palette)
         }
     };
+    // Until the next layout, what is gone keeps its dot.
+    shown.iter_mut().zip(entities.iter()).take(layout.cloud.len()).for_each(|(shown, entity)| {
+        *shown &= there.contains(*entity);
+    });
     if let Some(accepted) = &look.accepted {
         shown.iter_mut().zip(entities.iter()).for_each(|(shown, entity)| *shown &= accepted.contains(entity));
     }

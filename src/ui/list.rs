@@ -15,6 +15,7 @@ use super::session::{Jump, Session, called};
 use super::shown::{Column, Row, Shown};
 use super::theme::{self, HEADING, PADDING, ROW, Theme, icon};
 use crate::library::Thumbnail;
+use crate::neighbours::query::Coverage;
 
 /// What the list is drawn from.
 pub struct View<'a> {
@@ -24,6 +25,8 @@ pub struct View<'a> {
     pub session: &'a Session,
     /// Whether the neighbours listed are the true nearest; `None` while they are looked for.
     pub exact: Option<bool>,
+    /// Among how many they were looked for.
+    pub coverage: Coverage,
     /// The outline of a sample, once it has been decoded.
     pub thumbnail: &'a dyn Fn(Entity) -> Option<&'a Thumbnail>,
     /// How much each part counts in a query, and whether the model has a head.
@@ -140,7 +143,7 @@ pub(super) fn hint(what: &str, keys: &str) -> String {
     if keys.is_empty() { what.to_owned() } else { format!("{what}  ({keys})") }
 }
 
-/// Says what is listed: how many, within what, and whether an answer is certain.
+/// Says what is listed: how many, within what, and whether an answer is certain, or among how many it was found so far.
 fn scope(view: &View) -> String {
     let filter = &view.session.place.filter;
     let folder = filter.folder.as_ref().and_then(|f| f.file_name()).map(|n| n.to_string_lossy().into_owned());
@@ -151,10 +154,14 @@ fn scope(view: &View) -> String {
         let searched = if text.is_empty() { "everywhere".to_owned() } else { format!("matching “{text}”") };
         let only = only.map(|only| format!("in {only} sounds"));
         let within = only.or(folder.map(|folder| format!("in {folder}"))).unwrap_or(searched);
+        let Coverage { among, of } = view.coverage;
         let state = match view.exact {
-            None => "searching",
-            Some(true) => "exact",
-            Some(false) => "approximate",
+            None => "searching".to_owned(),
+            Some(_) if !view.coverage.is_complete() => {
+                format!("among {} of {} so far", controls::count(among), controls::count(of))
+            }
+            Some(true) => "exact".to_owned(),
+            Some(false) => "approximate".to_owned(),
         };
         return format!("{within} · {state}");
     }

@@ -9,6 +9,7 @@
 //! ```
 
 mod action;
+mod attention;
 mod controls;
 mod desktop;
 mod help;
@@ -126,7 +127,9 @@ impl Plugin for PanelsPlugin {
             .add_systems(Update, (shown::update, record::follow, session::ask).chain().in_set(DeriveSystems::Ask))
             .add_systems(
                 Update,
-                (session::follow, grow_branches, status::measure, look, remember).chain().in_set(DeriveSystems::Show),
+                (session::follow, grow_branches, status::measure, look, attention::tell, remember)
+                    .chain()
+                    .in_set(DeriveSystems::Show),
             );
     }
 }
@@ -442,13 +445,15 @@ fn show(ui: &mut Ui, views: &Views, map: &Map, actions: &mut Vec<Action>) -> Are
 
     let query = session.place.query.as_ref();
     let asked = views.answers.list.as_ref().filter(|asked| query.is_some_and(|query| asked.query.asks_the_same(query)));
+    let answer = asked.and_then(|asked| asked.answer.as_ref().ok());
     if let Some(rect) = sections.list {
         #[expect(clippy::cast_possible_truncation, reason = "a share of a length")]
         let share = |sample| Some((playback.seconds / seconds(sample)?) as f32);
         let view = list::View {
             shown,
             session,
-            exact: asked.and_then(|asked| asked.answer.as_ref().ok()).map(Answer::is_exact),
+            exact: answer.map(Answer::is_exact),
+            coverage: answer.map(|answer| answer.coverage).unwrap_or_default(),
             thumbnail: &thumbnail,
             weights: (&views.weights, views.model.0.statistics.head.is_some()),
             playing: playback.sample.and_then(|sample| Some((sample, share(sample)?))),
@@ -513,7 +518,6 @@ fn wave(ui: &mut Ui, views: &Views, keys: &dyn Fn(&Action) -> String, actions: &
     let subject = selected.and_then(|selected| {
         let (info, thumbnail, wave) = views.samples.get(selected).ok()?;
         let row = shown.of(selected);
-        let wave = wave.map(|wave| &*wave.0);
         (row.is_some() || wave.is_some()).then_some(waveform::Subject { entity: selected, row, info, thumbnail, wave })
     });
     let (slices, trim) = selected.and_then(|selected| views.cuts.get(selected).ok()).unwrap_or_default();
