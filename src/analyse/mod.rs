@@ -4,9 +4,10 @@
 //! A worker takes one file through all its steps (hash, decode, measure, front end, network), so that the decoded
 //! audio never waits in memory. Content that is known already is recognised by its hash and copied from the sample
 //! that has it; nothing is decoded twice. A sample whose vector was made before there were descriptors keeps it, and is
-//! only decoded for its descriptors.
+//! only decoded for its descriptors. What people look at comes first ([`priorities`]).
 
 pub mod decode;
+pub mod priorities;
 pub mod waveform;
 
 use std::io::ErrorKind;
@@ -24,6 +25,7 @@ use file::stream::Decoders;
 use model::Model;
 use model::session::{self, EmbedError, Embedded, Embedder, Runtime};
 
+use self::priorities::{First, Priorities};
 use crate::actor::{Actor, Stop, Wake, contained};
 use crate::library::identity::{self, ByContent, Sighting, Sightings, Twin};
 use crate::library::{
@@ -76,6 +78,8 @@ pub struct Analysis {
     pub recognised: usize,
     /// Files whose vector was there already, decoded for their descriptors.
     pub described: usize,
+    /// Files that could not be read or decoded.
+    pub undecodable: usize,
     /// Windows the network has seen.
     pub windows: usize,
     /// Time inside ONNX Runtime, summed over workers.
@@ -88,6 +92,13 @@ pub struct Analysis {
     pub paused: bool,
     /// Why sounds get no vectors at all, if so.
     pub blocked: Option<String>,
+}
+
+impl Analysis {
+    /// Sounds that are done with, whatever came of them; what was restored is not among them.
+    pub fn done(&self) -> usize {
+        self.decoded + self.recorded + self.recognised + self.described + self.undecodable
+    }
 }
 
 /// A worker has the file.
@@ -195,6 +206,7 @@ impl Plugin for AnalysePlugin {
         app.insert_resource(ActiveModel(self.model.clone()))
             .insert_resource(AnalysisLength(self.model.manifest.audio.max_seconds))
             .insert_resource(Analysis { guests_only: self.guests_only, ..default() })
+            .init_resource::<Priorities>()
             .add_observer(forget_outdated)
             .add_observer(show_take);
         match Actor::pool("analyse", self.workers, self.workers + 2, &wake, make) {
@@ -338,6 +350,7 @@ fn collect_analyses(
                 entity.try_insert(failed);
             }
             Outcome::Undecodable(failed) => {
+                analysis.undecodable += 1;
                 reply.hash.filter(|_| failed.is_of_content()).map(|hash| entity.try_insert(hash));
                 entity.try_insert(failed);
             }
@@ -440,22 +453,30 @@ fn hand_over(world: &mut World, entity: Entity) {
     }
 }
 
+/// Hands over guests, then what people look at, then the rest.
 fn dispatch_analyses(
     actor: Res<AnalysisWorkers>,
     mut analysis: ResMut<Analysis>,
     restored: Res<Restored>,
+    priorities: Res<Priorities>,
     index: Res<SampleIndex>,
     guests: Query<Waiting, (With<Guest>, Without<Embedding>, Ready)>,
     members: Query<Waiting, (Without<Guest>, Without<Embedding>, Ready)>,
     undescribed: Query<Waiting, (Without<Guest>, Undescribed, Ready)>,
     known: Query<Known>,
+    mut first: Local<First>,
     mut commands: Commands,
 ) {
+    if !actor.0.has_room() {
+        return;
+    }
     let blocked = analysis.blocked.is_some();
-    // A sample that can already be compared waits for those that cannot.
-    let members = members.iter().chain(undescribed.iter());
     // Results that arrive before everything is restored would be taken for restored data and not be stored.
     let rest = analysis.guests_only || analysis.paused || !restored.0;
+    let first = if rest { Vec::new() } else { first.of(&priorities, &|sample| members.contains(sample)) };
+    // A sample that can already be compared waits for those that cannot.
+    let others = members.iter().chain(undescribed.iter()).filter(|(sample, ..)| !first.contains(sample));
+    let members = first.iter().filter_map(|sample| members.get(*sample).ok()).chain(others);
     let members = members.take(if rest { 0 } else { usize::MAX });
     let waiting = guests.iter().map(|guest| (guest, true)).chain(members.map(|member| (member, false)));
     for ((entity, sample, stamp, hash, former, has_info, embedded), guest) in waiting {

@@ -16,7 +16,29 @@ use crate::schedule::SoundkinSystems;
 
 /// The whole waveform of the sample that is looked at, at every zoom.
 #[derive(Component, Clone, Debug)]
-pub struct Waveform(pub Arc<Pyramid>);
+pub struct Waveform {
+    /// Its extremes.
+    pub pyramid: Arc<Pyramid>,
+    /// Frames in a second.
+    pub rate: u32,
+}
+
+impl Waveform {
+    /// The waveform of a sound at a rate in Hz.
+    pub fn new(pyramid: Pyramid, rate: u32) -> Self {
+        Self { pyramid: Arc::new(pyramid), rate }
+    }
+
+    /// Adds interleaved frames at its end.
+    pub fn add(&mut self, frames: &[f32]) {
+        Arc::make_mut(&mut self.pyramid).add(frames);
+    }
+
+    /// Length in seconds.
+    pub fn seconds(&self) -> f64 {
+        self.pyramid.frames() as f64 / f64::from(self.rate.max(1))
+    }
+}
 
 /// Asks for a sample's [`Waveform`]; the previous sample loses its own.
 #[derive(Message, Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +53,7 @@ struct Look {
 struct Seen {
     entity: Entity,
     serial: u64,
-    wave: Pyramid,
+    wave: Waveform,
 }
 
 #[derive(Resource)]
@@ -94,7 +116,7 @@ fn collect_waveform(mut tracer: ResMut<Tracer>, mut commands: Commands) {
     let newest = tracer.newest.load(Ordering::Relaxed);
     for seen in tracer.actor.replies().flatten().filter(|seen| seen.serial == newest) {
         if let Ok(mut sample) = commands.get_entity(seen.entity) {
-            sample.try_insert(Waveform(Arc::new(seen.wave)));
+            sample.try_insert(seen.wave);
         }
     }
     if let Some(look) = tracer.waiting.take()
@@ -134,7 +156,8 @@ fn trace(look: &Look, unwanted: impl Fn() -> bool, decoders: &Decoders) -> Optio
         let mut stream = Stream::open_path(&look.path, decoders)?;
         let mut wave = None;
         while let Some(block) = stream.next_block()? {
-            wave.get_or_insert_with(|| Pyramid::new(block.channels)).add(block.samples);
+            let (channels, rate) = (block.channels, block.rate);
+            wave.get_or_insert_with(|| Waveform::new(Pyramid::new(channels), rate)).add(block.samples);
             if unwanted() {
                 return Ok(None);
             }

@@ -15,7 +15,7 @@ use super::{Common, put_path, record, region, subject};
 use crate::analyse::ActiveModel;
 use crate::library::Sample;
 use crate::neighbours::ActiveWeights;
-use crate::neighbours::query::{Answer, Query, Subject, Unanswered, ask};
+use crate::neighbours::query::{Answer, Coverage, Query, Subject, Unanswered, ask};
 use crate::record::{Keep, TakeOptions};
 
 #[derive(Args, Debug)]
@@ -95,6 +95,8 @@ impl Similar {
             "head": model.statistics.head.as_ref().map(|_| world.resource::<ActiveWeights>().head),
             "k": self.k,
             "exact": found.is_exact(),
+            "among": found.coverage.among,
+            "of": found.coverage.of,
             "seconds": seconds,
             "neighbours": found.neighbours.iter().enumerate().map(|(i, neighbour)| {
                 let mut object = json!({"rank": i + 1, "similarity": neighbour.similarity, "at": neighbour.at});
@@ -116,6 +118,12 @@ impl Similar {
         }
         if found.neighbours.is_empty() {
             common.say("nothing matches; widen --filter or index more folders");
+        }
+        let Coverage { among, of } = found.coverage;
+        if !found.coverage.is_complete() {
+            let id = &model.manifest.id;
+            let rest = "the others have not been analysed";
+            common.say(&format!("searched {among} of {of} sounds; {rest}, run `soundkin index FOLDER --model {id}`"));
         }
         common.print(&value, |out| write(out, world, &found, self.why))
     }

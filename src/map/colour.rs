@@ -86,11 +86,15 @@ pub struct LegendEntry {
     pub colour: [u8; 3],
     /// How many sounds.
     pub count: usize,
+    /// Its number, for [`Map::of_group`](super::Map::of_group).
+    pub group: usize,
 }
 
 /// The colour of each dot, and whether its group is shown.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Painted {
+    /// The group of each dot; empty where colours are of a measure.
+    pub(super) groups: Vec<usize>,
     pub(super) colours: Vec<[u8; 3]>,
     pub(super) shown: Vec<bool>,
     pub(super) legend: Legend,
@@ -107,12 +111,14 @@ pub(super) fn by_group(of: &[usize], labels: &[String], hidden: &BTreeSet<String
         labels.iter().map(String::as_str).chain([OTHER]).map(|label| !hidden.contains(label)).collect();
     let others = (counts[labels.len()] > 0).then(|| OTHER.to_owned());
     let entries = labels.iter().cloned().chain(others).enumerate();
-    let entries = entries.map(|(group, label)| LegendEntry { label, colour: colour(group), count: counts[group] });
+    let entries =
+        entries.map(|(group, label)| LegendEntry { label, colour: colour(group), count: counts[group], group });
     Painted {
         // A number that no group has any more is kept free, so that the others keep their colours.
         legend: Legend::Groups(entries.filter(|entry| entry.count > 0).collect()),
         colours: of.iter().map(|group| colour(*group)).collect(),
         shown: of.iter().map(|group| shown[(*group).min(labels.len())]).collect(),
+        groups: of.iter().map(|group| (*group).min(labels.len())).collect(),
     }
 }
 
@@ -121,7 +127,7 @@ pub(super) fn by_measure(values: impl Iterator<Item = Option<f32>>, scale: &Scal
     let colour = |value: Option<f32>| value.map_or(palette.other, |value| palette.ramp(scale.share(value)));
     let colours: Vec<[u8; 3]> = values.map(colour).collect();
     let legend = Legend::Ramp { colours: palette.ramp.to_vec(), ends: scale.labels };
-    Painted { shown: vec![true; colours.len()], colours, legend }
+    Painted { groups: Vec::new(), shown: vec![true; colours.len()], colours, legend }
 }
 
 /// Groups files by the topmost folder below the library's `folders`, or by the folder they lie in where that makes one

@@ -14,7 +14,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bevy::ecs::entity::EntityHashSet;
 use bevy::prelude::*;
@@ -23,7 +23,8 @@ use similarity::layout::{Group, Layout};
 
 use self::colour::{BRIGHTNESS, DURATION, LOUDNESS, Painted};
 use self::view::{Bounds, between};
-use crate::library::{AudioInfo, Features, Folders, Sample};
+use crate::library::{AudioInfo, Features, Folders, Missing, Sample};
+use crate::neighbours::newcomers::Newcomers;
 use crate::neighbours::{Need, Newcomer, Projection, SpaceIndex};
 use crate::palette::Palette;
 use crate::schedule::MapSystems;
@@ -37,6 +38,8 @@ const GLIDE: Duration = Duration::from_millis(600);
 const STEP: Duration = Duration::from_millis(100);
 /// A group has its name on the map while one in so many of its dots is shown.
 const MOSTLY: usize = 4;
+/// While sounds keep coming, they appear together this often: each time, all dots are made anew.
+const GATHERED: Duration = Duration::from_secs(4);
 
 /// How the dots are arranged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
@@ -114,6 +117,8 @@ pub struct Map {
     pub area: Option<Area>,
     dots: Dots,
     names: Vec<Name>,
+    /// The group of each dot in the legend.
+    groups: Vec<usize>,
     layout: Option<Arc<Layout>>,
     /// Whether the dots are in the layout's grid, not in its cloud.
     in_grid: bool,
@@ -135,6 +140,7 @@ impl Default for Map {
             area: None,
             dots: Dots::default(),
             names: Vec::new(),
+            groups: Vec::new(),
             layout: None,
             in_grid: false,
             bounds: [Bounds::of(&[]); 2],
@@ -195,6 +201,12 @@ impl Map {
         let Some(area) = self.area else { return Vec::new() };
         let outline: Vec<[f32; 2]> = outline.iter().map(|at| self.view.to_map(*at, &area)).collect();
         pick::inside(self.shown(), &outline).into_iter().map(|row| self.dots.entities[row]).collect()
+    }
+
+    /// The samples of a group of the legend.
+    pub fn of_group(&self, group: usize) -> Vec<Entity> {
+        let members = self.dots.entities.iter().zip(&self.groups).filter(|(_, of)| **of == group);
+        members.map(|(entity, _)| *entity).collect()
     }
 
     /// Finds the nearest shown dot from a sample's in a direction, x to the right and y upwards.
@@ -330,6 +342,9 @@ impl Map {
     }
 }
 
+/// Where samples stand in cloud and grid that are not part of the layout.
+type Places = Vec<(Entity, [[f32; 2]; 2])>;
+
 /// Lays out, colours and draws the map.
 pub struct MapPlugin;
 
@@ -355,18 +370,28 @@ fn arrange(
     mut map: ResMut<Map>,
     look: Res<MapLook>,
     index: Option<Res<SpaceIndex>>,
-    newcomers: Query<(Entity, &Newcomer)>,
-    mut last: Local<(Arrangement, Vec<(Entity, [[f32; 2]; 2])>)>,
+    takes: Query<(Entity, &Newcomer)>,
+    newcomers: Option<Res<Newcomers>>,
+    mut last: Local<(Arrangement, Places)>,
+    mut gathered: Local<Option<(u64, Instant)>>,
 ) {
     // Until the layout of a new space is there, the last one stays.
     let Some((index, layout)) = index.as_ref().and_then(|index| Some((index, index.layout.as_ref()?))) else { return };
     let known = map.layout.as_ref().is_some_and(|known| Arc::ptr_eq(known, layout));
-    let placed = newcomers.iter().filter(|(entity, _)| !index.rows.contains_key(entity));
-    let mut placed: Vec<_> = placed.filter_map(|(entity, newcomer)| Some((entity, newcomer.place?))).collect();
+    let takes = takes.iter().filter(|(entity, _)| !index.rows.contains_key(entity));
+    let mut placed: Places = takes.filter_map(|(entity, take)| Some((entity, take.place?))).collect();
     placed.sort_by_key(|(entity, _)| *entity);
     let next = (look.arrangement, placed);
-    if !known || *last != next {
-        map.set_off(index, layout, &next.1, look.arrangement);
+    let revision = newcomers.as_ref().map_or(0, |newcomers| newcomers.revision());
+    let more = gathered.is_none_or(|(seen, at)| seen != revision && at.elapsed() >= GATHERED);
+    if !known || *last != next || more {
+        *gathered = Some((revision, Instant::now()));
+        let mut others = newcomers.map(|newcomers| newcomers.places().clone()).unwrap_or_default();
+        others.retain(|entity, _| !index.rows.contains_key(entity));
+        others.extend(next.1.iter().copied());
+        let mut all: Places = others.into_iter().collect();
+        all.sort_by_key(|(entity, _)| *entity);
+        map.set_off(index, layout, &all, look.arrangement);
         *last = next;
     }
 }
@@ -379,6 +404,7 @@ fn paint(
     palette: Res<Palette>,
     folders: Res<Folders>,
     samples: Query<(&Sample, Option<&Features>, Option<&AudioInfo>)>,
+    there: Query<(), (With<Sample>, Without<Missing>)>,
     mut last: Local<Option<(u64, MapLook)>>,
 ) {
     let changed = last.as_ref().is_none_or(|last| last.0 != map.revision || last.1 != *look)
@@ -390,7 +416,7 @@ fn paint(
     }
     let entities = map.dots.entities.clone();
     let features = || entities.iter().map(|entity| samples.get(*entity).ok().and_then(|sample| sample.1));
-    let Painted { colours, mut shown, legend: next } = match look.colour_by {
+    let Painted { groups, colours, mut shown, legend: next } = match look.colour_by {
         ColourBy::Cluster => {
             let mut of = layout.clusters.of.clone();
             // A newcomer is in no group yet.
@@ -414,10 +440,15 @@ fn paint(
             colour::by_measure(entities.iter().map(seconds), &DURATION, &palette)
         }
     };
+    // Until the next layout, what is gone keeps its dot.
+    shown.iter_mut().zip(entities.iter()).take(layout.cloud.len()).for_each(|(shown, entity)| {
+        *shown &= there.contains(*entity);
+    });
     if let Some(accepted) = &look.accepted {
         shown.iter_mut().zip(entities.iter()).for_each(|(shown, entity)| *shown &= accepted.contains(entity));
     }
     map.names = names(&layout, &shown, map.in_grid);
+    map.groups = groups;
     map.dots.colours = colours;
     map.dots.shown = shown;
     map.revision += 1;
@@ -687,7 +718,8 @@ mod tests {
         assert_eq!(names(&app)[..2], all);
         assert!(names(&app).contains(&("long kick".to_owned(), 1, false)));
         assert_eq!((map(&app).in_view(5), map(&app).in_view(6).map(|seen| seen.len())), (None, Some(6)));
-        app.world_mut().resource_mut::<MapLook>().accepted = Some(Arc::new(EntityHashSet::from_iter([entities[0], entities[1]])));
+        app.world_mut().resource_mut::<MapLook>().accepted =
+            Some(Arc::new(EntityHashSet::from_iter([entities[0], entities[1]])));
         app.update();
         assert!(names(&app).iter().all(|(name, shown, _)| name != "long kick" && *shown == 1));
         assert_eq!(map(&app).in_view(5).map(|seen| seen.len()), Some(2));

@@ -1,10 +1,14 @@
-//! Embeddings → [`Space`]: built on its own thread from all vectors there are, again whenever they change, where
-//! somebody has [`Need`] of it. Where a map is wanted, the same thread then lays it out, so that similarity never
-//! waits for the [`Layout`].
+//! Embeddings → [`Space`]: built on its own thread from all vectors there are, where somebody has [`Need`] of it. Where a
+//! map is wanted, the same thread then lays it out, so that similarity never waits for the [`Layout`].
+//!
+//! While sounds are being analysed, that is done for the first ones, at a hundred, and again as often as they double, so
+//! that all of it together costs little more than the last; what comes in between is among the [`Newcomers`]. At rest
+//! the space follows every change.
 //!
 //! Another weight of the head needs no new vectors: main components, tree and layout follow from those in the space. A
 //! layout for a weight that is no longer wanted is abandoned.
 
+pub mod newcomers;
 pub mod query;
 pub mod vectors;
 
@@ -12,15 +16,16 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
 
 use bevy::prelude::*;
 use half::f16;
 use model::head::Statistics;
 use similarity::layout::{Layout, LayoutKey, SavedPositions};
-use similarity::space::{Heard, SCAN_AT_ONCE, Space};
+use similarity::space::{Heard, QueryVector, SCAN_AT_ONCE, Space};
 use similarity::weights::Weights;
 
+use self::newcomers::Newcomers;
+use self::vectors::heard;
 use crate::actor::{Actor, Outbox, Wake, contained};
 use crate::analyse::{ActiveModel, Analysis};
 use crate::library::changes::{Change, Changes, Fact, Reader};
@@ -28,15 +33,14 @@ use crate::library::{
     ContentHash, Descriptors, Embedding, Failed, Folders, Guest, Missing, Recording, Restored, Sample,
 };
 use crate::notice::Notice;
-use crate::schedule::{DispatchSystems, SoundkinSystems};
+use crate::schedule::{CollectSystems, DeriveSystems, DispatchSystems, SoundkinSystems};
 
-/// While sounds keep coming, the space is rebuilt no more often than this.
-const REBUILD: Duration = Duration::from_secs(5);
+/// While sounds keep coming, the first map is of so many.
+const FIRST: usize = 100;
 /// Neighbours among which a newcomer is placed.
 const NEAREST: usize = 5;
-/// While sounds keep coming, the time between rebuilds is at least this many times what the last one took, so that it
-/// takes little from the analysis.
-const REST: u32 = 4;
+/// Newcomers heard in a frame: thousands in a second, in less than two milliseconds.
+const HEARD: usize = 16;
 
 /// How much each part counts; any change ranks anew.
 #[derive(Resource, Clone, Copy, Debug, Default, PartialEq, Deref, DerefMut)]
@@ -53,6 +57,18 @@ pub struct SpaceIndex {
     pub rows: Arc<HashMap<Entity, usize>>,
     /// The map of these rows; it follows some time after the space, if the [`Need`] is to see it.
     pub layout: Option<Arc<Layout>>,
+}
+
+impl SpaceIndex {
+    /// A sound, in the space or not, as it is compared.
+    fn heard(&self, embedding: &Embedding, descriptors: Option<&Descriptors>) -> QueryVector {
+        self.space.query_vector(heard(&embedding.vector, descriptors))
+    }
+
+    /// Where a sound that is not part of the layout stands in cloud and grid: among its nearest.
+    fn place(&self, sound: &QueryVector) -> Option<[[f32; 2]; 2]> {
+        self.layout.as_ref()?.newcomer(&self.space.around(sound, NEAREST))
+    }
 }
 
 /// Is on the map before it is part of the layout: a take, from its start until the next layout.
@@ -96,16 +112,24 @@ pub struct Projection {
     wanted: u64,
     handed: u64,
     building: bool,
-    started: Option<Instant>,
-    built: Option<Instant>,
-    took: Duration,
+    /// Sounds in the last job; `None` before the first.
+    sounds: Option<usize>,
+    /// The last job was no map although one is needed.
+    unmapped: bool,
 }
 
 impl Projection {
     /// Tells whether what is wanted is up to date.
     pub fn is_idle(&self) -> bool {
-        let current = !self.stale && !self.building && !self.is_reweighted();
+        let current = !self.stale && !self.building && !self.is_reweighted() && !self.unmapped;
         current || self.need == Need::Keeping
+    }
+
+    /// Tells whether a space of so many sounds is due: at rest after any change, while sounds are `coming` for the first
+    /// ones, at a hundred, and when they have doubled.
+    fn is_due(&self, sounds: usize, coming: bool) -> bool {
+        let enough = self.sounds.is_none_or(|last| sounds >= FIRST.max(2 * last));
+        if coming { self.stale && enough } else { self.stale || self.unmapped }
     }
 
     fn is_reweighted(&self) -> bool {
@@ -125,6 +149,8 @@ struct Job {
     /// Groups are named by the paths below these.
     folders: Folders,
     serial: u64,
+    /// Its number among the newcomers' jobs.
+    number: u64,
 }
 
 struct Embedded {
@@ -143,12 +169,21 @@ struct Row {
     described: bool,
 }
 
-struct Reply {
-    index: SpaceIndex,
-    /// What its layout leaves to the next.
-    spots: Option<Arc<SavedPositions>>,
-    /// Whether a layout of the same rows is to follow.
-    more: bool,
+enum Reply {
+    Built {
+        index: SpaceIndex,
+        /// The number of the job.
+        number: u64,
+        /// Whether a layout of the same rows is to follow.
+        more: bool,
+    },
+    LaidOut {
+        index: SpaceIndex,
+        /// What its layout leaves to the next.
+        spots: Option<Arc<SavedPositions>>,
+    },
+    /// Nothing more comes of the job, for this reason.
+    Failed(String),
 }
 
 #[derive(Resource)]
@@ -162,8 +197,12 @@ struct Projector {
 struct Drafts {
     newest: Arc<AtomicU64>,
     /// The last space and its rows.
-    built: Option<(SpaceIndex, Arc<[Row]>)>,
+    built: Option<Built>,
+    /// How one is built.
+    build: fn(Vec<Embedded>, &Job) -> Built,
 }
+
+type Built = (SpaceIndex, Arc<[Row]>);
 
 /// Keeps [`SpaceIndex`] up to date, as far as [`Projection::need`] says.
 pub struct SpacePlugin;
@@ -172,7 +211,7 @@ impl Plugin for SpacePlugin {
     fn build(&self, app: &mut App) {
         let wake = app.world().resource::<Wake>().clone();
         let newest = Arc::new(AtomicU64::new(0));
-        let mut drafts = Drafts { newest: newest.clone(), built: None };
+        let mut drafts = Drafts { newest: newest.clone(), built: None, build };
         let body = move |inbox: crossbeam_channel::Receiver<Job>, outbox: Outbox<Reply>| {
             // A closed outbox ends the inbox too.
             inbox.into_iter().for_each(|job| drafts.project(job, &outbox));
@@ -192,27 +231,28 @@ impl Plugin for SpacePlugin {
         app.insert_resource(Followed(reader))
             .insert_resource(Projection { weight: head, scan_at_once: SCAN_AT_ONCE, ..default() })
             .init_resource::<LastSpots>()
-            .add_systems(Update, collect_space.in_set(SoundkinSystems::Collect))
+            .init_resource::<Newcomers>()
+            .add_systems(Update, collect_space.in_set(SoundkinSystems::Collect).before(CollectSystems::Answers))
             .add_observer(welcome)
-            .add_systems(Update, place_newcomers.in_set(SoundkinSystems::Derive))
+            .add_systems(Update, (hear_newcomers, place_takes).chain().in_set(DeriveSystems::Ask))
             .add_systems(Update, (follow_samples, dispatch_projection).chain().in_set(DispatchSystems::Space));
     }
 }
 
 impl Drafts {
-    /// Builds the space and then, where it is wanted, the layout.
+    /// Builds the space and then, where it is wanted, the layout. A panic in either is told, and the thread goes on.
     fn project(&mut self, mut job: Job, outbox: &Outbox<Reply>) {
+        let failed = |what: &str, panic| Reply::Failed(format!("{what} ({panic}); restart Soundkin"));
         let samples = job.samples.take();
-        let (mut index, rows) = match (samples, self.built.take()) {
-            (Some(samples), _) => build(samples, &job),
-            (None, Some((index, rows))) => {
-                let space = Arc::new(index.space.reweighted(job.weight));
-                (SpaceIndex { space, layout: None, ..index }, rows)
+        let (index, rows) = match contained(|| self.space(samples, &job)) {
+            Ok(built) => self.built.insert(built).clone(),
+            Err(panic) => {
+                // The app may have gone away, here and below: then nobody is left to tell.
+                let _ = outbox.send(failed("cannot compare the newest sounds", panic));
+                return;
             }
-            (None, None) => build(Vec::new(), &job),
         };
-        self.built = Some((index.clone(), rows.clone()));
-        let sent = outbox.send(Reply { index: index.clone(), spots: None, more: job.lay_out });
+        let sent = outbox.send(Reply::Built { index: index.clone(), number: job.number, more: job.lay_out });
         if sent.is_err() || !job.lay_out {
             return;
         }
@@ -225,18 +265,28 @@ impl Drafts {
             let spots = layout.spots(&keys, &job.spots);
             Some((Arc::new(layout), Arc::new(spots)))
         };
-        let laid_out = contained(lay_out).unwrap_or_else(|panic| {
-            tracing::error!("the map could not be laid out: {panic}");
-            None
+        let _ = outbox.send(match contained(lay_out) {
+            Ok(laid_out) => {
+                let (layout, spots) = laid_out.unzip();
+                Reply::LaidOut { index: SpaceIndex { layout, ..index }, spots }
+            }
+            Err(panic) => failed("cannot lay out the map", panic),
         });
-        let (layout, spots) = laid_out.unzip();
-        index.layout = layout;
-        // The app has gone away: nobody is left to tell.
-        let _ = outbox.send(Reply { index, spots, more: false });
+    }
+
+    /// The space of these samples, or of the last ones under another weight.
+    fn space(&self, samples: Option<Vec<Embedded>>, job: &Job) -> Built {
+        match (samples, &self.built) {
+            (None, Some((index, rows))) => {
+                let space = Arc::new(index.space.reweighted(job.weight));
+                (SpaceIndex { space, layout: None, ..index.clone() }, rows.clone())
+            }
+            (samples, _) => (self.build)(samples.unwrap_or_default(), job),
+        }
     }
 }
 
-fn build(mut samples: Vec<Embedded>, job: &Job) -> (SpaceIndex, Arc<[Row]>) {
+fn build(mut samples: Vec<Embedded>, job: &Job) -> Built {
     // The ECS lists samples in no lasting order; by path the same sounds always give the same map.
     samples.sort_by(|a, b| a.path.cmp(&b.path));
     let heard = samples.iter().map(|s| Heard { pooled: &s.vector, descriptors: s.descriptors.as_ref().map(|d| &*d.0) });
@@ -248,36 +298,59 @@ fn build(mut samples: Vec<Embedded>, job: &Job) -> (SpaceIndex, Arc<[Row]>) {
     (index, samples.into_iter().map(row).collect())
 }
 
-fn collect_space(projector: Res<Projector>, mut projection: ResMut<Projection>, mut commands: Commands) {
+fn collect_space(
+    projector: Res<Projector>,
+    mut projection: ResMut<Projection>,
+    mut newcomers: ResMut<Newcomers>,
+    mut notices: MessageWriter<Notice>,
+    mut commands: Commands,
+) {
     for reply in projector.actor.replies() {
-        if !reply.more {
-            projection.building = false;
-            projection.built = Some(Instant::now());
-            projection.took = projection.started.map_or(Duration::ZERO, |started| started.elapsed());
+        match reply {
+            Reply::Built { index, number, more } => {
+                projection.building = more;
+                newcomers.forget(number);
+                commands.insert_resource(index);
+            }
+            Reply::LaidOut { index, spots } => {
+                projection.building = false;
+                newcomers.place_anew();
+                commands.insert_resource(index);
+                if let Some(spots) = spots {
+                    commands.insert_resource(LastSpots(spots));
+                }
+            }
+            Reply::Failed(reason) => {
+                projection.building = false;
+                tracing::error!("{reason}");
+                notices.write(Notice::new(reason));
+            }
         }
-        if let Some(spots) = reply.spots {
-            commands.insert_resource(LastSpots(spots));
-        }
-        commands.insert_resource(reply.index);
     }
 }
 
-/// Notes that the space is out of date.
+/// Notes that the space is out of date, and who is newer than it.
 fn follow_samples(
     followed: Res<Followed>,
     mut changes: ResMut<Changes>,
+    restored: Res<Restored>,
     members: Query<(), (With<Embedding>, Without<Recording>)>,
     growing: Query<(), With<Recording>>,
     mut projection: ResMut<Projection>,
+    mut newcomers: ResMut<Newcomers>,
 ) {
-    let concerns = |change: &Change| {
+    let concerns = |change: &&Change| {
         // One that has no vector any more had one until now.
         let vector = change.facts.has(&[Fact::Embedding]) && !growing.contains(change.sample);
         let member = change.facts.has(&[Fact::Sample, Fact::Descriptors, Fact::Missing]);
         vector || (member && members.contains(change.sample))
     };
-    if changes.read(followed.0).iter().any(concerns) && !projection.stale {
+    for change in changes.read(followed.0).iter().filter(concerns) {
         projection.stale = true;
+        // The first space has everything that was restored.
+        if restored.0 && projection.need != Need::Keeping {
+            newcomers.note(change.sample);
+        }
     }
 }
 
@@ -287,29 +360,43 @@ fn welcome(begun: On<Add, Recording>, mut commands: Commands) {
     }
 }
 
-/// Places newcomers among their nearest whenever they sound different, without moving anything else.
-fn place_newcomers(
+/// Hears some of those that came since the space was built, and places them among their nearest.
+fn hear_newcomers(
     index: Option<Res<SpaceIndex>>,
-    weights: Res<ActiveWeights>,
-    mut newcomers: Query<(Entity, Ref<Embedding>, Option<&Descriptors>, &mut Newcomer, Has<Recording>)>,
+    mut newcomers: ResMut<Newcomers>,
+    members: Query<(&Embedding, Option<&Descriptors>), (Without<Guest>, Without<Recording>, Without<Missing>)>,
+) {
+    let Some(index) = index else { return };
+    for _ in 0..HEARD {
+        let Some((sample, mut newer)) = newcomers.bypass_change_detection().next() else { return };
+        let hear = |(embedding, descriptors)| Arc::new(index.heard(embedding, descriptors));
+        let vector = members.get(sample).ok().map(|member| newer.vector.take().unwrap_or_else(|| hear(member)));
+        let place = vector.as_ref().and_then(|vector| index.place(vector));
+        newer.vector = vector;
+        newcomers.set(sample, newer, place);
+    }
+}
+
+/// Places takes among their nearest whenever they sound different, without moving anything else.
+fn place_takes(
+    index: Option<Res<SpaceIndex>>,
+    newcomers: Res<Newcomers>,
+    mut takes: Query<(Entity, Ref<Embedding>, Option<&Descriptors>, &mut Newcomer, Has<Recording>)>,
     silent: Query<Entity, (With<Newcomer>, With<Failed>)>,
     mut commands: Commands,
 ) {
-    let Some((index, layout)) = index.as_ref().and_then(|index| Some((index, index.layout.as_ref()?))) else { return };
+    let Some(index) = index.filter(|index| index.layout.is_some()) else { return };
     // A take that turned out to be silent has no place.
     for take in &silent {
         commands.entity(take).try_remove::<Newcomer>();
     }
-    for (entity, embedding, descriptors, mut newcomer, recording) in &mut newcomers {
-        if !recording && index.rows.contains_key(&entity) {
-            // The layout has it now.
+    for (entity, embedding, descriptors, mut take, recording) in &mut takes {
+        if !recording && (index.rows.contains_key(&entity) || newcomers.places().contains_key(&entity)) {
+            // It is on the map as any other sample now.
             commands.entity(entity).try_remove::<Newcomer>();
         } else if embedding.is_changed() || index.is_changed() {
-            let probe =
-                index.space.query_vector(Heard { pooled: &embedding.vector, descriptors: descriptors.map(|d| &*d.0) });
-            let nearest = index.space.quick(&probe, &weights, NEAREST, &|_| true).neighbours;
-            let nearest: Vec<(usize, f32)> = nearest.iter().map(|n| (n.row, (1.0 - n.similarity).max(0.0))).collect();
-            newcomer.set_if_neq(Newcomer { place: layout.newcomer(&nearest) });
+            let place = index.place(&index.heard(&embedding, descriptors));
+            take.set_if_neq(Newcomer { place });
         }
     }
 }
@@ -327,6 +414,7 @@ fn dispatch_projection(
     >,
     spots: Res<LastSpots>,
     folders: Res<Folders>,
+    mut newcomers: ResMut<Newcomers>,
     mut statistics: Local<Option<Arc<Statistics>>>,
 ) {
     if projection.need == Need::Keeping {
@@ -338,10 +426,9 @@ fn dispatch_projection(
         projection.wanted += 1;
         projector.newest.store(projection.wanted, Ordering::Relaxed);
     }
-    let recent = projection.built.is_some_and(|built| built.elapsed() < REBUILD.max(projection.took * REST));
-    let busy = analysis.in_flight > 0;
-    let due = projection.stale && !(busy && (recent || projection.built.is_none()));
-    if projection.started.is_none() && !due {
+    let (sounds, coming) = (embedded.iter().len(), analysis.in_flight > 0);
+    let due = projection.is_due(sounds, coming);
+    if projection.sounds.is_none() && !due {
         // The first job will have the right weight.
         projection.handed = projection.wanted;
     }
@@ -355,20 +442,101 @@ fn dispatch_projection(
         vector: embedding.vector.clone(),
         descriptors: descriptors.cloned(),
     });
+    let number = if due { newcomers.next_job() } else { newcomers.job() };
+    let mapped = if due { sounds } else { projection.sounds.unwrap_or(0) };
+    // A map of fewer would say little, and the next is near.
+    let lay_out = projection.need == Need::Mapping && (!coming || mapped >= FIRST);
     let job = Job {
         samples: due.then(|| samples.collect()),
         statistics: statistics.clone(),
         weight: projection.weight,
         scan_at_once: projection.scan_at_once,
-        lay_out: projection.need == Need::Mapping,
+        lay_out,
         spots: spots.0.clone(),
         folders: folders.clone(),
         serial: projection.wanted,
+        number,
     };
     if projector.actor.try_send(job).is_ok() {
         projection.stale &= !due;
         projection.handed = projection.wanted;
         projection.building = true;
-        projection.started = Some(Instant::now());
+        projection.sounds = Some(mapped);
+        projection.unmapped = projection.need == Need::Mapping && !lay_out;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn job(sounds: u32) -> Job {
+        let sound = |n: u32| Embedded {
+            path: Path::new(&format!("/{n}.wav")).into(),
+            entity: Entity::from_raw_u32(n).unwrap(),
+            hash: None,
+            vector: (0..32_u32).map(|i| f16::from_f32((i * (n + 3) % 7) as f32 - 2.5)).collect(),
+            descriptors: None,
+        };
+        Job {
+            samples: Some((1..=sounds).map(sound).collect()),
+            statistics: Arc::default(),
+            weight: 0.0,
+            scan_at_once: SCAN_AT_ONCE,
+            lay_out: true,
+            folders: Folders::default(),
+            spots: Arc::default(),
+            serial: 0,
+            number: 1,
+        }
+    }
+
+    #[test]
+    fn a_panic_while_a_space_is_built_is_told_and_the_next_one_is_built() {
+        let broken = |samples: Vec<Embedded>, job: &Job| {
+            assert!(samples.len() != 3, "three are too many");
+            build(samples, job)
+        };
+        let mut drafts = Drafts { newest: Arc::default(), built: None, build: broken };
+        let wake = Wake::default();
+        let body = move |inbox: crossbeam_channel::Receiver<Job>, outbox: Outbox<Reply>| {
+            inbox.into_iter().for_each(|job| drafts.project(job, &outbox));
+        };
+        let actor = Actor::spawn("test", 4, &wake, body).unwrap();
+        assert!([3, 5].into_iter().all(|sounds| actor.try_send(job(sounds)).is_ok()));
+        let mut told = Vec::new();
+        while told.len() < 3 {
+            wake.wait(std::time::Duration::from_secs(30));
+            let before = told.len();
+            told.extend(actor.replies().map(|reply| match reply {
+                Reply::Built { index, more, .. } => format!("built {} {more}", index.rows.len()),
+                Reply::LaidOut { index, .. } => format!("laid out {}", index.layout.is_some()),
+                Reply::Failed(reason) => reason,
+            }));
+            assert!(told.len() > before, "{told:?}");
+        }
+        let failed = "cannot compare the newest sounds (three are too many); restart Soundkin";
+        assert_eq!(told, [failed, "built 5 true", "laid out true"]);
+    }
+
+    #[test]
+    fn while_sounds_come_a_space_follows_the_first_at_a_hundred_and_at_each_doubling() {
+        let mut projection = Projection { stale: true, ..default() };
+        let due: Vec<usize> = (1..1000)
+            .filter(|sounds| {
+                let due = projection.is_due(*sounds, true);
+                projection.sounds = if due { Some(*sounds) } else { projection.sounds };
+                due
+            })
+            .collect();
+        assert_eq!(due, [1, 100, 200, 400, 800]);
+        assert!(projection.is_due(999, false), "at rest");
+        projection.stale = false;
+        assert!(!projection.is_due(5000, true) && !projection.is_due(999, false));
+        projection.unmapped = true;
+        assert!(projection.is_due(999, false), "the map was put off until all are there");
+        // A library that was restored is not built anew for every sound that comes.
+        projection = Projection { stale: true, sounds: Some(16_000), ..default() };
+        assert!(!projection.is_due(16_500, true) && projection.is_due(32_000, true));
     }
 }

@@ -3,8 +3,12 @@
 //!
 //! One function answers for the window, the command line and the tests. The window gets two answers to a question in a
 //! large library: the tree's at once, and the exact one a moment later from a thread that compares with every sound.
+//!
+//! An answer is one among what is analysed so far, and says how much of all that is ([`Coverage`]). While more comes, what is
+//! asked is answered anew once a second.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use bevy::ecs::entity::EntityHashSet;
 use bevy::ecs::system::SystemParam;
@@ -14,16 +18,19 @@ use dsp::Span;
 use similarity::space::{self, QueryVector, Space};
 use similarity::weights::{PartSimilarities, Weights};
 
-use super::vectors::{self, QueryVectors, Sound, SoundError, heard};
+use super::newcomers::{Newcomers, NewerSounds};
+use super::vectors::{self, QueryVectors, Sound, SoundError};
 use super::{ActiveWeights, SpaceIndex};
 use crate::actor::{Actor, Wake};
 use crate::analyse::Analysis;
-use crate::library::{Descriptors, Embedding, Failed, FileStamp, Recording, Sample, Windows};
+use crate::library::{Descriptors, Embedding, Failed, FileStamp, Guest, Missing, Recording, Sample, Windows};
 use crate::notice::Notice;
 use crate::schedule::{CollectSystems, DeriveSystems};
 
 /// Neighbours that are shown around a take.
 const AROUND: usize = 8;
+/// While sounds keep coming, what is asked is answered anew this often.
+const RENEWED: Duration = Duration::from_secs(1);
 
 /// Something to be like, or less like.
 #[derive(Clone, Debug, PartialEq)]
@@ -114,6 +121,22 @@ pub enum Exactness {
     Approximate,
 }
 
+/// How much of what was to be compared could be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Coverage {
+    /// Samples with a vector, of those that may be answered.
+    pub among: usize,
+    /// Those that have one or may still get one.
+    pub of: usize,
+}
+
+impl Coverage {
+    /// Tells whether nothing is left to analyse.
+    pub fn is_complete(self) -> bool {
+        self.among >= self.of
+    }
+}
+
 /// The answer to a question.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Answer {
@@ -121,6 +144,8 @@ pub struct Answer {
     pub query: Arc<Query>,
     /// The neighbours, nearest first, at most as many as asked for, without what was asked about.
     pub neighbours: Vec<Neighbour>,
+    /// Among how many.
+    pub coverage: Coverage,
     /// Whether these are the true nearest.
     pub exactness: Exactness,
 }
@@ -156,52 +181,113 @@ pub enum Unanswered {
 /// What samples are compared by.
 pub type Compared<'a> = (&'a Embedding, Option<&'a Descriptors>);
 
+/// All sounds that a question is answered from: those in the space as they were when it was built, and what is newer.
+#[derive(Clone)]
+struct Sounds {
+    index: SpaceIndex,
+    newer: Arc<NewerSounds>,
+}
+
+/// The nearest sounds, nearest first.
+struct Found {
+    neighbours: Vec<Neighbour>,
+    /// Whether every sound was compared.
+    exact: bool,
+}
+
+impl Sounds {
+    fn nearest(&self, query: &Query, probe: &QueryVector, exactly: bool) -> Found {
+        let Self { index: SpaceIndex { space, entities, .. }, newer } = self;
+        let accept = |row: usize| query.allows(entities[row]) && !newer.contains_key(&entities[row]);
+        let found = if exactly {
+            space.exact(probe, &query.weights, query.k, &accept)
+        } else {
+            space.quick(probe, &query.weights, query.k, &accept)
+        };
+        let row = |near: &space::Neighbour| (entities[near.row], space.part_similarities(probe, near.row));
+        let mut neighbours: Vec<Neighbour> = found.neighbours.iter().map(|near| neighbour(near, row(near))).collect();
+        let allowed = newer.iter().filter(|(entity, _)| query.allows(**entity));
+        let newer: Vec<_> = allowed.filter_map(|(entity, newer)| Some((*entity, newer.vector.as_deref()?))).collect();
+        if !newer.is_empty() {
+            let late = |near: &space::Neighbour| (newer[near.row].0, probe.part_similarities(newer[near.row].1));
+            let ranked = probe.rank(&query.weights, newer.iter().map(|(_, vector)| *vector), query.k);
+            neighbours.extend(ranked.iter().map(|near| neighbour(near, late(near))));
+            neighbours.sort_by(|a, b| b.similarity.total_cmp(&a.similarity));
+            neighbours.truncate(query.k);
+        }
+        Found { neighbours, exact: found.exact }
+    }
+
+    /// Tells whether a sample is compared.
+    fn has(&self, sample: Entity) -> bool {
+        let in_space = || self.index.rows.contains_key(&sample);
+        self.newer.get(&sample).map_or_else(in_space, |newer| newer.vector.is_some())
+    }
+
+    /// Number of samples that are compared.
+    fn len(&self) -> usize {
+        let count = |of: fn(&Self, &Entity) -> bool| self.newer.keys().filter(|sample| of(self, sample)).count();
+        let outdated = count(|this, sample| this.index.rows.contains_key(sample));
+        self.index.rows.len() - outdated + count(|this, sample| this.has(*sample))
+    }
+}
+
+fn neighbour(near: &space::Neighbour, (entity, part_similarities): (Entity, PartSimilarities)) -> Neighbour {
+    Neighbour { entity, similarity: near.similarity, part_similarities, at: None }
+}
+
+/// May be an answer once it is analysed.
+type Comparable =
+    (With<Sample>, Without<Failed>, Without<Missing>, Without<Guest>, Without<Recording>, With<FileStamp>);
+
 /// Answers questions.
 #[derive(SystemParam)]
 pub struct Neighbours<'w, 's> {
     index: Option<Res<'w, SpaceIndex>>,
+    newcomers: Option<Res<'w, Newcomers>>,
     vectors: Option<ResMut<'w, QueryVectors>>,
     compared: Components<'w, 's, Compared<'static>>,
+    comparable: Components<'w, 's, (), Comparable>,
     files: Components<'w, 's, (&'static Sample, &'static FileStamp)>,
     failed: Components<'w, 's, &'static Failed>,
     analysis: Res<'w, Analysis>,
 }
 
 impl Neighbours<'_, '_> {
-    /// Answers a question exactly, by comparing with every sample.
+    /// Answers a question exactly, by comparing with every sample that has a vector.
     ///
     /// # Errors
     /// See [`Unanswered`].
     pub fn exactly(&mut self, query: &Arc<Query>) -> Result<Answer, Unanswered> {
-        let (index, probe) = self.prepare(query)?;
-        let accept = |row: usize| query.allows(index.entities[row]);
-        let found = index.space.exact(&probe, &query.weights, query.k, &accept);
-        Ok(self.located(query, found, &index, &probe))
+        let (sounds, probe) = self.prepare(query)?;
+        let found = sounds.nearest(query, &probe, true);
+        Ok(self.located(query, found, &sounds, &probe))
     }
 
     /// Answers a question at once; also gives what an exact answer needs, where this one is none.
-    fn at_once(&mut self, query: &Arc<Query>) -> Result<(Answer, SpaceIndex, QueryVector), Unanswered> {
-        let (index, probe) = self.prepare(query)?;
-        let accept = |row: usize| query.allows(index.entities[row]);
-        let found = index.space.quick(&probe, &query.weights, query.k, &accept);
-        let answer = self.located(query, found, &index, &probe);
-        Ok((answer, index, probe))
+    fn at_once(&mut self, query: &Arc<Query>) -> Result<(Answer, Sounds, QueryVector), Unanswered> {
+        let (sounds, probe) = self.prepare(query)?;
+        let found = sounds.nearest(query, &probe, false);
+        let answer = self.located(query, found, &sounds, &probe);
+        Ok((answer, sounds, probe))
     }
 
-    fn prepare(&mut self, query: &Query) -> Result<(SpaceIndex, QueryVector), Unanswered> {
+    fn prepare(&mut self, query: &Query) -> Result<(Sounds, QueryVector), Unanswered> {
         if let Some(both) = query.unlike.iter().find(|unlike| query.like.contains(unlike)) {
             return Err(Unanswered::Cancelled(both.clone()));
         }
-        let index = self.index.as_deref().filter(|index| !index.space.is_empty()).cloned();
+        let newer = self.newcomers.as_ref().map(|newcomers| newcomers.sounds().clone()).unwrap_or_default();
+        let sounds = self.index.as_deref().map(|index| Sounds { index: index.clone(), newer });
+        let sounds = sounds.filter(|sounds| sounds.len() > 0);
         // Asked for all of them first, so that they are made one after the other without a word in between.
         let probes = |asked: &[Subject], this: &mut Self| -> Vec<Result<QueryVector, Unanswered>> {
-            asked.iter().map(|subject| this.probe(subject, index.as_ref())).collect()
+            asked.iter().map(|subject| this.probe(subject, sounds.as_ref().map(|sounds| &sounds.index))).collect()
         };
         let (like, unlike) = (probes(&query.like, self), probes(&query.unlike, self));
         let like = like.into_iter().collect::<Result<Vec<_>, _>>()?;
         let unlike = unlike.into_iter().collect::<Result<Vec<_>, _>>()?;
-        let index = index.ok_or(Unanswered::EmptySpace)?;
-        Ok((index, QueryVector::blend(&like, &unlike).ok_or(Unanswered::Nothing)?))
+        let sounds = sounds.ok_or(Unanswered::EmptySpace)?;
+        Ok((sounds, QueryVector::blend(&like, &unlike).ok_or(Unanswered::Nothing)?))
     }
 
     fn probe(&mut self, subject: &Subject, index: Option<&SpaceIndex>) -> Result<QueryVector, Unanswered> {
@@ -210,8 +296,7 @@ impl Neighbours<'_, '_> {
                 let Ok((embedding, descriptors)) = self.compared.get(*entity) else {
                     return Err(self.why_not(*entity));
                 };
-                let index = index.ok_or(Unanswered::EmptySpace)?;
-                return Ok(index.space.query_vector(heard(&embedding.vector, descriptors)));
+                return Ok(index.ok_or(Unanswered::EmptySpace)?.heard(embedding, descriptors));
             }
             Subject::Region(entity, region) => {
                 let Ok((sample, stamp)) = self.files.get(*entity) else { return Err(self.why_not(*entity)) };
@@ -221,8 +306,7 @@ impl Neighbours<'_, '_> {
         };
         let known = self.vectors.as_mut().and_then(|vectors| vectors.get(&sound)).ok_or(Unanswered::Waiting)?;
         let (embedding, descriptors) = known.map_err(|error| Unanswered::Sound(sound, error))?;
-        let index = index.ok_or(Unanswered::EmptySpace)?;
-        Ok(index.space.query_vector(heard(&embedding.vector, Some(&descriptors))))
+        Ok(index.ok_or(Unanswered::EmptySpace)?.heard(&embedding, Some(&descriptors)))
     }
 
     fn why_not(&self, entity: Entity) -> Unanswered {
@@ -233,17 +317,22 @@ impl Neighbours<'_, '_> {
         }
     }
 
-    /// Rows of the space → samples, with why each is near and the place in it that is most similar to the query.
-    fn located(&self, query: &Arc<Query>, found: space::Answer, index: &SpaceIndex, probe: &QueryVector) -> Answer {
-        let neighbours = found.neighbours.into_iter().map(|neighbour| {
-            let entity = index.entities[neighbour.row];
-            let windows = self.compared.get(entity).ok().and_then(|(embedding, _)| embedding.windows.clone());
-            let at = windows.and_then(|windows| nearest_window(&windows, &index.space, probe));
-            let part_similarities = index.space.part_similarities(probe, neighbour.row);
-            Neighbour { entity, similarity: neighbour.similarity, part_similarities, at }
-        });
+    /// What was found, with the place in each long sound that is most similar to the query, and among how many it was found.
+    fn located(&self, query: &Arc<Query>, found: Found, sounds: &Sounds, probe: &QueryVector) -> Answer {
+        let mut neighbours = found.neighbours;
+        for neighbour in &mut neighbours {
+            let windows = self.compared.get(neighbour.entity).ok().and_then(|(embedding, _)| embedding.windows.clone());
+            neighbour.at = windows.and_then(|windows| nearest_window(&windows, &sounds.index.space, probe));
+        }
+        let coverage = match &query.within {
+            None => Coverage { among: sounds.len(), of: self.comparable.iter().len() },
+            Some(within) => Coverage {
+                among: within.iter().filter(|sample| sounds.has(**sample)).count(),
+                of: within.iter().filter(|sample| self.comparable.contains(**sample)).count(),
+            },
+        };
         let exactness = if found.exact { Exactness::Exact } else { Exactness::Approximate };
-        Answer { query: query.clone(), neighbours: neighbours.collect(), exactness }
+        Answer { query: query.clone(), neighbours, coverage, exactness }
     }
 }
 
@@ -314,6 +403,9 @@ pub struct Asked {
     /// Its answer, or why there is none.
     pub answer: Result<Answer, Unanswered>,
     serial: u64,
+    at: Instant,
+    /// Of the newcomers at that time.
+    revision: u64,
 }
 
 impl Asked {
@@ -356,16 +448,16 @@ struct Job {
     purpose: Purpose,
     serial: u64,
     query: Arc<Query>,
-    index: SpaceIndex,
+    sounds: Sounds,
     probe: QueryVector,
 }
 
 struct Reply {
     purpose: Purpose,
     serial: u64,
-    index: SpaceIndex,
+    sounds: Sounds,
     probe: QueryVector,
-    found: space::Answer,
+    found: Found,
 }
 
 #[derive(Resource)]
@@ -396,18 +488,17 @@ impl Plugin for QueryPlugin {
     }
 }
 
-fn compare(Job { purpose, serial, query, index, probe }: Job) -> Reply {
-    let accept = |row: usize| query.allows(index.entities[row]);
-    let found = index.space.exact(&probe, &query.weights, query.k, &accept);
-    Reply { purpose, serial, index, probe, found }
+fn compare(Job { purpose, serial, query, sounds, probe }: Job) -> Reply {
+    let found = sounds.nearest(&query, &probe, true);
+    Reply { purpose, serial, sounds, probe, found }
 }
 
 fn collect_exact(mut comparer: ResMut<Comparer>, mut answers: ResMut<Answers>, neighbours: Neighbours) {
     let replies: Vec<Reply> = comparer.actor.replies().collect();
-    for Reply { purpose, serial, index, probe, found } in replies {
+    for Reply { purpose, serial, sounds, probe, found } in replies {
         // A question that was replaced meanwhile needs no answer.
         if let Some(asked) = answers.of(purpose).as_mut().filter(|asked| asked.serial == serial) {
-            asked.answer = Ok(neighbours.located(&asked.query, found, &index, &probe));
+            asked.answer = Ok(neighbours.located(&asked.query, found, &sounds, &probe));
         }
     }
     while let Some(job) = comparer.waiting.pop() {
@@ -418,10 +509,11 @@ fn collect_exact(mut comparer: ResMut<Comparer>, mut answers: ResMut<Answers>, n
     }
 }
 
-/// Repeats a question when the space or the weights have changed, and when what it is about has: a take while it is
-/// recorded, a sample that has been analysed, a region whose vector is there now.
+/// Repeats a question when the space or the weights have changed, when more sounds came, and when what it is about has
+/// changed: a take while it is recorded, a sample that has been analysed, a region whose vector is there now.
 fn ask_again(
     index: Option<Res<SpaceIndex>>,
+    newcomers: Option<Res<Newcomers>>,
     weights: Res<ActiveWeights>,
     mut answers: ResMut<Answers>,
     changed: Components<(), Or<(Changed<Embedding>, Changed<Descriptors>, Added<Failed>)>>,
@@ -429,11 +521,13 @@ fn ask_again(
 ) {
     let mut again = Vec::new();
     let moved = index.is_some_and(|index| index.is_changed());
+    let revision = newcomers.map_or(0, |newcomers| newcomers.revision());
     for (purpose, asked) in answers.all() {
         let reweighted = asked.query.weights != weights.0;
         let waits = matches!(asked.answer, Err(Unanswered::Waiting));
         let touched = || asked.query.subjects().filter_map(Subject::entity).any(|entity| changed.contains(entity));
-        if moved || reweighted || waits || touched() {
+        let more = asked.revision != revision && asked.at.elapsed() >= RENEWED;
+        if moved || more || reweighted || waits || touched() {
             let query = if reweighted {
                 Arc::new(Query { weights: weights.0, ..(*asked.query).clone() })
             } else {
@@ -469,14 +563,18 @@ fn answer_asked(
             *answers.of(purpose) = None;
             continue;
         };
-        let answer = neighbours.at_once(&query).map(|(answer, index, probe)| {
-            if !answer.is_exact() {
-                let job = Job { purpose, serial, query: query.clone(), index, probe };
-                let unsent = comparer.actor.try_send(job).err();
-                comparer.waiting.extend(unsent);
+        let before = answers.of(purpose).take().filter(|asked| asked.query == query);
+        let answer = neighbours.at_once(&query).map(|(answer, sounds, probe)| {
+            if answer.is_exact() {
+                return answer;
             }
-            answer
+            let job = Job { purpose, serial, query: query.clone(), sounds, probe };
+            let unsent = comparer.actor.try_send(job).err();
+            comparer.waiting.extend(unsent);
+            // The list would only jump there and back, if it were worse for a moment.
+            before.and_then(|asked| asked.answer.ok()).filter(Answer::is_exact).unwrap_or(answer)
         });
-        *answers.of(purpose) = Some(Asked { query, answer, serial });
+        let revision = neighbours.newcomers.as_ref().map_or(0, |newcomers| newcomers.revision());
+        *answers.of(purpose) = Some(Asked { query, answer, serial, at: Instant::now(), revision });
     }
 }

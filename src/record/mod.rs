@@ -249,7 +249,7 @@ fn collect_takes(
     thread.send_rest();
     let mut now = recorder.clone();
     // Waveforms begun in this frame are not components before the commands have been applied.
-    let mut begun: Option<Pyramid> = None;
+    let mut begun: Option<Waveform> = None;
     let replies: Vec<Reply> = thread.actor.replies().collect();
     for reply in replies {
         match reply {
@@ -279,7 +279,7 @@ fn collect_takes(
                     (Keep::File(_), Some(path)) => within(path),
                     _ => false,
                 };
-                begun = Some(Pyramid::growing(info.channels as usize));
+                begun = Some(Waveform::new(Pyramid::growing(info.channels as usize), info.rate));
                 let entity = sample_of(path, is_member, &index, &mut commands);
                 commands.entity(entity).try_insert((Recording, info));
                 // Of the takes that were only queries, the last one is kept.
@@ -299,7 +299,7 @@ fn collect_takes(
                     (Some(frames), Some(wave)) => wave.add(&frames),
                     (Some(frames), None) => {
                         if let Ok(mut wave) = waveforms.get_mut(entity) {
-                            Arc::make_mut(&mut wave.0).add(&frames);
+                            wave.add(&frames);
                         }
                     }
                     (None, _) => {
@@ -317,7 +317,7 @@ fn collect_takes(
                 let Some(entity) = thread.of(serial) else { continue };
                 now.take = None;
                 if let Some(wave) = begun.take() {
-                    commands.entity(entity).try_insert(Waveform(Arc::new(wave)));
+                    commands.entity(entity).try_insert(wave);
                 }
                 if let Some(reason) = &end.reason {
                     notices.write(Notice::new(reason));
@@ -342,7 +342,7 @@ fn collect_takes(
         }
     }
     if let (Some(wave), Some((_, entity))) = (begun, thread.entity) {
-        commands.entity(entity).try_insert(Waveform(Arc::new(wave)));
+        commands.entity(entity).try_insert(wave);
     }
     recorder.set_if_neq(now);
 }

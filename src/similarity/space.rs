@@ -78,6 +78,32 @@ impl QueryVector {
         }
         Some(blend)
     }
+
+    /// Ranks sounds that are in no space yet by how similar they are, as [`Space::exact`] does; `row` is the place among
+    /// `others`.
+    pub fn rank<'a>(&self, weights: &Weights, others: impl Iterator<Item = &'a Self>, k: usize) -> Vec<Neighbour> {
+        let question = Question::new(self, weights);
+        let measure = |(row, other): (usize, &Self)| {
+            let joined = dot(&other.parts, &question.parts);
+            Neighbour { row, similarity: question.similarity(joined, &other.descriptors) }
+        };
+        best(others.enumerate().map(measure), k)
+    }
+
+    /// Tells how similar another sound is, part by part.
+    pub fn part_similarities(&self, other: &Self) -> PartSimilarities {
+        self.part_by_part(&other.parts, &other.descriptors)
+    }
+
+    fn part_by_part(&self, parts: &[f32], descriptors: &[f32; COUNT]) -> PartSimilarities {
+        let (head, raw) = parts.split_at(self.head.min(parts.len()));
+        let bounded = |cosine: f32| cosine.clamp(0.0, 1.0);
+        PartSimilarities {
+            head: (self.head > 0).then(|| bounded(dot(head, &self.parts[..self.head]))),
+            network: bounded(dot(raw, &self.parts[self.head..])),
+            groups: in_groups(descriptors, &self.descriptors),
+        }
+    }
 }
 
 /// A query with weights.
@@ -249,13 +275,29 @@ impl Space {
     /// Tells how similar a row is to a sound, part by part.
     pub fn part_similarities(&self, query: &QueryVector, row: usize) -> PartSimilarities {
         let parts = self.sounds.parts.row(row);
-        let (head, raw) = parts.as_slice().unwrap_or_default().split_at(query.head);
-        let bounded = |cosine: f32| cosine.clamp(0.0, 1.0);
-        PartSimilarities {
-            head: (query.head > 0).then(|| bounded(dot(head, &query.parts[..query.head]))),
-            network: bounded(dot(raw, &query.parts[query.head..])),
-            groups: in_groups(&self.sounds.descriptors[row], &query.descriptors),
-        }
+        query.part_by_part(parts.as_slice().unwrap_or_default(), &self.sounds.descriptors[row])
+    }
+
+    /// Finds about the `k` nearest rows of a sound and their distances, 1 - cosine, nearest first, under the head's own
+    /// weight: between them it stands on the map.
+    ///
+    /// The main components propose, the full vectors decide, so that a large library can take many sounds in a second.
+    pub fn around(&self, query: &QueryVector, k: usize) -> Vec<(usize, f32)> {
+        let point = self.reduce(&query.parts);
+        let proposed: Vec<usize> = if let (Some(tree), Some(wanted)) = (&self.tree, NonZero::new(3 * k)) {
+            let found = tree.query(&point).nearest_n::<SquaredEuclidean<f32>>(wanted).execute();
+            found.iter().filter_map(|near| usize::try_from(near.item).ok()).collect()
+        } else {
+            let near = |(row, other): (usize, &[f32; DIMS])| {
+                let distance: f32 = point.iter().zip(other).map(|(a, b)| (a - b) * (a - b)).sum();
+                Neighbour { row, similarity: -distance }
+            };
+            best(self.points.iter().enumerate().map(near), 3 * k).into_iter().map(|near| near.row).collect()
+        };
+        let mut vector = query.parts.clone();
+        weigh(&mut vector, query.head, [self.weight, 1.0 - self.weight]);
+        let measured = proposed.into_iter().map(|row| Neighbour { row, similarity: self.sounds.joined(row, &vector) });
+        best(measured, k).into_iter().map(|near| (near.row, (1.0 - near.similarity).max(0.0))).collect()
     }
 
     /// Finds the `k` nearest of `others` for each of `queries`, itself left out; distances are 1 - cosine.
@@ -294,14 +336,8 @@ impl Space {
     }
 
     fn measure(&self, row: usize, question: &Question) -> Neighbour {
-        let mut similarity = self.sounds.joined(row, &question.parts);
-        if question.groups > 0.0 {
-            let close = in_groups(&self.sounds.descriptors[row], &question.query.descriptors).unwrap_or_default();
-            let sum: f32 = close.iter().zip(&question.weights.groups).map(|(c, w)| c * w).sum();
-            similarity = (similarity + sum) / (1.0 + question.groups);
-        }
-        // Sums of products of unit vectors may be a rounding error beyond it.
-        Neighbour { row, similarity: similarity.clamp(-1.0, 1.0) }
+        let joined = self.sounds.joined(row, &question.parts);
+        Neighbour { row, similarity: question.similarity(joined, &self.sounds.descriptors[row]) }
     }
 
     fn reduce(&self, parts: &[f32]) -> [f32; DIMS] {
@@ -319,6 +355,18 @@ impl<'a> Question<'a> {
         let head = if query.head > 0 { weights.head.clamp(0.0, 1.0) } else { 0.0 };
         weigh(&mut parts, query.head, [head, 1.0 - head]);
         Self { parts, query, weights, groups: weights.groups.iter().sum() }
+    }
+
+    /// What a sound is ranked by, from the similarity of its joined vector and its descriptors.
+    fn similarity(&self, joined: f32, descriptors: &[f32; COUNT]) -> f32 {
+        let mut similarity = joined;
+        if self.groups > 0.0 {
+            let close = in_groups(descriptors, &self.query.descriptors).unwrap_or_default();
+            let sum: f32 = close.iter().zip(&self.weights.groups).map(|(c, w)| c * w).sum();
+            similarity = (similarity + sum) / (1.0 + self.groups);
+        }
+        // Sums of products of unit vectors may be a rounding error beyond it.
+        similarity.clamp(-1.0, 1.0)
     }
 }
 
@@ -626,5 +674,32 @@ mod tests {
         assert_eq!(answer.neighbours.len(), 50);
         assert!(answer.neighbours.iter().all(|n| n.similarity.is_finite()));
         assert_eq!(space.part_similarities(&space.query_vector(half[1]), 2).groups, None);
+    }
+
+    #[test]
+    fn a_sound_that_is_no_row_yet_is_ranked_and_placed_as_if_it_were_one() {
+        let vectors = vectors(300, 24);
+        let heard: Vec<Heard> = vectors.iter().map(|v| Heard { pooled: v, descriptors: None }).collect();
+        let (few, all) = (space(&vectors[..200]), space(&vectors));
+        let (query, weights) = (all.query_vector(heard[7]), Weights::default());
+        let later: Vec<QueryVector> = heard[200..].iter().map(|heard| few.query_vector(*heard)).collect();
+        let ranked = query.rank(&weights, later.iter(), 5);
+        let exact = all.exact(&query, &weights, 5, &|row| row >= 200).neighbours;
+        for (late, row) in ranked.iter().zip(&exact) {
+            assert_eq!(late.row + 200, row.row);
+            assert!((late.similarity - row.similarity).abs() < 1e-5);
+            let parts = query.part_similarities(&later[late.row]);
+            assert!((parts.network - all.part_similarities(&query, row.row).network).abs() < 1e-5);
+        }
+        // Each of the twelve kinds is placed among its own, with a tree and without one.
+        let treed = Space::build_above(50, &heard[..200], &Arc::default(), 0.0);
+        for space in [&few, &treed] {
+            for (i, later) in later.iter().enumerate() {
+                let around = space.around(later, 5);
+                assert!(around.len() == 5 && around.is_sorted_by(|a, b| a.1 <= b.1), "{around:?}");
+                assert!(around.iter().all(|(row, _)| row % 12 == (i + 200) % 12), "{i}: {around:?}");
+            }
+        }
+        assert!(Space::build(&[], &Arc::default(), 0.0).around(&later[0], 5).is_empty());
     }
 }

@@ -246,6 +246,8 @@ pub enum OnMap {
     Pan([f32; 2]),
     /// Zooms the map by a factor around a point of the window.
     Zoom([f32; 2], f32),
+    /// Selects the nearest dot in a direction, x to the right and y upwards.
+    Walk([f32; 2]),
     /// What colours mean on the map.
     ColourBy(ColourBy),
     /// How the map is arranged.
@@ -361,6 +363,10 @@ const TABLE: &[(&str, &str, &str, &str, Action)] = &[
     ("back", "Find", "Alt+Left", "Back to the previous query", Action::Go(Go::Back)),
     ("forward", "Find", "Alt+Right", "Forward to the next query", Action::Go(Go::Forward)),
     ("find_on_map", "Map", "G", "Find the selected sound on the map", Action::Go(Go::FindOnMap)),
+    ("walk_left", "Map", "Ctrl+Left", "To the nearest dot on the left", Action::OnMap(OnMap::Walk([-1.0, 0.0]))),
+    ("walk_right", "Map", "Ctrl+Right", "To the nearest dot on the right", Action::OnMap(OnMap::Walk([1.0, 0.0]))),
+    ("walk_up", "Map", "Ctrl+Up", "To the nearest dot above", Action::OnMap(OnMap::Walk([0.0, 1.0]))),
+    ("walk_down", "Map", "Ctrl+Down", "To the nearest dot below", Action::OnMap(OnMap::Walk([0.0, -1.0]))),
     ("fit", "Map", "F", "Show the whole map", Action::OnMap(OnMap::Fit)),
     ("large_map", "Map", "M", "Switch between large map and list", Action::Prefer(Prefer::ToggleLargeMap)),
     ("unwind", "Window", "Escape", "Stop playing, close, then clear the query", Action::Go(Go::Unwind)),

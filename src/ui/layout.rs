@@ -142,7 +142,8 @@ mod tests {
                     let pixel = 1.0 / scale;
                     let s = arrange(window, sizes, list_shown, 30.0, &|_| legend, pixel);
                     assert_eq!(s.legend.is_some(), s.borders.len() == 5 + usize::from(list_shown));
-                    let parts = [s.sources, s.waveform, s.strip, s.map, s.status].into_iter().chain(s.list).chain(s.legend);
+                    let parts =
+                        [s.sources, s.waveform, s.strip, s.map, s.status].into_iter().chain(s.list).chain(s.legend);
                     let parts = parts.chain(s.borders.clone());
                     let area: f32 = parts.clone().map(|r| r.width().max(0.0) * r.height().max(0.0)).sum();
                     let all = (width / pixel).round() * pixel * (height / pixel).round() * pixel;

@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use bevy::prelude::Entity;
 use bevy_egui::egui::{
-    self, Align2, Color32, CursorIcon, FontId, Galley, Modifiers, Painter, PointerButton, Pos2, Rect, Sense, Shape, Stroke,
-    Ui, Vec2, WidgetInfo, WidgetType, pos2, vec2,
+    self, Align2, Color32, CursorIcon, FontId, Galley, Modifiers, Painter, PointerButton, Pos2, Rect, Sense, Shape,
+    Stroke, Ui, Vec2, WidgetInfo, WidgetType, pos2, vec2,
 };
 
 use super::action::{Action, Choose, Go, Listen, OnMap, Prefer};
@@ -75,6 +75,8 @@ pub struct View<'a> {
     pub name: &'a dyn Fn(Entity) -> String,
     /// Whether what the pointer passes is played.
     pub hover_play: bool,
+    /// Whether the library is still being loaded.
+    pub loading: bool,
     /// Whether the map has taken the list's place.
     pub large: bool,
     /// Colours.
@@ -91,7 +93,7 @@ pub fn show(ui: &mut Ui, view: &mut View, actions: &mut Vec<Action>) {
     overlay(ui, body, view);
     self::heading(ui, heading, view, actions);
     if view.map.is_empty() {
-        let text = "Sounds appear here once they have been analysed.";
+        let text = if view.loading { "Loading the map…" } else { "Sounds appear here once they have been analysed." };
         controls::line(ui, body, Align2::CENTER_CENTER, text, theme::regular(12.0), view.theme.muted);
     }
 }
@@ -141,6 +143,13 @@ fn heading(ui: &mut Ui, rect: Rect, view: &View, actions: &mut Vec<Action>) {
             if ui.selectable_label(view.look.colour_by == by, name).clicked() {
                 actions.push(OnMap::ColourBy(by).into());
             }
+        }
+        if let Some(inside) = view.map.in_view(usize::MAX)
+            && ui.button("List only what the map shows").clicked()
+        {
+            let samples = Arc::new(inside.into_iter().collect());
+            let group = Group { kind: GroupKind::InView, name: "in view of the map".into(), samples };
+            actions.push(Go::Within(group).into());
         }
         let text = if view.legend_shown { "Hide the legend" } else { "Show the legend" };
         if ui.button(text).clicked() {
@@ -423,7 +432,14 @@ fn group(ui: &Ui, rect: Rect, i: usize, entry: &LegendEntry, view: &View, action
     let text = rect.with_min_x(rect.left() + 15.0).with_max_x(rect.right() - 3.0);
     controls::line(ui, text, Align2::LEFT_CENTER, &text_of(entry), theme::regular(11.0), colour);
     let response = response.on_hover_cursor(CursorIcon::PointingHand);
-    if response.on_hover_text(if hidden { "Show this group" } else { "Fade this group" }).clicked() {
-        actions.push(OnMap::ToggleGroup(entry.label.clone()).into());
+    let tip = if hidden { "Click: show this group" } else { "Click: list only this group; Alt+click: fade it" };
+    if response.on_hover_text(tip).clicked() {
+        if hidden || ui.input(input::modifiers).alt {
+            actions.push(OnMap::ToggleGroup(entry.label.clone()).into());
+        } else {
+            let samples = Arc::new(view.map.of_group(entry.group).into_iter().collect());
+            let name = format!("in {}", entry.label).into();
+            actions.push(Go::Within(Group { kind: GroupKind::Legend, name, samples }).into());
+        }
     }
 }

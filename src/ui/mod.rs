@@ -9,6 +9,7 @@
 //! ```
 
 mod action;
+mod attention;
 mod controls;
 mod desktop;
 mod edits;
@@ -46,7 +47,7 @@ use bevy_egui::egui::{self, LayerId, Rect, Ui, UiBuilder};
 use bevy_egui::{EguiContexts, EguiGlobalSettings, EguiPlugin, EguiPrimaryContextPass, PrimaryEguiContext};
 use similarity::weights::Weights;
 
-use self::action::{Action, Bindings, OnMap, Part, Weigh};
+use self::action::{Action, Bindings, Choose, Go, OnMap, Part, Weigh};
 use self::desktop::Inputs;
 use self::edits::Edits;
 use self::notices::Notices;
@@ -148,7 +149,16 @@ impl Plugin for PanelsPlugin {
             .add_systems(Update, (record::follow, session::ask).chain().in_set(DeriveSystems::Ask))
             .add_systems(
                 Update,
-                (session::follow, edits::follow, notices::listen, grow_branches, status::measure, look, remember)
+                (
+                    session::follow,
+                    edits::follow,
+                    notices::listen,
+                    grow_branches,
+                    status::measure,
+                    look,
+                    attention::tell,
+                    remember,
+                )
                     .chain()
                     .in_set(DeriveSystems::Show),
             );
@@ -249,12 +259,17 @@ fn respond_on_map(
     mut preferences: ResMut<Preferences>,
     mut look: ResMut<MapLook>,
     mut session: ResMut<Session>,
+    mut go: MessageWriter<Go>,
 ) {
     for action in asked.read() {
         match action {
             OnMap::Fit => map.fit(),
             OnMap::Pan(delta) => map.pan(*delta),
             OnMap::Zoom(cursor, factor) => map.zoom_at(*cursor, *factor),
+            OnMap::Walk(direction) => {
+                let to = session.selected().and_then(|selected| map.towards(selected, *direction));
+                go.write_batch(to.map(|to| Go::Select(to, Choose::Only)));
+            }
             OnMap::ColourBy(by) => preferences.colour_by = *by,
             OnMap::Arrange(arrangement) => preferences.arrangement = *arrangement,
             OnMap::ToggleGroup(group) => {
@@ -439,11 +454,13 @@ fn show(ui: &mut Ui, views: &Views, map: &Map, actions: &mut Vec<Action>) -> Are
 
     let query = session.query();
     let asked = views.answers.list.as_ref().filter(|asked| query.is_some_and(|query| asked.query.asks_the_same(query)));
-    let exact = asked.and_then(|asked| asked.answer.as_ref().ok()).map(Answer::is_exact);
+    let answer = asked.and_then(|asked| asked.answer.as_ref().ok());
+    let exact = answer.map(Answer::is_exact);
+    let coverage = answer.map(|answer| answer.coverage).unwrap_or_default();
     let statistics = &views.model.0.statistics;
     let usual = Weights { head: statistics.usual_weight(), ..Weights::default() };
     let weights = (&**views.weights, &usual, statistics.head.is_some());
-    let view = strip::View { table, rows, session, exact, weights, theme, keys: &keys };
+    let view = strip::View { table, rows, session, exact, coverage, weights, theme, keys: &keys };
     section(ui, "strip", sections.strip, |ui| strip::show(ui, &view, actions));
 
     if let Some(rect) = sections.list {
@@ -484,6 +501,7 @@ fn show(ui: &mut Ui, views: &Views, map: &Map, actions: &mut Vec<Action>) -> Are
         playing: playback.sample,
         name: &|sample| table.of(sample).map(|row| row.name.to_string()).unwrap_or_default(),
         hover_play: preferences.hover_play,
+        loading: views.progress.loading,
         large: preferences.large_map,
         theme,
         keys: &keys,
@@ -520,7 +538,6 @@ fn wave(ui: &mut Ui, views: &Views, keys: &dyn Fn(&Action) -> String, actions: &
     let subject = selected.and_then(|selected| {
         let (info, thumbnail, wave) = views.samples.get(selected).ok()?;
         let row = table.of(selected);
-        let wave = wave.map(|wave| &*wave.0);
         (row.is_some() || wave.is_some()).then_some(waveform::Subject { entity: selected, row, info, thumbnail, wave })
     });
     let (slices, trim) = selected.and_then(|selected| views.cuts.get(selected).ok()).unwrap_or_default();

@@ -12,7 +12,7 @@ use super::notices::Notices;
 use super::theme::{self, Theme, icon};
 use crate::analyse::{Analysis, Undescribed};
 use crate::library::table::{Counts, SampleTable, StatusFilter};
-use crate::library::{Guest, Missing, Recording, Sample};
+use crate::library::{Guest, Missing, Recording, Restored, Sample};
 use crate::notice::Kind;
 use crate::watch::Listing;
 
@@ -23,11 +23,14 @@ const STEP: Duration = Duration::from_millis(500);
 
 /// How far indexing is.
 #[derive(Resource, Default, Clone, Debug, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Progress {
     /// All samples, by what became of them.
     pub counts: Counts,
     /// Whether folders are being listed.
     pub listing: bool,
+    /// Whether the library is still being read from its file.
+    pub loading: bool,
     /// Whether the user has paused it.
     pub paused: bool,
     /// Whether sounds wait for analysis.
@@ -36,7 +39,7 @@ pub struct Progress {
     pub undescribed: usize,
     /// Takes that are still being recorded, which do not count as work left to do.
     pub recording: usize,
-    /// Files a second; `None` until it can be told.
+    /// Files a second, of those that this run has analysed; `None` until it can be told.
     pub speed: Option<f32>,
 }
 
@@ -59,6 +62,7 @@ impl Progress {
 pub(super) fn measure(
     table: Res<SampleTable>,
     analysis: Res<Analysis>,
+    restored: Res<Restored>,
     listing: Res<Listing>,
     undescribed: Query<(), (Undescribed, With<Sample>, Without<Missing>, Without<Guest>)>,
     recordings: Query<(), (With<Recording>, Without<Guest>)>,
@@ -69,16 +73,18 @@ pub(super) fn measure(
     let mut next = Progress {
         counts,
         listing: !listing.is_idle(),
+        loading: !restored.0,
         paused: analysis.paused,
         busy: false,
         undescribed: undescribed.iter().len(),
         recording: recordings.iter().len(),
         speed: progress.speed,
     };
-    let done = next.done();
-    next.busy = done < counts.samples && analysis.blocked.is_none() && !analysis.guests_only;
+    let waiting = next.done() < counts.samples && analysis.blocked.is_none() && !analysis.guests_only;
+    next.busy = waiting && !next.loading;
     if next.busy && !next.paused {
-        let now = Instant::now();
+        // What was restored was not analysed in this run, and says nothing about how fast that goes.
+        let (now, done) = (Instant::now(), analysis.done());
         if past.back().is_none_or(|(at, _)| now - *at >= STEP) {
             past.push_back((now, done));
             while past.front().is_some_and(|(at, _)| now - *at > WINDOW) {
@@ -152,7 +158,10 @@ fn progress(ui: &Ui, strip: &mut Strip, view: &View, actions: &mut Vec<Action>) 
         controls::line(ui, rect, Align2::LEFT_CENTER, text, theme::regular(11.0), colour);
         strip.left(14.0);
     };
-    if state.busy {
+    if state.loading {
+        let found = (state.counts.samples > 0).then(|| format!(" {} sounds", controls::count(state.counts.samples)));
+        say(strip, &format!("Loading library\u{2026}{}", found.unwrap_or_default()), theme.muted);
+    } else if state.busy {
         let tip =
             controls::hint(if state.paused { "Resume" } else { "Pause" }, &(view.keys)(&Outside::TogglePause.into()));
         let (glyph, label) =
@@ -246,6 +255,39 @@ fn rough(left: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_speed_is_that_of_analysis_and_not_of_restoring() {
+        let mut app = App::new();
+        app.add_plugins(crate::library::LibraryPlugin)
+            .add_plugins(crate::library::table::TablePlugin)
+            .init_resource::<Analysis>()
+            .init_resource::<Listing>()
+            .init_resource::<Progress>()
+            .add_systems(PostUpdate, measure);
+        let mut sounds = |n: u16, embedded: bool| {
+            for _ in 0..n {
+                let path = std::path::Path::new("/a.wav").into();
+                let embedding = crate::library::Embedding { vector: std::sync::Arc::default(), windows: None };
+                let mut sample = app.world_mut().spawn(Sample { path });
+                if embedded {
+                    sample.insert(embedding);
+                }
+            }
+            app.update();
+            app.world().resource::<Progress>().clone()
+        };
+        let progress = sounds(10, false);
+        assert!(progress.loading && !progress.busy && progress.speed.is_none(), "{progress:?}");
+        sounds(500, true);
+        app.world_mut().resource_mut::<Restored>().0 = true;
+        app.update();
+        std::thread::sleep(Duration::from_millis(1100));
+        app.world_mut().resource_mut::<Analysis>().decoded = 3;
+        app.update();
+        let progress = app.world().resource::<Progress>();
+        assert!(progress.busy && progress.speed.is_some_and(|speed| speed > 0.0 && speed < 3.0), "{progress:?}");
+    }
 
     #[test]
     fn the_time_left_follows_from_the_speed() {

@@ -13,6 +13,7 @@ use super::rows::Rows;
 use super::session::{Session, called};
 use super::theme::{self, HEADING, PADDING, Theme, icon};
 use crate::library::table::{Filter, SampleTable};
+use crate::neighbours::query::Coverage;
 
 /// Height of the sliders in points.
 pub const WEIGHTS: f32 = 40.0;
@@ -36,6 +37,8 @@ pub struct View<'a> {
     pub session: &'a Session,
     /// How far the answer can be relied on; nothing while it is awaited.
     pub exact: Option<bool>,
+    /// Among how many neighbours were looked for.
+    pub coverage: Coverage,
     /// How sounds are compared.
     pub weights: Weighed<'a>,
     /// Colours.
@@ -153,10 +156,14 @@ fn scope(view: &View) -> String {
             .rows
             .passing()
             .map_or_else(|| "among all".to_owned(), |passing| format!("among {}", count(passing.len())));
+        let Coverage { among, of } = view.coverage;
         let state = match view.exact {
-            None => "searching",
-            Some(true) => "exact",
-            Some(false) => "approximate",
+            None => "searching".to_owned(),
+            Some(_) if !view.coverage.is_complete() => {
+                return format!("among {} of {} so far{marked}", controls::count(among), controls::count(of));
+            }
+            Some(true) => "exact".to_owned(),
+            Some(false) => "approximate".to_owned(),
         };
         return format!("{within} · {state}{marked}");
     }

@@ -12,6 +12,7 @@ use super::action::{Action, Go, Listen, Prefer, Take};
 use super::controls::{self, Strip, Tone};
 use super::record;
 use super::theme::{self, HEADING, Theme, icon};
+use crate::analyse::waveform::Waveform;
 use crate::audio::{AuditionSettings, VOLUMES};
 use crate::library::table::Row;
 use crate::library::{AudioInfo, Thumbnail};
@@ -33,8 +34,21 @@ pub struct Subject<'a> {
     pub info: Option<&'a AudioInfo>,
     /// The first sketch of its waveform.
     pub thumbnail: Option<&'a Thumbnail>,
-    /// Its waveform, once read.
-    pub wave: Option<&'a Pyramid>,
+    /// Its waveform, once read; for a sound that is not analysed yet all that is known.
+    pub wave: Option<&'a Waveform>,
+}
+
+impl Subject<'_> {
+    /// Length in seconds, 0 until anything of it has been read.
+    fn seconds(&self) -> f64 {
+        let read = || self.wave.map_or(0.0, Waveform::seconds);
+        self.info.map_or_else(read, AudioInfo::seconds)
+    }
+
+    fn channels(&self) -> usize {
+        let read = || self.wave.map_or(0, |wave| wave.pyramid.channels());
+        self.info.map_or_else(read, |info| info.channels as usize)
+    }
 }
 
 /// Where the selected sample could be cut, in seconds.
@@ -88,7 +102,7 @@ pub fn show(ui: &mut Ui, view: &View, actions: &mut Vec<Action>) {
         controls::line(ui, body, Align2::CENTER_CENTER, text, theme::regular(12.0), view.theme.muted);
         return;
     };
-    let length = subject.info.map_or(0.0, AudioInfo::seconds);
+    let length = subject.seconds();
     if length <= 0.0 {
         let failed = subject.row.and_then(|row| row.failed.as_ref());
         let text = failed.map_or_else(|| "Not read yet.".to_owned(), ToString::to_string);
@@ -96,7 +110,8 @@ pub fn show(ui: &mut Ui, view: &View, actions: &mut Vec<Action>) {
         controls::line(ui, body, Align2::CENTER_CENTER, &text, theme::regular(12.0), view.theme.muted);
         return;
     }
-    let frame = 1.0 / f64::from(subject.info.map_or(44_100, |info| info.rate));
+    let rate = subject.info.map(|info| info.rate).or_else(|| subject.wave.map(|wave| wave.rate));
+    let frame = 1.0 / f64::from(rate.unwrap_or(44_100));
     let scale = Scale { rect: body, span: view.span.unwrap_or(Span::new(0.0, length)) };
     pointer(ui, &scale, length, frame, view, actions);
     paint(ui, &scale, subject, length, view);
@@ -149,7 +164,7 @@ fn transport(ui: &mut Ui, rect: Rect, view: &View, actions: &mut Vec<Action>) {
     strip.right(6.0);
     let chosen = view.subject.as_ref().map(|subject| subject.entity);
     let asked = chosen.is_some() && chosen == view.asked;
-    let several = view.subject.as_ref().is_some_and(|s| s.info.is_some_and(|info| info.channels > 1));
+    let several = view.subject.as_ref().is_some_and(|subject| subject.channels() > 1);
     let known = view.subject.as_ref().is_some_and(|subject| subject.row.is_some_and(|row| row.analysed));
     let narrow = rect.width() < NARROW;
     let neighbours = if known { Tone::Plain } else { Tone::Idle };
@@ -435,7 +450,7 @@ fn paint(ui: &Ui, scale: &Scale, subject: &Subject, length: f64, view: &View) {
     }
     let played_to = view.playhead.map_or(scale.rect.left(), |seconds| scale.x(seconds));
     let body = scale.rect.shrink2(vec2(0.0, 6.0));
-    if let Some(wave) = subject.wave {
+    if let Some(wave) = subject.wave.map(|wave| &*wave.pyramid) {
         let lanes = if view.mono { 1 } else { wave.channels().clamp(1, 8) };
         let height = body.height() / lanes as f32;
         for lane in 0..lanes {

@@ -21,6 +21,27 @@ fn has_keys(value: &Value, wanted: &[&str]) {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "a run that was ended midway is made behind the program's back")]
+fn similar_says_how_much_of_the_library_is_analysed() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = folder_of_sounds(root.path(), 4);
+    let library = root.path().join("library.db");
+    json(&library, &["index", folder.to_str().unwrap()]);
+    let query = folder.join("sound 001.wav");
+    let similar = || soundkin(&library).args(["similar", query.to_str().unwrap(), "--json"]).output().unwrap();
+    let told = similar();
+    assert!(told.status.success() && told.stderr.is_empty(), "{}", String::from_utf8_lossy(&told.stderr));
+    let forget =
+        "DELETE FROM embedding WHERE hash = (SELECT hash FROM sample WHERE CAST(path AS TEXT) LIKE '%003.wav')";
+    assert_eq!(rusqlite::Connection::open(&library).unwrap().execute(forget, []).unwrap(), 1);
+    let told = similar();
+    let answer: Value = serde_json::from_slice(&told.stdout).unwrap();
+    assert_eq!((&answer["among"], &answer["of"]), (&3.into(), &4.into()));
+    let line = error_line(&told);
+    assert!(line.starts_with("soundkin: searched 3 of 4 sounds; the others have not been analysed"), "{line}");
+}
+
+#[test]
 fn index_list_similar_map_and_doctor_keep_the_contract() {
     let root = tempfile::tempdir().unwrap();
     let folder = folder_of_sounds(root.path(), 9);
@@ -40,7 +61,7 @@ fn index_list_similar_map_and_doctor_keep_the_contract() {
 
     let query = folder.join("sound 004.wav");
     let similar = json(&library, &["similar", query.to_str().unwrap(), "-k", "3"]);
-    has_keys(&similar, &["query", "model", "k", "exact", "seconds", "neighbours"]);
+    has_keys(&similar, &["query", "model", "k", "exact", "among", "of", "seconds", "neighbours"]);
     let neighbours = similar["neighbours"].as_array().unwrap();
     assert_eq!((neighbours.len(), &similar["exact"]), (3, &true.into()));
     assert!(neighbours.iter().all(|n| n["path"] != query.to_str().unwrap()), "the query itself is not listed");

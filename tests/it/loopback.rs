@@ -143,7 +143,7 @@ pub fn record_while_playing(app: &mut App, folder: &Path, sound: &Path) -> Outco
     let overruns = app.world().resource::<Recorder>().overruns;
     app.world_mut().write_message(Record::Stop);
     let stopped = Instant::now();
-    let frames = app.world().get::<Waveform>(take).map_or(0, |wave| wave.0.frames());
+    let frames = app.world().get::<Waveform>(take).map_or(0, |wave| wave.pyramid.frames());
     until(app, "the final place", |world| {
         let done = world.resource::<Analysis>().recorded > analysed && world.get::<Embedding>(take).is_some();
         done && world.get::<Newcomer>(take).is_none_or(|newcomer| newcomer.place.is_some())

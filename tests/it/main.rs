@@ -9,6 +9,8 @@ mod cli;
 mod examples;
 mod formats;
 mod golden;
+#[cfg(feature = "desktop")]
+mod growing;
 mod imports;
 mod killed;
 #[cfg(target_os = "linux")]

@@ -25,7 +25,7 @@ use crate::support::{app, folder_of_sounds, sound, write_sound, write_wav};
 /// The window's inside, its library and the folder that holds its settings.
 pub struct Panels {
     pub harness: Harness<'static, App>,
-    root: tempfile::TempDir,
+    pub root: tempfile::TempDir,
 }
 
 impl Panels {
@@ -41,16 +41,7 @@ impl Panels {
     }
 
     pub fn over(root: tempfile::TempDir, folder: &Path) -> Self {
-        let mut app = app(&root.path().join("library.db"));
-        add_panels(&mut app, root.path().join("settings.toml"), SimulatedAudioPlugin(|_: &[f32]| {}));
-        app.add_plugins(bevy::time::TimePlugin);
-        app.world_mut().write_message(AddFolder { path: folder.to_owned(), follow: false });
-        let frame = |ui: &mut egui::Ui, app: &mut App| {
-            app.update();
-            draw_panels(app.world_mut(), ui.ctx()).unwrap();
-        };
-        let harness = Harness::builder().with_size([1200.0, 800.0]).build_ui_state(frame, app);
-        let mut panels = Self { harness, root };
+        let mut panels = Self::begin(root, folder);
         panels.until("everything is analysed and on the map", |panels| {
             let world = panels.harness.state_mut().world_mut();
             let samples = world.query::<&Sample>().iter(world).count();
@@ -60,6 +51,20 @@ impl Panels {
         });
         panels.settle();
         panels
+    }
+
+    /// Begins to list and to analyse a folder.
+    pub fn begin(root: tempfile::TempDir, folder: &Path) -> Self {
+        let mut app = app(&root.path().join("library.db"));
+        add_panels(&mut app, root.path().join("settings.toml"), SimulatedAudioPlugin(|_: &[f32]| {}));
+        app.add_plugins(bevy::time::TimePlugin);
+        app.world_mut().write_message(AddFolder { path: folder.to_owned(), follow: false });
+        let frame = |ui: &mut egui::Ui, app: &mut App| {
+            app.update();
+            draw_panels(app.world_mut(), ui.ctx()).unwrap();
+        };
+        let harness = Harness::builder().with_size([1200.0, 800.0]).build_ui_state(frame, app);
+        Self { harness, root }
     }
 
     pub fn until(&mut self, what: &str, mut done: impl FnMut(&mut Self) -> bool) {
@@ -77,7 +82,7 @@ impl Panels {
     }
 
     /// Labels of the list's rows that can be seen, from the top.
-    fn rows(&self) -> Vec<String> {
+    pub fn rows(&self) -> Vec<String> {
         let rows = self.harness.query_all_by_label_contains(".wav");
         let mut rows: Vec<(f32, String)> = rows
             .filter(|row| row.accesskit_node().role() == Role::Button && row.rect().height() < 40.0)
@@ -108,7 +113,7 @@ impl Panels {
         self.settle();
     }
 
-    fn write(&mut self, text: &str) {
+    pub fn write(&mut self, text: &str) {
         self.harness.get_by_role(Role::TextInput).focus();
         self.settle();
         self.harness.get_by_role(Role::TextInput).type_text(text);
@@ -530,6 +535,7 @@ fn neighbours_of_a_region_and_of_all_that_is_marked_can_be_asked_for() {
     });
     panels.harness.get_by(|node| node.label().is_some_and(|label| label.starts_with("Neighbours of both 0.9")));
     assert!(!panels.rows().iter().any(|row| is_row(row, "both.wav")), "a sound is no neighbour of its own region");
+    panels.until("the sound has ended", |panels| panels.playing().is_none());
     for _ in 0..4 {
         panels.press(Key::Escape);
     }

@@ -150,7 +150,7 @@ fn over(shapes: &[ClippedShape]) -> Vec<ClippedShape> {
     shapes[status.map_or(0, |last| last + 1)..].to_vec()
 }
 
-fn text_of(shape: &Shape) -> Option<&str> {
+pub fn text_of(shape: &Shape) -> Option<&str> {
     if let Shape::Text(text) = shape { Some(text.galley.text()) } else { None }
 }
 

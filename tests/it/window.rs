@@ -116,13 +116,14 @@ impl Desktop {
     }
 
     /// Gives the window the keys, which no window manager is there to do.
-    fn focus(&self) {
+    fn focus(&self) -> String {
         let window = wait_for("the window's name", || {
             let mut search = Command::new("xdotool");
             let output = search.args(["search", "--name", "Soundkin"]).env("DISPLAY", &self.display).output().ok()?;
             String::from_utf8(output.stdout).ok()?.lines().last().map(str::to_owned)
         });
         self.xdotool(&["windowfocus", &window, "sleep", "0.3"]);
+        window
     }
 
     /// Moves the pointer and presses keys as a user does; xdotool's own words.
@@ -345,7 +346,7 @@ fn a_clicked_dot_is_heard_its_neighbours_are_listed_and_every_size_has_one_borde
             .collect()
     };
     let before = desktop.picture().unwrap();
-    desktop.focus();
+    let window = desktop.focus();
     desktop.xdotool(&["mousemove", "700", "12", "key", "n"]);
     let after = wait_for("the chip of the query", || {
         let picture = desktop.picture()?;
