@@ -48,6 +48,7 @@ const COLOURS: [(ColourBy, &str); 5] = [
 ];
 
 /// What the panel is drawn from.
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct View<'a> {
     /// Where the dots are.
     pub map: &'a Map,
