@@ -421,7 +421,13 @@ impl Bindings {
     ///
     /// Keys without Ctrl or Alt are ignored while the user types text.
     pub fn pressed(&self, context: &egui::Context) -> Vec<Action> {
-        let writing = context.text_edit_focused();
+        // Escape has left the field before it gets here, and must do nothing else.
+        let now = context.text_edit_focused();
+        let before = context.data_mut(|data| {
+            let before = data.get_temp_mut_or_default::<bool>(egui::Id::new("writing"));
+            std::mem::replace(before, now)
+        });
+        let writing = now || before;
         if egui::Popup::is_any_open(context) {
             // An open menu has the keys, Escape above all.
             return Vec::new();
@@ -512,6 +518,18 @@ mod tests {
     fn press(key: Key, modifiers: Modifiers) -> egui::RawInput {
         let event = egui::Event::Key { key, physical_key: None, pressed: true, repeat: false, modifiers };
         egui::RawInput { events: vec![egui::Event::ModifiersChanged(modifiers), event], ..Default::default() }
+    }
+
+    #[test]
+    fn a_key_that_is_given_twice_is_told() {
+        let keys = BTreeMap::from([("fit".to_owned(), "Q".to_owned())]);
+        let problems = Bindings::default().change(&keys);
+        assert!(
+            problems.len() == 1 && problems[0].contains("fit") && problems[0].contains("ask_by_recording"),
+            "{problems:?}"
+        );
+        let free = BTreeMap::from([("fit".to_owned(), "Shift+Y".to_owned())]);
+        assert_eq!(Bindings::default().change(&free), [""; 0]);
     }
 
     fn asked(bindings: &Bindings, input: egui::RawInput, writing: bool) -> Vec<Action> {

@@ -25,5 +25,7 @@ mod record;
 #[cfg(feature = "desktop")]
 mod snapshots;
 mod support;
+#[cfg(feature = "desktop")]
+mod surprises;
 #[cfg(all(feature = "desktop", target_os = "linux"))]
 mod window;

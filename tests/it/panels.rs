@@ -30,7 +30,7 @@ pub struct Panels {
 
 impl Panels {
     /// Opens a library with `n` sounds in it, analysed, laid out and shown.
-    fn open(n: u32) -> Self {
+    pub fn open(n: u32) -> Self {
         let root = tempfile::tempdir().unwrap();
         let folder = folder_of_sounds(root.path(), n);
         std::fs::create_dir(folder.join("more")).unwrap();
@@ -121,7 +121,7 @@ impl Panels {
     }
 
     /// The name of the selected row, if it can be seen.
-    fn selected(&self) -> Option<String> {
+    pub fn selected(&self) -> Option<String> {
         let rows = self.harness.query_all_by_label_contains(".wav");
         let mut rows = rows.filter(|row| row.accesskit_node().toggled() == Some(egui::accesskit::Toggled::True));
         let label = rows.next()?.accesskit_node().label()?;
