@@ -196,6 +196,8 @@ pub enum Take {
     Before,
     /// Begins a take that is only a question, or ends it.
     Ask,
+    /// Ends a take and moves its file to the trash.
+    Discard,
     /// Keeps the input open between takes, or closes it.
     ToggleArm,
     /// Forgets that the input has clipped.

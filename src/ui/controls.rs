@@ -1,7 +1,8 @@
 //! The few controls that panels are made of: plain words and icons that answer to the pointer, without frames.
 
 use bevy_egui::egui::{
-    self, Align2, Color32, CursorIcon, FontId, Rect, Response, Sense, Ui, WidgetInfo, WidgetType, pos2, vec2,
+    self, Align2, Color32, CursorIcon, FontId, Rect, Response, Sense, Stroke, StrokeKind, Ui, WidgetInfo, WidgetType,
+    pos2, vec2,
 };
 
 use super::theme::{self, PADDING, Theme};
@@ -116,6 +117,20 @@ pub fn word(ui: &Ui, rect: Rect, text: &str, label: &str, hint: &str, tone: Tone
     let response = control(ui, rect, label, hint, tone);
     let colour = tone.colour(theme, response.hovered());
     line(ui, rect, Align2::LEFT_CENTER, text, theme::regular(12.0), colour);
+    response
+}
+
+/// A word that switches something on or off, and looks it; as wide as a word.
+pub fn toggle(ui: &Ui, rect: Rect, text: &str, label: &str, hint: &str, on: bool, theme: &Theme) -> Response {
+    let response = control(ui, rect, label, hint, Tone::of(on));
+    let chip = rect.shrink2(vec2(2.0, 5.0));
+    if on {
+        ui.painter().rect_filled(chip, 0.0, theme.selected);
+    } else {
+        ui.painter().rect_stroke(chip, 0.0, Stroke::new(1.0, theme.border), StrokeKind::Inside);
+    }
+    let colour = Tone::of(on).colour(theme, response.hovered());
+    line(ui, chip, Align2::CENTER_CENTER, text, theme::regular(12.0), colour);
     response
 }
 

@@ -1,11 +1,11 @@
 //! The window: sources, waveform, list, map and status line, edge to edge with one line between any two.
 //!
 //! Panels are functions from a view of the components to shapes and `Action`s; drawing twice changes nothing. What
-//! the user asked for is acted on in the next frame by the part that owns it: `session` for place and selection,
-//! `desktop` for files and folders, the functions here for map and look.
+//! the user asked for is acted on in the next frame by the part that owns it: `session` for place and selection, `listen` for
+//! sound, `edits` for what can be undone, `record`, `desktop`, `preferences`, and the functions here for the map.
 //!
 //! ```text
-//!  components ─► Shown, Branches, Progress ─► panels ─► Action ─► Session, Preferences, MapLook, Audition …
+//!  SampleTable ─► Rows, Branches, Progress ─► panels ─► Action ─► a message each for Session, Edits, Preferences, MapLook …
 //! ```
 
 mod action;
@@ -45,6 +45,7 @@ use bevy::window::{PresentMode, PrimaryWindow, RequestRedraw, WindowResized};
 use bevy::winit::{EventLoopProxyWrapper, WinitSettings, WinitUserEvent};
 use bevy_egui::egui::{self, LayerId, Rect, Ui, UiBuilder};
 use bevy_egui::{EguiContexts, EguiGlobalSettings, EguiPlugin, EguiPrimaryContextPass, PrimaryEguiContext};
+use file::wav_writer::Format;
 use similarity::weights::Weights;
 
 use self::action::{Action, Bindings, Choose, Go, OnMap, Part, Weigh};
@@ -556,6 +557,11 @@ fn wave(ui: &mut Ui, views: &Views, keys: &dyn Fn(&Action) -> String, actions: &
             level: &views.level,
             settings: &views.recording,
             inputs: &views.inputs.0,
+            written: views.recorder.take.and_then(|take| {
+                let info = views.samples.get(take).ok()?.0?;
+                let width = if views.recording.format == Format::Int24 { 3 } else { 4 };
+                Some((info.seconds(), info.frames * u64::from(info.channels) * width))
+            }),
             waits: preferences.record_when_loud,
             theme,
             keys,

@@ -4,11 +4,12 @@ use bevy::prelude::*;
 use bevy_egui::egui::{self, CursorIcon, Rect, Sense, Ui, WidgetInfo, WidgetType, pos2, vec2};
 use file::wav_writer::Format;
 
-use super::action::{Action, Outside, Take};
+use super::action::{Action, Go, Outside, Take};
 use super::controls::{self, Strip, Tone};
 use super::preferences::Preferences;
 use super::session::Session;
-use super::theme::{Theme, icon};
+use super::theme::{self, Theme, icon};
+use crate::library::{FileStamp, Recording, Sample};
 use crate::notice::Notice;
 use crate::record::{
     AcceptTrim, Keep, Level, ProposeSlices, Record, Recorder, RecordingSettings, SaveSlices, Slices, TakeOptions, Trim,
@@ -31,6 +32,8 @@ pub struct View<'a> {
     pub settings: &'a RecordingSettings,
     /// Names of the inputs, once they were asked for.
     pub inputs: &'a [String],
+    /// Length in seconds and size in bytes of the take that is under way, once something was written.
+    pub written: Option<(f64, u64)>,
     /// Whether a take waits for a level.
     pub waits: bool,
     /// Colours.
@@ -40,7 +43,8 @@ pub struct View<'a> {
 }
 
 impl View<'_> {
-    fn is_recording(&self) -> bool {
+    /// Tells whether a take is under way, or waits to be.
+    pub fn is_recording(&self) -> bool {
         self.recorder.take.is_some() || self.recorder.waiting
     }
 }
@@ -86,6 +90,38 @@ pub fn show(ui: &mut Ui, strip: &mut Strip, view: &View, actions: &mut Vec<Actio
         meter(ui, strip.left(96.0), view, actions);
     }
     strip.left(10.0);
+}
+
+/// Draws a band that nobody can miss: that it is recorded, for how long, and how to end it.
+pub fn band(ui: &mut Ui, rect: Rect, view: &View, actions: &mut Vec<Action>) {
+    let theme = view.theme;
+    ui.painter().rect_filled(rect, 0.0, theme.warning);
+    let mut strip = Strip::new(rect);
+    let button = |strip: &mut Strip, text: &str, label: &str, hint: &str| {
+        let rect = strip.right(controls::word_width(ui, text) + 10.0).shrink2(vec2(2.0, 4.0));
+        ui.painter().rect_filled(rect, 0.0, theme.ground);
+        controls::word(ui, rect.with_min_x(rect.left() + 10.0), text, label, hint, Tone::Plain, theme).clicked()
+    };
+    if button(&mut strip, "Discard", "Discard recording", "End the recording and move its file to the trash") {
+        actions.push(Take::Discard.into());
+    }
+    strip.right(6.0);
+    let stop = controls::hint("End the recording and keep it", &(view.keys)(&Go::Unwind.into()));
+    if button(&mut strip, "Stop", "End recording", &stop) {
+        actions.push(Take::Toggle.into());
+    }
+    let text = match view.written {
+        _ if view.recorder.waiting => "Waiting for sound\u{2026}".to_owned(),
+        #[expect(clippy::cast_precision_loss, reason = "shown with one digit")]
+        Some((seconds, bytes)) => {
+            let (minutes, seconds) = ((seconds / 60.0).floor(), seconds % 60.0);
+            format!("Recording   {minutes:.0}:{seconds:04.1}   {:.1} MB", bytes as f64 / 1e6)
+        }
+        None => "Recording".to_owned(),
+    };
+    let dot = strip.left(18.0);
+    ui.painter().circle_filled(dot.left_center() + vec2(5.0, 0.0), 5.0, theme.ground);
+    controls::line(ui, strip.rest(), egui::Align2::LEFT_CENTER, &text, theme::strong(13.0), theme.ground);
 }
 
 fn choices(ui: &mut Ui, view: &View, actions: &mut Vec<Action>) {
@@ -200,6 +236,10 @@ pub(super) fn respond(
                 let text = "nothing was kept because the input was closed; it is open now, so play the sound again";
                 notices.write(Notice::new(text));
             }
+            Take::Discard => {
+                session.requests.discard = recorder.take;
+                records.write(Record::Stop);
+            }
             Take::ToggleArm => {
                 records.write(Record::Arm(!recorder.armed));
             }
@@ -238,7 +278,18 @@ pub(super) fn respond(
 }
 
 /// Selects a take when it begins, or starts a query with it if only its neighbours are wanted.
-pub(super) fn follow(recorder: Res<Recorder>, mut session: ResMut<Session>, mut last: Local<Option<Entity>>) {
+pub(super) fn follow(
+    recorder: Res<Recorder>,
+    mut session: ResMut<Session>,
+    finished: Query<&Sample, (With<FileStamp>, Without<Recording>)>,
+    mut outside: MessageWriter<Outside>,
+    mut last: Local<Option<Entity>>,
+) {
+    // A take that is not wanted has its file first: a take is whole at any moment.
+    if let Some(sample) = session.requests.discard.and_then(|take| finished.get(take).ok()) {
+        session.requests.discard = None;
+        outside.write(Outside::Discard(vec![sample.path.to_path_buf()]));
+    }
     let before = std::mem::replace(&mut *last, recorder.take);
     if let Some(take) = recorder.take.filter(|take| before != Some(*take)) {
         session.meet(take);

@@ -49,6 +49,8 @@ pub struct Requests {
     pub find_on_map: Option<Entity>,
     /// The next take is only a question.
     pub asks_by_recording: bool,
+    /// A take that is not wanted, until it is finished.
+    pub discard: Option<Entity>,
     /// A take that has begun and whose row has not been scrolled to.
     met: Option<Entity>,
 }

@@ -97,6 +97,10 @@ pub fn show(ui: &mut Ui, view: &View, actions: &mut Vec<Action>) {
     let area = ui.max_rect();
     let (heading, body) = area.split_top_bottom_at_y(area.top() + HEADING);
     transport(ui, heading, view, actions);
+    let (body, band) = body.split_top_bottom_at_y(body.bottom() - if view.record.is_recording() { BAND } else { 0.0 });
+    if view.record.is_recording() {
+        record::band(ui, band, &view.record, actions);
+    }
     let Some(subject) = &view.subject else {
         let text = "Select a sound to see and hear it.";
         controls::line(ui, body, Align2::CENTER_CENTER, text, theme::regular(12.0), view.theme.muted);
@@ -120,6 +124,8 @@ pub fn show(ui: &mut Ui, view: &View, actions: &mut Vec<Action>) {
     }
 }
 
+/// Height of the band that is shown while recording, in points.
+const BAND: f32 = 28.0;
 /// Below this width in points the buttons do not show their keys.
 const NARROW: f32 = 700.0;
 
@@ -196,47 +202,61 @@ fn transport(ui: &mut Ui, rect: Rect, view: &View, actions: &mut Vec<Action>) {
         let keys = (view.keys)(&action);
         let text = if keys.is_empty() || narrow { text.to_owned() } else { format!("{text} {keys}") };
         let rect = strip.right(controls::word_width(ui, &text));
-        if controls::word(ui, rect, &text, label, &controls::hint(what, &keys), tone, theme).clicked() {
+        let hint = controls::hint(what, &keys);
+        let response = match tone {
+            Tone::On | Tone::Off if label != "Neighbours" => {
+                controls::toggle(ui, rect, &text, label, &hint, tone == Tone::On, theme)
+            }
+            _ => controls::word(ui, rect, &text, label, &hint, tone, theme),
+        };
+        if response.clicked() {
             actions.push(action);
+        }
+        if label == "Neighbours" {
+            strip.right(8.0);
         }
     }
     if several {
         let text = if view.mono { "Mono" } else { "Channels" };
         let rect = strip.right(controls::word_width(ui, text));
         let what = if view.mono { "Draw each channel by itself" } else { "Draw all channels as one" };
-        if controls::word(ui, rect, text, "Channels as one", what, Tone::of(false), theme).clicked() {
+        if controls::toggle(ui, rect, text, "Channels as one", what, view.mono, theme).clicked() {
             actions.push(Prefer::ToggleMono.into());
         }
     }
-    let mut word = |strip: &mut Strip, text: &str, what: &str, action: Action, tone: Tone| {
+    cuts(ui, &mut strip, narrow, view, actions);
+    strip.right(8.0);
+    if let Some(subject) = &view.subject {
+        name(ui, strip.rest(), subject, view);
+    }
+}
+
+/// Where the sound could be cut, and what would come of it.
+fn cuts(ui: &Ui, strip: &mut Strip, narrow: bool, view: &View, actions: &mut Vec<Action>) {
+    let theme = view.theme;
+    let mut word = |strip: &mut Strip, text: &str, what: &str, action: Action| {
         let rect = strip.right(controls::word_width(ui, text));
-        if controls::word(ui, rect, text, text, what, tone, theme).clicked() {
+        if controls::word(ui, rect, text, text, what, Tone::Plain, theme).clicked() {
             actions.push(action);
         }
     };
     let count = view.cuts.slices.map_or(0, <[_]>::len);
     if count > 0 {
         let text = if count == 1 { "Save 1 slice".to_owned() } else { format!("Save {count} slices") };
-        word(&mut strip, &text, "Write each slice to a file beside this one", Take::SaveSlices.into(), Tone::On);
+        word(strip, &text, "Write each slice to a file beside this one", Take::SaveSlices.into());
     }
-    if let Some(Span { start: from, end: to }) = view.cuts.trim.filter(|_| !view.cuts.splits) {
-        let what = format!("Cut the silence before {from:.2} s and after {to:.2} s, in the file too");
-        word(&mut strip, "Trim", &what, Take::Trim.into(), Tone::Plain);
+    if let Some(Span { start, end }) = view.cuts.trim.filter(|_| !view.cuts.splits) {
+        let what = format!("Write a copy without the silence before {start:.2} s and after {end:.2} s");
+        word(strip, "Trim", &what, Take::Trim.into());
     }
-    if known || view.cuts.splits {
+    if view.cuts.splits || view.subject.as_ref().is_some_and(|subject| subject.row.is_some_and(|row| row.analysed)) {
         let keys = (view.keys)(&Take::Split.into());
         let text = if keys.is_empty() || narrow { "Split".to_owned() } else { format!("Split {keys}") };
-        word(
-            &mut strip,
-            &text,
-            "Show where sounds begin, to split there",
-            Take::Split.into(),
-            Tone::of(view.cuts.splits),
-        );
-    }
-    strip.right(8.0);
-    if let Some(subject) = &view.subject {
-        name(ui, strip.rest(), subject, view);
+        let rect = strip.right(controls::word_width(ui, &text));
+        let what = "Show where sounds begin, to split there";
+        if controls::toggle(ui, rect, &text, &text, what, view.cuts.splits, theme).clicked() {
+            actions.push(Take::Split.into());
+        }
     }
 }
 

@@ -305,6 +305,8 @@ fn a_marked_sound_can_be_unmarked_and_is_chosen_no_longer() {
     }
     panels.press(Key::N);
     panels.harness.get_by_label("Neighbours of 2 sounds, clear");
+    // Escape stops what plays first, and the device takes its time.
+    panels.until("the sound has ended", |panels| panels.playing().is_none());
     for _ in 0..4 {
         panels.press(Key::Escape);
     }
