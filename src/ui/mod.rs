@@ -22,9 +22,11 @@ mod listen;
 mod map;
 mod navigation;
 mod notices;
+mod place;
 mod preferences;
 mod record;
 mod rows;
+mod ruler;
 mod selection;
 mod session;
 mod sources;
@@ -52,6 +54,7 @@ use self::action::{Action, Bindings, Choose, Go, OnMap, Part, Weigh};
 use self::desktop::Inputs;
 use self::edits::Edits;
 use self::notices::Notices;
+use self::place::Place;
 use self::preferences::{Comparing, Playing, Preferences};
 use self::rows::Rows;
 use self::session::Session;
@@ -108,6 +111,9 @@ impl Plugin for PanelsPlugin {
         let playing: Playing = settings.get("audition");
         let comparing: Comparing = settings.get("similarity");
         let usual = app.world().resource::<ActiveModel>().0.statistics.usual_weight();
+        let place: Place = settings.get("place");
+        let mut session = Session::default();
+        place.restore(&mut session);
         let keys: BTreeMap<String, String> = settings.get("keys");
         let mut bindings = Bindings::default();
         let problems: Vec<String> = bindings.change(&keys);
@@ -122,7 +128,7 @@ impl Plugin for PanelsPlugin {
             .insert_resource(Theme::of(preferences.theme))
             .insert_resource(preferences)
             .init_resource::<ClearColor>()
-            .init_resource::<Session>()
+            .insert_resource(session)
             .init_resource::<Rows>()
             .init_resource::<Edits>()
             .init_resource::<Notices>()
@@ -158,7 +164,7 @@ impl Plugin for PanelsPlugin {
                     status::measure,
                     look,
                     attention::tell,
-                    remember,
+                    (remember, place::remember).chain(),
                 )
                     .chain()
                     .in_set(DeriveSystems::Show),

@@ -3,7 +3,7 @@
 //! [`Navigation`] says where in the library they are, [`Selection`] what is chosen there, and [`Requests`] what the panels
 //! are to do once. The systems here act on [`Go`], ask what the location asks, and show the answer.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bevy::prelude::*;
@@ -18,7 +18,7 @@ use super::selection::{Selection, Within};
 use crate::analyse::waveform::ShowWaveform;
 use crate::audio::{Audition, Playback};
 use crate::library::table::{Column, Filter, SampleTable, Sort, StatusFilter};
-use crate::library::{AudioInfo, FileStamp, Folders, Sample};
+use crate::library::{AudioInfo, FileStamp, Folders, Restored, Sample, SampleIndex};
 use crate::neighbours::ActiveWeights;
 use crate::neighbours::query::{self, Answers, Ask, Purpose, Subject, Unanswered};
 use crate::notice::Notice;
@@ -49,6 +49,8 @@ pub struct Requests {
     pub find_on_map: Option<Entity>,
     /// The next take is only a question.
     pub asks_by_recording: bool,
+    /// The sample at this path is selected once it is known, unless the user is quicker.
+    pub select: Option<PathBuf>,
     /// A take that is not wanted, until it is finished.
     pub discard: Option<Entity>,
     /// A take that has begun and whose row has not been scrolled to.
@@ -496,7 +498,7 @@ pub(super) fn ask(
     mut session: ResMut<Session>,
     mut rows: ResMut<Rows>,
     table: Res<SampleTable>,
-    folders: Res<Folders>,
+    (folders, index, restored): (Res<Folders>, Res<SampleIndex>, Res<Restored>),
     answers: Res<Answers>,
     weights: Res<ActiveWeights>,
     alive: Query<(), Or<(With<Sample>, With<QuestionTake>)>>,
@@ -504,8 +506,20 @@ pub(super) fn ask(
     mut asked: Local<Option<(Arc<query::Query>, Filter)>>,
 ) {
     let gone = |sample: Entity| !alive.contains(sample);
-    let_go(&mut session, &gone, &folders);
+    // Before they are restored, no folder is in the library.
+    if restored.0 {
+        let_go(&mut session, &gone, &folders);
+    }
     rows.follow(&table, session.filter());
+    let found = session.requests.select.as_ref().and_then(|path| index.at(path));
+    if session.selected().is_some() || found.is_some() {
+        session.requests.select = None;
+    }
+    if let Some(sample) = found.filter(|_| session.selected().is_none()) {
+        session.navigation.location.selected = Some(sample);
+        // Its row is scrolled to as that of a take that has begun: once it is there.
+        session.requests.met = Some(sample);
+    }
     let question = session.query().cloned().map(|query| (query, session.filter().clone()));
     if question != *asked {
         let query = question.as_ref().map(|(query, _)| {

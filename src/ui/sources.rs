@@ -59,6 +59,27 @@ pub fn branches(roots: &[PathBuf], samples: &BTreeMap<PathBuf, [usize; 2]>, open
     lines
 }
 
+/// The folders within one that hold sounds or lead to some.
+fn below<'a>(path: &Path, samples: &'a BTreeMap<PathBuf, [usize; 2]>) -> Vec<&'a Path> {
+    let mut children: Vec<&Path> = Vec::new();
+    for (folder, [there, _]) in within(path, samples) {
+        let Some(child) = folder.ancestors().find(|above| above.parent() == Some(path)) else { continue };
+        if *there > 0 && children.last() != Some(&child) {
+            children.push(child);
+        }
+    }
+    children
+}
+
+/// A folder and those below it, each with its samples.
+fn within<'a>(
+    path: &Path,
+    samples: &'a BTreeMap<PathBuf, [usize; 2]>,
+) -> impl Iterator<Item = (&'a PathBuf, &'a [usize; 2])> {
+    let from = (std::ops::Bound::Included(path), std::ops::Bound::Unbounded);
+    samples.range::<Path, _>(from).take_while(move |(folder, _)| folder.starts_with(path))
+}
+
 fn grow(
     path: &Path,
     depth: usize,
@@ -66,23 +87,29 @@ fn grow(
     open: &HashSet<PathBuf>,
     lines: &mut Vec<Branch>,
 ) {
-    let from = (std::ops::Bound::Included(path), std::ops::Bound::Unbounded);
     let (mut all, mut gone) = (0, 0);
-    let mut children: Vec<&Path> = Vec::new();
-    for (folder, [there, missing]) in samples.range::<Path, _>(from).take_while(|(folder, _)| folder.starts_with(path))
-    {
+    for (_, [there, missing]) in within(path, samples) {
         all += there;
         gone += missing;
-        let Some(child) = folder.ancestors().find(|above| above.parent() == Some(path)) else { continue };
-        if *there > 0 && children.last() != Some(&child) {
-            children.push(child);
-        }
     }
-    let name = path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned());
+    let name = |path: &Path| {
+        path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned())
+    };
+    let (mut path, mut joined) = (path, name(path));
+    let mut children = below(path, samples);
+    // Below a folder of the library, one that holds nothing but one other is one line with it.
+    while let [only] = children[..]
+        && depth > 0
+        && !samples.contains_key(path)
+    {
+        joined = format!("{joined} › {}", name(only));
+        path = only;
+        children = below(path, samples);
+    }
     let is_open = open.contains(path) != (depth == 0);
     lines.push(Branch {
         path: path.to_owned(),
-        name,
+        name: joined,
         depth,
         samples: all,
         parent: !children.is_empty(),
@@ -236,6 +263,16 @@ mod tests {
             [line("lib", 0, 8), line("drums", 1, 7), line("kicks", 2, 4), line("snares", 2, 3), line("lib2", 0, 9)]
         );
         assert_eq!(lines(&["/lib"]), [line("lib", 0, 8), line("lib2", 0, 9)]);
+        let deep: BTreeMap<PathBuf, [usize; 2]> =
+            [("/lib/usr/share/kits/a", [1, 0]), ("/lib/usr/share/kits/b", [2, 0])]
+                .map(|(path, n)| (path.into(), n))
+                .into();
+        let names = |open: &[&str]| -> Vec<String> {
+            let open = open.iter().map(PathBuf::from).collect();
+            branches(&roots[..1], &deep, &open).into_iter().map(|branch| branch.name).collect()
+        };
+        assert_eq!(names(&[]), ["lib", "usr › share › kits"]);
+        assert_eq!(names(&["/lib/usr/share/kits"]), ["lib", "usr › share › kits", "a", "b"]);
         let tree = branches(&roots, &samples, &HashSet::new());
         assert!(tree[2].offline && !tree[0].offline);
         let same = ["/usr/one/samples", "/usr/two/samples"].map(PathBuf::from);

@@ -11,6 +11,7 @@ use dsp::pyramid::{COLUMNS, Pyramid};
 use super::action::{Action, Go, Listen, Prefer, Take};
 use super::controls::{self, Strip, Tone};
 use super::record;
+use super::ruler;
 use super::theme::{self, HEADING, Theme, icon};
 use crate::analyse::waveform::Waveform;
 use crate::audio::{AuditionSettings, VOLUMES};
@@ -114,6 +115,12 @@ pub fn show(ui: &mut Ui, view: &View, actions: &mut Vec<Action>) {
         controls::line(ui, body, Align2::CENTER_CENTER, &text, theme::regular(12.0), view.theme.muted);
         return;
     }
+    let (body, ruler) =
+        body.split_top_bottom_at_y(body.bottom() - if body.height() > LOW { ruler::HEIGHT } else { 0.0 });
+    if ruler.height() > 0.0 {
+        let visible = view.span.unwrap_or(Span::new(0.0, length));
+        ruler::show(ui, ruler, visible, length, view.theme);
+    }
     let rate = subject.info.map(|info| info.rate).or_else(|| subject.wave.map(|wave| wave.rate));
     let frame = 1.0 / f64::from(rate.unwrap_or(44_100));
     let scale = Scale { rect: body, span: view.span.unwrap_or(Span::new(0.0, length)) };
@@ -124,6 +131,8 @@ pub fn show(ui: &mut Ui, view: &View, actions: &mut Vec<Action>) {
     }
 }
 
+/// Below this height in points there is no ruler.
+const LOW: f32 = 90.0;
 /// Height of the band that is shown while recording, in points.
 const BAND: f32 = 28.0;
 /// Below this width in points the buttons do not show their keys.
@@ -306,9 +315,11 @@ fn facts(subject: &Subject, region: Option<Span>) -> String {
         Some(row) if row.brightness.is_finite() => "silent".to_owned(),
         _ => String::new(),
     };
-    #[expect(clippy::cast_possible_truncation, reason = "shown with two digits")]
-    let part =
-        region.map(|region| format!("   region {}", controls::length(region.seconds() as f32))).unwrap_or_default();
+    let part = region.map(|region| {
+        let [start, end, length] = [region.start, region.end, region.seconds()].map(|at| ruler::written(at, 3));
+        format!("   region {start} – {end}, {length}")
+    });
+    let part = part.unwrap_or_default();
     format!("{length}   {rate} kHz · {depth} · {channels}   {loudness}{part}")
 }
 

@@ -172,3 +172,23 @@ fn trimming_leaves_the_only_copy_alone() {
     panels.until("a new file", |panels| panels.rows().len() == 3);
     assert_eq!(std::fs::read(folder.join("sound 001.wav")).unwrap(), before);
 }
+
+#[test]
+fn the_window_opens_where_it_was_left() {
+    let mut panels = Panels::open(8);
+    panels.click("Sort by length");
+    panels.click_row("sound 003.wav");
+    panels.write("sound");
+    let settings = panels.root.path().join("settings.toml");
+    panels.until("the place is in the settings", |_| {
+        let text = std::fs::read_to_string(&settings).unwrap_or_default();
+        text.contains("sound 003.wav") && text.contains("text = \"sound\"") && text.contains("length")
+    });
+    let before = panels.rows();
+    assert_eq!(before.len(), 8);
+    let Panels { harness, root } = panels;
+    let folder = harness.state().world().resource::<Folders>().0[0].clone();
+    drop(harness);
+    let panels = Panels::over(root, &folder);
+    assert_eq!((panels.rows(), panels.selected().as_deref()), (before, Some("sound 003.wav")));
+}
