@@ -35,7 +35,7 @@ picture() {
     echo "assets/$1.png: $(du -k "assets/$1.png" | cut -f1) KiB"
 }
 # Search for a kick, choose the best match, leave the search, ask for its neighbours, and walk to the second.
-xdotool windowfocus "$id" mousemove 640 206 click 1 sleep 0.5 type kick
+xdotool windowfocus "$id" sleep 0.3 key ctrl+f sleep 0.5 type kick
 xdotool sleep 1 key Return sleep 2.5 key Escape sleep 1 key n sleep 1
 xdotool key Down sleep 0.5 key Down sleep 2 mousemove 720 12 sleep 1
 picture window
