@@ -127,7 +127,7 @@ pub fn headless(assembly: Assembly) -> App {
 #[cfg(feature = "desktop")]
 pub fn desktop(assembly: Assembly) -> App {
     let mut app = App::new();
-    app.add_plugins(ui::WindowPlugin);
+    app.add_plugins(ui::WindowPlugin { settings: paths::settings_file() });
     assemble(&mut app, assembly);
     app.add_plugins(watch::FollowPlugin);
     add_panels(&mut app, paths::settings_file(), audio::AudioPlugin);

@@ -19,9 +19,9 @@ fn fit(at: i32, length: i32, [from, to]: Side) -> (i32, i32) {
     (at.clamp(from, to - length), length)
 }
 
-/// Opens the window where it stood last.
-pub(super) fn restore(preferences: Res<Preferences>, mut window: Single<&mut Window, With<PrimaryWindow>>) {
-    let Frame { size: [width, height], at, maximised } = preferences.frame;
+/// A window that opens where it stood last.
+pub(super) fn restored(frame: Frame, mut window: Window) -> Window {
+    let Frame { size: [width, height], at, maximised } = frame;
     window.resolution.set(width.max(640.0), height.max(400.0));
     if let Some(at) = at {
         window.position = WindowPosition::At(at.into());
@@ -29,6 +29,7 @@ pub(super) fn restore(preferences: Res<Preferences>, mut window: Single<&mut Win
     if maximised {
         window.set_maximized(true);
     }
+    window
 }
 
 /// Keeps the window within its screen while it opens, and afterwards remembers where it is.
@@ -82,6 +83,17 @@ pub(super) fn follow(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_window_opens_where_it_stood() {
+        let frame = Frame { size: [1100.0, 700.0], at: Some([60, 50]), maximised: false };
+        let window = restored(frame, Window::default());
+        assert_eq!((window.width(), window.height()), (1100.0, 700.0));
+        assert_eq!(window.position, WindowPosition::At(IVec2::new(60, 50)));
+        // Whatever the settings say, it can be used.
+        let window = restored(Frame { size: [1.0, -5.0], ..Frame::default() }, Window::default());
+        assert_eq!((window.width(), window.height()), (640.0, 400.0));
+    }
 
     #[test]
     fn a_window_is_made_to_fit_and_otherwise_left_where_it_is() {

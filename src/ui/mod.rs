@@ -36,6 +36,7 @@ mod theme;
 mod waveform;
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::Instant;
 
 use bevy::camera::visibility::RenderLayers;
@@ -82,17 +83,21 @@ const EDGES: usize = 8;
 const FOUND: usize = 24;
 
 /// Opens the window; goes before the plugins of the engine.
-pub struct WindowPlugin;
+pub struct WindowPlugin {
+    /// The settings file, which says where the window stood last.
+    pub settings: PathBuf,
+}
 
 impl Plugin for WindowPlugin {
     fn build(&self, app: &mut App) {
         let window = Window {
             title: "Soundkin".to_owned(),
             name: Some("soundkin".to_owned()),
-            resolution: (1440, 900).into(),
             present_mode: PresentMode::AutoVsync,
             ..default()
         };
+        let preferences: Preferences = Settings::read(self.settings.clone()).get("window");
+        let window = frame::restored(preferences.frame, window);
         let plugin = bevy::window::WindowPlugin { primary_window: Some(window), ..default() };
         // The map's picture is drawn once: in that frame everything it takes must be ready.
         let render = RenderPlugin { synchronous_pipeline_compilation: true, ..default() };
@@ -187,7 +192,7 @@ pub struct UiPlugin;
 impl Plugin for UiPlugin {
     fn build(&self, app: &mut App) {
         app.add_plugins(EguiPlugin::default())
-            .add_systems(Startup, (open, frame::restore).chain())
+            .add_systems(Startup, open)
             .add_systems(PostUpdate, frame::follow)
             .add_systems(First, tell_the_time.before(TimeSystems))
             .add_plugins(input::plugin)
