@@ -4,7 +4,7 @@ use anyhow::Result;
 use model::session::{self, Embedder};
 use serde_json::{Value, json};
 
-use super::Common;
+use super::common::Common;
 use crate::analyse::runtime;
 use crate::store::{Library, StoreError};
 use crate::{audio, paths};

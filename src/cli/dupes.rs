@@ -4,7 +4,7 @@ use anyhow::Result;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::{Common, base64_of, keep_only};
+use super::common::{Common, base64_of, keep_only};
 use crate::duplicates::contents;
 use crate::duplicates::search::{Content, Group, Kind, LEAST, Step, identical, near, steps};
 

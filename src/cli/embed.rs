@@ -7,7 +7,7 @@ use bevy::prelude::*;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::{Common, failed_json, put_path, sample_or_guest};
+use super::common::{Common, failed_json, put_path, sample_or_guest};
 use crate::analyse::{ActiveModel, Analysis};
 use crate::library::{Descriptors, Embedding, Failed, Sample, Stage};
 use crate::{Assembly, headless};

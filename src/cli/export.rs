@@ -8,7 +8,7 @@ use anyhow::{Result, bail};
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::{Common, file_at, put_path, put_path_as, region};
+use super::common::{Common, file_at, put_path, put_path_as, region};
 use crate::export::{Copied, ExportError, copy_to};
 
 #[derive(Args, Debug)]

@@ -11,7 +11,7 @@ use clap::Args;
 use indicatif::ProgressBar;
 use serde_json::json;
 
-use super::{Common, Notices, failed_json, keep_only, store_failure, tell};
+use super::common::{Common, Notices, failed_json, keep_only, store_failure, tell};
 use crate::analyse::{ActiveModel, Analysis};
 use crate::library::{AudioInfo, Descriptors, Embedding, Failed, Missing, Sample, SampleIndex};
 use crate::store::{Library, Stored};

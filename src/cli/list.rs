@@ -11,7 +11,7 @@ use bevy::prelude::*;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::{Common, keep_only, put_path};
+use super::common::{Common, keep_only, put_path};
 use crate::library::search::Found;
 use crate::library::table::{known_first, natural};
 use crate::library::{AudioInfo, Failed, Features, Guest, Missing, Sample, Tags};

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use similarity::cluster::decode;
 use similarity::layout::{Group, Layout};
 
-use super::{Common, print, put_path};
+use super::common::{Common, print, put_path};
 use crate::analyse::ActiveModel;
 use crate::atomic_file;
 use crate::library::{Features, Sample};

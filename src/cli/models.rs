@@ -4,7 +4,7 @@ use anyhow::Result;
 use model::registry::{self, Installed};
 use serde_json::{Value, json};
 
-use super::Common;
+use super::common::Common;
 use crate::paths;
 
 pub(super) fn run(common: &Common) -> Result<()> {

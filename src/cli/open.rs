@@ -6,7 +6,8 @@ use anyhow::Result;
 use bevy::prelude::*;
 use serde_json::json;
 
-use super::{Common, index, map, similar};
+use super::common::Common;
+use super::{index, map, similar};
 use crate::analyse::ActiveModel;
 use crate::library::{AudioInfo, Embedding, Missing, Sample};
 use crate::neighbours::ActiveWeights;

@@ -8,7 +8,7 @@ use bevy::prelude::*;
 use clap::Args;
 use serde_json::json;
 
-use super::{Common, Notices, put_path, region, sample_or_guest};
+use super::common::{Common, Notices, put_path, region, sample_or_guest};
 use crate::audio::{AudioPlugin, Audition, AuditionSettings, Playback};
 use crate::library::Sample;
 use crate::{player, run_until};

@@ -9,7 +9,7 @@ use bevy::prelude::*;
 use clap::Args;
 use serde_json::json;
 
-use super::{Common, Notices, interrupted, put_path};
+use super::common::{Common, Notices, interrupted, put_path, store_failure};
 use crate::actor::Wake;
 use crate::library::{AudioInfo, Embedding, Failed, Features, FileStamp, Guest, Sample};
 use crate::notice::Notice;
@@ -170,7 +170,7 @@ pub(super) fn take(app: &mut App, common: &Common, options: TakeOptions) -> Resu
         let mirrored = world.contains_resource::<crate::store::StoreState>() && is_member;
         // A take that is not stored in a library needs no vector.
         let wanted = mirrored || !keeps;
-        let failing = super::store_failure(world).is_some();
+        let failing = store_failure(world).is_some();
         !known || !wanted || blocked || failing || (analysed && (!mirrored || *stored))
     });
     match (finished, failure) {

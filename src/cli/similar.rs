@@ -11,7 +11,8 @@ use clap::Args;
 use dsp::Span;
 use serde_json::{Value, json};
 
-use super::{Common, put_path, record, region, subject};
+use super::common::{Common, put_path, region, subject};
+use super::record;
 use crate::analyse::ActiveModel;
 use crate::library::Sample;
 use crate::neighbours::ActiveWeights;

@@ -12,7 +12,7 @@ use bevy::ecs::message::MessageCursor;
 use bevy::prelude::*;
 use serde_json::json;
 
-use super::{Common, Notices, interrupted, keep_only, put_path, put_path_as, store_failure};
+use super::common::{Common, Notices, interrupted, keep_only, put_path, put_path_as, store_failure};
 use crate::actor::Wake;
 use crate::analyse::is_idle;
 use crate::library::{ContentHash, Failed, Folders, Guest, Missing, Restored, Sample};

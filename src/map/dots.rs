@@ -22,7 +22,8 @@ use bevy::window::{PrimaryWindow, RequestRedraw};
 use bevy_egui::EguiPostUpdateSet;
 use half::f16;
 
-use super::{Area, Dots, Map};
+use super::shown::{Dots, Map, follow};
+use super::view::Area;
 use crate::palette::Palette;
 use crate::schedule::MapSystems;
 
@@ -112,7 +113,7 @@ impl Plugin for DotsPlugin {
         app.add_plugins(Material2dPlugin::<DotsMaterial>::default())
             .configure_sets(PostUpdate, when)
             .add_systems(Startup, open)
-            .add_systems(PostUpdate, (upload, show).chain().in_set(MapSystems).after(super::follow));
+            .add_systems(PostUpdate, (upload, show).chain().in_set(MapSystems).after(follow));
     }
 }
 
@@ -306,7 +307,7 @@ mod tests {
     use std::time::Instant;
 
     use super::*;
-    use crate::map::view::{Area, View};
+    use crate::map::view::View;
 
     fn dots(n: usize) -> Dots {
         let position = |i: usize| [(i as f32).sin(), (i as f32 * 1.3).cos()];

@@ -53,14 +53,6 @@ const PARTS: &[(&str, &str, &str)] = &[
 /// Whose tests run whole assemblies, and for that may name what lies above them.
 const ASSEMBLED: &[(&str, &str)] = &[("audio", "lib"), ("record", "lib store"), ("store", "lib"), ("ui", "lib")];
 
-/// Files of a folder that name the head of it, or each other, in a circle. Each is a debt: what both need wants a file
-/// of its own, as types did that stood in the heads of other folders.
-const TIED: &[(&str, &str, &str)] = &[
-    ("map", "dots", "mod"),
-    // What verbs share stands in the head, which also calls them.
-    ("cli", "*", "mod"),
-];
-
 /// The packages among them: folders with a `Cargo.toml`.
 const PACKAGES: [&str; 4] = ["dsp", "file", "model", "similarity"];
 
@@ -109,22 +101,14 @@ fn everybody_names_only_what_lies_below() {
 #[test]
 fn the_files_of_a_folder_form_no_circle() {
     let sources = sources();
-    let (mut wrong, mut tied) = (Vec::new(), BTreeSet::new());
+    let mut wrong = Vec::new();
     for (part, ..) in PARTS {
         let folder: Vec<&Source> = sources.iter().filter(|source| source.part == *part).collect();
         let stems: BTreeSet<&str> = folder.iter().map(|source| source.stem.as_str()).collect();
         let mut uses: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
         for source in &folder {
             let named = uses.entry(&source.stem).or_default();
-            for name in source.siblings(&stems).into_iter().filter(|name| *name != source.stem) {
-                let debt = |(of, from, to): &&(&str, &str, &str)| {
-                    of == part && (*from == source.stem || *from == "*") && *to == name
-                };
-                match TIED.iter().find(debt) {
-                    Some(debt) => drop(tied.insert(*debt)),
-                    None => drop(named.insert(name)),
-                }
-            }
+            named.extend(source.siblings(&stems).into_iter().filter(|name| *name != source.stem));
         }
         // What names nobody that is left cannot lie on a circle.
         while let Some(leaf) = uses.iter().find(|(_, named)| named.is_empty()).map(|(stem, _)| *stem) {
@@ -142,8 +126,6 @@ fn the_files_of_a_folder_form_no_circle() {
         }
     }
     assert!(wrong.is_empty(), "these files name each other in a circle:\n{}", wrong.join("\n"));
-    let paid: Vec<_> = TIED.iter().filter(|debt| !tied.contains(debt)).collect();
-    assert!(paid.is_empty(), "these no longer name each other: {paid:?}");
 }
 
 #[test]
