@@ -46,6 +46,12 @@ impl Wake {
         let _ = self.heard.recv_timeout(timeout);
     }
 
+    /// The same bell without the window, for work that is shown whenever it draws next.
+    #[must_use]
+    pub fn unhurried(&self) -> Self {
+        Self { window: Arc::default(), ..self.clone() }
+    }
+
     /// Also calls `window` on every ring, so that a sleeping event loop wakes. Only the first call counts.
     pub fn also(&self, window: impl Fn() + Send + Sync + 'static) {
         let _ = self.window.set(Box::new(window));
@@ -342,6 +348,19 @@ mod tests {
         actor.try_send(21).unwrap();
         wake.wait(Duration::from_secs(5));
         assert_eq!(actor.replies().collect::<Vec<_>>(), vec![42]);
+    }
+
+    #[test]
+    fn a_bell_without_the_window_is_heard_all_the_same() {
+        let (wake, rung) = (Wake::default(), Arc::new(AtomicBool::new(false)));
+        let window = rung.clone();
+        wake.also(move || window.store(true, Ordering::Relaxed));
+        wake.unhurried().ring();
+        let asked = std::time::Instant::now();
+        wake.wait(Duration::from_secs(20));
+        assert!(asked.elapsed() < Duration::from_secs(20) && !rung.load(Ordering::Relaxed));
+        wake.ring();
+        assert!(rung.load(Ordering::Relaxed));
     }
 
     #[test]

@@ -13,7 +13,7 @@ pub mod waveform;
 use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bevy::prelude::*;
 use dsp::Pcm;
@@ -70,6 +70,8 @@ pub struct ActiveModel(pub Arc<Model>);
 pub struct Analysis {
     /// Files at the workers now.
     pub in_flight: usize,
+    /// Takes and moments of them among these, which the user waits for.
+    pub takes: usize,
     /// Files decoded.
     pub decoded: usize,
     /// Takes that were analysed as they were recorded.
@@ -141,7 +143,7 @@ struct Reply {
     entity: Entity,
     stamp: FileStamp,
     hash: Option<ContentHash>,
-    /// Whether it was a take, which does not have to be decoded.
+    /// Whether it was a take or a moment of one, which does not have to be decoded.
     recorded: bool,
     outcome: Outcome,
     session_time: Duration,
@@ -180,8 +182,48 @@ impl From<DecodeError> for Outcome {
     }
 }
 
+/// The most files that wait at the workers.
+const MAILBOX: usize = 256;
+/// Seconds for which they have work, so that they need no frame in that time.
+const SUPPLY: f64 = 0.5;
+/// The shortest time over which their pace is taken.
+const PACE: Duration = Duration::from_millis(100);
+
 #[derive(Resource)]
-struct AnalysisWorkers(Actor<Job, Reply>);
+struct AnalysisWorkers {
+    actor: Actor<Job, Reply>,
+    supply: Supply,
+}
+
+/// How many files the workers are given ahead: few, since what people look at next waits behind them, but enough for the
+/// time between two frames.
+#[derive(Clone, Copy, Debug)]
+struct Supply {
+    workers: usize,
+    since: Instant,
+    done: usize,
+    files: usize,
+}
+
+impl Supply {
+    fn new(workers: usize) -> Self {
+        Self { workers, since: Instant::now(), done: 0, files: workers + 2 }
+    }
+
+    /// Learns that so many more were done by now.
+    fn learn(&mut self, done: usize, now: Instant) {
+        self.done += done;
+        let passed = now.saturating_duration_since(self.since);
+        if passed >= PACE {
+            let pace = self.done as f64 / passed.as_secs_f64();
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a bounded count")]
+            let files = (pace * SUPPLY).min(MAILBOX as f64) as usize;
+            // A long file says little of the next.
+            self.files = (self.workers + 2 + files).max(self.files / 2).min(MAILBOX);
+            (self.since, self.done) = (now, 0);
+        }
+    }
+}
 
 /// Analyses samples with the model in use.
 pub struct AnalysePlugin {
@@ -209,8 +251,9 @@ impl Plugin for AnalysePlugin {
             .init_resource::<Priorities>()
             .add_observer(forget_outdated)
             .add_observer(show_take);
-        match Actor::pool("analyse", self.workers, self.workers + 2, &wake, make) {
-            Ok(actor) => app.insert_resource(AnalysisWorkers(actor)),
+        // The window draws what has been analysed at a pace of its own.
+        match Actor::pool("analyse", self.workers, MAILBOX, &wake.unhurried(), make) {
+            Ok(actor) => app.insert_resource(AnalysisWorkers { actor, supply: Supply::new(self.workers) }),
             Err(error) => {
                 app.world_mut().write_message(Notice::new(format!(
                     "cannot analyse sounds: starting a thread failed ({error}); restart Soundkin"
@@ -278,7 +321,7 @@ fn twin((_, embedding, descriptors, failed): <Known<'_> as bevy::ecs::query::Que
 }
 
 fn collect_analyses(
-    actor: Res<AnalysisWorkers>,
+    mut workers: ResMut<AnalysisWorkers>,
     mut analysis: ResMut<Analysis>,
     mut sightings: ResMut<Sightings>,
     index: Res<SampleIndex>,
@@ -290,8 +333,12 @@ fn collect_analyses(
     mut notices: MessageWriter<Notice>,
     mut commands: Commands,
 ) {
-    for reply in actor.0.replies() {
+    let AnalysisWorkers { actor, supply } = &mut *workers;
+    let mut collected = 0;
+    for reply in actor.replies() {
+        collected += 1;
         analysis.in_flight = analysis.in_flight.saturating_sub(1);
+        analysis.takes = analysis.takes.saturating_sub(usize::from(reply.recorded));
         analysis.session_time += reply.session_time;
         let Ok(mut entity) = commands.get_entity(reply.entity) else { continue };
         if let Outcome::Newest(embedded) = reply.outcome {
@@ -383,19 +430,22 @@ fn collect_analyses(
                         entity.try_insert(measured);
                         hash.map(|hash| entity.try_insert(hash));
                         match Failed::of_embedding(&error) {
-                            Some(failed) => {
-                                entity.try_insert(failed);
-                            }
-                            None if analysis.blocked.is_none() => {
-                                analysis.blocked = Some(error.to_string());
-                                notices.write(Notice::new(error.to_string()));
-                            }
-                            None => {}
+                            Some(failed) => drop(entity.try_insert(failed)),
+                            None => block(&mut analysis, &error, &mut notices),
                         }
                     }
                 }
             }
         }
+    }
+    supply.learn(collected, Instant::now());
+}
+
+/// Says once that this machine makes no vectors at all.
+fn block(analysis: &mut Analysis, error: &EmbedError, notices: &mut MessageWriter<Notice>) {
+    if analysis.blocked.is_none() {
+        analysis.blocked = Some(error.to_string());
+        notices.write(Notice::new(error.to_string()));
     }
 }
 
@@ -428,7 +478,7 @@ fn dispatch_takes(
 
 /// Moves a take's sound out of its component to a worker, if one has room for it.
 fn hand_over(world: &mut World, entity: Entity) {
-    if !world.resource::<AnalysisWorkers>().0.has_room() {
+    if !world.resource::<AnalysisWorkers>().actor.has_room() {
         return;
     }
     let Ok(mut take) = world.get_entity_mut(entity) else { return };
@@ -442,9 +492,11 @@ fn hand_over(world: &mut World, entity: Entity) {
         } else {
             return;
         };
-    let sent = world.resource::<AnalysisWorkers>().0.try_send(Job { entity, stamp, work });
+    let sent = world.resource::<AnalysisWorkers>().actor.try_send(Job { entity, stamp, work });
     let Err(Job { work, .. }) = sent else {
-        world.resource_mut::<Analysis>().in_flight += 1;
+        let mut analysis = world.resource_mut::<Analysis>();
+        analysis.in_flight += 1;
+        analysis.takes += 1;
         return;
     };
     // The workers are gone; the take must not be lost with them.
@@ -455,7 +507,7 @@ fn hand_over(world: &mut World, entity: Entity) {
 
 /// Hands over guests, then what people look at, then the rest.
 fn dispatch_analyses(
-    actor: Res<AnalysisWorkers>,
+    workers: Res<AnalysisWorkers>,
     mut analysis: ResMut<Analysis>,
     restored: Res<Restored>,
     priorities: Res<Priorities>,
@@ -464,10 +516,14 @@ fn dispatch_analyses(
     members: Query<Waiting, (Without<Guest>, Without<Embedding>, Ready)>,
     undescribed: Query<Waiting, (Without<Guest>, Undescribed, Ready)>,
     known: Query<Known>,
+    recordings: Query<(), With<Recording>>,
     mut first: Local<First>,
     mut commands: Commands,
 ) {
-    if !actor.0.has_room() {
+    let AnalysisWorkers { actor, supply } = &*workers;
+    // A take that ends soon must not wait behind many files.
+    let most = if recordings.is_empty() { supply.files } else { supply.workers + 2 };
+    if analysis.in_flight >= most {
         return;
     }
     let blocked = analysis.blocked.is_some();
@@ -483,7 +539,7 @@ fn dispatch_analyses(
         if blocked && has_info && !embedded {
             continue;
         }
-        if !actor.0.has_room() {
+        if analysis.in_flight >= most {
             return;
         }
         // Any duplicate with a vector shows where a new file came from; only a described one helps a sample that has a
@@ -496,7 +552,7 @@ fn dispatch_analyses(
         let former = former.map(|former| former.hash);
         let path = sample.path.clone();
         let work = Work::File { path, contents, former, embedded };
-        if actor.0.try_send(Job { entity, stamp: *stamp, work }).is_err() {
+        if actor.try_send(Job { entity, stamp: *stamp, work }).is_err() {
             return;
         }
         analysis.in_flight += 1;
@@ -535,7 +591,7 @@ struct AnalysisWorker {
 impl AnalysisWorker {
     fn serve(&mut self, job: Job) -> Reply {
         let mut hash = None;
-        let recorded = matches!(job.work, Work::Taken(..));
+        let recorded = matches!(job.work, Work::Taken(..) | Work::Newest(_));
         let outcome = match job.work {
             Work::File { path, contents, former, embedded } => {
                 let twins = |hash| contents.map_or_else(Vec::new, |contents| contents.samples(hash));
@@ -606,8 +662,11 @@ impl AnalysisWorker {
                 }
             }
             Ok(decoded) => {
+                let mut decoded = Box::new(decoded);
                 let embedded = self.embed_contained(&decoded);
-                Outcome::Decoded(Box::new(decoded), embedded)
+                // The decoded audio never waits in memory.
+                decoded.pcm.mono = Vec::new();
+                Outcome::Decoded(decoded, embedded)
             }
             Err(error) => error.into(),
         }
@@ -667,7 +726,33 @@ mod tests {
             outcome: outcome(&job),
             session_time: Duration::ZERO,
         };
-        app.insert_resource(AnalysisWorkers(Actor::pool("test", 1, 8, &wake, move |_| serve).unwrap()));
+        let actor = Actor::pool("test", 1, 8, &wake, move |_| serve).unwrap();
+        app.insert_resource(AnalysisWorkers { actor, supply: Supply::new(1) });
+    }
+
+    #[test]
+    fn workers_are_given_what_they_do_between_frames_and_little_more() {
+        let mut supply = Supply::new(2);
+        let mut now = supply.since;
+        assert_eq!(supply.files, 4);
+        // Frames are 200 ms apart, and all that was given is done by then, up to 300 files a second.
+        for _ in 0..8 {
+            now += Duration::from_millis(200);
+            supply.learn(supply.files.min(60), now);
+        }
+        assert_eq!(supply.files, 4 + 150);
+        // Frames that follow each other closely change nothing.
+        for _ in 0..9 {
+            now += Duration::from_millis(10);
+            supply.learn(3, now);
+        }
+        assert_eq!(supply.files, 4 + 150);
+        // Long files: a click must not wait for many of them.
+        for _ in 0..8 {
+            now += Duration::from_secs(1);
+            supply.learn(2, now);
+        }
+        assert_eq!(supply.files, 5);
     }
 
     #[test]

@@ -37,7 +37,7 @@ mod waveform;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bevy::camera::visibility::RenderLayers;
 use bevy::ecs::system::SystemParam;
@@ -45,7 +45,7 @@ use bevy::prelude::*;
 use bevy::render::RenderPlugin;
 use bevy::time::{TimeSystems, TimeUpdateStrategy};
 use bevy::window::{PresentMode, PrimaryWindow, RequestRedraw, WindowResized};
-use bevy::winit::{EventLoopProxyWrapper, WinitSettings, WinitUserEvent};
+use bevy::winit::{EventLoopProxyWrapper, UpdateMode, WinitSettings, WinitUserEvent};
 use bevy_egui::egui::{self, LayerId, Rect, Ui, UiBuilder};
 use bevy_egui::{EguiContexts, EguiGlobalSettings, EguiPlugin, EguiPrimaryContextPass, PrimaryEguiContext};
 use file::wav_writer::Format;
@@ -63,8 +63,8 @@ use self::sources::Branches;
 use self::status::Progress;
 use self::theme::{Appearance, Theme};
 use crate::actor::Wake;
-use crate::analyse::ActiveModel;
 use crate::analyse::waveform::Waveform;
+use crate::analyse::{ActiveModel, Analysis};
 use crate::audio::{AuditionSettings, Playback};
 use crate::library::table::SampleTable;
 use crate::library::{AudioInfo, Folders, Thumbnail};
@@ -76,6 +76,12 @@ use crate::palette::Palette;
 use crate::record::{Level, Recorder, RecordingSettings, Slices, Trim};
 use crate::schedule::{DeriveSystems, RespondSystems};
 use crate::settings::Settings;
+
+/// Between two frames while sounds are analysed and nobody touches anything: drawing more often would show little more, and
+/// take more of the processor than the analysis.
+const WORKING: Duration = Duration::from_millis(200);
+/// While a take is analysed, which the user waits for.
+const WAITING: Duration = Duration::from_millis(30);
 
 /// Neighbours to which edges are drawn.
 const EDGES: usize = 8;
@@ -197,7 +203,7 @@ impl Plugin for UiPlugin {
             .add_systems(First, tell_the_time.before(TimeSystems))
             .add_plugins(input::plugin)
             .add_systems(EguiPrimaryContextPass, draw)
-            .add_systems(Last, redraw_resized);
+            .add_systems(Last, (redraw_resized, pace));
     }
 }
 
@@ -262,6 +268,26 @@ fn redraw_resized(
 ) {
     *left = if resized.read().count() > 0 { 3 } else { left.saturating_sub(1) };
     redraws.write_batch((*left > 0).then_some(RequestRedraw));
+}
+
+/// Draws now and then while sounds are analysed; all else wakes the window by itself.
+fn pace(analysis: Res<Analysis>, mut winit: ResMut<WinitSettings>) {
+    let wait = match (analysis.takes, analysis.in_flight) {
+        (0, 0) => None,
+        (0, _) => Some(WORKING),
+        _ => Some(WAITING),
+    };
+    let rest = WinitSettings::desktop_app();
+    let next = [rest.focused_mode, rest.unfocused_mode].map(|mode| match (mode, wait) {
+        (
+            UpdateMode::Reactive { react_to_device_events, react_to_user_events, react_to_window_events, .. },
+            Some(wait),
+        ) => UpdateMode::Reactive { wait, react_to_device_events, react_to_user_events, react_to_window_events },
+        (mode, _) => mode,
+    });
+    if [winit.focused_mode, winit.unfocused_mode] != next {
+        [winit.focused_mode, winit.unfocused_mode] = next;
+    }
 }
 
 /// Moves and arranges the map.
