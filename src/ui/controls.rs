@@ -1,18 +1,36 @@
 //! The few controls that panels are made of: plain words and icons that answer to the pointer, without frames.
 
+use std::borrow::Cow;
+
 use bevy_egui::egui::{
     self, Align2, Color32, CursorIcon, FontId, Rect, Response, Sense, Stroke, StrokeKind, Ui, WidgetInfo, WidgetType,
     pos2, vec2,
 };
 
+use super::fonts;
 use super::theme::{self, PADDING, Theme};
+
+/// A text as it can be drawn in one line: control characters, such as a line break in a file's name, become their pictures.
+fn printable(text: &str) -> Cow<'_, str> {
+    if !text.contains(char::is_control) {
+        return text.into();
+    }
+    let picture = |letter: char| match u32::from(letter) {
+        code @ 0..0x20 => char::from_u32(0x2400 + code),
+        0x7F => Some('\u{2421}'),
+        _ => None,
+    };
+    let shown = |letter: char| if letter.is_control() { picture(letter).unwrap_or('\u{FFFD}') } else { letter };
+    text.chars().map(shown).collect::<String>().into()
+}
 
 /// Draws text in one line, cut short with an ellipsis where it does not fit, and returns its width in points.
 pub fn line(ui: &Ui, rect: Rect, align: Align2, text: &str, font: FontId, colour: Color32) -> f32 {
     if rect.width() < 4.0 || text.is_empty() {
         return 0.0;
     }
-    let mut job = egui::text::LayoutJob::simple_singleline(text.to_owned(), font, colour);
+    fonts::note(ui.ctx(), text, &font);
+    let mut job = egui::text::LayoutJob::simple_singleline(printable(text).into_owned(), font, colour);
     job.wrap = egui::text::TextWrapping::truncate_at_width(rect.width());
     let galley = ui.painter().layout_job(job);
     let at = align.align_size_within_rect(galley.size(), rect).min;
@@ -25,6 +43,8 @@ pub fn line(ui: &Ui, rect: Rect, align: Align2, text: &str, font: FontId, colour
 /// Draws a file name in one line; where it does not fit it is cut in the middle, because takes and series differ at
 /// their ends.
 pub fn name(ui: &Ui, rect: Rect, name: &str, font: &FontId, colour: Color32) {
+    let name = &*printable(name);
+    fonts::note(ui.ctx(), name, font);
     let lay_out = |text: String| ui.painter().layout_no_wrap(text, font.clone(), colour);
     let mut galley = lay_out(name.to_owned());
     let (room, whole) = (rect.width(), galley.size().x);

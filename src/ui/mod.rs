@@ -13,6 +13,7 @@ mod attention;
 mod controls;
 mod desktop;
 mod edits;
+mod fonts;
 mod frame;
 mod help;
 mod input;
@@ -54,6 +55,7 @@ use similarity::weights::Weights;
 use self::action::{Action, Bindings, Choose, Go, OnMap, Part, Weigh};
 use self::desktop::Inputs;
 use self::edits::Edits;
+use self::fonts::Fonts;
 use self::notices::Notices;
 use self::place::Place;
 use self::preferences::{Comparing, Playing, Preferences};
@@ -147,7 +149,7 @@ impl Plugin for PanelsPlugin {
             .init_resource::<Progress>()
             .init_resource::<Inputs>()
             .add_message::<RequestRedraw>()
-            .add_plugins((action::plugin, desktop::plugin))
+            .add_plugins((action::plugin, desktop::plugin, fonts::plugin))
             .add_systems(
                 Update,
                 (
@@ -425,6 +427,7 @@ struct Views<'w, 's> {
 struct Panels<'w, 's> {
     views: Views<'w, 's>,
     map: ResMut<'w, Map>,
+    fonts: ResMut<'w, Fonts>,
     actions: MessageWriter<'w, Action>,
     redraws: MessageWriter<'w, RequestRedraw>,
     themed: Local<'s, Option<Theme>>,
@@ -432,17 +435,17 @@ struct Panels<'w, 's> {
 
 impl Panels<'_, '_> {
     fn draw(&mut self, context: &egui::Context) {
-        let Self { views, map, actions, redraws, themed } = self;
+        let Self { views, map, fonts, actions, redraws, themed } = self;
         let fresh = themed.is_none();
         if **themed != Some(*views.theme) {
             views.theme.apply(context);
             **themed = Some(*views.theme);
         }
-        if fresh {
-            // Fonts are there from the next frame on.
-            theme::install_fonts(context);
+        if fonts.install(context) {
             redraws.write(RequestRedraw);
             context.request_repaint();
+        }
+        if fresh {
             return;
         }
         let root = UiBuilder::new().layer_id(LayerId::background()).max_rect(context.viewport_rect());
@@ -455,6 +458,7 @@ impl Panels<'_, '_> {
         if !asked.is_empty() || views.playback.sample.is_some() || views.recorder.input.is_some() {
             redraws.write(RequestRedraw);
         }
+        fonts.look(context);
         actions.write_batch(asked);
     }
 }

@@ -1,17 +1,13 @@
-//! Every colour of the window, its fonts and the measures of its type.
+//! Every colour of the window and the measures of its type.
 //!
 //! All sections have the same background, divided by lines. Amber is time (playing, progress), teal is similarity
 //! (scores, neighbours); the only other colours are those of the map's dots, which colour-blind people can tell apart.
 
 #![expect(clippy::disallowed_methods, reason = "this is the one place that makes colours")]
 
-use std::sync::Arc;
-
 use bevy::prelude::{Color, Resource};
 use bevy_egui::egui::style::ScrollStyle;
-use bevy_egui::egui::{
-    self, Color32, CornerRadius, FontData, FontDefinitions, FontFamily, FontId, Shadow, Stroke, TextStyle, Visuals,
-};
+use bevy_egui::egui::{self, Color32, CornerRadius, FontFamily, FontId, Shadow, Stroke, TextStyle, Visuals};
 use serde::{Deserialize, Serialize};
 
 use crate::palette::Palette;
@@ -274,26 +270,6 @@ pub mod icon {
     pub const MOON: &str = "\u{E330}";
     /// Neighbours.
     pub const GRAPH: &str = "\u{EB58}";
-}
-
-/// Gives egui the bundled fonts; its own remain as fallbacks for letters that these lack.
-pub fn install_fonts(context: &egui::Context) {
-    let mut fonts = FontDefinitions::default();
-    let bundled: [(&str, &[u8]); 3] = [
-        ("Inter", include_bytes!("../../assets/fonts/Inter-Regular.otf")),
-        ("Inter SemiBold", include_bytes!("../../assets/fonts/Inter-SemiBold.otf")),
-        ("Icons", include_bytes!("../../assets/fonts/Icons.ttf")),
-    ];
-    for (name, bytes) in bundled {
-        fonts.font_data.insert(name.to_owned(), Arc::new(FontData::from_static(bytes)));
-    }
-    let others = fonts.families.get(&FontFamily::Proportional).cloned().unwrap_or_default();
-    let with = |first: &str| [first.to_owned()].into_iter().chain(others.clone()).collect::<Vec<_>>();
-    fonts.families.insert(FontFamily::Proportional, with("Inter"));
-    fonts.families.insert(FontFamily::Monospace, with("Inter"));
-    fonts.families.insert(FontFamily::Name("strong".into()), with("Inter SemiBold"));
-    fonts.families.insert(FontFamily::Name("icons".into()), with("Icons"));
-    context.set_fonts(fonts);
 }
 
 #[cfg(test)]

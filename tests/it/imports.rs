@@ -59,7 +59,7 @@ const PACKAGES: [&str; 4] = ["dsp", "file", "model", "similarity"];
 /// What is added with `add_plugins` outside `lib.rs`: the parts of a plugin, and Bevy's own.
 const ADDED: &[(&str, &str)] = &[
     ("map", "DotsPlugin Material2dPlugin"),
-    ("ui", "DefaultPlugins EguiPlugin action::plugin desktop::plugin input::plugin"),
+    ("ui", "DefaultPlugins EguiPlugin action::plugin desktop::plugin fonts::plugin input::plugin"),
 ];
 
 #[test]
