@@ -82,7 +82,7 @@ pub fn decode_region(
         let mut digest = StreamAnalysis::new(rate, channels, keep);
         let mut at = stream.position();
         while at < end
-            && let Some(block) = stream.next_block()?
+            && let Some(block) = stream.next_block_unless(&|| stop.is_set())?
         {
             let room = usize::try_from(end - at).unwrap_or(usize::MAX).saturating_mul(channels);
             digest.add(&block.samples[..block.samples.len().min(room)]);

@@ -316,6 +316,15 @@ impl Stream {
     /// # Errors
     /// The file could not be read, or is damaged beyond use.
     pub fn next_block(&mut self) -> Result<Option<Block<'_>>, DecodeError> {
+        self.next_block_unless(&|| false)
+    }
+
+    /// Like [`Stream::next_block`], but leaves what lies before the frame sought when `unwanted` says so: a format that
+    /// cannot seek may have hours of it.
+    ///
+    /// # Errors
+    /// As for [`Stream::next_block`]; also [`DecodeError::Stopped`].
+    pub fn next_block_unless(&mut self, unwanted: &dyn Fn() -> bool) -> Result<Option<Block<'_>>, DecodeError> {
         let (rate, channels, heard) = loop {
             let mut packet = match self.format.next_packet() {
                 Ok(Some(packet)) => packet,
@@ -371,6 +380,9 @@ impl Stream {
                     }
                     if early + late < frames {
                         break (rate, channels, early * channels..(frames - late) * channels);
+                    }
+                    if unwanted() {
+                        return Err(DecodeError::Stopped);
                     }
                 }
                 Err(Error::DecodeError(_) | Error::IoError(_) | Error::ResetRequired) => {
@@ -568,6 +580,22 @@ mod tests {
             }
         }
         assert!(!opened_anew.is_empty());
+    }
+
+    #[test]
+    fn what_lies_before_the_frame_sought_is_left_once_nobody_wants_it() {
+        // A format that cannot seek, so everything before is decoded.
+        let path = file("tests/audio/vorbis.mka");
+        let (all, width) = rest(&mut open(&path));
+        let frame = all.len() / width - 10;
+        let mut stream = open(&path);
+        stream.seek(frame as u64).unwrap();
+        let asked = std::cell::Cell::new(0);
+        let after_some = || asked.replace(asked.get() + 1) >= 2;
+        assert!(matches!(stream.next_block_unless(&after_some), Err(DecodeError::Stopped)));
+        assert_eq!(asked.get(), 3);
+        stream.seek(frame as u64).unwrap();
+        assert!(rest(&mut stream).0 == all[frame * width..]);
     }
 
     #[test]
