@@ -6,9 +6,10 @@
 
 use bevy::input::ButtonState;
 use bevy::input::keyboard::{Key, KeyboardFocusLost, KeyboardInput};
+use bevy::input::mouse::MouseButton;
 use bevy::prelude::*;
 use bevy::window::WindowEvent;
-use bevy_egui::egui::{self, Modifiers};
+use bevy_egui::egui::{self, Modifiers, PointerButton};
 use bevy_egui::helpers::{bevy_to_egui_key, bevy_to_egui_physical_key};
 use bevy_egui::input::EguiInputEvent;
 use bevy_egui::{
@@ -128,16 +129,37 @@ fn clicks(mut events: MessageReader<WindowEvent>, mut inputs: Query<&mut EguiInp
         match event {
             WindowEvent::KeyboardInput(input) => held.follow(input),
             WindowEvent::KeyboardFocusLost(_) => *held = Held::default(),
-            WindowEvent::MouseButtonInput(_) => made.push(held.modifiers()),
+            WindowEvent::MouseButtonInput(input) => {
+                made.extend(button(input.button).map(|button| (button, input.state.is_pressed(), held.modifiers())));
+            }
             _ => {}
         }
     }
     for mut input in &mut inputs {
-        let buttons = input.events.iter_mut().filter_map(|event| match event {
-            egui::Event::PointerButton { modifiers, .. } => Some(modifiers),
-            _ => None,
-        });
-        buttons.zip(&made).for_each(|(modifiers, made)| *modifiers = *made);
+        mend(&mut input.events, made.clone());
+    }
+}
+
+/// What egui calls a button; those that it does not know do not reach it.
+fn button(button: MouseButton) -> Option<PointerButton> {
+    match button {
+        MouseButton::Left => Some(PointerButton::Primary),
+        MouseButton::Right => Some(PointerButton::Secondary),
+        MouseButton::Middle => Some(PointerButton::Middle),
+        MouseButton::Back => Some(PointerButton::Extra1),
+        MouseButton::Forward => Some(PointerButton::Extra2),
+        MouseButton::Other(_) => None,
+    }
+}
+
+/// Gives each button event the modifiers of the first of those `made` that is the same button and move.
+fn mend(events: &mut [egui::Event], mut made: Vec<(PointerButton, bool, Modifiers)>) {
+    for event in events {
+        if let egui::Event::PointerButton { button, pressed, modifiers, .. } = event
+            && let Some(place) = made.iter().position(|(of, down, _)| (of, down) == (button, pressed))
+        {
+            *modifiers = made.remove(place).2;
+        }
     }
 }
 
@@ -189,6 +211,39 @@ mod tests {
         assert_eq!(all.iter().filter_map(pressed).collect::<Vec<_>>(), [true, false]);
         let written = all.iter().filter(|event| matches!(event, egui::Event::Text(_))).count();
         assert_eq!(written, 1, "a chord writes nothing: {all:?}");
+    }
+
+    #[test]
+    fn every_click_gets_its_own_modifiers_whatever_buttons_a_mouse_has() {
+        let click = |button, pressed| egui::Event::PointerButton {
+            pos: egui::Pos2::ZERO,
+            button,
+            pressed,
+            modifiers: Modifiers::NONE,
+        };
+        // A touch is a click as well, and a ninth button is none for egui.
+        let mut events = vec![
+            click(PointerButton::Extra2, true),
+            egui::Event::PointerGone,
+            click(PointerButton::Primary, true),
+            click(PointerButton::Primary, false),
+            click(PointerButton::Primary, true),
+        ];
+        let pressed = [
+            (MouseButton::Other(9), true, Modifiers::ALT),
+            (MouseButton::Left, true, Modifiers::SHIFT),
+            (MouseButton::Forward, true, Modifiers::CTRL),
+            (MouseButton::Left, false, Modifiers::NONE),
+            (MouseButton::Left, true, Modifiers::COMMAND),
+        ];
+        let made = pressed.into_iter().filter_map(|(which, down, held)| Some((button(which)?, down, held)));
+        mend(&mut events, made.collect());
+        let held = events.iter().filter_map(|event| match event {
+            egui::Event::PointerButton { modifiers, .. } => Some(*modifiers),
+            _ => None,
+        });
+        let expected = [Modifiers::CTRL, Modifiers::SHIFT, Modifiers::NONE, Modifiers::COMMAND];
+        assert_eq!(held.collect::<Vec<_>>(), expected);
     }
 
     #[test]
