@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bevy::prelude::*;
+use dsp::crossings::Crossings;
 use dsp::pyramid::Pyramid;
 use file::DecodeError;
 use file::stream::{Decoders, Stream};
@@ -19,6 +20,8 @@ use crate::schedule::SoundkinSystems;
 pub struct Waveform {
     /// Its extremes.
     pub pyramid: Arc<Pyramid>,
+    /// Where it can be cut without a click.
+    crossings: Arc<Crossings>,
     /// Frames in a second.
     pub rate: u32,
 }
@@ -26,12 +29,25 @@ pub struct Waveform {
 impl Waveform {
     /// The waveform of a sound at a rate in Hz.
     pub fn new(pyramid: Pyramid, rate: u32) -> Self {
-        Self { pyramid: Arc::new(pyramid), rate }
+        Self { pyramid: Arc::new(pyramid), crossings: Arc::default(), rate }
     }
 
     /// Adds interleaved frames at its end.
     pub fn add(&mut self, frames: &[f32]) {
         Arc::make_mut(&mut self.pyramid).add(frames);
+        Arc::make_mut(&mut self.crossings).add(frames, self.pyramid.channels());
+    }
+
+    /// The zero crossing of the mean of all channels that is nearest to a place, if one lies so near; all in seconds.
+    pub fn crossing(&self, seconds: f64, within: f64) -> Option<f64> {
+        let rate = f64::from(self.rate.max(1));
+        Some(self.crossings.nearest(seconds * rate, within * rate)? as f64 / rate)
+    }
+
+    /// The highest sample of all, without its sign.
+    pub fn peak(&self) -> f32 {
+        let [low, high] = self.pyramid.extremes(None, 0.0, self.pyramid.frames() as f64).unwrap_or_default();
+        high.max(-low)
     }
 
     /// Length in seconds.
@@ -176,6 +192,33 @@ mod tests {
 
     use super::*;
     use crate::analyse::decode::decode;
+
+    #[test]
+    fn a_place_in_a_file_is_moved_to_where_its_decoded_sound_crosses_zero() {
+        let sound = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/demo/pads/pad_01.flac");
+        let mut stream = Stream::open_path(&sound, &Decoders::default()).unwrap();
+        let (mut mean, mut block_mean, mut rate) = (Vec::new(), Vec::new(), 0);
+        while let Some(block) = stream.next_block().unwrap() {
+            dsp::downmix(block.samples, block.channels, &mut block_mean);
+            mean.extend_from_slice(&block_mean);
+            rate = block.rate;
+        }
+        let look = Look { entity: Entity::PLACEHOLDER, path: sound.as_path().into(), serial: 1 };
+        let wave = trace(&look, || false, &Decoders::default()).unwrap().wave;
+        let mut moved = 0;
+        for seconds in [0.1, 0.25, 0.5, 0.777, 1.0] {
+            let Some(at) = wave.crossing(seconds, 0.01) else { continue };
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a frame of the file")]
+            let frame = (at * f64::from(rate)).round() as usize;
+            assert!((at - seconds).abs() <= 0.01);
+            assert!(
+                mean[frame] * mean[frame - 1] == 0.0 || (mean[frame] > 0.0) != (mean[frame - 1] > 0.0),
+                "{seconds}"
+            );
+            moved += 1;
+        }
+        assert!(moved >= 3);
+    }
 
     #[test]
     fn work_that_nobody_waits_for_is_left_and_is_no_failure_of_the_file() {

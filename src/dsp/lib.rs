@@ -3,6 +3,7 @@
 //! Knows neither files nor the app, so that it is compiled once, at full optimisation, whatever else changes.
 
 pub mod analysis;
+pub mod crossings;
 pub mod descriptors;
 pub mod features;
 pub mod loudness;

@@ -267,6 +267,10 @@ pub enum Prefer {
     ToggleHoverPlay,
     /// One channel or all in the waveform.
     ToggleMono,
+    /// Whether quiet sounds fill the height of the waveform.
+    ToggleAutoGain,
+    /// Whether what is dragged over the waveform goes to zero crossings.
+    ToggleSnap,
     /// Drags a divider.
     Resize(Sizes),
     /// The map takes the list's place, or gives it back.
@@ -346,6 +350,7 @@ const TABLE: &[(&str, &str, &str, &str, Action)] = &[
     ("record_before", "Record", "B", "Record, including the seconds just before", Action::Take(Take::Before)),
     ("listen", "Record", "I", "Keep the input open between takes", Action::Take(Take::ToggleArm)),
     ("ask_by_recording", "Record", "Q", "Record only to find similar sounds", Action::Take(Take::Ask)),
+    ("snap", "Record", "Z", "Snap edges to zero crossings (not while Alt is held)", Action::Prefer(Prefer::ToggleSnap)),
     ("split", "Record", "S", "Show where to split the sound", Action::Take(Take::Split)),
     ("next", "Choose", "Down", "Next sound", Action::Go(Go::Step(1))),
     ("previous", "Choose", "Up", "Previous sound", Action::Go(Go::Step(-1))),

@@ -593,6 +593,8 @@ fn wave(ui: &mut Ui, views: &Views, keys: &dyn Fn(&Action) -> String, actions: &
         audition: *views.audition,
         autoplay: preferences.autoplay,
         mono: preferences.mono,
+        auto_gain: preferences.auto_gain,
+        snap: preferences.snap,
         record: record::View {
             recorder: &views.recorder,
             level: &views.level,

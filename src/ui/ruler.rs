@@ -1,6 +1,6 @@
-//! The time ruler under the waveform, and which part of the sound is shown when it is zoomed.
+//! The time ruler under the waveform, and how places in a sound are written.
 
-use bevy_egui::egui::{Align2, Rect, Stroke, Ui, pos2, vec2};
+use bevy_egui::egui::{Align2, Rect, Stroke, Ui, pos2};
 use dsp::Span;
 
 use super::controls;
@@ -12,7 +12,7 @@ pub const HEIGHT: f32 = 18.0;
 const APART: f64 = 90.0;
 
 /// Draws the ruler of a visible part of a sound.
-pub fn show(ui: &Ui, rect: Rect, visible: Span, length: f64, theme: &Theme) {
+pub fn show(ui: &Ui, rect: Rect, visible: Span, theme: &Theme) {
     let painter = ui.painter().with_clip_rect(rect);
     #[expect(clippy::cast_possible_truncation, reason = "points of a window")]
     let x =
@@ -22,15 +22,6 @@ pub fn show(ui: &Ui, rect: Rect, visible: Span, length: f64, theme: &Theme) {
         painter.vline(at, rect.top()..=rect.top() + 5.0, Stroke::new(1.0, theme.faint));
         let label = Rect::from_min_max(pos2(at + 4.0, rect.top()), pos2(rect.right(), rect.bottom()));
         controls::line(ui, label, Align2::LEFT_CENTER, &text, theme::regular(10.0), theme.muted);
-    }
-    if visible.seconds() < length {
-        let track = Rect::from_min_size(pos2(rect.left(), rect.bottom() - 3.0), vec2(rect.width(), 3.0));
-        painter.rect_filled(track, 0.0, theme.border);
-        #[expect(clippy::cast_possible_truncation, reason = "points of a window")]
-        let at = |seconds: f64| rect.left() + (seconds / length * f64::from(rect.width())) as f32;
-        let shown =
-            Rect::from_x_y_ranges(at(visible.start)..=at(visible.end).max(at(visible.start) + 2.0), track.y_range());
-        painter.rect_filled(shown, 0.0, theme.muted);
     }
 }
 

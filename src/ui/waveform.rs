@@ -1,4 +1,10 @@
-//! The waveform of the selected sample, and the transport above it.
+//! The waveform of the selected sample, the transport above it, and what tells its scale.
+//!
+//! ```text
+//!  overview of the whole, while only a part is shown │ how far it is zoomed
+//!  the part that is shown                            │ levels in dB
+//!  its times                                         │ by how much it is amplified
+//! ```
 
 use bevy::prelude::Entity;
 use bevy_egui::egui::{
@@ -24,6 +30,24 @@ const HANDLE: f32 = 5.0;
 const LEAST_FRAMES: f64 = 16.0;
 /// A drag shorter than this is a click, in points.
 const CLICK: f32 = 3.0;
+/// Below this height in points there is neither ruler nor scale.
+const LOW: f32 = 90.0;
+/// Height of the band that is shown while recording, in points.
+const BAND: f32 = 28.0;
+/// Below this width in points the buttons do not show their keys.
+const NARROW: f32 = 700.0;
+/// Width of the scale, in points.
+const SCALE: f32 = 54.0;
+/// Height of the overview, in points.
+const OVERVIEW: f32 = 16.0;
+/// Most that a quiet sound is amplified to be seen: 16 bits have nothing below.
+const MOST_GAIN: f32 = 4096.0;
+/// The same for the first sketch, whose steps are 42 dB under full scale.
+const MOST_SKETCHED: f32 = 16.0;
+/// A dragged edge goes to a zero crossing that is no farther away than this in seconds.
+const SNAP: f64 = 0.01;
+/// Nor than this in points, so that it stays where the pointer is.
+const REACH: f64 = 24.0;
 
 /// The selected sample.
 pub struct Subject<'a> {
@@ -64,6 +88,7 @@ pub struct Cuts<'a> {
 }
 
 /// What the waveform is drawn from.
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct View<'a> {
     /// The selected sample.
     pub subject: Option<Subject<'a>>,
@@ -83,6 +108,10 @@ pub struct View<'a> {
     pub autoplay: bool,
     /// Whether all channels are drawn as one.
     pub mono: bool,
+    /// Whether quiet sounds are amplified to fill the height.
+    pub auto_gain: bool,
+    /// Whether edges that are dragged go to zero crossings.
+    pub snap: bool,
     /// What the recorder shows.
     pub record: record::View<'a>,
     /// Where the selected sample could be cut.
@@ -115,28 +144,31 @@ pub fn show(ui: &mut Ui, view: &View, actions: &mut Vec<Action>) {
         controls::line(ui, body, Align2::CENTER_CENTER, &text, theme::regular(12.0), view.theme.muted);
         return;
     }
-    let (body, ruler) =
-        body.split_top_bottom_at_y(body.bottom() - if body.height() > LOW { ruler::HEIGHT } else { 0.0 });
-    if ruler.height() > 0.0 {
-        let visible = view.span.unwrap_or(Span::new(0.0, length));
-        ruler::show(ui, ruler, visible, length, view.theme);
+    let visible = view.span.unwrap_or(Span::new(0.0, length));
+    let times = if body.height() > LOW { ruler::HEIGHT } else { 0.0 };
+    let levels = if times > 0.0 { SCALE } else { 0.0 };
+    let whole = if visible.seconds() < length { OVERVIEW } else { 0.0 };
+    let (over, body) = body.split_top_bottom_at_y(body.top() + whole);
+    let (body, under) = body.split_top_bottom_at_y(body.bottom() - times);
+    let [over, body, under] = [over, body, under].map(|row| row.split_left_right_at_x(row.right() - levels));
+    if whole > 0.0 {
+        overview(ui, over.0, subject, visible, length, view.theme, actions);
+    }
+    let gain = gain(subject, view);
+    if levels > 0.0 {
+        ruler::show(ui, under.0, visible, view.theme);
+        self::levels(ui, body.1, lanes(subject, view.mono), gain.shown, view.theme);
+        scales(ui, [over.1, under.1], length / visible.seconds(), gain, view, actions);
     }
     let rate = subject.info.map(|info| info.rate).or_else(|| subject.wave.map(|wave| wave.rate));
     let frame = 1.0 / f64::from(rate.unwrap_or(44_100));
-    let scale = Scale { rect: body, span: view.span.unwrap_or(Span::new(0.0, length)) };
+    let scale = Scale { rect: body.0, span: visible };
     pointer(ui, &scale, length, frame, view, actions);
-    paint(ui, &scale, subject, length, view);
+    paint(ui, &scale, subject, length, gain.shown, view);
     if let Some(slices) = view.cuts.slices {
-        self::slices(ui, &scale, slices, length, view.theme, actions);
+        self::slices(ui, &scale, slices, length, view, actions);
     }
 }
-
-/// Below this height in points there is no ruler.
-const LOW: f32 = 90.0;
-/// Height of the band that is shown while recording, in points.
-const BAND: f32 = 28.0;
-/// Below this width in points the buttons do not show their keys.
-const NARROW: f32 = 700.0;
 
 /// Where a time lies.
 struct Scale {
@@ -154,6 +186,149 @@ impl Scale {
     fn seconds(&self, x: f32) -> f64 {
         let Span { start: from, end: to } = self.span;
         from + f64::from((x - self.rect.left()) / self.rect.width()) * (to - from)
+    }
+}
+
+/// What amplitudes are multiplied with.
+#[derive(Clone, Copy)]
+struct Gain {
+    /// In the picture.
+    shown: f32,
+    /// To make the loudest sample as high as the picture.
+    full: f32,
+}
+
+fn gain(subject: &Subject, view: &View) -> Gain {
+    // What is being recorded would grow and shrink.
+    let grows = view.record.recorder.take == Some(subject.entity);
+    let full = match (subject.wave, subject.thumbnail) {
+        _ if grows => 1.0,
+        (Some(wave), _) => (1.0 / wave.peak()).min(MOST_GAIN),
+        (None, Some(thumbnail)) => {
+            let peak = thumbnail.0.iter().flatten().map(|value| value.unsigned_abs()).max().unwrap_or(0);
+            (127.0 / f32::from(peak)).min(MOST_SKETCHED)
+        }
+        (None, None) => 1.0,
+    };
+    // Of silence there is nothing to see at any scale.
+    let full = if full < MOST_GAIN { full.max(1.0) } else { 1.0 };
+    Gain { shown: if view.auto_gain { full } else { 1.0 }, full }
+}
+
+fn db(gain: f32) -> f32 {
+    20.0 * gain.log10()
+}
+
+/// How many lanes a sound is drawn in.
+fn lanes(subject: &Subject, mono: bool) -> usize {
+    let channels = subject.wave.map_or(1, |wave| wave.pyramid.channels());
+    if mono { 1 } else { channels.clamp(1, 8) }
+}
+
+/// The part of `body` that a lane is drawn in.
+fn lane(body: Rect, lanes: usize, n: usize) -> Rect {
+    let body = body.shrink2(vec2(0.0, 6.0));
+    let height = body.height() / lanes as f32;
+    Rect::from_min_size(pos2(body.left(), body.top() + n as f32 * height), vec2(body.width(), height))
+        .shrink2(vec2(0.0, 1.0))
+}
+
+/// The levels in dBFS at the top of each lane and half way up.
+fn levels(ui: &Ui, rect: Rect, lanes: usize, gain: f32, theme: &Theme) {
+    for n in 0..lanes {
+        let lane = lane(rect, lanes, n);
+        let marks: &[f32] = match lane.height() {
+            height if height < 24.0 => &[],
+            height if height < 52.0 => &[1.0],
+            _ => &[1.0, 0.5],
+        };
+        for share in marks {
+            let y = ui.painter().round_to_pixel_center(lane.center().y - lane.height() / 2.0 * share);
+            ui.painter().hline(lane.left()..=lane.left() + 4.0, y, Stroke::new(1.0, theme.faint));
+            let text = controls::signed(db(*share) - db(gain), 0);
+            let label = Rect::from_min_size(pos2(lane.left() + 8.0, (y - 6.0).max(lane.top() - 2.0)), vec2(40.0, 12.0));
+            controls::line(ui, label, Align2::LEFT_CENTER, &text, theme::regular(10.0), theme.muted);
+        }
+    }
+}
+
+/// How far the waveform is zoomed, and by how much it is amplified; both can be clicked.
+fn scales(ui: &Ui, [over, under]: [Rect; 2], zoom: f64, gain: Gain, view: &View, actions: &mut Vec<Action>) {
+    let theme = view.theme;
+    if over.height() > 0.0 {
+        let times = if zoom < 9.95 { format!("\u{d7}{zoom:.1}") } else { format!("\u{d7}{zoom:.0}") };
+        let what = "Show the whole sound";
+        let hint = controls::hint(what, "double-click");
+        if controls::word(ui, over.with_min_x(over.left() + 8.0), &times, what, &hint, Tone::On, theme).clicked()
+            && let Some(subject) = &view.subject
+        {
+            actions.push(Go::Span(Span::new(0.0, subject.seconds())).into());
+        }
+    }
+    let amplified = format!("+{:.0} dB", db(gain.full));
+    let (text, hint) = match view.auto_gain {
+        _ if db(gain.full) < 0.5 => ("0 dB".to_owned(), "The loudest sample is as high as the picture".to_owned()),
+        true => (amplified.clone(), format!("Drawn {amplified} higher to be seen; click for the true scale")),
+        false => ("0 dB".to_owned(), format!("Drawn at its true scale; click to draw it {amplified} higher")),
+    };
+    let tone = Tone::of(view.auto_gain && db(gain.full) >= 0.5);
+    let rect = under.with_min_x(under.left() + 8.0);
+    if controls::word(ui, rect, &text, "Fill the height", &hint, tone, theme).clicked() {
+        actions.push(Prefer::ToggleAutoGain.into());
+    }
+}
+
+/// The whole sound while only a part of it is shown, which can be dragged.
+fn overview(
+    ui: &Ui,
+    rect: Rect,
+    subject: &Subject,
+    visible: Span,
+    length: f64,
+    theme: &Theme,
+    actions: &mut Vec<Action>,
+) {
+    let id = ui.id().with("overview");
+    let response = ui.interact(rect, id, Sense::click_and_drag());
+    response.widget_info(|| WidgetInfo::slider(true, visible.start, "Overview"));
+    let whole = Scale { rect, span: Span::new(0.0, length) };
+    let painter = ui.painter().with_clip_rect(rect);
+    let [left, right] = [visible.start, visible.end].map(|seconds| whole.x(seconds));
+    let shown = Rect::from_x_y_ranges(left..=right.max(left + 3.0), rect.y_range());
+    painter.rect_filled(shown, 0.0, theme.raised);
+    let body = rect.shrink2(vec2(0.0, 2.0));
+    if let Some(wave) = subject.wave {
+        let gain = (1.0 / wave.peak()).clamp(1.0, MOST_GAIN);
+        let rate = wave.pyramid.frames() as f64 / length;
+        let colours = [theme.muted, theme.faint];
+        trace(&painter, body, &wave.pyramid, None, &whole, (rate, gain), colours, shown.right());
+    } else if let Some(thumbnail) = subject.thumbnail {
+        sketch(&painter, body, thumbnail, &whole, (length, 1.0), [theme.muted, theme.faint], shown.right());
+    }
+    for x in [shown.left(), shown.right()] {
+        painter.vline(painter.round_to_pixel_center(x), rect.y_range(), Stroke::new(1.0, theme.time));
+    }
+    let response = response.on_hover_cursor(CursorIcon::Grab).on_hover_text("Drag to move along the sound");
+    if response.double_clicked() {
+        actions.push(Go::Span(Span::new(0.0, length)).into());
+        return;
+    }
+    let begun = response.drag_started() || response.clicked();
+    let press = ui.input(|input| input.pointer.press_origin()).or(response.interact_pointer_pos());
+    let at = |pos: Pos2| whole.seconds(pos.x);
+    // Where the part is held: under the pointer, or in its middle if the pointer went down elsewhere.
+    let held = if begun {
+        let press = press.map(at).filter(|press| visible.holds(*press));
+        press.map_or(visible.seconds() / 2.0, |press| press - visible.start)
+    } else {
+        ui.data(|data| data.get_temp(id)).unwrap_or(visible.seconds() / 2.0)
+    };
+    ui.data_mut(|data| data.insert_temp(id, held));
+    if let Some(pos) = response.interact_pointer_pos()
+        && (response.dragged() || response.clicked())
+    {
+        let start = (at(pos) - held).clamp(0.0, (length - visible.seconds()).max(0.0));
+        actions.push(Go::Span(Span::new(start, start + visible.seconds())).into());
     }
 }
 
@@ -258,6 +433,15 @@ fn cuts(ui: &Ui, strip: &mut Strip, narrow: bool, view: &View, actions: &mut Vec
         let what = format!("Write a copy without the silence before {start:.2} s and after {end:.2} s");
         word(strip, "Trim", &what, Take::Trim.into());
     }
+    if view.subject.is_some() {
+        let keys = (view.keys)(&Prefer::ToggleSnap.into());
+        let text = if keys.is_empty() || narrow { "Snap".to_owned() } else { format!("Snap {keys}") };
+        let rect = strip.right(controls::word_width(ui, &text));
+        let what = "Regions and slices begin and end where the sound crosses zero, unless Alt is held";
+        if controls::toggle(ui, rect, &text, "Snap to zero crossings", what, view.snap, theme).clicked() {
+            actions.push(Prefer::ToggleSnap.into());
+        }
+    }
     if view.cuts.splits || view.subject.as_ref().is_some_and(|subject| subject.row.is_some_and(|row| row.analysed)) {
         let keys = (view.keys)(&Take::Split.into());
         let text = if keys.is_empty() || narrow { "Split".to_owned() } else { format!("Split {keys}") };
@@ -271,7 +455,7 @@ fn cuts(ui: &Ui, strip: &mut Strip, narrow: bool, view: &View, actions: &mut Vec
 
 fn name(ui: &Ui, rect: Rect, subject: &Subject, view: &View) {
     let theme = view.theme;
-    let facts = facts(subject, view.region);
+    let facts = facts(subject);
     let facts_width = ui.painter().layout_no_wrap(facts.clone(), theme::regular(12.0), theme.muted).size().x;
     // The name comes first; the facts are shown only if enough of the name fits beside them.
     let room = rect.with_max_x(rect.right() - facts_width - 14.0);
@@ -291,8 +475,8 @@ fn name(ui: &Ui, rect: Rect, subject: &Subject, view: &View) {
     }
 }
 
-/// Length, rate, depth, channels and loudness of the sound, and the length of the selected region.
-fn facts(subject: &Subject, region: Option<Span>) -> String {
+/// Length, rate, depth, channels and loudness of the sound.
+fn facts(subject: &Subject) -> String {
     let Some(info) = subject.info else { return String::new() };
     let depth = match info.codec.as_str() {
         codec if codec.contains("24") => "24 bit",
@@ -315,12 +499,7 @@ fn facts(subject: &Subject, region: Option<Span>) -> String {
         Some(row) if row.brightness.is_finite() => "silent".to_owned(),
         _ => String::new(),
     };
-    let part = region.map(|region| {
-        let [start, end, length] = [region.start, region.end, region.seconds()].map(|at| ruler::written(at, 3));
-        format!("   region {start} – {end}, {length}")
-    });
-    let part = part.unwrap_or_default();
-    format!("{length}   {rate} kHz · {depth} · {channels}   {loudness}{part}")
+    format!("{length}   {rate} kHz · {depth} · {channels}   {loudness}")
 }
 
 fn volume(ui: &mut Ui, rect: Rect, view: &View, actions: &mut Vec<Action>) {
@@ -365,6 +544,7 @@ fn pointer(ui: &mut Ui, scale: &Scale, length: f64, frame: f64, view: &View, act
     let response = ui.interact(scale.rect, id, Sense::click_and_drag());
     response.widget_info(|| WidgetInfo::labeled(WidgetType::Other, true, "Waveform"));
     let clamp = |seconds: f64| seconds.clamp(0.0, length);
+    let edge = |seconds: f64| clamp(snapped(ui, scale, clamp(seconds), view));
     let near = |at: Pos2| {
         view.region.and_then(|Span { start: from, end: to }| {
             let far = |seconds: f64| (scale.x(seconds) - at.x).abs();
@@ -386,8 +566,11 @@ fn pointer(ui: &mut Ui, scale: &Scale, length: f64, frame: f64, view: &View, act
             Drag::Begun(fixed, _) | Drag::From(fixed) => Some(fixed),
         };
         if let Some(fixed) = fixed {
+            let fixed = if matches!(begun, Drag::Begun(..)) { edge(fixed) } else { fixed };
             drag = Some(Drag::From(fixed));
-            let other = clamp(scale.seconds(at.x));
+            let there = scale.seconds(at.x);
+            // A part shorter than half a wave has no two crossings.
+            let other = Some(edge(there)).filter(|other| (other - fixed).abs() > 0.0).unwrap_or(clamp(there));
             actions.push(Go::Region(Some(Span::new(fixed.min(other), fixed.max(other)))).into());
         }
         if response.drag_stopped() {
@@ -431,8 +614,17 @@ fn pointer(ui: &mut Ui, scale: &Scale, length: f64, frame: f64, view: &View, act
     }
 }
 
+/// Where an edge goes that is dragged to a place: to a zero crossing nearby, unless the user does without.
+fn snapped(ui: &Ui, scale: &Scale, seconds: f64, view: &View) -> f64 {
+    let wave = view.subject.as_ref().and_then(|subject| subject.wave);
+    let wanted = view.snap && !ui.input(|input| input.modifiers.alt);
+    let within = SNAP.min(scale.span.seconds() / f64::from(scale.rect.width()) * REACH);
+    wave.filter(|_| wanted).and_then(|wave| wave.crossing(seconds, within)).unwrap_or(seconds)
+}
+
 /// The slices, each with a handle at either end to be dragged; a double click takes one away.
-fn slices(ui: &Ui, scale: &Scale, slices: &[Span], length: f64, theme: &Theme, actions: &mut Vec<Action>) {
+fn slices(ui: &Ui, scale: &Scale, slices: &[Span], length: f64, view: &View, actions: &mut Vec<Action>) {
+    let theme = view.theme;
     let painter = ui.painter().with_clip_rect(scale.rect);
     let mut last = f32::NEG_INFINITY;
     for (i, slice) in slices.iter().enumerate() {
@@ -464,7 +656,7 @@ fn slices(ui: &Ui, scale: &Scale, slices: &[Span], length: f64, theme: &Theme, a
                     if side == 0 { i.checked_sub(1).map_or(0.0, |before| slices[before].end) } else { slice.start };
                 let most = if side == 0 { slice.end } else { slices.get(i + 1).map_or(length, |after| after.start) };
                 let mut next = slices.to_vec();
-                let moved = scale.seconds(pointer.x).clamp(least, most.max(least));
+                let moved = snapped(ui, scale, scale.seconds(pointer.x), view).clamp(least, most.max(least));
                 *(if side == 0 { &mut next[i].start } else { &mut next[i].end }) = moved;
                 actions.push(Take::Slice(next).into());
             }
@@ -472,7 +664,7 @@ fn slices(ui: &Ui, scale: &Scale, slices: &[Span], length: f64, theme: &Theme, a
     }
 }
 
-fn paint(ui: &Ui, scale: &Scale, subject: &Subject, length: f64, view: &View) {
+fn paint(ui: &Ui, scale: &Scale, subject: &Subject, length: f64, gain: f32, view: &View) {
     let theme = view.theme;
     let painter = ui.painter().with_clip_rect(scale.rect);
     if let Some(Span { start: from, end: to }) = view.region {
@@ -480,19 +672,17 @@ fn paint(ui: &Ui, scale: &Scale, subject: &Subject, length: f64, view: &View) {
         painter.rect_filled(rect, 0.0, theme.region);
     }
     let played_to = view.playhead.map_or(scale.rect.left(), |seconds| scale.x(seconds));
-    let body = scale.rect.shrink2(vec2(0.0, 6.0));
     if let Some(wave) = subject.wave.map(|wave| &*wave.pyramid) {
-        let lanes = if view.mono { 1 } else { wave.channels().clamp(1, 8) };
-        let height = body.height() / lanes as f32;
-        for lane in 0..lanes {
-            let top = body.top() + lane as f32 * height;
-            let rect = Rect::from_min_size(pos2(body.left(), top), vec2(body.width(), height)).shrink2(vec2(0.0, 1.0));
-            let channel = (lanes > 1).then_some(lane);
+        let lanes = lanes(subject, view.mono);
+        for n in 0..lanes {
+            let rect = lane(scale.rect, lanes, n);
+            let channel = (lanes > 1).then_some(n);
             let rate = wave.frames() as f64 / length;
-            trace(&painter, rect, wave, channel, scale, rate, [theme.time, theme.wave], played_to);
+            trace(&painter, rect, wave, channel, scale, (rate, gain), [theme.time, theme.wave], played_to);
         }
     } else if let Some(thumbnail) = subject.thumbnail {
-        sketch(&painter, body, thumbnail, scale, length, [theme.time, theme.wave], played_to);
+        let body = lane(scale.rect, 1, 0);
+        sketch(&painter, body, thumbnail, scale, (length, gain), [theme.time, theme.wave], played_to);
     }
     if let Some(Span { start: from, end: to }) = view.region {
         for x in [scale.x(from), scale.x(to)] {
@@ -500,11 +690,27 @@ fn paint(ui: &Ui, scale: &Scale, subject: &Subject, length: f64, view: &View) {
             let grip = Rect::from_center_size(pos2(x, scale.rect.top() + 6.0), vec2(5.0, 12.0));
             painter.rect_filled(grip, 0.0, theme.time);
         }
+        times(&painter, scale, Span::new(from, to), theme);
     }
     if view.playhead.is_some() {
         let x = painter.round_to_pixel_center(played_to);
         painter.vline(x, scale.rect.y_range(), Stroke::new(1.0, theme.text));
     }
+}
+
+/// Writes start, end and length of a region under it, within what is shown.
+fn times(painter: &egui::Painter, scale: &Scale, region: Span, theme: &Theme) {
+    let (shown, bounds) = (scale.span, scale.rect.shrink2(vec2(4.0, 1.0)));
+    if region.end < shown.start || region.start > shown.end {
+        return;
+    }
+    let [start, end, length] = [region.start, region.end, region.seconds()].map(|at| ruler::written(at, 3));
+    let text = painter.layout_no_wrap(format!("{start} – {end}   {length}"), theme::regular(11.0), theme.selected_text);
+    let centre = scale.x(region.start.max(shown.start).midpoint(region.end.min(shown.end)));
+    let left = (centre - text.size().x / 2.0).min(bounds.right() - text.size().x).max(bounds.left());
+    let rect = Rect::from_min_size(pos2(left, bounds.bottom() - text.size().y), text.size());
+    painter.rect_filled(rect.expand2(vec2(4.0, 1.0)), 0.0, theme.selected);
+    painter.galley(rect.min, text, theme.selected_text);
 }
 
 /// Draws one channel: a bar from lowest to highest sample for each pixel, or the curve itself where samples lie apart.
@@ -514,7 +720,7 @@ fn trace(
     wave: &Pyramid,
     channel: Option<usize>,
     scale: &Scale,
-    rate: f64,
+    (rate, gain): (f64, f32),
     [played, rest]: [Color32; 2],
     played_to: f32,
 ) {
@@ -528,7 +734,7 @@ fn trace(
         let mut frame = first;
         while frame / rate <= scale.span.end + 2.0 / rate {
             let Some([low, high]) = wave.extremes(channel, frame, frame + 1.0) else { break };
-            points.push(pos2(scale.x(frame / rate), middle - f32::midpoint(low, high) * half));
+            points.push(pos2(scale.x(frame / rate), middle - f32::midpoint(low, high) * gain * half));
             frame += 1.0;
         }
         if frames_per_pixel < 0.15 {
@@ -544,8 +750,8 @@ fn trace(
     while x < rect.right() {
         let span = [scale.seconds(x) * rate, scale.seconds(x + pixel) * rate];
         if let Some([low, high]) = wave.extremes(channel, span[0], span[1]) {
-            let top = (middle - high * half).min(middle - pixel / 2.0);
-            let bottom = (middle - low * half).max(middle + pixel / 2.0);
+            let top = (middle - high * gain * half).min(middle - pixel / 2.0);
+            let bottom = (middle - low * gain * half).max(middle + pixel / 2.0);
             let colour = if x < played_to { played } else { rest };
             mesh.add_colored_rect(Rect::from_min_max(pos2(x, top), pos2(x + pixel, bottom)), colour);
         }
@@ -560,12 +766,12 @@ fn sketch(
     rect: Rect,
     thumbnail: &Thumbnail,
     scale: &Scale,
-    length: f64,
+    (length, gain): (f64, f32),
     [played, rest]: [Color32; 2],
     played_to: f32,
 ) {
     let mut mesh = Mesh::default();
-    let (middle, half) = (rect.center().y, rect.height() / 2.0 / 127.0);
+    let (middle, half) = (rect.center().y, rect.height() / 2.0 / 127.0 * gain);
     for (column, [low, high]) in thumbnail.0.iter().enumerate() {
         let at = |column: usize| scale.x(column as f64 / COLUMNS as f64 * length);
         let (left, right) = (at(column), at(column + 1));

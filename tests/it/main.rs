@@ -27,5 +27,7 @@ mod snapshots;
 mod support;
 #[cfg(feature = "desktop")]
 mod surprises;
+#[cfg(feature = "desktop")]
+mod wave;
 #[cfg(all(feature = "desktop", target_os = "linux"))]
 mod window;

@@ -134,12 +134,12 @@ impl Panels {
         samples.iter(world).find(|(_, sample)| sample.path.ends_with(name)).unwrap().0
     }
 
-    fn playing(&self) -> Option<Entity> {
+    pub fn playing(&self) -> Option<Entity> {
         self.harness.state().world().resource::<Playback>().sample
     }
 
     /// Draws a region from one share of the waveform's width to another.
-    fn draw_region(&mut self, from: f32, to: f32) {
+    pub fn draw_region(&mut self, from: f32, to: f32) {
         let wave = self.harness.get_by_label("Waveform").rect();
         let at = |share: f32| wave.left_center() + egui::vec2(wave.width() * share, 20.0);
         self.pointer(at(from), true);
@@ -148,7 +148,7 @@ impl Panels {
         self.pointer(at(to), false);
     }
 
-    fn pointer(&mut self, at: Pos2, pressed: bool) {
+    pub fn pointer(&mut self, at: Pos2, pressed: bool) {
         self.harness.hover_at(at);
         let event =
             egui::Event::PointerButton { pos: at, button: PointerButton::Primary, pressed, modifiers: Modifiers::NONE };
