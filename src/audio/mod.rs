@@ -196,7 +196,7 @@ fn send_auditions(
     mut inputs: MessageReader<OpenInput>,
     mut auditioner: ResMut<Auditioner>,
     settings: Res<AuditionSettings>,
-    playback: Res<Playback>,
+    mut playback: ResMut<Playback>,
     samples: Query<(&Sample, Option<&FileStamp>, Option<&Features>)>,
 ) {
     for job in std::mem::take(&mut auditioner.unsent) {
@@ -219,7 +219,14 @@ fn send_auditions(
                 cue(*sample).map(|cue| Job::Play(Wanted { sample: *sample, cue, from: *from, region: *region }))
             }
             Audition::Region(region) => Some(Job::Region(*region)),
-            Audition::Stop => Some(Job::Stop),
+            Audition::Stop => {
+                // It counts as stopped before the device says so, or who asks twice would stop it twice.
+                if playback.sample.is_some() {
+                    playback.sample = None;
+                }
+                auditioner.position = None;
+                Some(Job::Stop)
+            }
         };
         if let Some(job) = job {
             auditioner.send(job);

@@ -135,6 +135,8 @@ pub struct Recorder {
     pub waiting: bool,
     /// The take that is under way.
     pub take: Option<Entity>,
+    /// It has been asked to end, which takes until the last of it is written.
+    pub ending: bool,
     /// The input that is open.
     pub input: Option<Input>,
     /// What it has lost since it was opened.
@@ -315,7 +317,7 @@ fn collect_takes(
             }
             Reply::Finished(serial, end) => {
                 let Some(entity) = thread.of(serial) else { continue };
-                now.take = None;
+                (now.take, now.ending) = (None, false);
                 if let Some(wave) = begun.take() {
                     commands.entity(entity).try_insert(wave);
                 }
@@ -325,7 +327,7 @@ fn collect_takes(
                 settle(entity, *end, &mut finished, &mut commands);
             }
             Reply::Failed(serial, reason) => {
-                now.waiting = false;
+                (now.waiting, now.ending) = (false, false);
                 if let Some(entity) = thread.of(serial) {
                     begun = None;
                     now.take = None;
@@ -424,10 +426,13 @@ fn respond(
                     keep: kept.as_ref().map_or(LONGEST, |kept| kept.0),
                     format: settings.format,
                 };
-                recorder.waiting = true;
+                (recorder.waiting, recorder.ending) = (true, false);
                 thread.send(Job::Start(Box::new(start)));
             }
-            Record::Stop => thread.send(Job::Stop),
+            Record::Stop => {
+                recorder.ending = recorder.take.is_some() || recorder.waiting;
+                thread.send(Job::Stop);
+            }
             Record::Unclip => thread.send(Job::Unclip),
         }
     }
@@ -503,7 +508,11 @@ mod tests {
 
     fn stop(app: &mut App) {
         app.world_mut().write_message(Record::Stop);
+        app.update();
+        let recorder = app.world().resource::<Recorder>();
+        assert_eq!(recorder.ending, recorder.take.is_some(), "who asks twice can tell that it is under way");
         until(app, "its end", |world| world.resource::<Recorder>().take.is_none());
+        assert!(!app.world().resource::<Recorder>().ending);
         until(app, "rest", is_idle);
     }
 

@@ -184,6 +184,9 @@ pub(super) fn respond(
     mut notices: MessageWriter<Notice>,
 ) {
     let session = &mut *session;
+    // Of two keys in one frame the second does what comes next.
+    let mut is_recording = (recorder.take.is_some() || recorder.waiting) && !recorder.ending;
+    let mut is_playing = playback.sample.is_some();
     for action in asked.read() {
         let mut play = None;
         match action {
@@ -319,15 +322,14 @@ pub(super) fn respond(
             }
             Go::Scrolled(offset) => session.navigation.location.scroll = *offset,
             Go::Unwind => {
-                let is_recording = recorder.take.is_some() || recorder.waiting;
                 let filter = &mut session.navigation.location.filter;
                 if session.help {
                     session.help = false;
-                } else if is_recording {
+                } else if std::mem::take(&mut is_recording) {
                     records.write(Record::Stop);
                 } else if session.selection.within.splits {
                     session.selection.within.splits = false;
-                } else if playback.sample.is_some() {
+                } else if std::mem::take(&mut is_playing) {
                     auditions.write(Audition::Stop);
                 } else if session.selection.within.region.is_some() {
                     session.selection.within.region = None;

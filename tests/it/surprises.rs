@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use bevy::window::FileDragAndDrop;
 use bevy_egui::egui::accesskit::{Role, Toggled};
-use bevy_egui::egui::{Key, Modifiers, PointerButton};
+use bevy_egui::egui::{Key, Modifiers, PointerButton, Shape};
 use dsp::Span;
 use egui_kittest::kittest::{NodeT, Queryable};
 use soundkin::library::{Folders, Tags};
@@ -79,6 +79,29 @@ fn enter_in_the_search_field_goes_to_the_first_row_whatever_was_selected() {
     panels.write("sound 01");
     panels.press(Key::Enter);
     assert_eq!(panels.selected().as_deref(), Some("sound 010.wav"));
+}
+
+#[test]
+fn two_escapes_do_two_things_however_long_the_device_takes() {
+    let mut panels = Panels::open(6);
+    panels.click_row("sound 003.wav");
+    panels.click("Loop");
+    panels.draw_region(0.2, 0.7);
+    panels.settle();
+    panels.until("it plays", |panels| panels.playing().is_some());
+    let shown = |panels: &Panels| {
+        let shapes = panels.harness.output().shapes.iter();
+        let mut texts = shapes.filter_map(|shape| match &shape.shape {
+            Shape::Text(text) => Some(text.galley.text().to_owned()),
+            _ => None,
+        });
+        texts.any(|text| text.contains(" s – "))
+    };
+    assert!(shown(&panels));
+    panels.harness.key_press(Key::Escape);
+    panels.harness.key_press(Key::Escape);
+    panels.settle();
+    assert!(panels.playing().is_none() && !shown(&panels), "it stopped, and then the region was given up");
 }
 
 #[test]
