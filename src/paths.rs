@@ -17,6 +17,11 @@ pub fn data_folder() -> PathBuf {
     choose_app_strategy(names()).map_or_else(|_| PathBuf::from("."), |strategy| strategy.data_dir())
 }
 
+/// Returns the folder for what can be made again: on Linux `$XDG_CACHE_HOME/soundkin` or below `~/.cache`.
+pub fn cache_folder() -> PathBuf {
+    choose_app_strategy(names()).map_or_else(|_| std::env::temp_dir(), |strategy| strategy.cache_dir())
+}
+
 /// Returns the settings file: on Linux `$XDG_CONFIG_HOME/soundkin/settings.toml` or below `~/.config`.
 pub fn settings_file() -> PathBuf {
     let folder = choose_app_strategy(names()).map_or_else(|_| PathBuf::from("."), |strategy| strategy.config_dir());

@@ -183,6 +183,8 @@ pub enum Edit {
     Keep,
     /// Removes a folder of the library, never its files.
     Remove(PathBuf),
+    /// Moves files to the trash.
+    Discard(Vec<PathBuf>),
     /// Takes back the last change.
     Undo,
 }
@@ -235,6 +237,8 @@ pub enum Outside {
     ListInputs,
     /// Moves files to the trash.
     Discard(Vec<PathBuf>),
+    /// Brings files back from the trash.
+    Restore(Vec<PathBuf>),
     /// Pauses indexing, or goes on.
     TogglePause,
 }

@@ -2,27 +2,34 @@
 //!
 //! All of it may take seconds or wait for the user, so it happens on a thread of its own.
 
-use std::path::PathBuf;
-use std::time::Duration;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use bevy::prelude::*;
 use bevy::window::FileDragAndDrop;
 use crossbeam_channel::Receiver;
+use dsp::Span;
 
 use super::action::{Go, Outside};
+use super::clipboard::{Clipboard, ClipboardError};
+use super::controls;
 use super::rows::Rows;
 use super::session::Session;
 use crate::actor::{Actor, Outbox, Wake, drop_within};
 use crate::analyse::Analysis;
+use crate::export::{self, ExportError};
 use crate::library::table::SampleTable;
 use crate::library::{Sample, SampleIndex};
 use crate::neighbours::vectors::Sound;
 use crate::notice::Notice;
+use crate::paths;
 use crate::schedule::CollectSystems;
 use crate::watch::AddFolder;
 
 /// How long the window waits at its end for what the desktop is doing: a dialog stays open until somebody answers it.
 const CLOSING: Duration = Duration::from_millis(300);
+/// How long a region that was copied is kept as a file.
+const KEPT: Duration = Duration::from_hours(7 * 24);
 
 pub(super) enum Job {
     AskForFolder,
@@ -30,7 +37,10 @@ pub(super) enum Job {
     Find(Vec<PathBuf>),
     Reveal(PathBuf),
     Copy(Vec<PathBuf>),
+    /// Copies a part of a sound, as a file of its own.
+    CopyPart(PathBuf, Span),
     Discard(Vec<PathBuf>),
+    Restore(Vec<PathBuf>),
     ListInputs,
 }
 
@@ -153,13 +163,19 @@ pub(super) fn respond(
                 None => continue,
             },
             Outside::CopyFiles => {
-                let mut chosen = session.chosen();
-                // In the order of the list, whatever order they were selected in.
-                chosen.sort_by_cached_key(|sample| rows.place(&table, *sample).unwrap_or(usize::MAX));
-                Job::Copy(chosen.into_iter().filter_map(path).collect())
+                let region = session.selection.within.region.filter(|_| session.selection.marked.is_empty());
+                if let (Some(path), Some(region)) = (session.selected().and_then(path), region) {
+                    Job::CopyPart(path, region)
+                } else {
+                    let mut chosen = session.chosen();
+                    // In the order of the list, whatever order they were selected in.
+                    chosen.sort_by_cached_key(|sample| rows.place(&table, *sample).unwrap_or(usize::MAX));
+                    Job::Copy(chosen.into_iter().filter_map(path).collect())
+                }
             }
             Outside::ListInputs => Job::ListInputs,
             Outside::Discard(files) => Job::Discard(files.clone()),
+            Outside::Restore(files) => Job::Restore(files.clone()),
             Outside::TogglePause => {
                 analysis.paused = !analysis.paused;
                 continue;
@@ -172,8 +188,8 @@ pub(super) fn respond(
 }
 
 fn serve(inbox: &Receiver<Job>, outbox: &Outbox<Reply>) {
-    // On X11 and Wayland the clipboard's content is served by the program that copied it, so this has to stay alive.
-    let mut clipboard: Option<arboard::Clipboard> = None;
+    // The content is served by the program that copied it, so this has to stay alive.
+    let mut clipboard = Clipboard::default();
     for job in inbox {
         let notice = |text: String| Reply::Notice(Notice::new(text));
         let reply = match job {
@@ -196,6 +212,9 @@ fn serve(inbox: &Receiver<Job>, outbox: &Outbox<Reply>) {
                     notice(format!("cannot move files to the trash ({error}); remove them in a file manager"))
                 }
             }),
+            Job::Restore(paths) => restore(&paths).err().map(|reason| {
+                notice(format!("cannot bring files back from the trash ({reason}); do it in a file manager"))
+            }),
             Job::Reveal(path) => opener::reveal(&path).err().map(|error| {
                 notice(format!(
                     "no file manager could show it ({error}); install one, or open it yourself: {}",
@@ -204,11 +223,24 @@ fn serve(inbox: &Receiver<Job>, outbox: &Outbox<Reply>) {
             }),
             Job::ListInputs => Some(Reply::Inputs(crate::audio::devices().inputs)),
             Job::Copy(paths) if paths.is_empty() => None,
-            Job::Copy(paths) => Some(match copy(&mut clipboard, &paths) {
+            Job::Copy(paths) => Some(match clipboard.offer(&paths) {
                 Ok(()) if paths.len() == 1 => Reply::Notice(Notice::done(format!("copied {}", paths[0].display()))),
-                Ok(()) => Reply::Notice(Notice::done(format!("copied {} files", paths.len()))),
-                Err(error) => notice(format!("cannot copy files to the clipboard ({error}); try again")),
+                Ok(()) => Reply::Notice(Notice::done(format!("copied {} files", controls::count(paths.len())))),
+                Err(error) => notice(uncopied(&error)),
             }),
+            Job::CopyPart(path, region) => {
+                Some(match write_part(&path, region, &paths::cache_folder().join("copied")) {
+                    Ok(part) => match clipboard.offer(std::slice::from_ref(&part)) {
+                        Ok(()) => {
+                            let name = part.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                            let seconds = region.seconds();
+                            Reply::Notice(Notice::done(format!("copied the region ({seconds:.3} s) as {name}")))
+                        }
+                        Err(error) => notice(uncopied(&error)),
+                    },
+                    Err(error) => notice(format!("cannot copy the region: {error}: {}", path.display())),
+                })
+            }
         };
         if let Some(reply) = reply
             && outbox.send(reply).is_err()
@@ -218,17 +250,53 @@ fn serve(inbox: &Receiver<Job>, outbox: &Outbox<Reply>) {
     }
 }
 
+/// Brings files back from the trash, each as it was when it was last there.
+#[cfg(not(target_os = "macos"))]
+fn restore(paths: &[PathBuf]) -> Result<(), trash::Error> {
+    let mut items = trash::os_limited::list()?;
+    items.sort_by_key(|item| std::cmp::Reverse(item.time_deleted));
+    let newest = paths.iter().filter_map(|path| items.iter().find(|item| item.original_path() == *path).cloned());
+    let found: Vec<trash::TrashItem> = newest.collect();
+    if found.len() < paths.len() {
+        let description = "they are no longer there".to_owned();
+        return Err(trash::Error::Unknown { description });
+    }
+    trash::os_limited::restore_all(found)
+}
+
+/// macOS lets no program look into the trash.
+#[cfg(target_os = "macos")]
+fn restore(_: &[PathBuf]) -> Result<(), &'static str> {
+    Err("only Finder can on this system")
+}
+
 /// Resolves links; an unreadable path is returned as it is, so that the watcher reports it.
 fn real(path: PathBuf) -> PathBuf {
     path.canonicalize().unwrap_or(path)
 }
 
-fn copy(clipboard: &mut Option<arboard::Clipboard>, paths: &[PathBuf]) -> Result<(), arboard::Error> {
-    let clipboard = match clipboard {
-        Some(clipboard) => clipboard,
-        None => clipboard.insert(arboard::Clipboard::new()?),
-    };
-    clipboard.set().file_list(paths)
+fn uncopied(error: &ClipboardError) -> String {
+    match error {
+        #[cfg(target_os = "linux")]
+        ClipboardError::TooLong => format!("cannot copy: {error}; select fewer"),
+        ClipboardError::Absent(_) | ClipboardError::Taken => {
+            format!("cannot copy files to the clipboard ({error}); try again")
+        }
+    }
+}
+
+/// Writes a part of a sound into `folder`, and removes what has been there for too long to be pasted.
+fn write_part(path: &Path, region: Span, folder: &Path) -> Result<PathBuf, ExportError> {
+    std::fs::create_dir_all(folder)?;
+    let now = SystemTime::now();
+    for old in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let modified = old.metadata().and_then(|metadata| metadata.modified());
+        if modified.is_ok_and(|modified| now.duration_since(modified).is_ok_and(|age| age > KEPT)) {
+            // It is our own, and is tried again the next time.
+            let _ = std::fs::remove_file(old.path());
+        }
+    }
+    Ok(export::write_region(path, region, folder)?.0.to_path_buf())
 }
 
 #[cfg(test)]
@@ -246,6 +314,22 @@ mod tests {
         // This would wait for ever for somebody to answer.
         drop(Desktop::new(Actor::spawn("test", 1, &Wake::default(), dialog).unwrap()));
         drop(answer);
+    }
+
+    #[test]
+    fn a_part_that_is_copied_is_a_file_of_its_own_and_those_of_last_week_go() {
+        let root = tempfile::tempdir().unwrap();
+        let sound = crate::export::tests::take(root.path());
+        let folder = root.path().join("cache/copied");
+        let first = write_part(&sound, Span::new(0.5, 0.75), &folder).unwrap();
+        assert_eq!(first, folder.join("take 01.wav"));
+        assert_eq!(crate::export::tests::samples(&first), crate::export::tests::samples(&sound)[1000..1500]);
+        let second = write_part(&sound, Span::new(0.0, 0.1), &folder).unwrap();
+        let old = SystemTime::now() - KEPT - Duration::from_mins(1);
+        std::fs::File::options().append(true).open(&first).unwrap().set_modified(old).unwrap();
+        let third = write_part(&sound, Span::new(0.0, 0.2), &folder).unwrap();
+        assert_eq!(third, first, "its name is free again");
+        assert!(second.exists() && std::fs::read_dir(&folder).unwrap().count() == 2);
     }
 
     #[cfg(unix)]

@@ -29,6 +29,8 @@ enum Done {
     Removed(PathBuf),
     /// These files were cut from a sound.
     Cut(Vec<PathBuf>),
+    /// These files are in the trash.
+    Discarded(Vec<PathBuf>),
 }
 
 impl Done {
@@ -38,14 +40,18 @@ impl Done {
             Self::Kept(samples, true) => format!("keeping {}", sounds(samples.len())),
             Self::Kept(samples, false) => format!("no longer keeping {}", sounds(samples.len())),
             Self::Removed(folder) => format!("removing the folder {}", folder.display()),
-            Self::Cut(files) if files.len() == 1 => format!("cutting {}", name(&files[0])),
-            Self::Cut(files) => format!("cutting {} slices, which are in the trash now", files.len()),
+            Self::Cut(files) => format!("cutting {}, now in the trash", files_in_words(files)),
+            Self::Discarded(files) => format!("discarding {}, now back from the trash", files_in_words(files)),
         }
     }
 }
 
 fn name(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+fn files_in_words(files: &[PathBuf]) -> String {
+    if let [file] = files { name(file) } else { format!("{} files", controls::count(files.len())) }
 }
 
 fn sounds(count: usize) -> String {
@@ -93,6 +99,10 @@ pub(super) fn respond(
                 edits.remember(Done::Removed(folder.clone()));
                 removed.write(RemoveFolder(folder.clone()));
             }
+            Edit::Discard(files) => {
+                edits.remember(Done::Discarded(files.clone()));
+                outside.write(Outside::Discard(files.clone()));
+            }
             Edit::Undo => {
                 let Some(done) = edits.0.pop() else {
                     notices.write(Notice::done("nothing to undo"));
@@ -110,6 +120,9 @@ pub(super) fn respond(
                     }
                     Done::Cut(files) => {
                         outside.write(Outside::Discard(files));
+                    }
+                    Done::Discarded(files) => {
+                        outside.write(Outside::Restore(files));
                     }
                 }
             }
@@ -129,7 +142,7 @@ pub(super) fn follow(
         let files: Vec<PathBuf> = paths.iter().map(|path| path.to_path_buf()).collect();
         let Some(first) = files.first() else { continue };
         let what = if files.len() == 1 { name(first) } else { format!("{} slices", files.len()) };
-        notices.write(Notice::done(format!("wrote {what} beside the sound: {}", first.display())));
+        notices.write(Notice::done(format!("wrote {what}: {}", first.parent().unwrap_or(first).display())));
         let samples: Vec<Entity> = paths.iter().filter_map(|path| index.at(path)).collect();
         if !samples.is_empty() {
             go.write(Go::Mark(samples));

@@ -10,6 +10,7 @@
 
 mod action;
 mod attention;
+mod clipboard;
 mod controls;
 mod desktop;
 mod edits;

@@ -4,7 +4,7 @@ use bevy::prelude::*;
 use bevy_egui::egui::{self, CursorIcon, Rect, Sense, Ui, WidgetInfo, WidgetType, pos2, vec2};
 use file::wav_writer::Format;
 
-use super::action::{Action, Go, Outside, Take};
+use super::action::{Action, Edit, Go, Outside, Take};
 use super::controls::{self, Strip, Tone};
 use super::preferences::Preferences;
 use super::session::Session;
@@ -282,13 +282,13 @@ pub(super) fn follow(
     recorder: Res<Recorder>,
     mut session: ResMut<Session>,
     finished: Query<&Sample, (With<FileStamp>, Without<Recording>)>,
-    mut outside: MessageWriter<Outside>,
+    mut edits: MessageWriter<Edit>,
     mut last: Local<Option<Entity>>,
 ) {
     // A take that is not wanted has its file first: a take is whole at any moment.
     if let Some(sample) = session.requests.discard.and_then(|take| finished.get(take).ok()) {
         session.requests.discard = None;
-        outside.write(Outside::Discard(vec![sample.path.to_path_buf()]));
+        edits.write(Edit::Discard(vec![sample.path.to_path_buf()]));
     }
     let before = std::mem::replace(&mut *last, recorder.take);
     if let Some(take) = recorder.take.filter(|take| before != Some(*take)) {
