@@ -7,6 +7,7 @@
 //! Finished sounds are cut into slices and freed of silence (`slices`).
 
 mod level;
+mod settings;
 mod slices;
 mod take_writer;
 
@@ -17,11 +18,11 @@ use std::sync::Arc;
 use bevy::prelude::*;
 use crossbeam_channel::{Sender, bounded};
 use dsp::onset;
-use serde::{Deserialize, Serialize};
 
 use crate::schedule::{CollectSystems, RespondSystems, SoundkinSystems};
 
 pub use self::level::Level;
+pub use self::settings::RecordingSettings;
 pub use self::slices::{AcceptTrim, ProposeSlices, SaveSlices, Slices, SlicesSaved, Trim};
 use self::take_writer::{Job, Place, Reply, Start};
 use crate::actor::{Actor, Wake};
@@ -97,34 +98,6 @@ pub struct RecordingFinished {
 /// A take could not begin, or there was nothing in it; also told as a [`Notice`].
 #[derive(Message, Clone, Debug)]
 pub struct RecordingFailed(pub String);
-
-/// How takes are made, as it stands in the settings under `[recording]`.
-#[derive(Resource, Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct RecordingSettings {
-    /// Name of the input; empty for the system's default.
-    pub device: String,
-    /// Channels to record, counted from 1; empty for all of an input with one or two, and the first two of another.
-    pub channels: Vec<u16>,
-    /// Where takes go; empty for `Soundkin Recordings` in the platform's folder for music.
-    pub folder: PathBuf,
-    /// How samples are written: `float32` or `int24`.
-    pub format: Format,
-    /// Seconds that are kept in memory while armed, at most 60.
-    pub pre_roll: f64,
-}
-
-impl Default for RecordingSettings {
-    fn default() -> Self {
-        Self {
-            device: String::new(),
-            channels: Vec::new(),
-            folder: PathBuf::new(),
-            format: Format::Float32,
-            pre_roll: 10.0,
-        }
-    }
-}
 
 /// What the recorder does.
 #[derive(Resource, Clone, Debug, Default, PartialEq)]
@@ -521,6 +494,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let library = root.path().join("library.db");
         let (mut app, mut feed) = studio(Some(Library::open(&library).unwrap()));
+        app.world_mut().resource_mut::<RecordingSettings>().slices = ".".into();
         let tone: Vec<f32> = (0..24_000).map(|n| (n as f32 * 0.05).sin()).collect();
         for keep in [Keep::Nothing, Keep::File(root.path().join("take.wav"))] {
             start(&mut app, keep);

@@ -4,7 +4,7 @@
 
 use dsp::Span;
 use std::collections::VecDeque;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bevy::prelude::*;
@@ -13,11 +13,13 @@ use dsp::onset::{Onsets, slices};
 use file::DecodeError;
 use file::stream::{Decoders, Stream};
 
+use super::settings::{RecordingSettings, recordings};
 use crate::actor::{Actor, Wake, contained};
 use crate::export::{self, ExportError};
 use crate::library::{FileStamp, Folders, Guest, Recording, Sample, SampleIndex};
 use crate::notice::Notice;
 use crate::schedule::{CollectSystems, RespondSystems};
+use crate::watch::AddFolder;
 
 /// Jobs that may wait at the actor.
 const MAILBOX: usize = 4;
@@ -35,7 +37,7 @@ pub struct Trim(pub Span);
 #[derive(Message, Clone, Copy, Debug)]
 pub struct ProposeSlices(pub Entity);
 
-/// Writes slices of a sample to files next to it; each becomes a sample at once.
+/// Writes slices of a sample to files of their own, where the settings say; each becomes a sample at once.
 #[derive(Message, Clone, Debug)]
 pub struct SaveSlices {
     /// The sample.
@@ -53,13 +55,14 @@ pub struct SlicesSaved {
     pub paths: Vec<Arc<Path>>,
 }
 
-/// Writes a take without the silence at its ends, as its [`Trim`] says, to a new file beside it.
+/// Writes a take without the silence at its ends, as its [`Trim`] says, to a new file where slices go.
 #[derive(Message, Clone, Copy, Debug)]
 pub struct AcceptTrim(pub Entity);
 
 enum Job {
     Propose(Entity, Arc<Path>),
-    Slice(Entity, Arc<Path>, FileStamp, Vec<Span>),
+    /// Into this folder.
+    Slice(Entity, Arc<Path>, FileStamp, Vec<Span>, PathBuf),
 }
 
 enum Reply {
@@ -105,6 +108,7 @@ fn respond(
     mut saves: MessageReader<SaveSlices>,
     mut trims: MessageReader<AcceptTrim>,
     mut writer: ResMut<SliceWriter>,
+    settings: Res<RecordingSettings>,
     samples: Query<(&Sample, &FileStamp, Option<&Trim>), Without<Recording>>,
     mut commands: Commands,
 ) {
@@ -116,14 +120,16 @@ fn respond(
     let proposals = proposals.read().filter_map(|ask| Some(Job::Propose(ask.0, file(ask.0)?.0)));
     let saves = saves.read().filter_map(|ask| {
         let (path, stamp) = file(ask.sample)?;
-        Some(Job::Slice(ask.sample, path, stamp, ask.slices.clone()))
+        let folder = destination(&path, &settings);
+        Some(Job::Slice(ask.sample, path, stamp, ask.slices.clone(), folder))
     });
     let trims = trims.read().filter_map(|ask| {
         let (path, stamp) = file(ask.0)?;
         let Trim(loud) = *samples.get(ask.0).ok()?.2?;
         // Asked for twice, it is cut once.
         commands.entity(ask.0).try_remove::<Trim>();
-        Some(Job::Slice(ask.0, path, stamp, vec![loud]))
+        let folder = destination(&path, &settings);
+        Some(Job::Slice(ask.0, path, stamp, vec![loud], folder))
     });
     let jobs: Vec<Job> = proposals.chain(saves).chain(trims).collect();
     writer.waiting.extend(jobs);
@@ -135,10 +141,21 @@ fn respond(
     }
 }
 
+/// Where what is cut from a sound goes.
+fn destination(sound: &Path, settings: &RecordingSettings) -> PathBuf {
+    if settings.slices.as_os_str().is_empty() {
+        return recordings(&settings.folder);
+    }
+    // An absolute one takes the place of both.
+    sound.parent().unwrap_or(sound).join(&settings.slices)
+}
+
 fn collect_slices(
     writer: Res<SliceWriter>,
     folders: Res<Folders>,
     index: Res<SampleIndex>,
+    samples: Query<&Sample>,
+    mut added: MessageWriter<AddFolder>,
     mut saved: MessageWriter<SlicesSaved>,
     mut notices: MessageWriter<Notice>,
     mut commands: Commands,
@@ -151,11 +168,18 @@ fn collect_slices(
                 }
             }
             Reply::Sliced(sample, files, problem) => {
+                let within = |path: &Path| folders.0.iter().any(|folder| path.starts_with(folder));
+                // A folder that was made for recordings and slices belongs to the library, as for takes; that of a sound
+                // outside does not.
+                let folder = files.first().and_then(|(path, _)| path.parent());
+                let own = samples.get(sample).is_ok_and(|sample| sample.path.parent() == folder);
+                let new = folder.filter(|folder| !own && !within(folder));
+                added.write_batch(new.map(|folder| AddFolder { path: folder.to_owned(), follow: true }));
                 for (path, stamp) in &files {
                     // The watcher may have been quicker.
                     if index.at(path).is_none() {
                         let slice = (Sample { path: path.clone() }, *stamp);
-                        if folders.0.iter().any(|folder| path.starts_with(folder)) {
+                        if new.is_some() || within(path) {
                             commands.spawn(slice);
                         } else {
                             commands.spawn((slice, Guest));
@@ -196,14 +220,24 @@ fn serve(job: Job) -> Reply {
     let failed = |error: CutError| Reply::Failed(format!("{error}: {}", path.display()));
     let work = || match job {
         Job::Propose(entity, path) => propose(&path).map_or_else(failed, |found| Reply::Proposed(entity, found)),
-        Job::Slice(entity, path, stamp, slices) => {
+        Job::Slice(entity, path, stamp, slices, folder) => {
             if let Err(error) = unchanged(&path, stamp) {
                 return failed(error);
             }
+            // Samples are known by their real paths.
+            let folder = match std::fs::create_dir_all(&folder).and_then(|()| folder.canonicalize()) {
+                Ok(folder) => folder,
+                Err(error) => {
+                    let folder = folder.display();
+                    return Reply::Failed(format!(
+                        "cannot use the folder for slices ({error}); choose another: {folder}"
+                    ));
+                }
+            };
             let mut files = Vec::new();
             let mut problem = None;
             for slice in slices {
-                match export::write_region(&path, slice, path.parent().unwrap_or(&path)) {
+                match export::write_region(&path, slice, &folder) {
                     Ok((file, metadata)) => files.push((file, FileStamp::of(&metadata))),
                     // Of a slice behind the end there is nothing to write.
                     Err(ExportError::Beyond) => {}
@@ -239,14 +273,29 @@ mod tests {
     use crate::export::tests::{samples, take};
 
     #[test]
+    fn slices_go_where_takes_go_or_to_a_folder_of_choice_or_beside_the_sound() {
+        let goes = |slices: &str| {
+            let settings = RecordingSettings { folder: "/takes".into(), slices: slices.into(), ..Default::default() };
+            destination(Path::new("/pack/kick.wav"), &settings)
+        };
+        let wanted = [("", "/takes"), ("/cuts", "/cuts"), (".", "/pack"), ("cuts", "/pack/cuts")];
+        for (slices, folder) in wanted {
+            assert_eq!(goes(slices), Path::new(folder), "{slices}");
+        }
+    }
+
+    #[test]
     fn what_is_cut_is_a_new_file_and_of_the_file_that_it_was_meant_for_only() {
         let folder = tempfile::tempdir().unwrap();
         let path = take(folder.path());
         let stamp = FileStamp::of(&path.metadata().unwrap());
         let whole = samples(&path);
-        let cut = || Job::Slice(Entity::PLACEHOLDER, path.as_path().into(), stamp, vec![Span::new(0.25, 9.0)]);
+        let into = folder.path().join("slices");
+        let part = vec![Span::new(0.25, 9.0)];
+        let cut = || Job::Slice(Entity::PLACEHOLDER, path.as_path().into(), stamp, part.clone(), into.clone());
         let Reply::Sliced(_, files, None) = serve(cut()) else { panic!() };
         assert_eq!(samples(&files[0].0), whole[500..]);
+        assert_eq!(*files[0].0, into.canonicalize().unwrap().join("take 01.wav"));
         assert_eq!(samples(&path), whole, "the only copy is never changed");
         std::fs::write(&path, b"another").unwrap();
         assert!(matches!(serve(cut()), Reply::Failed(_)));

@@ -16,11 +16,11 @@ use dsp::{Pcm, SILENCE};
 use file::wav_writer::{Format, Spec, Writer};
 
 use super::level::{Level, Peaks};
+use super::settings::recordings;
 use crate::actor::Outbox;
 use crate::analyse::FinishedTake;
 use crate::audio::{InputError, InputStream, Overruns};
 use crate::library::{AudioInfo, ContentHash, FileStamp};
-use crate::paths::music_folder;
 
 /// The ring is read this often.
 const POLL: Duration = Duration::from_millis(10);
@@ -571,8 +571,7 @@ fn create(place: &Place, spec: Spec) -> Result<(Writer<File>, Arc<Path>), String
     let (file, path) = match place {
         Place::File(path) => (new(path), path.clone()),
         Place::Recordings(chosen) => {
-            let usual = || music_folder().join("Soundkin Recordings");
-            let folder = if chosen.as_os_str().is_empty() { usual() } else { chosen.clone() };
+            let folder = recordings(chosen);
             let failed =
                 |error| format!("cannot use recordings folder ({error}); choose another: {}", folder.display());
             std::fs::create_dir_all(&folder).map_err(failed)?;

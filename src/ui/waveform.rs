@@ -427,7 +427,7 @@ fn cuts(ui: &Ui, strip: &mut Strip, narrow: bool, view: &View, actions: &mut Vec
     let count = view.cuts.slices.map_or(0, <[_]>::len);
     if count > 0 {
         let text = if count == 1 { "Save 1 slice".to_owned() } else { format!("Save {count} slices") };
-        word(strip, &text, "Write each slice to a file beside this one", Take::SaveSlices.into());
+        word(strip, &text, "Write each slice to a file of its own", Take::SaveSlices.into());
     }
     if let Some(Span { start, end }) = view.cuts.trim.filter(|_| !view.cuts.splits) {
         let what = format!("Write a copy without the silence before {start:.2} s and after {end:.2} s");

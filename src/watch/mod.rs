@@ -105,6 +105,8 @@ impl Plugin for WatchPlugin {
         };
         app.init_resource::<Listing>()
             .add_message::<AddFolder>()
+            // Folders of one frame may be added in any order.
+            .allow_ambiguous_resource::<Messages<AddFolder>>()
             .add_message::<RemoveFolder>()
             .add_message::<FolderListed>()
             .add_systems(Update, collect_facts.in_set(CollectSystems::Files))

@@ -1,14 +1,16 @@
 //! What the window must not surprise people with: keys that fall through, selections that vanish, edits that navigate.
 
 use std::path::PathBuf;
+use std::process::Command;
 
 use bevy::window::FileDragAndDrop;
 use bevy_egui::egui::accesskit::{Role, Toggled};
 use bevy_egui::egui::{Key, Modifiers, PointerButton, Shape};
 use dsp::Span;
 use egui_kittest::kittest::{NodeT, Queryable};
-use soundkin::library::{Folders, Tags};
-use soundkin::record::{Recorder, Trim};
+use soundkin::library::{Folders, Recording, Tags};
+use soundkin::paths::onnxruntime_library;
+use soundkin::record::{Recorder, RecordingSettings, Trim};
 use soundkin::watch::RemoveFolder;
 
 use crate::panels::Panels;
@@ -186,14 +188,98 @@ fn trimming_leaves_the_only_copy_alone() {
     let root = tempfile::tempdir().unwrap();
     let folder = folder_of_sounds(root.path(), 2).canonicalize().unwrap();
     let mut panels = Panels::over(root, &folder);
+    let before = std::fs::read(folder.join("sound 001.wav")).unwrap();
+    trim(&mut panels, 2);
+    assert_eq!(std::fs::read(folder.join("sound 001.wav")).unwrap(), before);
+}
+
+/// Cuts the silence, as it would be found, out of a sound in a library of so many.
+fn trim(panels: &mut Panels, of: usize) {
     panels.click_row("sound 001.wav");
     let sample = panels.sample("sound 001.wav");
-    let before = std::fs::read(folder.join("sound 001.wav")).unwrap();
-    panels.harness.state_mut().world_mut().entity_mut(sample).insert(Trim(Span::new(0.05, 0.2)));
+    let world = panels.harness.state_mut().world_mut();
+    world.resource_mut::<RecordingSettings>().slices = ".".into();
+    world.entity_mut(sample).insert(Trim(Span::new(0.05, 0.2)));
     panels.settle();
     panels.click("Trim");
-    panels.until("a new file", |panels| panels.rows().len() == 3);
-    assert_eq!(std::fs::read(folder.join("sound 001.wav")).unwrap(), before);
+    panels.until("a new file", |panels| panels.rows().len() == of + 1);
+}
+
+/// Runs a test again in a process that has a home, and with it a trash, of its own: `None` in the first, once the second has
+/// passed.
+fn at_home(test: &str) -> Option<tempfile::TempDir> {
+    if std::env::var_os("SOUNDKIN_TEST_AT_HOME").is_some() {
+        return Some(tempfile::tempdir_in(std::env::var_os("HOME").unwrap()).unwrap());
+    }
+    let home = tempfile::tempdir().unwrap();
+    let mut again = Command::new(std::env::current_exe().unwrap());
+    again.args(["--exact", "--nocapture", test]).env("SOUNDKIN_TEST_AT_HOME", "1");
+    again.env("HOME", home.path()).env("XDG_DATA_HOME", home.path().join("data"));
+    again.envs(onnxruntime_library().map(|library| ("ORT_DYLIB_PATH", library)));
+    let output = again.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && said.contains("1 passed"), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    None
+}
+
+/// The names of the files in the trash.
+fn trash() -> Vec<String> {
+    let home = std::env::var_os("XDG_DATA_HOME").unwrap();
+    let files = std::fs::read_dir(PathBuf::from(home).join("Trash/files")).into_iter().flatten();
+    files.map(|file| file.unwrap().file_name().into_string().unwrap()).collect()
+}
+
+fn said(panels: &Panels, what: &str) {
+    let shapes = panels.harness.output().shapes.iter();
+    let texts: Vec<String> = shapes
+        .filter_map(|shape| match &shape.shape {
+            Shape::Text(text) => Some(text.galley.text().to_owned()),
+            _ => None,
+        })
+        .collect();
+    assert!(texts.iter().any(|text| text == what), "{what} is not among {texts:?}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_was_cut_goes_to_the_trash_when_that_is_undone() {
+    let Some(root) = at_home("surprises::what_was_cut_goes_to_the_trash_when_that_is_undone") else { return };
+    let folder = folder_of_sounds(root.path(), 2).canonicalize().unwrap();
+    let mut panels = Panels::over(root, &folder);
+    trim(&mut panels, 2);
+    with(&mut panels, Modifiers::COMMAND, Key::Z);
+    said(&panels, "undone: cutting sound 001 01.wav, now in the trash");
+    panels.until("it has gone", |panels| panels.rows().len() == 2);
+    assert_eq!(trash(), ["sound 001 01.wav"]);
+    assert!(folder.join("sound 001.wav").exists() && !folder.join("sound 001 01.wav").exists());
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_take_that_is_discarded_goes_to_the_trash_and_comes_back_when_that_is_undone() {
+    let name = "surprises::a_take_that_is_discarded_goes_to_the_trash_and_comes_back_when_that_is_undone";
+    let Some(root) = at_home(name) else { return };
+    let folder = folder_of_sounds(root.path(), 3).canonicalize().unwrap();
+    let take = folder.join("sound 001.wav");
+    let before = std::fs::read(&take).unwrap();
+    let mut panels = Panels::over(root, &folder);
+    // As if it were being recorded, and as the recorder ends it.
+    let sample = panels.sample("sound 001.wav");
+    let world = panels.harness.state_mut().world_mut();
+    world.entity_mut(sample).insert(Recording);
+    world.resource_mut::<Recorder>().take = Some(sample);
+    panels.settle();
+    panels.click("Discard recording");
+    assert!(take.exists(), "its file is whole first");
+    let world = panels.harness.state_mut().world_mut();
+    world.entity_mut(sample).remove::<Recording>();
+    world.resource_mut::<Recorder>().take = None;
+    panels.until("it has gone", |panels| panels.rows().len() == 2);
+    assert_eq!((trash(), take.exists()), (vec!["sound 001.wav".to_owned()], false));
+    with(&mut panels, Modifiers::COMMAND, Key::Z);
+    said(&panels, "undone: discarding sound 001.wav, now back from the trash");
+    panels.until("it is back", |_| take.exists());
+    assert_eq!((std::fs::read(&take).unwrap(), trash()), (before, vec![]));
 }
 
 #[test]
