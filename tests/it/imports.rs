@@ -33,7 +33,7 @@ const PARTS: &[(&str, &str, &str)] = &[
     // What people see.
     (
         "ui",
-        "actor analyse audio dsp file library map neighbours notice palette record schedule settings similarity watch",
+        "actor analyse audio dsp file library map neighbours notice palette paths record schedule settings similarity watch",
         "",
     ),
     // The roof, and who calls it.
