@@ -16,7 +16,7 @@ RANGES = ["20-7E", "A0-24F", "2B0-2FF", "300-36F", "370-3FF", "400-52F", "1E00-1
           "2190-21FF", "2200-22FF", "2318", "2325", "23CE", "25A0-25FF"]
 ICONS = ["play", "stop", "repeat", "plus", "minus", "x", "folder-simple", "magnifying-glass", "arrow-left", "arrow-right", "pause",
          "speaker-high", "warning", "caret-up", "caret-down", "caret-right", "corners-out", "equalizer", "hand-pointing",
-         "question", "sun", "moon", "graph", "copy", "trash", "record", "circle"]
+         "question", "sun", "moon", "graph", "copy", "trash", "record", "circle", "gear-six"]
 
 
 def characters(ranges):

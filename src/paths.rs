@@ -22,6 +22,11 @@ pub fn cache_folder() -> PathBuf {
     choose_app_strategy(names()).map_or_else(|_| std::env::temp_dir(), |strategy| strategy.cache_dir())
 }
 
+/// Returns the folder that the demo sounds are written into when somebody wants to try them.
+pub fn demo_folder() -> PathBuf {
+    data_folder().join("demo")
+}
+
 /// Returns the settings file: on Linux `$XDG_CONFIG_HOME/soundkin/settings.toml` or below `~/.config`.
 pub fn settings_file() -> PathBuf {
     let folder = choose_app_strategy(names()).map_or_else(|_| PathBuf::from("."), |strategy| strategy.config_dir());

@@ -56,6 +56,16 @@ impl Settings {
         Self { path, document, problem, changed: None }
     }
 
+    /// Where the file is, or will be.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What the file says, once it is written.
+    pub fn text(&self) -> String {
+        self.document.to_string()
+    }
+
     /// Reads a table; absent values and values of the wrong type get their defaults.
     pub fn get<T: DeserializeOwned + Serialize + Default>(&mut self, table: &str) -> T {
         let Some(found) = self.document.get(table) else { return T::default() };
@@ -166,7 +176,7 @@ fn save(
     if !due || settings.problem.is_some() {
         return;
     }
-    let text = settings.document.to_string();
+    let text = settings.text();
     let saved = match &writer.0 {
         Some(actor) => actor.try_send((settings.path.clone(), text)).is_ok(),
         None => write(&settings.path, &text).inspect_err(|error| warn!("{}", unsaved(&settings.path, error))).is_ok(),

@@ -7,7 +7,7 @@ pub enum DecodeError {
     #[error("file is empty")]
     Empty,
     /// The operating system would not give its bytes.
-    #[error("cannot read file ({0}); check its permissions and the drive")]
+    #[error("cannot read file ({0}); check that it is there, and its permissions")]
     Read(std::io::Error),
     /// Known to be something that is not supported.
     #[error("unsupported audio format ({0}); convert the file to WAV or FLAC")]

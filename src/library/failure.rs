@@ -165,7 +165,9 @@ impl fmt::Display for Failed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let detail = &self.detail;
         match self.kind {
-            FailureKind::Unreadable => write!(f, "cannot read file ({detail}); check its permissions and the drive"),
+            FailureKind::Unreadable => {
+                write!(f, "cannot read file ({detail}); check that it is there, and its permissions")
+            }
             FailureKind::Empty => f.write_str("file is empty"),
             FailureKind::UnsupportedFormat => {
                 write!(f, "unsupported audio format ({detail}); convert the file to WAV or FLAC")

@@ -15,7 +15,9 @@ use serde::{Deserialize, Serialize};
 
 use super::changes::{Changes, Fact, Reader};
 use super::search::{self, Found, Search, SearchKey};
-use super::{AudioInfo, Embedding, Failed, FailureKind, Features, Folders, Guest, Missing, Recording, Sample, Tags};
+use super::{
+    AudioInfo, Embedding, Failed, FailureKind, Features, Folders, Guest, Missing, Recording, Sample, Stage, Tags,
+};
 use crate::schedule::DeriveSystems;
 
 /// The tag of the samples that the user keeps.
@@ -57,21 +59,24 @@ pub struct Sort {
 pub enum StatusFilter {
     /// Those the user keeps.
     Kept,
-    /// Those that could not be read or decoded.
+    /// Those that could not be read, decoded or analysed.
     Unreadable,
+    /// Those in which there is nothing to hear.
+    Silent,
     /// Those that are gone.
     Missing,
 }
 
 impl StatusFilter {
     /// All of them, in the order in which they are offered.
-    pub const ALL: [Self; 3] = [Self::Kept, Self::Unreadable, Self::Missing];
+    pub const ALL: [Self; 4] = [Self::Kept, Self::Silent, Self::Unreadable, Self::Missing];
 
     /// What they are called.
     pub fn name(self) -> &'static str {
         match self {
             Self::Kept => "Kept",
             Self::Unreadable => "Unreadable",
+            Self::Silent => "Silent",
             Self::Missing => "Missing",
         }
     }
@@ -79,7 +84,8 @@ impl StatusFilter {
     fn holds(self, row: &Row) -> bool {
         match self {
             Self::Kept => row.kept,
-            Self::Unreadable => row.failed.is_some() && !row.known && !row.missing,
+            Self::Unreadable => row.failed.is_some() && !row.is_silent() && !row.missing,
+            Self::Silent => row.is_silent() && !row.missing,
             Self::Missing => row.missing,
         }
     }
@@ -185,10 +191,14 @@ impl Row {
         match &self.failed {
             _ if self.missing => "missing",
             None => "",
-            Some(_) if !self.known => "unreadable",
-            Some(failed) if failed.kind == FailureKind::Silent => "silent",
-            Some(_) => "no vector",
+            Some(_) if self.is_silent() => "silent",
+            Some(failed) if failed.stage == Stage::Embed => "not analysed",
+            Some(_) => "unreadable",
         }
+    }
+
+    fn is_silent(&self) -> bool {
+        self.failed.as_ref().is_some_and(|failed| failed.kind == FailureKind::Silent)
     }
 
     fn is_within(&self, filter: &Filter) -> bool {
@@ -212,8 +222,10 @@ pub struct Counts {
     pub analysed: usize,
     /// Those that could not be analysed.
     pub failed: usize,
-    /// Those of them that could not even be decoded.
+    /// Those of them in which there is something to hear, or nobody knows.
     pub unreadable: usize,
+    /// Those of them in which there is nothing to hear.
+    pub silent: usize,
     /// Those that are gone.
     pub missing: usize,
     /// Those the user keeps.
@@ -221,11 +233,17 @@ pub struct Counts {
 }
 
 impl Counts {
+    /// All of the library, there or gone: what sources, list and status line count.
+    pub fn all(&self) -> usize {
+        self.samples + self.missing
+    }
+
     /// How many are in a state.
     pub fn of(&self, only: StatusFilter) -> usize {
         match only {
             StatusFilter::Kept => self.kept,
             StatusFilter::Unreadable => self.unreadable,
+            StatusFilter::Silent => self.silent,
             StatusFilter::Missing => self.missing,
         }
     }
@@ -348,6 +366,7 @@ impl SampleTable {
         step(&mut self.counts.analysed, row.analysed && !row.missing);
         step(&mut self.counts.failed, row.failed.is_some() && !row.missing);
         step(&mut self.counts.unreadable, StatusFilter::Unreadable.holds(row));
+        step(&mut self.counts.silent, StatusFilter::Silent.holds(row));
         step(&mut self.counts.missing, row.missing);
         step(&mut self.counts.kept, row.kept);
         let Some(folder) = row.path.parent() else { return };

@@ -297,6 +297,10 @@ fn collect_takes(
                 if let Some(reason) = &end.reason {
                     notices.write(Notice::new(reason));
                 }
+                // Of one that is only a question, its answer says so.
+                if end.stamp.is_some() && end.take.is_some() && end.loud.is_none() {
+                    notices.write(Notice::new("the take is silent; check the input, its channels and its level"));
+                }
                 settle(entity, *end, &mut finished, &mut commands);
             }
             Reply::Failed(serial, reason) => {

@@ -88,6 +88,10 @@ pub enum Action {
     Prefer(Prefer),
     /// How sounds are compared; for `weigh`.
     Weigh(Weigh),
+    /// What is done on the settings page; for `settings`.
+    Setup(Setup),
+    /// Which path is typed; for `path_field`.
+    Type(Type),
 }
 
 /// Where in the library the user goes, and what is chosen there; for `session`.
@@ -212,6 +216,10 @@ pub enum Take {
     Channels(Vec<u16>),
     /// Records from the input of this name; empty for the default.
     From(String),
+    /// So many seconds before a take can be taken into it.
+    PreRoll(f64),
+    /// Takes go into this folder; none for the usual one.
+    Into(Option<PathBuf>),
     /// Shows or hides where the selected sample could be split.
     Split,
     /// Splits the selected sample into these.
@@ -225,8 +233,12 @@ pub enum Take {
 /// What the desktop and the workers are asked for; for `desktop`.
 #[derive(Message, Clone, Debug, PartialEq)]
 pub enum Outside {
-    /// Asks which folder to add.
-    AskForFolder,
+    /// Opens a dialog to choose a folder.
+    AskForFolder(FolderFor),
+    /// Uses the folder at a path that was typed, if there is one.
+    UseFolder(FolderFor, PathBuf),
+    /// Writes the demo sounds and adds their folder.
+    AddDemo,
     /// Shows a file or folder in the file manager.
     Reveal(PathBuf),
     /// Shows the selected sample in the file manager.
@@ -241,6 +253,15 @@ pub enum Outside {
     Restore(Vec<PathBuf>),
     /// Pauses indexing, or goes on.
     TogglePause,
+}
+
+/// What a folder is wanted for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FolderFor {
+    /// Its sounds are added to the library.
+    Sounds,
+    /// Takes are written into it.
+    Takes,
 }
 
 /// How the map is looked at; for `map`.
@@ -281,6 +302,8 @@ pub enum Prefer {
     ToggleLargeMap,
     /// Dark or light.
     ToggleTheme,
+    /// Makes everything larger or smaller by a step; 0 for the usual size.
+    Scale(i8),
     /// Shows or hides the legend.
     ToggleLegend,
 }
@@ -288,6 +311,44 @@ pub enum Prefer {
 /// Weighs a part of the comparison, 0..=1; `None` for its usual weight.
 #[derive(Message, Clone, Copy, Debug, PartialEq)]
 pub struct Weigh(pub Part, pub Option<f32>);
+
+/// What is done on the settings page; for `settings`.
+#[derive(Message, Clone, Debug, PartialEq)]
+pub enum Setup {
+    /// Opens or closes the page.
+    Toggle,
+    /// Steps back: no longer waits for a key, or closes the page.
+    Unwind,
+    /// Shows only the settings with these words.
+    Find(String),
+    /// Waits for the next key, which is to be that of this shortcut; none for no longer.
+    Await(Option<&'static str>),
+    /// This key was pressed while one was waited for.
+    Press(KeyboardShortcut),
+    /// Takes the wanted keys from the shortcut that has them.
+    TakeOver,
+    /// Leaves a shortcut without a key.
+    Clear(&'static str),
+    /// Gives a shortcut its usual keys.
+    Reset(&'static str),
+    /// Gives every shortcut its usual keys.
+    ResetAll,
+}
+
+/// Which path is typed; for `path_field`.
+#[derive(Message, Clone, Debug, PartialEq)]
+pub enum Type {
+    /// Opens the field.
+    Open(FolderFor),
+    /// What stands in it.
+    Text(String),
+    /// Uses what stands in it.
+    Enter,
+    /// There is no folder at the path that was entered.
+    NoFolder(PathBuf),
+    /// Closes the field.
+    Close,
+}
 
 /// Actions of each receiver, which are messages of their own.
 macro_rules! receivers {
@@ -315,7 +376,7 @@ macro_rules! receivers {
     };
 }
 
-receivers!(Go go, Listen listen, Edit edit, Take take, Outside outside, OnMap on_map, Prefer prefer, Weigh weigh);
+receivers!(Go go, Listen listen, Edit edit, Take take, Outside outside, OnMap on_map, Prefer prefer, Weigh weigh, Setup setup, Type typed);
 
 /// Something a key does.
 #[derive(Clone, Debug)]
@@ -368,7 +429,7 @@ const TABLE: &[(&str, &str, &str, &str, Action)] = &[
     ("keep", "Choose", "Enter", "Keep this sound, or stop keeping it", Action::Edit(Edit::Keep)),
     ("copy", "Choose", "Ctrl+C", "Copy the selected files", Action::Outside(Outside::CopyFiles)),
     ("reveal", "Choose", "Ctrl+R", "Show in the file manager", Action::Outside(Outside::RevealSelected)),
-    ("neighbours", "Find", "N", "Find sounds like this one, its region, or all marked", Action::Go(Go::Neighbours)),
+    ("neighbours", "Find", "N", "Find sounds like the selection or its region", Action::Go(Go::Neighbours)),
     ("less_like", "Find", "X", "Less like this one, within a query", Action::Go(Go::LessLike)),
     ("search", "Find", "Ctrl+F", "Search names and paths", Action::Go(Go::FocusSearch)),
     ("back", "Find", "Alt+Left", "Back to the previous query", Action::Go(Go::Back)),
@@ -382,16 +443,39 @@ const TABLE: &[(&str, &str, &str, &str, Action)] = &[
     ("large_map", "Map", "M", "Switch between large map and list", Action::Prefer(Prefer::ToggleLargeMap)),
     ("unwind", "Window", "Escape", "Stop playing, close, then clear the query", Action::Go(Go::Unwind)),
     ("undo", "Window", "Ctrl+Z", "Undo", Action::Edit(Edit::Undo)),
-    ("add_folder", "Window", "Ctrl+O", "Add a folder", Action::Outside(Outside::AskForFolder)),
+    ("add_folder", "Window", "Ctrl+O", "Add a folder", Action::Outside(Outside::AskForFolder(FolderFor::Sounds))),
+    (
+        "type_folder",
+        "Window",
+        "Ctrl+Shift+O",
+        "Type the path of a folder to add",
+        Action::Type(Type::Open(FolderFor::Sounds)),
+    ),
     ("pause", "Window", "Ctrl+P", "Pause or resume indexing", Action::Outside(Outside::TogglePause)),
     ("theme", "Window", "Ctrl+T", "Switch between dark and light theme", Action::Prefer(Prefer::ToggleTheme)),
+    ("larger", "Window", "Ctrl+Plus Ctrl+Equals", "Larger text and controls", Action::Prefer(Prefer::Scale(1))),
+    ("smaller", "Window", "Ctrl+Minus", "Smaller text and controls", Action::Prefer(Prefer::Scale(-1))),
+    ("usual_size", "Window", "Ctrl+0", "Text and controls in their usual size", Action::Prefer(Prefer::Scale(0))),
+    ("settings", "Window", "Ctrl+Comma", "Settings", Action::Setup(Setup::Toggle)),
     ("shortcuts", "Window", "? F1", "Show or hide this list", Action::Go(Go::ToggleHelp)),
+];
+
+/// Keys that are held while another is pressed.
+const MODIFIERS: [Key; 8] = [
+    Key::ShiftLeft,
+    Key::ShiftRight,
+    Key::ControlLeft,
+    Key::ControlRight,
+    Key::AltLeft,
+    Key::AltRight,
+    Key::SuperLeft,
+    Key::SuperRight,
 ];
 
 impl Default for Bindings {
     fn default() -> Self {
-        let binding = |(name, group, keys, what, action): &(&'static str, &'static str, &str, &'static str, Action)| {
-            Binding { name, what, group, keys: keys.split(' ').filter_map(parse).collect(), action: action.clone() }
+        let binding = |(name, group, _, what, action): &(&'static str, &'static str, &str, &'static str, Action)| {
+            Binding { name, what, group, keys: usual(name), action: action.clone() }
         };
         Self(TABLE.iter().map(binding).collect())
     }
@@ -415,17 +499,42 @@ impl Bindings {
             }
             binding.keys = parsed.into_iter().filter_map(|(_, key)| key).collect();
         }
-        let all: Vec<(&str, &KeyboardShortcut)> =
-            self.0.iter().flat_map(|binding| binding.keys.iter().map(|key| (binding.name, key))).collect();
-        for (i, (one, key)) in all.iter().enumerate() {
-            if let Some((other, _)) = all[..i].iter().find(|(_, known)| known == key) {
-                let key = name(**key);
-                problems.push(format!(
-                    "{key} is the key of both {other} and {one} in the settings; give one of them another"
-                ));
+        for (i, one) in self.0.iter().enumerate() {
+            for key in &one.keys {
+                if let Some(other) = self.0[..i].iter().find(|other| other.keys.contains(key)) {
+                    let (key, other, one) = (name(*key), other.name, one.name);
+                    problems.push(format!(
+                        "{key} is the key of both {other} and {one} in the settings; give one of them another"
+                    ));
+                }
             }
         }
         problems
+    }
+
+    /// The shortcut of this name.
+    pub fn of(&self, name: &str) -> Option<&Binding> {
+        self.0.iter().find(|binding| binding.name == name)
+    }
+
+    /// Another shortcut than this one that has the key.
+    pub fn other_with(&self, key: KeyboardShortcut, than: &str) -> Option<&Binding> {
+        self.0.iter().find(|binding| binding.name != than && binding.keys.contains(&key))
+    }
+
+    /// Gives a shortcut these keys and takes them from every other; returns the names of those that have changed.
+    pub fn give(&mut self, to: &str, keys: &[KeyboardShortcut]) -> Vec<&'static str> {
+        let mut changed = Vec::new();
+        for binding in &mut self.0 {
+            let before = binding.keys.clone();
+            if binding.name == to {
+                binding.keys = keys.to_vec();
+            } else {
+                binding.keys.retain(|key| !keys.contains(key));
+            }
+            changed.extend((binding.keys != before).then_some(binding.name));
+        }
+        changed
     }
 
     /// Takes the keys that were pressed out of egui's input and returns what they ask for.
@@ -485,6 +594,32 @@ impl Bindings {
     }
 }
 
+/// The keys that a shortcut has where the user has given it no others.
+pub fn usual(name: &str) -> Vec<KeyboardShortcut> {
+    let entry = TABLE.iter().find(|(of, ..)| *of == name);
+    entry.map_or_else(Vec::new, |(_, _, keys, ..)| keys.split(' ').filter_map(parse).collect())
+}
+
+/// The key that was pressed, if any, as it can be bound; keys that only modify others do not count.
+pub fn pressed_key(input: &egui::InputState) -> Option<KeyboardShortcut> {
+    input.events.iter().find_map(|event| match event {
+        egui::Event::Key { key, pressed: true, repeat: false, modifiers, .. } if !MODIFIERS.contains(key) => {
+            let mut shortcut = KeyboardShortcut::new(Modifiers::NONE, *key);
+            shortcut.modifiers.command = modifiers.command;
+            shortcut.modifiers.alt = modifiers.alt;
+            // Whether a sign takes Shift is the keyboard's affair.
+            shortcut.modifiers.shift = modifiers.shift && !is_sign(*key);
+            Some(shortcut)
+        }
+        _ => None,
+    })
+}
+
+fn is_sign(key: Key) -> bool {
+    let is_arrow = matches!(key, Key::ArrowDown | Key::ArrowLeft | Key::ArrowRight | Key::ArrowUp);
+    key.symbol_or_name() != key.name() && !is_arrow
+}
+
 /// Consumes one key press, and tells whether the key was being held; Shift is ignored unless it is asked for, because some keyboards need it for characters such as `?`.
 fn consume(input: &mut egui::InputState, shortcut: KeyboardShortcut) -> Option<bool> {
     let found = input.events.iter().position(|event| {
@@ -514,12 +649,19 @@ fn parse(text: &str) -> Option<KeyboardShortcut> {
     Some(shortcut)
 }
 
-/// A key as it is written in the settings and on the sheet.
+/// A key as it is written in the settings.
 pub fn name(shortcut: KeyboardShortcut) -> String {
     let control = if shortcut.modifiers.command { "Ctrl+" } else { "" };
     let alt = if shortcut.modifiers.alt { "Alt+" } else { "" };
     let shift = if shortcut.modifiers.shift { "Shift+" } else { "" };
     format!("{control}{alt}{shift}{}", shortcut.logical_key.name())
+}
+
+/// A key as people read it.
+pub fn shown(key: KeyboardShortcut) -> String {
+    let signs = [("Questionmark", "?"), ("Comma", ","), ("Equals", "="), ("Plus", "+"), ("Minus", "\u{2212}")];
+    let name = name(key).replace("Page", "Page ").replace("Escape", "Esc");
+    signs.iter().fold(name, |name, (word, sign)| name.replace(word, sign))
 }
 
 #[cfg(test)]

@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 
 use bevy_egui::egui::{
-    self, Align2, Color32, CursorIcon, FontId, Rect, Response, Sense, Stroke, StrokeKind, Ui, WidgetInfo, WidgetType,
-    pos2, vec2,
+    self, Align2, Color32, CursorIcon, FontId, Id, Rect, Response, Sense, Stroke, StrokeKind, TextEdit, Ui, WidgetInfo,
+    WidgetType, pos2, vec2,
 };
 
 use super::fonts;
@@ -179,6 +179,22 @@ fn control(ui: &Ui, rect: Rect, label: &str, hint: &str, tone: Tone) -> Response
     });
     let response = if hint.is_empty() { response } else { response.on_hover_text(hint) };
     if enabled { response.on_hover_cursor(CursorIcon::PointingHand) } else { response }
+}
+
+/// A field to write one line in; `hint` stands in it while it is empty.
+pub fn field(ui: &mut Ui, rect: Rect, id: Id, text: &mut String, hint: &str, theme: &Theme) -> Response {
+    ui.painter().rect_filled(rect, 0.0, theme.raised);
+    let inner = rect.shrink2(vec2(8.0, 0.0));
+    let edit = TextEdit::singleline(text)
+        .id(id)
+        .frame(egui::Frame::NONE)
+        .font(theme::regular(12.0))
+        .text_color(theme.text)
+        .hint_text(egui::RichText::new(hint).color(theme.muted))
+        .vertical_align(egui::Align::Center)
+        .margin(egui::Margin::ZERO)
+        .desired_width(inner.width());
+    ui.place(inner, edit)
 }
 
 /// A hint with the key that does the same.

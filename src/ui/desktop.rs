@@ -10,11 +10,13 @@ use bevy::window::FileDragAndDrop;
 use crossbeam_channel::Receiver;
 use dsp::Span;
 
-use super::action::{Go, Outside};
+use super::action::{FolderFor, Go, Outside, Take, Type};
 use super::clipboard::{Clipboard, ClipboardError};
 use super::controls;
+use super::dropping::Hovering;
 use super::rows::Rows;
 use super::session::Session;
+use super::{demo, services};
 use crate::actor::{Actor, Outbox, Wake, drop_within};
 use crate::analyse::Analysis;
 use crate::export::{self, ExportError};
@@ -32,7 +34,11 @@ const CLOSING: Duration = Duration::from_millis(300);
 const KEPT: Duration = Duration::from_hours(7 * 24);
 
 pub(super) enum Job {
-    AskForFolder,
+    AskForFolder(FolderFor),
+    /// Look whether there is a folder at a path that was typed.
+    UseFolder(FolderFor, PathBuf),
+    /// Write the demo sounds into this folder.
+    WriteDemo(PathBuf),
     /// Find what has been dropped.
     Find(Vec<PathBuf>),
     Reveal(PathBuf),
@@ -45,8 +51,12 @@ pub(super) enum Job {
 }
 
 pub(super) enum Reply {
-    /// Folders to add, by their real paths: sounds that are also reached through a link would be listed twice.
-    Chosen(Vec<PathBuf>),
+    /// Folders to use, by their real paths: sounds that are also reached through a link would be listed twice.
+    Chosen(FolderFor, Vec<PathBuf>),
+    /// Nothing on this machine opens a dialog.
+    NoDialog(FolderFor),
+    /// There is no folder at this path.
+    NoFolder(PathBuf),
     /// Files that were dropped, which are asked about.
     Sounds(Vec<Sound>),
     /// These are in the trash.
@@ -90,7 +100,7 @@ impl Drop for Desktop {
 pub(super) fn plugin(app: &mut App) {
     let wake = app.world().resource::<Wake>().clone();
     match Actor::spawn("desktop", 4, &wake, |inbox, outbox| serve(&inbox, &outbox)) {
-        Ok(actor) => app.insert_resource(Desktop::new(actor)),
+        Ok(actor) => app.init_resource::<Hovering>().insert_resource(Desktop::new(actor)),
         Err(error) => {
             app.world_mut().write_message(Notice::new(format!(
                 "cannot open dialogs or copy files: starting a thread failed ({error}); restart Soundkin"
@@ -107,14 +117,32 @@ fn collect(
     mut added: MessageWriter<AddFolder>,
     mut notices: MessageWriter<Notice>,
     mut inputs: ResMut<Inputs>,
-    mut go: MessageWriter<Go>,
+    mut hovering: ResMut<Hovering>,
+    (mut go, mut take, mut typed): (MessageWriter<Go>, MessageWriter<Take>, MessageWriter<Type>),
     index: Res<SampleIndex>,
     mut commands: Commands,
 ) {
     for reply in desktop.actor.iter().flat_map(Actor::replies) {
         match reply {
-            Reply::Chosen(paths) => {
-                added.write_batch(paths.into_iter().map(|path| AddFolder { path, follow: true }));
+            Reply::Chosen(wanted, paths) => {
+                typed.write(Type::Close);
+                match wanted {
+                    FolderFor::Sounds => {
+                        added.write_batch(paths.into_iter().map(|path| AddFolder { path, follow: true }));
+                    }
+                    FolderFor::Takes => {
+                        take.write_batch(paths.into_iter().map(|path| Take::Into(Some(path))));
+                    }
+                }
+            }
+            Reply::NoDialog(wanted) => {
+                typed.write(Type::Open(wanted));
+                notices.write(Notice::done(
+                    "no dialog could be opened: neither a desktop portal nor zenity is installed; type the path instead",
+                ));
+            }
+            Reply::NoFolder(path) => {
+                typed.write(Type::NoFolder(path));
             }
             Reply::Sounds(sounds) => {
                 go.write(Go::LikeFiles(sounds));
@@ -132,6 +160,7 @@ fn collect(
         }
     }
     for drop in dropped.iter_mut().flat_map(|messages| messages.drain()) {
+        hovering.follow(&drop);
         if let FileDragAndDrop::DroppedFile { path_buf, .. } = drop {
             desktop.dropped.push(path_buf);
         }
@@ -156,7 +185,9 @@ pub(super) fn respond(
     for action in asked.read() {
         let path = |entity| samples.get(entity).ok().map(|sample| sample.path.to_path_buf());
         let job = match action {
-            Outside::AskForFolder => Job::AskForFolder,
+            Outside::AskForFolder(wanted) => Job::AskForFolder(*wanted),
+            Outside::UseFolder(wanted, path) => Job::UseFolder(*wanted, path.clone()),
+            Outside::AddDemo => Job::WriteDemo(paths::demo_folder()),
             Outside::Reveal(path) => Job::Reveal(path.clone()),
             Outside::RevealSelected => match session.selected().and_then(path) {
                 Some(path) => Job::Reveal(path),
@@ -193,10 +224,24 @@ fn serve(inbox: &Receiver<Job>, outbox: &Outbox<Reply>) {
     for job in inbox {
         let notice = |text: String| Reply::Notice(Notice::new(text));
         let reply = match job {
-            Job::AskForFolder => {
-                let chosen = rfd::FileDialog::new().set_title("Add a folder of sounds").pick_folder();
-                chosen.map(|path| Reply::Chosen(vec![real(path)]))
+            Job::AskForFolder(wanted) if !services::open_dialogs() => Some(Reply::NoDialog(wanted)),
+            Job::AskForFolder(wanted) => {
+                let title = match wanted {
+                    FolderFor::Sounds => "Add a folder of sounds",
+                    FolderFor::Takes => "Record into a folder",
+                };
+                let chosen = rfd::FileDialog::new().set_title(title).pick_folder();
+                chosen.map(|path| Reply::Chosen(wanted, vec![real(path)]))
             }
+            Job::UseFolder(_, path) if !path.is_dir() => Some(Reply::NoFolder(path)),
+            Job::UseFolder(wanted, path) => Some(Reply::Chosen(wanted, vec![real(path)])),
+            Job::WriteDemo(folder) => Some(match demo::write(&folder) {
+                Ok(()) => Reply::Chosen(FolderFor::Sounds, vec![real(folder)]),
+                Err(error) => notice(format!(
+                    "cannot write the demo sounds ({error}); free disk space or check the permissions: {}",
+                    folder.display()
+                )),
+            }),
             Job::Find(paths) => {
                 let (files, folders): (Vec<PathBuf>, Vec<PathBuf>) = paths.into_iter().partition(|path| path.is_file());
                 let sounds: Vec<Sound> = files.iter().filter_map(|file| Sound::of_file(file, None).ok()).collect();
@@ -204,7 +249,7 @@ fn serve(inbox: &Receiver<Job>, outbox: &Outbox<Reply>) {
                     return;
                 }
                 let folders: Vec<PathBuf> = folders.into_iter().map(real).collect();
-                (!folders.is_empty()).then_some(Reply::Chosen(folders))
+                (!folders.is_empty()).then_some(Reply::Chosen(FolderFor::Sounds, folders))
             }
             Job::Discard(paths) => Some(match trash::delete_all(&paths) {
                 Ok(()) => Reply::Discarded(paths),
@@ -215,6 +260,10 @@ fn serve(inbox: &Receiver<Job>, outbox: &Outbox<Reply>) {
             Job::Restore(paths) => restore(&paths).err().map(|reason| {
                 notice(format!("cannot bring files back from the trash ({reason}); do it in a file manager"))
             }),
+            Job::Reveal(path) if !services::show_folders() => Some(notice(format!(
+                "no file manager was found to show it; install one, or open it yourself: {}",
+                path.display()
+            ))),
             Job::Reveal(path) => opener::reveal(&path).err().map(|error| {
                 notice(format!(
                     "no file manager could show it ({error}); install one, or open it yourself: {}",
@@ -332,6 +381,37 @@ mod tests {
         assert!(second.exists() && std::fs::read_dir(&folder).unwrap().count() == 2);
     }
 
+    fn desktop() -> App {
+        let mut app = App::new();
+        app.init_resource::<Wake>()
+            .init_resource::<Inputs>()
+            .add_message::<FileDragAndDrop>()
+            .add_message::<AddFolder>()
+            .add_message::<Notice>()
+            .add_message::<Go>()
+            .add_message::<Take>()
+            .add_message::<Type>()
+            .init_resource::<SampleIndex>()
+            .add_plugins(plugin);
+        app
+    }
+
+    #[test]
+    fn the_demo_sounds_are_written_once_and_their_folder_is_added() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = root.path().canonicalize().unwrap().join("data/demo");
+        let mut app = desktop();
+        let mut add = || {
+            let sent = app.world().resource::<Desktop>().try_send(Job::WriteDemo(folder.clone()));
+            assert!(sent.is_ok());
+            assert_eq!(added(&mut app, 1), std::slice::from_ref(&folder));
+            std::fs::metadata(folder.join("kicks/kick_01.flac")).unwrap().modified().unwrap()
+        };
+        let written = add();
+        // What is there already stays as it is, and with it what is known of it.
+        assert_eq!(add(), written);
+    }
+
     #[cfg(unix)]
     #[test]
     fn a_folder_dropped_through_a_link_is_added_by_its_real_name() {
@@ -341,25 +421,22 @@ mod tests {
         std::fs::create_dir(&folder).unwrap();
         std::os::unix::fs::symlink(&folder, &link).unwrap();
         let gone = root.path().join("gone");
-        let mut app = App::new();
-        app.init_resource::<Wake>()
-            .init_resource::<Inputs>()
-            .add_message::<FileDragAndDrop>()
-            .add_message::<AddFolder>()
-            .add_message::<Notice>()
-            .add_message::<Go>()
-            .init_resource::<SampleIndex>()
-            .add_plugins(plugin);
+        let mut app = desktop();
         for path_buf in [link, gone.clone()] {
             let window = Entity::PLACEHOLDER;
             app.world_mut().write_message(FileDragAndDrop::DroppedFile { window, path_buf });
         }
-        let mut cursor = bevy::ecs::message::MessageCursor::<AddFolder>::default();
+        assert_eq!(added(&mut app, 2), [folder, gone]);
+    }
+
+    /// The first folders that are added from now on.
+    fn added(app: &mut App, n: usize) -> Vec<PathBuf> {
+        let mut cursor = app.world().resource::<Messages<AddFolder>>().get_cursor_current();
         let mut added = Vec::new();
-        crate::run_until(&mut app, Some(Duration::from_secs(10)), |world| {
+        crate::run_until(app, Some(Duration::from_secs(10)), |world| {
             added.extend(cursor.read(world.resource::<Messages<AddFolder>>()).map(|added| added.path.clone()));
-            added.len() == 2
+            added.len() == n
         });
-        assert_eq!(added, [folder, gone]);
+        added
     }
 }

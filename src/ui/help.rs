@@ -1,8 +1,8 @@
 //! The sheet of shortcuts, made from the bindings themselves.
 
-use bevy_egui::egui::{Align2, KeyboardShortcut, Rect, Sense, Ui, WidgetInfo, WidgetType, pos2, vec2};
+use bevy_egui::egui::{Align2, Rect, ScrollArea, Sense, Ui, UiBuilder, WidgetInfo, WidgetType, pos2, vec2};
 
-use super::action::{Action, Bindings, Go, name};
+use super::action::{Action, Bindings, Go, shown};
 use super::controls;
 use super::theme::{self, HEADING, PADDING, Theme};
 
@@ -20,13 +20,8 @@ const MOUSE: [(&str, &str); 9] = [
     ("Drag on the waveform", "Select a region; drag its edges to adjust"),
     ("Wheel, Shift+wheel", "Zoom or scroll the waveform"),
     ("Ctrl+click, Shift+click", "Select several in the list"),
-    ("Drop a folder", "Add it to the library"),
+    ("Drop a folder or a sound", "Add it, or find sounds like it"),
 ];
-
-/// A key as people write it.
-fn shown(key: KeyboardShortcut) -> String {
-    name(key).replace("Questionmark", "?").replace("Page", "Page ").replace("Escape", "Esc")
-}
 
 /// Draws the sheet over the whole of `ui`'s rectangle.
 pub fn show(ui: &mut Ui, bindings: &Bindings, theme: &Theme, actions: &mut Vec<Action>) {
@@ -37,9 +32,20 @@ pub fn show(ui: &mut Ui, bindings: &Bindings, theme: &Theme, actions: &mut Vec<A
     if response.clicked() {
         actions.push(Go::ToggleHelp.into());
     }
+    let mut child = ui.new_child(UiBuilder::new().max_rect(area).id_salt("shortcuts"));
+    child.set_clip_rect(area.intersect(ui.clip_rect()));
+    ScrollArea::vertical()
+        .auto_shrink(false)
+        .id_salt("shortcuts")
+        .show(&mut child, |ui| lines(ui, area, bindings, theme));
+}
+
+/// Lays the lines out in columns, which go on below `area` where they are too long for it.
+fn lines(ui: &mut Ui, area: Rect, bindings: &Bindings, theme: &Theme) {
     let columns = ((area.width() - 2.0 * PADDING) / WIDTH).floor().clamp(1.0, 3.0);
     let width = ((area.width() - 2.0 * PADDING) / columns).min(WIDTH);
-    let top = area.top() + 20.0;
+    let begin = ui.max_rect().top();
+    let top = begin + 20.0;
     let left = area.left() + (area.width() - width * columns) / 2.0;
     let mut at = pos2(left, top);
     let mut lines: Vec<Option<(String, &str)>> = Vec::new();
@@ -56,12 +62,15 @@ pub fn show(ui: &mut Ui, bindings: &Bindings, theme: &Theme, actions: &mut Vec<A
     groups.push("Mouse");
     lines.extend(MOUSE.iter().map(|(keys, what)| Some(((*keys).to_owned(), *what))));
     let height: f32 = lines.iter().map(|line| if line.is_none() { HEADING + 8.0 } else { LINE }).sum();
+    // A column ends a little early rather than with a heading.
+    let bottom = (begin + area.height() - 8.0).max(top + height / columns + HEADING + LINE);
+    let mut lowest = top;
     let mut groups = groups.into_iter();
     for (i, line) in lines.iter().enumerate() {
         // A heading never stands alone at the foot of a column.
         let needed = if line.is_none() { HEADING + LINE } else { LINE };
         let balanced = line.is_none() && at.y - top > 0.8 * height / columns;
-        if (balanced || at.y + needed > area.bottom() - 8.0) && at.x + 2.0 * width <= area.right() + 1.0 {
+        if (balanced || at.y + needed > bottom) && at.x + 2.0 * width <= area.right() + 1.0 {
             at = pos2(at.x + width, top);
         }
         let Some((keys, what)) = line else {
@@ -70,6 +79,7 @@ pub fn show(ui: &mut Ui, bindings: &Bindings, theme: &Theme, actions: &mut Vec<A
             let group = groups.next().unwrap_or_default();
             controls::line(ui, rect, Align2::LEFT_CENTER, group, theme::strong(13.0), theme.text);
             at.y = rect.bottom();
+            lowest = lowest.max(at.y);
             continue;
         };
         let rect = Rect::from_min_size(at, vec2(width - 16.0, LINE));
@@ -78,5 +88,7 @@ pub fn show(ui: &mut Ui, bindings: &Bindings, theme: &Theme, actions: &mut Vec<A
         controls::line(ui, key, Align2::LEFT_CENTER, keys, theme::regular(12.0), theme.time);
         controls::line(ui, text, Align2::LEFT_CENTER, what, theme::regular(12.0), theme.muted);
         at.y += LINE;
+        lowest = lowest.max(at.y);
     }
+    ui.allocate_rect(Rect::from_min_max(pos2(left, begin), pos2(left + width, lowest + 8.0)), Sense::hover());
 }

@@ -14,6 +14,7 @@ use super::controls;
 use super::input;
 use super::rows::Rows;
 use super::session::{Jump, Session};
+use super::start;
 use super::strip::{self, LEARNED, WEIGHTS};
 use super::theme::{self, PADDING, ROW, Theme, icon};
 use crate::library::Thumbnail;
@@ -192,35 +193,9 @@ fn column_heads(ui: &Ui, places: &Places, view: &View, actions: &mut Vec<Action>
     }
 }
 
-/// What to do first, in the middle of an empty library.
-fn start(ui: &Ui, rect: Rect, view: &View, actions: &mut Vec<Action>) {
-    let theme = view.theme;
-    let middle = rect.center();
-    let row = |y: f32| Rect::from_center_size(pos2(middle.x, middle.y + y), vec2(rect.width() - 2.0 * PADDING, ROW));
-    let text = |y: f32, text: &str, size: f32, colour| {
-        controls::line(ui, row(y), Align2::CENTER_CENTER, text, theme::regular(size), colour);
-    };
-    text(-76.0, "No sounds yet.", 15.0, theme.text);
-    text(-52.0, "Soundkin listens to every sound in a folder and finds those that sound alike.", 12.0, theme.muted);
-    text(-34.0, "Your files stay where they are, as they are. Nothing leaves this computer.", 12.0, theme.muted);
-    let wide = 190.0;
-    let button = Rect::from_center_size(pos2(middle.x, middle.y + 4.0), vec2(wide, 32.0));
-    let tip = controls::hint("Choose a folder of sounds", &(view.keys)(&Outside::AskForFolder.into()));
-    let response = ui.interact(button, ui.id().with("start"), Sense::click());
-    response.widget_info(|| WidgetInfo::labeled(WidgetType::Button, true, "Add a folder\u{2026}"));
-    let ground = if response.hovered() { theme.raised } else { theme.selected };
-    ui.painter().rect_filled(button, 0.0, ground);
-    controls::line(ui, button, Align2::CENTER_CENTER, "Add a folder\u{2026}", theme::strong(13.0), theme.time);
-    if response.on_hover_cursor(CursorIcon::PointingHand).on_hover_text(tip).clicked() {
-        actions.push(Outside::AskForFolder.into());
-    }
-    text(40.0, "Or drop folders here. Sounds can be played at once; neighbours and the map", 12.0, theme.muted);
-    text(58.0, "come with the first hundred that have been listened to.", 12.0, theme.muted);
-}
-
 fn nothing(ui: &mut Ui, rect: Rect, view: &View, actions: &mut Vec<Action>) {
     if !view.has_folders {
-        start(ui, rect, view, actions);
+        start::show(ui, rect, view.keys, view.theme, actions);
         return;
     }
     let (text, then) = if view.session.query().is_some() {

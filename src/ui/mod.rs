@@ -12,8 +12,11 @@ mod action;
 mod attention;
 mod clipboard;
 mod controls;
+mod demo;
 mod desktop;
+mod dropping;
 mod edits;
+mod emblem;
 mod fonts;
 mod frame;
 mod help;
@@ -24,14 +27,18 @@ mod listen;
 mod map;
 mod navigation;
 mod notices;
+mod path_field;
 mod place;
 mod preferences;
 mod record;
 mod rows;
 mod ruler;
 mod selection;
+mod services;
 mod session;
+mod settings;
 mod sources;
+mod start;
 mod status;
 mod strip;
 mod theme;
@@ -53,15 +60,18 @@ use bevy_egui::{EguiContexts, EguiGlobalSettings, EguiPlugin, EguiPrimaryContext
 use file::wav_writer::Format;
 use similarity::weights::Weights;
 
-use self::action::{Action, Bindings, Choose, Go, OnMap, Part, Weigh};
+use self::action::{Action, Bindings, Choose, Go, OnMap, Part, Type, Weigh};
 use self::desktop::Inputs;
+use self::dropping::Hovering;
 use self::edits::Edits;
 use self::fonts::Fonts;
 use self::notices::Notices;
+use self::path_field::TypedPath;
 use self::place::Place;
 use self::preferences::{Comparing, Playing, Preferences};
 use self::rows::Rows;
 use self::session::Session;
+use self::settings::SettingsPage;
 use self::sources::Branches;
 use self::status::Progress;
 use self::theme::{Appearance, Theme};
@@ -101,7 +111,8 @@ impl Plugin for WindowPlugin {
     fn build(&self, app: &mut App) {
         let window = Window {
             title: "Soundkin".to_owned(),
-            name: Some("soundkin".to_owned()),
+            // Under X11 the name would leave out half of what desktops know a window by; without one it is the program's.
+            name: is_wayland().then(|| "soundkin".to_owned()),
             present_mode: PresentMode::AutoVsync,
             ..default()
         };
@@ -145,6 +156,8 @@ impl Plugin for PanelsPlugin {
             .insert_resource(session)
             .init_resource::<Rows>()
             .init_resource::<Edits>()
+            .init_resource::<SettingsPage>()
+            .init_resource::<TypedPath>()
             .init_resource::<Notices>()
             .init_resource::<Branches>()
             .init_resource::<Progress>()
@@ -159,6 +172,8 @@ impl Plugin for PanelsPlugin {
                     listen::respond,
                     edits::respond,
                     record::respond,
+                    settings::respond,
+                    path_field::respond,
                     desktop::respond,
                     respond_on_map,
                     preferences::respond,
@@ -202,7 +217,7 @@ impl Plugin for UiPlugin {
     fn build(&self, app: &mut App) {
         app.add_plugins(EguiPlugin::default())
             .add_systems(Startup, open)
-            .add_systems(PostUpdate, frame::follow)
+            .add_systems(PostUpdate, (frame::follow, emblem::give))
             .add_systems(First, tell_the_time.before(TimeSystems))
             .add_plugins(input::plugin)
             .add_systems(EguiPrimaryContextPass, draw)
@@ -215,7 +230,16 @@ pub fn has_display() -> bool {
     if cfg!(not(target_os = "linux")) {
         return true;
     }
-    ["WAYLAND_DISPLAY", "DISPLAY"].iter().any(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()))
+    ["WAYLAND_DISPLAY", "DISPLAY"].into_iter().any(is_set)
+}
+
+/// Tells whether the window opens under Wayland.
+fn is_wayland() -> bool {
+    ["WAYLAND_DISPLAY", "WAYLAND_SOCKET"].into_iter().any(is_set)
+}
+
+fn is_set(name: &str) -> bool {
+    std::env::var_os(name).is_some_and(|value| !value.is_empty())
 }
 
 /// Names the graphics adapter a window would draw with.
@@ -401,6 +425,10 @@ struct Views<'w, 's> {
     table: Res<'w, SampleTable>,
     rows: Res<'w, Rows>,
     notices: Res<'w, Notices>,
+    page: Res<'w, SettingsPage>,
+    typed: Res<'w, TypedPath>,
+    hovering: Res<'w, Hovering>,
+    settings: Res<'w, Settings>,
     session: Res<'w, Session>,
     preferences: Res<'w, Preferences>,
     bindings: Res<'w, Bindings>,
@@ -447,12 +475,20 @@ impl Panels<'_, '_> {
             context.request_repaint();
         }
         if fresh {
+            // Its keys are bindings like any others here.
+            context.options_mut(|options| options.zoom_with_keyboard = false);
             return;
         }
         let root = UiBuilder::new().layer_id(LayerId::background()).max_rect(context.viewport_rect());
         let mut ui = Ui::new(context.clone(), "root".into(), root);
         let mut asked = Vec::new();
+        let scale = f32::from(views.preferences.scale()) / 100.0;
+        if (context.zoom_factor() - scale).abs() > f32::EPSILON {
+            context.set_zoom_factor(scale);
+        }
         let area = show(&mut ui, views, map, &mut asked);
+        path_field::show(&mut ui, &views.typed, &views.theme, &mut asked);
+        dropping::show(&ui, &views.hovering, &views.theme);
         if map.area != Some(area) {
             map.area = Some(area);
         }
@@ -474,7 +510,7 @@ fn draw(mut contexts: EguiContexts, mut panels: Panels) -> Result {
 fn show(ui: &mut Ui, views: &Views, map: &Map, actions: &mut Vec<Action>) -> Area {
     let Views { table, rows, session, preferences, theme, bindings, playback, .. } = views;
     let pixels_per_point = ui.ctx().pixels_per_point();
-    actions.extend(bindings.pressed(ui.ctx()));
+    actions.extend(pressed(ui.ctx(), views));
     let legend = |width| if preferences.legend { map::legend_height(ui, &views.legend, width) } else { 0.0 };
     let sections = layout::arrange(
         ui.max_rect(),
@@ -488,6 +524,29 @@ fn show(ui: &mut Ui, views: &Views, map: &Map, actions: &mut Vec<Action>) -> Are
     let thumbnail = |sample: Entity| views.samples.get(sample).ok().and_then(|(_, thumbnail, _)| thumbnail);
     let seconds = |sample: Entity| views.samples.get(sample).ok()?.0.map(AudioInfo::seconds);
 
+    let over = ui.max_rect().with_max_y(sections.status.top() - 1.0 / pixels_per_point);
+    let map_area = sections.map.with_min_y((sections.map.top() + theme::HEADING).min(sections.map.bottom()));
+    let map_area = Area { min: map_area.min.into(), max: map_area.max.into(), pixels_per_point };
+    let statistics = &views.model.0.statistics;
+    let usual = Weights { head: statistics.usual_weight(), ..Weights::default() };
+    let weights = (&**views.weights, &usual, statistics.head.is_some());
+    let line = status::View {
+        progress: &views.progress,
+        notices: &views.notices,
+        output: playback.device.as_deref().map(|device| (device, playback.rate)),
+        model: &views.model.0.manifest.id,
+        theme,
+        dark: preferences.theme == Appearance::Dark,
+        keys: &keys,
+    };
+    if views.page.is_open() {
+        section(ui, "settings", over, |ui| page(ui, views, weights, actions));
+        section(ui, "status", sections.status, |ui| status::show(ui, &line, actions));
+        ui.painter().rect_filled(sections.borders[0], 0.0, theme.border);
+        help(ui, views, over, actions);
+        return map_area;
+    }
+
     let counts = table.counts();
     let tree = sources::View { branches: &views.branches.0, filter: session.filter(), counts, theme, keys: &keys };
     section(ui, "sources", sections.sources, |ui| sources::show(ui, &tree, actions));
@@ -500,9 +559,6 @@ fn show(ui: &mut Ui, views: &Views, map: &Map, actions: &mut Vec<Action>) -> Are
     let answer = asked.and_then(|asked| asked.answer.as_ref().ok());
     let exact = answer.map(Answer::is_exact);
     let coverage = answer.map(|answer| answer.coverage).unwrap_or_default();
-    let statistics = &views.model.0.statistics;
-    let usual = Weights { head: statistics.usual_weight(), ..Weights::default() };
-    let weights = (&**views.weights, &usual, statistics.head.is_some());
     let view = strip::View { table, rows, session, exact, coverage, weights, theme, keys: &keys };
     section(ui, "strip", sections.strip, |ui| strip::show(ui, &view, actions));
 
@@ -554,25 +610,48 @@ fn show(ui: &mut Ui, views: &Views, map: &Map, actions: &mut Vec<Action>) -> Are
         section(ui, "legend", rect, |ui| map::legend(ui, &view, actions));
     }
 
-    let model = &views.model.0.manifest.id;
-    let line = status::View {
-        progress: &views.progress,
-        notices: &views.notices,
-        output: playback.device.as_deref().map(|device| (device, playback.rate)),
-        model,
-        theme,
-        dark: preferences.theme == Appearance::Dark,
-        keys: &keys,
-    };
     section(ui, "status", sections.status, |ui| status::show(ui, &line, actions));
 
     layout::borders(ui, &sections, preferences.sizes, theme, actions);
-    if session.help {
-        let over = ui.max_rect().with_max_y(sections.status.top() - 1.0 / pixels_per_point);
-        section(ui, "help", over, |ui| help::show(ui, bindings, theme, actions));
+    help(ui, views, over, actions);
+    map_area
+}
+
+/// The settings page.
+fn page(ui: &mut Ui, views: &Views, weights: strip::Weighed, actions: &mut Vec<Action>) {
+    let view = settings::View {
+        page: &views.page,
+        settings: &views.settings,
+        preferences: &views.preferences,
+        audition: *views.audition,
+        recording: &views.recording,
+        inputs: &views.inputs.0,
+        weights,
+        bindings: &views.bindings,
+        theme: &views.theme,
+    };
+    settings::show(ui, &view, actions);
+}
+
+/// The sheet of shortcuts, where it is wanted.
+fn help(ui: &mut Ui, views: &Views, rect: Rect, actions: &mut Vec<Action>) {
+    if views.session.help {
+        section(ui, "help", rect, |ui| help::show(ui, &views.bindings, &views.theme, actions));
     }
-    let map = sections.map.with_min_y((sections.map.top() + theme::HEADING).min(sections.map.bottom()));
-    Area { min: map.min.into(), max: map.max.into(), pixels_per_point }
+}
+
+/// What the keys that were pressed ask for: of what lies on top.
+fn pressed(context: &egui::Context, views: &Views) -> Vec<Action> {
+    if views.page.is_open() && !views.session.help {
+        return views.page.asked(context, &views.bindings);
+    }
+    let mut pressed = views.bindings.pressed(context);
+    if views.typed.is_open() {
+        for action in pressed.iter_mut().filter(|action| **action == Go::Unwind.into()) {
+            *action = Type::Close.into();
+        }
+    }
+    pressed
 }
 
 fn wave(ui: &mut Ui, views: &Views, keys: &dyn Fn(&Action) -> String, actions: &mut Vec<Action>) {

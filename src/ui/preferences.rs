@@ -1,6 +1,7 @@
 //! What the window remembers from one run to the next, table by table of the settings file.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
 use bevy::prelude::*;
 use dsp::descriptors::Group;
@@ -35,6 +36,8 @@ impl Default for Frame {
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub(super) struct Preferences {
     pub theme: Appearance,
+    /// Size of text and controls in percent of the usual one.
+    pub scale: u16,
     pub sizes: Sizes,
     pub frame: Frame,
     pub large_map: bool,
@@ -53,6 +56,7 @@ impl Default for Preferences {
     fn default() -> Self {
         Self {
             theme: Appearance::Dark,
+            scale: 100,
             sizes: Sizes::default(),
             frame: Frame::default(),
             large_map: false,
@@ -66,6 +70,18 @@ impl Default for Preferences {
             colour_by: ColourBy::default(),
             arrangement: Arrangement::default(),
         }
+    }
+}
+
+/// Smallest and largest size of text and controls, in percent.
+const SCALES: RangeInclusive<u16> = 50..=250;
+/// A step from one size to the next, in percent.
+const STEP: i16 = 10;
+
+impl Preferences {
+    /// The size of text and controls in percent, whatever the file says.
+    pub fn scale(&self) -> u16 {
+        self.scale.clamp(*SCALES.start(), *SCALES.end())
     }
 }
 
@@ -122,6 +138,11 @@ pub(super) fn respond(mut asked: MessageReader<Prefer>, mut preferences: ResMut<
             Prefer::ToggleMono => preferences.mono = !preferences.mono,
             Prefer::Resize(sizes) => preferences.sizes = *sizes,
             Prefer::ToggleLargeMap => preferences.large_map = !preferences.large_map,
+            Prefer::Scale(0) => preferences.scale = 100,
+            Prefer::Scale(steps) => {
+                let next = preferences.scale().saturating_add_signed(STEP * i16::from(*steps));
+                preferences.scale = next.clamp(*SCALES.start(), *SCALES.end());
+            }
             Prefer::ToggleTheme => preferences.theme = preferences.theme.other(),
             Prefer::ToggleLegend => preferences.legend = !preferences.legend,
         }

@@ -252,6 +252,8 @@ pub(super) fn respond(
             }
             Take::Channels(channels) => settings.channels.clone_from(channels),
             Take::From(device) => settings.device.clone_from(device),
+            Take::PreRoll(seconds) => settings.pre_roll = *seconds,
+            Take::Into(folder) => settings.folder = folder.clone().unwrap_or_default(),
             Take::Split => {
                 session.selection.within.splits = !session.selection.within.splits;
                 let known = selected.and_then(|selected| cuts.get(selected).ok()?.0);

@@ -8,7 +8,7 @@ use bevy_egui::egui::{
     self, Align2, CursorIcon, Rect, ScrollArea, Sense, Ui, UiBuilder, WidgetInfo, WidgetType, pos2, vec2,
 };
 
-use super::action::{Action, Edit, Go, Outside};
+use super::action::{Action, Edit, FolderFor, Go, Outside};
 use super::controls::{self, Strip, Tone};
 use super::theme::{self, HEADING, PADDING, Theme, icon};
 use crate::library::table::{Counts, Filter, StatusFilter};
@@ -146,16 +146,16 @@ pub fn show(ui: &mut Ui, view: &View, actions: &mut Vec<Action>) {
     let mut strip = Strip::new(heading);
     let add = strip.right(20.0);
     controls::line(ui, strip.rest(), Align2::LEFT_CENTER, "Sources", theme::strong(12.0), theme.text);
-    let tip = controls::hint("Add a folder", &(view.keys)(&Outside::AskForFolder.into()));
+    let tip = controls::hint("Add a folder", &(view.keys)(&Outside::AskForFolder(FolderFor::Sounds).into()));
     if controls::icon(ui, add, icon::PLUS, "Add folder", &tip, Tone::Plain, theme).clicked() {
-        actions.push(Outside::AskForFolder.into());
+        actions.push(Outside::AskForFolder(FolderFor::Sounds).into());
     }
     let mut child = ui.new_child(UiBuilder::new().max_rect(rest).id_salt("tree"));
     child.set_clip_rect(rest.intersect(ui.clip_rect()));
     let chosen = view.filter.status;
     let open = view.filter.folder.is_none() && chosen.is_none();
-    let all = ("All sounds", view.counts.samples + view.counts.missing, Go::Folder(None).into(), open);
-    // Failed and missing samples are offered as a source only if there are any.
+    let all = ("All sounds", view.counts.all(), Go::Folder(None).into(), open);
+    // Silent, unreadable and missing samples are offered as a source only if there are any.
     let offered =
         |only: &StatusFilter| *only == StatusFilter::Kept || chosen == Some(*only) || view.counts.of(*only) > 0;
     let states = StatusFilter::ALL.into_iter().filter(offered);

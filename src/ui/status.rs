@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use bevy::prelude::*;
 use bevy_egui::egui::{self, Align2, Rect, Sense, Ui, WidgetInfo, WidgetType, pos2, vec2};
 
-use super::action::{Action, Go, Outside, Prefer};
+use super::action::{Action, Go, Outside, Prefer, Setup};
 use super::controls::{self, Strip, Tone};
 use super::notices::Notices;
 use super::theme::{self, Theme, icon};
@@ -131,6 +131,7 @@ pub fn show(ui: &mut Ui, view: &View, actions: &mut Vec<Action>) {
         }
     };
     button(&mut strip, icon::HELP, "Shortcuts", Go::ToggleHelp.into());
+    button(&mut strip, icon::GEAR, "Settings", Setup::Toggle.into());
     let (glyph, label) = if view.dark { (icon::SUN, "Light theme") } else { (icon::MOON, "Dark theme") };
     button(&mut strip, glyph, label, Prefer::ToggleTheme.into());
     strip.right(8.0);
@@ -159,7 +160,7 @@ fn progress(ui: &Ui, strip: &mut Strip, view: &View, actions: &mut Vec<Action>) 
         strip.left(14.0);
     };
     if state.loading {
-        let found = (state.counts.samples > 0).then(|| format!(" {} sounds", controls::count(state.counts.samples)));
+        let found = (state.counts.all() > 0).then(|| format!(" {} sounds", controls::count(state.counts.all())));
         say(strip, &format!("Loading library\u{2026}{}", found.unwrap_or_default()), theme.muted);
     } else if state.busy {
         let tip =
@@ -172,7 +173,9 @@ fn progress(ui: &Ui, strip: &mut Strip, view: &View, actions: &mut Vec<Action>) 
         }
         strip.left(6.0);
         let what = if state.paused { "Paused at" } else { "Indexing" };
-        let text = format!("{what} {} of {}", controls::count(state.done()), controls::count(state.counts.samples));
+        // What is gone needs no work, and counts like everywhere else.
+        let [done, all] = [state.done() + state.counts.missing, state.counts.all()].map(controls::count);
+        let text = format!("{what} {done} of {all}");
         say(strip, &text, theme.text);
         let bar = strip.left(140.0);
         let bar = Rect::from_center_size(bar.center(), vec2(bar.width(), 3.0));
@@ -183,16 +186,15 @@ fn progress(ui: &Ui, strip: &mut Strip, view: &View, actions: &mut Vec<Action>) 
             say(strip, &format!("{speed:.0} files/s{left}"), theme.muted);
         }
     } else {
-        let text = match state.counts.samples {
+        let text = match state.counts.all() {
             0 if state.listing => "Looking for sounds".to_owned(),
             0 => "No sounds yet".to_owned(),
             1 => "1 sound".to_owned(),
             n => format!("{} sounds", controls::count(n)),
         };
         say(strip, &text, theme.muted);
-        for only in
-            [StatusFilter::Unreadable, StatusFilter::Missing].into_iter().filter(|only| state.counts.of(*only) > 0)
-        {
+        let beside = StatusFilter::ALL.into_iter().filter(|only| *only != StatusFilter::Kept);
+        for only in beside.filter(|only| state.counts.of(*only) > 0) {
             let text = format!("{} {}", controls::count(state.counts.of(only)), only.name().to_lowercase());
             let width = ui.painter().layout_no_wrap(text.clone(), theme::regular(11.0), theme.muted).size().x;
             let rect = strip.left(width.min(strip.rest().width()) + 1.0);

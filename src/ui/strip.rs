@@ -1,9 +1,7 @@
 //! The strip over list and map: search, query, what the list is narrowed to, and the weights of a comparison. It is there
 //! whatever else is shown.
 
-use bevy_egui::egui::{
-    self, Align2, CursorIcon, Id, Key, Rect, Sense, TextEdit, Ui, WidgetInfo, WidgetType, pos2, vec2,
-};
+use bevy_egui::egui::{Align2, CursorIcon, Id, Key, Rect, Sense, Ui, WidgetInfo, WidgetType, pos2, vec2};
 use dsp::descriptors::Group;
 use similarity::weights::Weights;
 
@@ -77,7 +75,7 @@ pub fn show(ui: &mut Ui, view: &View, actions: &mut Vec<Action>) {
         if strip.rest().width() > 2.0 * wanted {
             let tip = "Compare sounds as the model does on its own";
             if controls::word(ui, strip.right(wanted), text, "Reset weights", tip, Tone::On, theme).clicked() {
-                actions.extend(parts().map(|(part, _)| Weigh(part, None).into()));
+                actions.extend(usual_weights());
             }
         }
     }
@@ -139,7 +137,8 @@ fn chip(ui: &Ui, rect: Rect, text: &str, is_query: bool, view: &View) -> bool {
     let colour = if is_query { theme.likeness } else { theme.text };
     ui.painter().rect_filled(rect, 0.0, theme.chip);
     let (words, cross) = rect.split_left_right_at_x(rect.right() - 20.0);
-    controls::line(ui, words.with_min_x(words.left() + 8.0), Align2::LEFT_CENTER, text, theme::regular(12.0), colour);
+    // The times of a region stand at the end.
+    controls::name(ui, words.with_min_x(words.left() + 8.0), text, &theme::regular(12.0), colour);
     let cross_colour = if response.hovered() { theme.text } else { colour };
     ui.painter().text(cross.center(), Align2::CENTER_CENTER, icon::CROSS, theme::icons(11.0), cross_colour);
     let whole = format!("{text}\n{}", controls::hint(tip, &(view.keys)(&Go::Unwind.into())));
@@ -177,22 +176,13 @@ fn scope(view: &View) -> String {
 fn search(ui: &mut Ui, rect: Rect, view: &View, actions: &mut Vec<Action>) {
     let theme = view.theme;
     let rect = rect.shrink2(vec2(0.0, 4.0));
-    ui.painter().rect_filled(rect, 0.0, theme.raised);
-    let glass = rect.left_center() + vec2(13.0, 0.0);
-    ui.painter().text(glass, Align2::CENTER_CENTER, icon::SEARCH, theme::icons(13.0), theme.muted);
+    let (glass, field) = rect.split_left_right_at_x(rect.left() + 16.0);
+    ui.painter().rect_filled(glass, 0.0, theme.raised);
     let id = Id::new("search");
     let mut text = view.session.filter().text.clone();
-    let field = Rect::from_min_max(pos2(rect.left() + 24.0, rect.top()), pos2(rect.right() - 4.0, rect.bottom()));
-    let edit = TextEdit::singleline(&mut text)
-        .id(id)
-        .frame(egui::Frame::NONE)
-        .font(theme::regular(12.0))
-        .text_color(theme.text)
-        .hint_text(egui::RichText::new("Search names and paths").color(theme.muted))
-        .vertical_align(egui::Align::Center)
-        .margin(egui::Margin::ZERO)
-        .desired_width(field.width());
-    let response = ui.place(field, edit);
+    let response = controls::field(ui, field, id, &mut text, "Search names and paths", theme);
+    let at = glass.left_center() + vec2(13.0, 0.0);
+    ui.painter().text(at, Align2::CENTER_CENTER, icon::SEARCH, theme::icons(13.0), theme.muted);
     if response.changed() {
         actions.push(Go::Search(text).into());
     }
@@ -215,6 +205,11 @@ fn search(ui: &mut Ui, rect: Rect, view: &View, actions: &mut Vec<Action>) {
 fn parts() -> impl Iterator<Item = (Part, &'static str)> {
     let groups = Group::ALL.into_iter().map(|group| (Part::Group(group), group.name()));
     std::iter::once((Part::Head, LEARNED)).chain(groups)
+}
+
+/// What brings every weight back to its usual value.
+pub fn usual_weights() -> impl Iterator<Item = Action> {
+    parts().map(|(part, _)| Weigh(part, None).into())
 }
 
 /// Draws a slider for the weight of each part.

@@ -73,6 +73,8 @@ pub struct Theme {
     pub region: Color32,
     /// What went wrong.
     pub warning: Color32,
+    /// Lies over everything while something is dragged over the window.
+    pub veil: Color32,
     palette: Palette,
     dark: bool,
 }
@@ -98,6 +100,7 @@ pub const DARK: Theme = Theme {
     wave: rgb(0xA6_AD_B6),
     region: rgb(0x24_22_1C),
     warning: rgb(0xE8_8B_6C),
+    veil: Color32::from_rgba_unmultiplied_const(0x11, 0x13, 0x15, 0xF2),
     palette: Palette::DARK,
     dark: true,
 };
@@ -118,6 +121,7 @@ pub const LIGHT: Theme = Theme {
     wave: rgb(0x5F_68_72),
     region: rgb(0xF1_EA_DD),
     warning: rgb(0xA8_3A_17),
+    veil: Color32::from_rgba_unmultiplied_const(0xF7, 0xF8, 0xF9, 0xF2),
     palette: Palette::LIGHT,
     dark: false,
 };
@@ -268,6 +272,8 @@ pub mod icon {
     pub const SUN: &str = "\u{E472}";
     /// To the dark theme.
     pub const MOON: &str = "\u{E330}";
+    /// Settings.
+    pub const GEAR: &str = "\u{E272}";
     /// Neighbours.
     pub const GRAPH: &str = "\u{EB58}";
 }

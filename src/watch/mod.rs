@@ -16,6 +16,7 @@ use crossbeam_channel::{Receiver, Sender, bounded, select};
 use notify::{RecursiveMode, Watcher};
 
 use self::debounce::Debounce;
+pub use self::walk::has_audio_ending;
 use self::walk::{Found, is_absence};
 use crate::actor::{Actor, Closed, Outbox, Wake};
 pub use crate::library::identity::Tally;
@@ -61,9 +62,17 @@ pub struct FolderListed {
 /// Folders that are being listed or wait for it.
 #[derive(Resource, Default, Debug)]
 pub struct Listing {
-    waiting: Vec<AddFolder>,
+    waiting: Vec<Waiting>,
     leaving: Vec<PathBuf>,
     under_way: usize,
+}
+
+/// A folder that is to be listed.
+#[derive(Debug)]
+struct Waiting {
+    folder: AddFolder,
+    /// Whether an earlier run listed it: what was skipped in it has been told then.
+    known: bool,
 }
 
 impl Listing {
@@ -74,7 +83,7 @@ impl Listing {
 }
 
 enum Job {
-    Add(AddFolder),
+    Add(Waiting),
     Remove(PathBuf),
 }
 
@@ -172,7 +181,7 @@ fn remove_folders(
 ) {
     for RemoveFolder(path) in removed.read() {
         folders.0.retain(|folder| folder != path);
-        listing.waiting.retain(|waiting| waiting.path != *path);
+        listing.waiting.retain(|waiting| waiting.folder.path != *path);
         listing.leaving.push(path.clone());
         for entity in index.below(path) {
             let Ok(sample) = samples.get(entity) else { continue };
@@ -198,7 +207,7 @@ fn queue_folders(
         if !folders.0.contains(&folder.path) {
             folders.0.push(folder.path.clone());
         }
-        listing.waiting.push(folder.clone());
+        listing.waiting.push(Waiting { folder: folder.clone(), known: false });
     }
     sightings.listing = !listing.is_idle();
 }
@@ -215,8 +224,9 @@ fn follow_restored(
     }
     for path in &folders.0 {
         // One that was added since the start waits already.
-        if !listing.waiting.iter().any(|waiting| waiting.path == *path) {
-            listing.waiting.push(AddFolder { path: path.clone(), follow: true });
+        if !listing.waiting.iter().any(|waiting| waiting.folder.path == *path) {
+            let folder = AddFolder { path: path.clone(), follow: true };
+            listing.waiting.push(Waiting { folder, known: true });
         }
     }
 }
@@ -258,6 +268,8 @@ struct Watching {
     away: Vec<(PathBuf, Option<u64>)>,
     debounce: Debounce,
     reported: HashSet<PathBuf>,
+    /// Whether links that lead nowhere or back are told.
+    tells_links: bool,
 }
 
 impl Watching {
@@ -285,6 +297,7 @@ impl Watching {
             away: Vec::new(),
             debounce: Debounce::default(),
             reported: HashSet::new(),
+            tells_links: true,
         }
     }
 
@@ -345,7 +358,7 @@ impl Watching {
         Ok(())
     }
 
-    fn add(&mut self, folder: AddFolder) -> Result<(), Closed> {
+    fn add(&mut self, Waiting { folder, known }: Waiting) -> Result<(), Closed> {
         if let Err(error) = std::fs::metadata(&folder.path) {
             self.report(&folder.path, &format!("cannot read folder ({error}); reconnect its drive or remove it"))?;
             if folder.follow {
@@ -355,7 +368,10 @@ impl Watching {
             // Follow first, so that a change during the walk is not missed.
             self.follow(&folder.path)?;
         }
-        self.list(folder.path, true)
+        self.tells_links = !known;
+        let listed = self.list(folder.path, true);
+        self.tells_links = true;
+        listed
     }
 
     /// Lists and follows again the folders that have come back.
@@ -451,7 +467,7 @@ impl Watching {
         }
         outbox.send(Fact::Files { files: batch, in_walk: true })?;
         for link in loops {
-            self.report(&link, "link points back to a folder that contains it; skipped")?;
+            self.report_link(&link, "link points back to a folder that contains it; skipped")?;
         }
         let unknown = self.unknown(&path, problems)?;
         self.outbox.send(Fact::Listed { path, asked, unknown })
@@ -463,11 +479,24 @@ impl Watching {
         for (path, reason, absent) in problems {
             // A root that is not there has been reported by the caller already, and its sounds count as missing.
             if path != root || !absent {
-                self.report(&path, &reason)?;
+                if absent {
+                    self.report_link(&path, &reason)?;
+                } else {
+                    self.report(&path, &reason)?;
+                }
                 unknown.push(path);
             }
         }
         Ok(unknown)
+    }
+
+    /// Tells of a link that leads nowhere or back, unless an earlier run has.
+    fn report_link(&mut self, path: &Path, what: &str) -> Result<(), Closed> {
+        if self.tells_links {
+            return self.report(path, what);
+        }
+        self.reported.insert(path.to_owned());
+        Ok(())
     }
 
     /// Tells the user, once for each path.
@@ -654,6 +683,8 @@ mod tests {
         let [here, away] = ["here", "away"].map(|name| parent.path().join(name));
         std::fs::create_dir(&here).unwrap();
         std::fs::write(here.join("new.wav"), b"x").unwrap();
+        #[cfg(unix)]
+        std::os::unix::fs::symlink(parent.path().join("nowhere"), here.join("broken.wav")).unwrap();
         let mut app = app();
         app.add_plugins(FollowPlugin);
         app.world_mut().resource_mut::<Restored>().0 = false;
@@ -666,7 +697,11 @@ mod tests {
         app.world_mut().resource_mut::<Restored>().0 = true;
         app.update();
         assert!(app.world().resource::<Messages<AddFolder>>().is_empty(), "nobody has added a folder");
-        until(&mut app, "listing", |world| world.resource::<Listing>().is_idle());
+        until(&mut app, "listing", |world| {
+            let mut said = world.resource::<Messages<Notice>>().iter_current_update_messages();
+            assert!(!said.any(|notice| notice.text.contains("broken")), "an earlier run has told of the link");
+            world.resource::<Listing>().is_idle()
+        });
         let world = app.world_mut();
         assert_eq!((count::<Without<Missing>>(world), count::<With<Missing>>(world)), (1, 2));
         std::fs::create_dir(&away).unwrap();

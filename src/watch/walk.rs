@@ -100,6 +100,11 @@ pub fn is_absence(error: &std::io::Error) -> bool {
     matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
 }
 
+/// Tells whether a name ends like that of an audio file.
+pub fn has_audio_ending(path: &Path) -> bool {
+    path.extension().is_some_and(|ending| AUDIO_ENDINGS.iter().any(|known| ending.eq_ignore_ascii_case(known)))
+}
+
 /// Decides by name, and for a file without an ending by its first bytes.
 fn is_audio(path: &Path) -> bool {
     // AppleDouble side files carry the ending of the file they belong to and hold no sound.
@@ -107,7 +112,7 @@ fn is_audio(path: &Path) -> bool {
         return false;
     }
     match path.extension() {
-        Some(ending) => AUDIO_ENDINGS.iter().any(|known| ending.eq_ignore_ascii_case(known)),
+        Some(_) => has_audio_ending(path),
         None => starts_like_audio(path),
     }
 }

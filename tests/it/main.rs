@@ -4,6 +4,8 @@
 #![expect(clippy::cast_possible_truncation, reason = "small positive numbers in tests")]
 
 #[cfg(feature = "desktop")]
+mod beginning;
+#[cfg(feature = "desktop")]
 mod build;
 mod cli;
 mod examples;

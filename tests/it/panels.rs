@@ -55,10 +55,23 @@ impl Panels {
 
     /// Begins to list and to analyse a folder.
     pub fn begin(root: tempfile::TempDir, folder: &Path) -> Self {
+        let mut panels = Self::of(root);
+        let world = panels.harness.state_mut().world_mut();
+        world.write_message(AddFolder { path: folder.to_owned(), follow: false });
+        panels
+    }
+
+    /// Opens a library without a folder.
+    pub fn empty() -> Self {
+        let mut panels = Self::of(tempfile::tempdir().unwrap());
+        panels.settle();
+        panels
+    }
+
+    fn of(root: tempfile::TempDir) -> Self {
         let mut app = app(&root.path().join("library.db"));
         add_panels(&mut app, root.path().join("settings.toml"), SimulatedAudioPlugin(|_: &[f32]| {}));
         app.add_plugins(bevy::time::TimePlugin);
-        app.world_mut().write_message(AddFolder { path: folder.to_owned(), follow: false });
         let frame = |ui: &mut egui::Ui, app: &mut App| {
             app.update();
             draw_panels(app.world_mut(), ui.ctx()).unwrap();
