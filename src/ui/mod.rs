@@ -25,6 +25,7 @@ mod navigation;
 mod notices;
 mod place;
 mod preferences;
+mod question;
 mod record;
 mod rows;
 mod ruler;

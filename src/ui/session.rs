@@ -13,6 +13,7 @@ use super::action::{Chip, Choose, Go};
 use super::navigation::{Location, Navigation};
 use super::notices::Notices;
 use super::preferences::Preferences;
+use super::question::Question;
 use super::rows::Rows;
 use super::selection::{Selection, Within};
 use crate::analyse::waveform::ShowWaveform;
@@ -51,6 +52,8 @@ pub struct Requests {
     pub asks_by_recording: bool,
     /// The sample at this path is selected once it is known, unless the user is quicker.
     pub select: Option<PathBuf>,
+    /// What was asked when the window was closed, until the library has been restored.
+    pub question: Option<Question>,
     /// A take that is not wanted, until it is finished.
     pub discard: Option<Entity>,
     /// A take that has begun and whose row has not been scrolled to.
@@ -503,6 +506,7 @@ pub(super) fn ask(
     weights: Res<ActiveWeights>,
     alive: Query<(), Or<(With<Sample>, With<QuestionTake>)>>,
     mut asks: MessageWriter<Ask>,
+    mut notices: MessageWriter<Notice>,
     mut asked: Local<Option<(Arc<query::Query>, Filter)>>,
 ) {
     let gone = |sample: Entity| !alive.contains(sample);
@@ -519,6 +523,17 @@ pub(super) fn ask(
         session.navigation.location.selected = Some(sample);
         // Its row is scrolled to as that of a take that has begun: once it is there.
         session.requests.met = Some(sample);
+    }
+    if restored.0
+        && let Some(question) = session.requests.question.take().filter(|_| session.query().is_none())
+    {
+        let ([like, unlike], lost) = question.subjects(&index);
+        notices.write_batch(lost.map(Notice::new));
+        if !like.is_empty() {
+            let chosen = session.navigation.column_chosen;
+            session.ask(like, unlike);
+            session.navigation.column_chosen = chosen;
+        }
     }
     let question = session.query().cloned().map(|query| (query, session.filter().clone()));
     if question != *asked {

@@ -11,7 +11,7 @@ use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT, Queryable};
 use soundkin::analyse::Analysis;
 use soundkin::audio::{Playback, SimulatedAudioPlugin};
-use soundkin::library::{AudioInfo, Sample, Tags};
+use soundkin::library::{AudioInfo, Folders, Sample, Tags};
 use soundkin::map::Map;
 use soundkin::neighbours::query::{Answers, Query, Subject, ask};
 use soundkin::neighbours::{ActiveWeights, SpaceIndex};
@@ -108,7 +108,7 @@ impl Panels {
         self.settle();
     }
 
-    fn press_with(&mut self, modifiers: Modifiers, key: Key) {
+    pub fn press_with(&mut self, modifiers: Modifiers, key: Key) {
         self.harness.key_press_modifiers(modifiers, key);
         self.settle();
     }
@@ -134,12 +134,20 @@ impl Panels {
         samples.iter(world).find(|(_, sample)| sample.path.ends_with(name)).unwrap().0
     }
 
-    fn playing(&self) -> Option<Entity> {
+    pub fn playing(&self) -> Option<Entity> {
         self.harness.state().world().resource::<Playback>().sample
     }
 
+    /// Closes the window and opens it again.
+    pub fn reopen(self) -> Self {
+        let Self { harness, root } = self;
+        let folder = harness.state().world().resource::<Folders>().0[0].clone();
+        drop(harness);
+        Self::over(root, &folder)
+    }
+
     /// Draws a region from one share of the waveform's width to another.
-    fn draw_region(&mut self, from: f32, to: f32) {
+    pub fn draw_region(&mut self, from: f32, to: f32) {
         let wave = self.harness.get_by_label("Waveform").rect();
         let at = |share: f32| wave.left_center() + egui::vec2(wave.width() * share, 20.0);
         self.pointer(at(from), true);
@@ -148,7 +156,7 @@ impl Panels {
         self.pointer(at(to), false);
     }
 
-    fn pointer(&mut self, at: Pos2, pressed: bool) {
+    pub fn pointer(&mut self, at: Pos2, pressed: bool) {
         self.harness.hover_at(at);
         let event =
             egui::Event::PointerButton { pos: at, button: PointerButton::Primary, pressed, modifiers: Modifiers::NONE };
