@@ -6,12 +6,13 @@ use super::action::{Action, Bindings, Go, name};
 use super::controls;
 use super::theme::{self, HEADING, PADDING, Theme};
 
-/// Height of a line in points.
+/// Height of a line in points, and of one where there is little room.
 const LINE: f32 = 24.0;
-/// Width of a column of shortcuts in points, at most.
-const WIDTH: f32 = 420.0;
+const TIGHT: f32 = 14.0;
+/// Width of a column of shortcuts in points, at least and at most.
+const WIDTHS: [f32; 2] = [360.0, 420.0];
 /// What the mouse does, which no binding names.
-const MOUSE: [(&str, &str); 9] = [
+const MOUSE: [(&str, &str); 11] = [
     ("Click a dot", "Select and play it"),
     ("Shift+drag on the map", "Lasso: select everything inside"),
     ("Alt+move on the map", "Play sounds under the pointer"),
@@ -20,6 +21,8 @@ const MOUSE: [(&str, &str); 9] = [
     ("Drag on the waveform", "Select a region; drag its edges to adjust"),
     ("Wheel, Shift+wheel", "Zoom or scroll the waveform"),
     ("Ctrl+click, Shift+click", "Select several in the list"),
+    ("Drag a column head", "Move the column; drag its edge to resize"),
+    ("Right-click a head", "Choose columns"),
     ("Drop a folder", "Add it to the library"),
 ];
 
@@ -37,8 +40,8 @@ pub fn show(ui: &mut Ui, bindings: &Bindings, theme: &Theme, actions: &mut Vec<A
     if response.clicked() {
         actions.push(Go::ToggleHelp.into());
     }
-    let columns = ((area.width() - 2.0 * PADDING) / WIDTH).floor().clamp(1.0, 3.0);
-    let width = ((area.width() - 2.0 * PADDING) / columns).min(WIDTH);
+    let columns = ((area.width() - 2.0 * PADDING) / WIDTHS[0]).floor().clamp(1.0, 3.0);
+    let width = ((area.width() - 2.0 * PADDING) / columns).min(WIDTHS[1]);
     let top = area.top() + 20.0;
     let left = area.left() + (area.width() - width * columns) / 2.0;
     let mut at = pos2(left, top);
@@ -55,11 +58,15 @@ pub fn show(ui: &mut Ui, bindings: &Bindings, theme: &Theme, actions: &mut Vec<A
     lines.push(None);
     groups.push("Mouse");
     lines.extend(MOUSE.iter().map(|(keys, what)| Some(((*keys).to_owned(), *what))));
-    let height: f32 = lines.iter().map(|line| if line.is_none() { HEADING + 8.0 } else { LINE }).sum();
+    let headings = groups.len() as f32 * (HEADING + 8.0);
+    let keys = (lines.len() - groups.len()) as f32;
+    // A little is lost at the foot of each column.
+    let line_height = (0.9 * (columns * (area.height() - 40.0) - headings) / keys).clamp(TIGHT, LINE);
+    let height = headings + keys * line_height;
     let mut groups = groups.into_iter();
     for (i, line) in lines.iter().enumerate() {
         // A heading never stands alone at the foot of a column.
-        let needed = if line.is_none() { HEADING + LINE } else { LINE };
+        let needed = if line.is_none() { HEADING + line_height } else { line_height };
         let balanced = line.is_none() && at.y - top > 0.8 * height / columns;
         if (balanced || at.y + needed > area.bottom() - 8.0) && at.x + 2.0 * width <= area.right() + 1.0 {
             at = pos2(at.x + width, top);
@@ -72,11 +79,11 @@ pub fn show(ui: &mut Ui, bindings: &Bindings, theme: &Theme, actions: &mut Vec<A
             at.y = rect.bottom();
             continue;
         };
-        let rect = Rect::from_min_size(at, vec2(width - 16.0, LINE));
+        let rect = Rect::from_min_size(at, vec2(width - 16.0, line_height));
         let (key, text) =
             rect.split_left_right_at_x(rect.left() + if lines.len() - i <= MOUSE.len() { 168.0 } else { 96.0 });
         controls::line(ui, key, Align2::LEFT_CENTER, keys, theme::regular(12.0), theme.time);
         controls::line(ui, text, Align2::LEFT_CENTER, what, theme::regular(12.0), theme.muted);
-        at.y += LINE;
+        at.y += line_height;
     }
 }

@@ -10,9 +10,11 @@
 
 mod action;
 mod attention;
+mod columns;
 mod controls;
 mod desktop;
 mod edits;
+mod focus;
 mod fonts;
 mod frame;
 mod help;
@@ -56,6 +58,7 @@ use similarity::weights::Weights;
 use self::action::{Action, Bindings, Choose, Go, OnMap, Part, Weigh};
 use self::desktop::Inputs;
 use self::edits::Edits;
+use self::focus::Section;
 use self::fonts::Fonts;
 use self::notices::Notices;
 use self::place::Place;
@@ -488,8 +491,9 @@ fn show(ui: &mut Ui, views: &Views, map: &Map, actions: &mut Vec<Action>) -> Are
     let thumbnail = |sample: Entity| views.samples.get(sample).ok().and_then(|(_, thumbnail, _)| thumbnail);
     let seconds = |sample: Entity| views.samples.get(sample).ok()?.0.map(AudioInfo::seconds);
 
-    let counts = table.counts();
-    let tree = sources::View { branches: &views.branches.0, filter: session.filter(), counts, theme, keys: &keys };
+    let menu = focus::menu_asked(ui.ctx(), session.requests.menu);
+    let (filter, counts, of_key) = (session.filter(), table.counts(), menu == Some(Section::Sources));
+    let tree = sources::View { branches: &views.branches.0, filter, counts, menu: of_key, theme, keys: &keys };
     section(ui, "sources", sections.sources, |ui| sources::show(ui, &tree, actions));
 
     let selected = session.selected();
@@ -513,6 +517,8 @@ fn show(ui: &mut Ui, views: &Views, map: &Map, actions: &mut Vec<Action>) -> Are
             table,
             rows,
             session,
+            columns: &preferences.columns,
+            menu: menu == Some(Section::List),
             weights,
             thumbnail: &thumbnail,
             playing: playback.sample.and_then(|sample| Some((sample, share(sample)?))),
@@ -567,12 +573,21 @@ fn show(ui: &mut Ui, views: &Views, map: &Map, actions: &mut Vec<Action>) -> Are
     section(ui, "status", sections.status, |ui| status::show(ui, &line, actions));
 
     layout::borders(ui, &sections, preferences.sizes, theme, actions);
+    focus::show(ui, &homes(&sections), session.requests.section, theme);
     if session.help {
         let over = ui.max_rect().with_max_y(sections.status.top() - 1.0 / pixels_per_point);
         section(ui, "help", over, |ui| help::show(ui, bindings, theme, actions));
     }
     let map = sections.map.with_min_y((sections.map.top() + theme::HEADING).min(sections.map.bottom()));
     Area { min: map.min.into(), max: map.max.into(), pixels_per_point }
+}
+
+/// The sections that F6 goes to, in its order.
+fn homes(sections: &layout::Sections) -> Vec<(Section, Rect)> {
+    let layout::Sections { sources, strip, list, map, waveform, .. } = sections;
+    let list = list.map(|rect| (Section::List, rect));
+    let before = [(Section::Sources, *sources), (Section::Strip, *strip)];
+    before.into_iter().chain(list).chain([(Section::Map, *map), (Section::Waveform, *waveform)]).collect()
 }
 
 fn wave(ui: &mut Ui, views: &Views, keys: &dyn Fn(&Action) -> String, actions: &mut Vec<Action>) {

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use similarity::weights::Weights;
 
 use super::action::{Prefer, Sizes};
+use super::columns::Columns;
 use super::theme::Appearance;
 use crate::audio::AuditionSettings;
 use crate::map::{Arrangement, ColourBy};
@@ -36,6 +37,7 @@ impl Default for Frame {
 pub(super) struct Preferences {
     pub theme: Appearance,
     pub sizes: Sizes,
+    pub columns: Columns,
     pub frame: Frame,
     pub large_map: bool,
     pub legend: bool,
@@ -52,6 +54,7 @@ impl Default for Preferences {
         Self {
             theme: Appearance::Dark,
             sizes: Sizes::default(),
+            columns: Columns::default(),
             frame: Frame::default(),
             large_map: false,
             legend: true,
@@ -115,6 +118,7 @@ pub(super) fn respond(mut asked: MessageReader<Prefer>, mut preferences: ResMut<
             Prefer::ToggleHoverPlay => preferences.hover_play = !preferences.hover_play,
             Prefer::ToggleMono => preferences.mono = !preferences.mono,
             Prefer::Resize(sizes) => preferences.sizes = *sizes,
+            Prefer::Columns(columns) => preferences.columns.clone_from(columns),
             Prefer::ToggleLargeMap => preferences.large_map = !preferences.large_map,
             Prefer::ToggleTheme => preferences.theme = preferences.theme.other(),
             Prefer::ToggleLegend => preferences.legend = !preferences.legend,

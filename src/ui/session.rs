@@ -46,6 +46,10 @@ pub struct Requests {
     pub jump: Option<(u64, Jump)>,
     /// Counts up when the search field wants the keys, and when it gives them back.
     pub focus: (u64, bool),
+    /// Counts up when another section gets the keys, which lies so many further on.
+    pub section: (u64, i32),
+    /// Counts up when a key asks for a menu.
+    pub menu: u64,
     /// The sample on the way to be found on the map.
     pub find_on_map: Option<Entity>,
     /// The next take is only a question.
@@ -347,6 +351,14 @@ pub(super) fn respond(
                     preferences.large_map = false;
                 } else {
                     said.dismiss();
+                }
+            }
+            Go::Section(step) => session.requests.section = (session.requests.section.0 + 1, *step),
+            Go::Menu => {
+                session.requests.menu += 1;
+                // It opens over the selected row, which has to be there.
+                if let Some(place) = session.selected().and_then(|selected| rows.place(&table, selected)) {
+                    session.requests.jump(Jump::Row(place));
                 }
             }
             Go::ToggleHelp => session.help = !session.help,

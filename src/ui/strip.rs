@@ -9,6 +9,7 @@ use similarity::weights::Weights;
 
 use super::action::{Action, Chip, Go, Part, Weigh};
 use super::controls::{self, Strip, Tone};
+use super::focus::{self, Section};
 use super::rows::Rows;
 use super::session::{Session, called};
 use super::theme::{self, HEADING, PADDING, Theme, icon};
@@ -193,6 +194,7 @@ fn search(ui: &mut Ui, rect: Rect, view: &View, actions: &mut Vec<Action>) {
         .margin(egui::Margin::ZERO)
         .desired_width(field.width());
     let response = ui.place(field, edit);
+    focus::home(ui.ctx(), Section::Strip, id, &[], false);
     if response.changed() {
         actions.push(Go::Search(text).into());
     }

@@ -138,6 +138,15 @@ impl Panels {
         self.harness.state().world().resource::<Playback>().sample
     }
 
+    /// Drags from one point to another.
+    pub fn drag(&mut self, from: Pos2, to: Pos2) {
+        self.pointer(from, true);
+        self.harness.hover_at(from + (to - from) / 2.0);
+        self.harness.step();
+        self.pointer(to, false);
+        self.settle();
+    }
+
     /// Closes the window and opens it again.
     pub fn reopen(self) -> Self {
         let Self { harness, root } = self;
