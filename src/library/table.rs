@@ -16,10 +16,13 @@ use serde::{Deserialize, Serialize};
 use super::changes::{Changes, Fact, Reader};
 use super::search::{self, Found, Search, SearchKey};
 use super::{
-    AudioInfo, Embedding, Failed, FailureKind, Features, Folders, Guest, Missing, Recording, Sample, Stage, Tags,
+    AudioInfo, Descriptors, Embedding, Failed, FailureKind, Features, FileStamp, Folders, Guest, Missing, Recording,
+    Sample, Stage, Tags,
 };
 use crate::schedule::DeriveSystems;
 
+/// Place of the median frequency among the descriptors.
+const MEDIAN_FREQUENCY: usize = 3;
 /// The tag of the samples that the user keeps.
 pub const KEPT: &str = "kept";
 
@@ -27,21 +30,42 @@ pub const KEPT: &str = "kept";
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Column {
+    /// The outline of its waveform, which has no order.
+    Outline,
     /// File name.
     #[default]
     Name,
     /// Folder it lies in.
     Folder,
-    /// Seconds.
-    Length,
-    /// LUFS.
-    Loudness,
-    /// Hz.
-    Brightness,
     /// Codec or container.
     Format,
+    /// Number of channels.
+    Channels,
+    /// Sample rate in Hz.
+    Rate,
+    /// Median frequency in Hz.
+    Pitch,
+    /// Hz.
+    Brightness,
+    /// Seconds.
+    Length,
+    /// Sample peak in dBFS.
+    Peak,
+    /// LUFS.
+    Loudness,
+    /// When the file was last changed.
+    Modified,
+    /// Why it is similar to the query, part by part, which has no order.
+    Why,
     /// Similarity to the query, or how well it matches the search.
     Match,
+}
+
+impl Column {
+    /// Tells whether the list can be in its order.
+    pub fn sorts(self) -> bool {
+        !matches!(self, Self::Outline | Self::Why)
+    }
 }
 
 /// An order of the list.
@@ -169,8 +193,18 @@ pub struct Row {
     pub seconds: f32,
     /// Loudness in LUFS; `NaN` where nothing is loud enough to be measured.
     pub lufs: f32,
+    /// Sample peak in dBFS; `NaN` before it is known.
+    pub peak: f32,
     /// Brightness in Hz; `NaN` before it is known.
     pub brightness: f32,
+    /// Median frequency in Hz; `NaN` before it is known.
+    pub pitch: f32,
+    /// Channels; 0 before they are known.
+    pub channels: u32,
+    /// Sample rate in Hz; 0 before it is known.
+    pub rate: u32,
+    /// When the file was last changed, in nanoseconds since 1970; 0 before it is known.
+    pub modified: i64,
     /// Short name of the format.
     pub format: Box<str>,
     /// Whether it has been decoded.
@@ -388,12 +422,19 @@ pub fn compare(x: &Row, y: &Row, sort: Sort) -> Ordering {
     let by_name = || x.order.cmp(&y.order).then_with(|| x.path.cmp(&y.path));
     let by_number = |x: f32, y: f32| known_first(x, y, sort.descending).then_with(by_name);
     let turn = |order: Ordering| if sort.descending { order.reverse() } else { order };
+    // What is not known yet counts nothing.
+    let counted = |x: i64, y: i64| (x == 0).cmp(&(y == 0)).then_with(|| turn(x.cmp(&y))).then_with(by_name);
     match sort.column {
-        Column::Name | Column::Match => turn(by_name()),
+        Column::Outline | Column::Name | Column::Why | Column::Match => turn(by_name()),
         Column::Folder => turn(x.path.parent().cmp(&y.path.parent())).then_with(by_name),
         Column::Length => by_number(x.seconds, y.seconds),
         Column::Loudness => by_number(x.lufs, y.lufs),
+        Column::Peak => by_number(x.peak, y.peak),
         Column::Brightness => by_number(x.brightness, y.brightness),
+        Column::Pitch => by_number(x.pitch, y.pitch),
+        Column::Channels => counted(x.channels.into(), y.channels.into()),
+        Column::Rate => counted(x.rate.into(), y.rate.into()),
+        Column::Modified => counted(x.modified, y.modified),
         Column::Format => turn(x.format.cmp(&y.format)).then_with(by_name),
     }
 }
@@ -448,10 +489,11 @@ fn key(path: &Path, tags: Option<&Tags>, folders: &Folders) -> SearchKey {
 }
 
 /// What a row shows.
-const SHOWN: [Fact; 8] = [
+const SHOWN: [Fact; 9] = [
     Fact::Sample,
     Fact::FileStamp,
     Fact::AudioInfo,
+    Fact::Descriptors,
     Fact::Embedding,
     Fact::Failed,
     Fact::Missing,
@@ -476,9 +518,9 @@ impl Plugin for TablePlugin {
 }
 
 type RowQuery<'a> = (
-    &'a Sample,
+    (&'a Sample, Option<&'a FileStamp>),
     Option<&'a AudioInfo>,
-    Option<&'a Features>,
+    (Option<&'a Features>, Option<&'a Descriptors>),
     Option<&'a Failed>,
     Option<&'a Tags>,
     Has<Missing>,
@@ -511,7 +553,7 @@ fn update(
 
 fn row(
     entity: Entity,
-    (sample, info, features, failed, tags, missing, analysed, growing): QueryItem<RowQuery<'_>>,
+    ((sample, stamp), info, (features, descriptors), failed, tags, missing, analysed, growing): QueryItem<RowQuery<'_>>,
     folders: &Folders,
 ) -> Row {
     let path = sample.path.clone();
@@ -527,7 +569,12 @@ fn row(
         path,
         seconds,
         lufs: features.and_then(|f| f.lufs).unwrap_or(f32::NAN),
+        peak: features.map_or(f32::NAN, |f| f.peak_db),
         brightness: features.map_or(f32::NAN, |f| f.brightness_hz),
+        pitch: descriptors.map_or(f32::NAN, |descriptors| 10.0_f32.powf(descriptors.0[MEDIAN_FREQUENCY])),
+        channels: info.map_or(0, |info| info.channels),
+        rate: info.map_or(0, |info| info.rate),
+        modified: stamp.map_or(0, |stamp| stamp.modified),
         known: info.is_some(),
         analysed,
         missing,

@@ -12,6 +12,8 @@ use dsp::Span;
 use dsp::descriptors;
 use serde::{Deserialize, Serialize};
 
+use super::columns::Columns;
+use super::focus;
 use crate::library::table::{Column, Group, GroupKind, StatusFilter};
 use crate::map::{Arrangement, ColourBy};
 use crate::neighbours::vectors::Sound;
@@ -135,7 +137,7 @@ pub enum Go {
     Search(String),
     /// Puts the cursor into the search field.
     FocusSearch,
-    /// Leaves the search field for the list.
+    /// Leaves the search field, or the sources, for the first row of the list.
     LeaveSearch,
     /// Shows one folder, or all.
     Folder(Option<PathBuf>),
@@ -151,6 +153,10 @@ pub enum Go {
     Unwind,
     /// Brings the selected sample to the middle of the map.
     FindOnMap,
+    /// Gives the keys to the section so many further on.
+    Section(i32),
+    /// Opens the menu of what is selected.
+    Menu,
     /// Shows or hides the sheet of shortcuts.
     ToggleHelp,
     /// Notes that a notice was read.
@@ -298,6 +304,8 @@ pub enum Prefer {
     ToggleSnap,
     /// Drags a divider.
     Resize(Sizes),
+    /// Shows, hides, moves or widens columns of the list.
+    Columns(Columns),
     /// The map takes the list's place, or gives it back.
     ToggleLargeMap,
     /// Dark or light.
@@ -442,6 +450,9 @@ const TABLE: &[(&str, &str, &str, &str, Action)] = &[
     ("fit", "Map", "F", "Show the whole map", Action::OnMap(OnMap::Fit)),
     ("large_map", "Map", "M", "Switch between large map and list", Action::Prefer(Prefer::ToggleLargeMap)),
     ("unwind", "Window", "Escape", "Stop playing, close, then clear the query", Action::Go(Go::Unwind)),
+    ("next_section", "Window", "F6", "To the next section of the window", Action::Go(Go::Section(1))),
+    ("previous_section", "Window", "Shift+F6", "To the previous section", Action::Go(Go::Section(-1))),
+    ("menu", "Window", "Shift+F10", "Menu of what is selected (or the Menu key)", Action::Go(Go::Menu)),
     ("undo", "Window", "Ctrl+Z", "Undo", Action::Edit(Edit::Undo)),
     ("add_folder", "Window", "Ctrl+O", "Add a folder", Action::Outside(Outside::AskForFolder(FolderFor::Sounds))),
     (
@@ -539,7 +550,7 @@ impl Bindings {
 
     /// Takes the keys that were pressed out of egui's input and returns what they ask for.
     ///
-    /// Keys without Ctrl or Alt are ignored while the user types text.
+    /// Keys that write are ignored while the user types text, and those that what has the focus keeps for itself always.
     pub fn pressed(&self, context: &egui::Context) -> Vec<Action> {
         // Escape has left the field before it gets here, and must do nothing else.
         let now = context.text_edit_focused();
@@ -548,6 +559,7 @@ impl Bindings {
             std::mem::replace(before, now)
         });
         let writing = now || before;
+        let came_back = focus::came_back(context);
         if egui::Popup::is_any_open(context) {
             // An open menu has the keys, Escape above all.
             return Vec::new();
@@ -559,7 +571,12 @@ impl Bindings {
         let modifiers = |key: &KeyboardShortcut| [key.modifiers.alt, key.modifiers.command, key.modifiers.shift];
         all.sort_by_key(|(_, key)| std::cmp::Reverse(modifiers(key).into_iter().filter(|held| *held).count()));
         for (binding, key) in all {
-            let single = !key.modifiers.command && !key.modifiers.alt;
+            let chord = key.modifiers.command || key.modifiers.alt;
+            let single = !chord && !(Key::F1..=Key::F35).contains(&key.logical_key);
+            let keeps = !chord && !key.modifiers.shift && focus::kept(context).contains(&key.logical_key);
+            if keeps || came_back && binding.action == Action::Go(Go::Unwind) {
+                continue;
+            }
             if writing
                 && (single
                     || matches!(

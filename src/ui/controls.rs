@@ -3,12 +3,17 @@
 use std::borrow::Cow;
 
 use bevy_egui::egui::{
-    self, Align2, Color32, CursorIcon, FontId, Id, Rect, Response, Sense, Stroke, StrokeKind, TextEdit, Ui, WidgetInfo,
-    WidgetType, pos2, vec2,
+    self, Align2, Color32, CursorIcon, FontId, Id, Key, Rect, Response, Sense, Stroke, StrokeKind, TextEdit, Ui,
+    WidgetInfo, WidgetType, pos2, vec2,
 };
 
+use super::focus;
 use super::fonts;
 use super::theme::{self, PADDING, Theme};
+
+/// Keys that move a slider, and by how much of its length.
+const SLIDES: [Key; 2] = [Key::ArrowLeft, Key::ArrowRight];
+const STEP: f32 = 0.05;
 
 /// A text as it can be drawn in one line: control characters, such as a line break in a file's name, become their pictures.
 fn printable(text: &str) -> Cow<'_, str> {
@@ -219,7 +224,10 @@ pub fn slider(
     ui.painter().rect_filled(line.with_max_x(line.left() + line.width() * share), 0.0, colour);
     let held = response.dragged() || response.drag_stopped() || response.clicked();
     let at = response.interact_pointer_pos().filter(|_| held);
-    let asked = at.map(|at| ((at.x - line.left()) / line.width().max(1.0)).clamp(0.0, 1.0));
+    let pointed = at.map(|at| ((at.x - line.left()) / line.width().max(1.0)).clamp(0.0, 1.0));
+    let keyed = focus::keep(ui.ctx(), response.id, &SLIDES).then(|| focus::pressed(ui, &SLIDES)).flatten();
+    let keyed = keyed.map(|key| (share + if key == Key::ArrowRight { STEP } else { -STEP }).clamp(0.0, 1.0));
+    let asked = pointed.or(keyed);
     (response.on_hover_cursor(CursorIcon::ResizeHorizontal), asked)
 }
 
@@ -268,6 +276,12 @@ pub fn signed(value: f32, decimals: usize) -> String {
     if value < 0.0 && !zero { format!("\u{2212}{text}") } else { text }
 }
 
+/// A day, `2026-03-01`, of a time in nanoseconds since 1970; nothing for no time.
+pub fn date(nanoseconds: i64) -> String {
+    let time = jiff::Timestamp::from_nanosecond(nanoseconds.into()).ok().filter(|_| nanoseconds != 0);
+    time.map(|time| time.to_zoned(jiff::tz::TimeZone::system()).date().to_string()).unwrap_or_default()
+}
+
 /// A frequency: `440 Hz`, `3.2 kHz`.
 pub fn frequency(hz: f32) -> String {
     if hz < 999.5 { format!("{hz:.0} Hz") } else { format!("{:.1} kHz", hz / 1000.0) }
@@ -285,6 +299,7 @@ mod tests {
             ["0.48 s", "59.99 s", "3:07", "1:02:03"]
         );
         assert_eq!([signed(-9.23, 1), signed(-0.01, 1), signed(3.0, 0)], ["\u{2212}9.2", "0.0", "3"]);
+        assert_eq!([date(0), date(1_772_366_400_000_000_000)], ["", "2026-03-01"]);
         assert_eq!([frequency(440.4), frequency(999.7), frequency(3210.0)], ["440 Hz", "1.0 kHz", "3.2 kHz"]);
     }
 }

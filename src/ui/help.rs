@@ -6,12 +6,13 @@ use super::action::{Action, Bindings, Go, shown};
 use super::controls;
 use super::theme::{self, HEADING, PADDING, Theme};
 
-/// Height of a line in points.
+/// Height of a line in points, and of one where there is little room.
 const LINE: f32 = 24.0;
-/// Width of a column of shortcuts in points, at most.
-const WIDTH: f32 = 420.0;
+const TIGHT: f32 = 14.0;
+/// Width of a column of shortcuts in points, at least and at most.
+const WIDTHS: [f32; 2] = [360.0, 420.0];
 /// What the mouse does, which no binding names.
-const MOUSE: [(&str, &str); 9] = [
+const MOUSE: [(&str, &str); 11] = [
     ("Click a dot", "Select and play it"),
     ("Shift+drag on the map", "Lasso: select everything inside"),
     ("Alt+move on the map", "Play sounds under the pointer"),
@@ -21,6 +22,8 @@ const MOUSE: [(&str, &str); 9] = [
     ("Wheel, Shift+wheel", "Zoom or scroll the waveform"),
     ("Ctrl+click, Shift+click", "Select several in the list"),
     ("Drop a folder or a sound", "Add it, or find sounds like it"),
+    ("Drag a column head", "Move the column; drag its edge to resize"),
+    ("Right-click a head", "Choose columns"),
 ];
 
 /// Draws the sheet over the whole of `ui`'s rectangle.
@@ -42,8 +45,8 @@ pub fn show(ui: &mut Ui, bindings: &Bindings, theme: &Theme, actions: &mut Vec<A
 
 /// Lays the lines out in columns, which go on below `area` where they are too long for it.
 fn lines(ui: &mut Ui, area: Rect, bindings: &Bindings, theme: &Theme) {
-    let columns = ((area.width() - 2.0 * PADDING) / WIDTH).floor().clamp(1.0, 3.0);
-    let width = ((area.width() - 2.0 * PADDING) / columns).min(WIDTH);
+    let columns = ((area.width() - 2.0 * PADDING) / WIDTHS[0]).floor().clamp(1.0, 3.0);
+    let width = ((area.width() - 2.0 * PADDING) / columns).min(WIDTHS[1]);
     let begin = ui.max_rect().top();
     let top = begin + 20.0;
     let left = area.left() + (area.width() - width * columns) / 2.0;
@@ -61,14 +64,18 @@ fn lines(ui: &mut Ui, area: Rect, bindings: &Bindings, theme: &Theme) {
     lines.push(None);
     groups.push("Mouse");
     lines.extend(MOUSE.iter().map(|(keys, what)| Some(((*keys).to_owned(), *what))));
-    let height: f32 = lines.iter().map(|line| if line.is_none() { HEADING + 8.0 } else { LINE }).sum();
+    let headings = groups.len() as f32 * (HEADING + 8.0);
+    let keys = (lines.len() - groups.len()) as f32;
+    // A little is lost at the foot of each column.
+    let line_height = (0.9 * (columns * (area.height() - 40.0) - headings) / keys).clamp(TIGHT, LINE);
+    let height = headings + keys * line_height;
     // A column ends a little early rather than with a heading.
-    let bottom = (begin + area.height() - 8.0).max(top + height / columns + HEADING + LINE);
+    let bottom = (begin + area.height() - 8.0).max(top + height / columns + HEADING + line_height);
     let mut lowest = top;
     let mut groups = groups.into_iter();
     for (i, line) in lines.iter().enumerate() {
         // A heading never stands alone at the foot of a column.
-        let needed = if line.is_none() { HEADING + LINE } else { LINE };
+        let needed = if line.is_none() { HEADING + line_height } else { line_height };
         let balanced = line.is_none() && at.y - top > 0.8 * height / columns;
         if (balanced || at.y + needed > bottom) && at.x + 2.0 * width <= area.right() + 1.0 {
             at = pos2(at.x + width, top);
@@ -82,12 +89,12 @@ fn lines(ui: &mut Ui, area: Rect, bindings: &Bindings, theme: &Theme) {
             lowest = lowest.max(at.y);
             continue;
         };
-        let rect = Rect::from_min_size(at, vec2(width - 16.0, LINE));
+        let rect = Rect::from_min_size(at, vec2(width - 16.0, line_height));
         let (key, text) =
             rect.split_left_right_at_x(rect.left() + if lines.len() - i <= MOUSE.len() { 168.0 } else { 96.0 });
         controls::line(ui, key, Align2::LEFT_CENTER, keys, theme::regular(12.0), theme.time);
         controls::line(ui, text, Align2::LEFT_CENTER, what, theme::regular(12.0), theme.muted);
-        at.y += LINE;
+        at.y += line_height;
         lowest = lowest.max(at.y);
     }
     ui.allocate_rect(Rect::from_min_max(pos2(left, begin), pos2(left + width, lowest + 8.0)), Sense::hover());

@@ -86,6 +86,18 @@ fn events(held: Held, input: &KeyboardInput, clipboard: &mut dyn FnMut() -> Opti
             _ => {}
         }
     }
+    // egui knows no menu key, which asks for the same as Shift+F10.
+    if input.logical_key == Key::ContextMenu {
+        let modifiers = Modifiers::SHIFT;
+        events.push(egui::Event::Key {
+            key: egui::Key::F10,
+            physical_key: None,
+            pressed,
+            repeat: input.repeat,
+            modifiers,
+        });
+        return events;
+    }
     // Layouts without Latin letters have shortcuts by the place of a key.
     let physical_key = bevy_to_egui_physical_key(&input.key_code);
     let Some(key) = bevy_to_egui_key(&input.logical_key).or(physical_key) else { return events };
@@ -211,6 +223,16 @@ mod tests {
         assert_eq!(all.iter().filter_map(pressed).collect::<Vec<_>>(), [true, false]);
         let written = all.iter().filter(|event| matches!(event, egui::Event::Text(_))).count();
         assert_eq!(written, 1, "a chord writes nothing: {all:?}");
+    }
+
+    #[test]
+    fn the_menu_key_is_shift_and_f10() {
+        let all = events(Held::default(), &input(Key::ContextMenu, KeyCode::ContextMenu, true), &mut || None);
+        let menu = |event: &egui::Event| match event {
+            egui::Event::Key { key, pressed: true, modifiers, .. } => *key == egui::Key::F10 && modifiers.shift_only(),
+            _ => false,
+        };
+        assert!(all.len() == 1 && menu(&all[0]), "{all:?}");
     }
 
     #[test]

@@ -106,7 +106,7 @@ pub fn borders(ui: &mut Ui, sections: &Sections, sizes: Sizes, theme: &Theme, ac
         let there = border < 3 || sections.list.is_some();
         let Some(line) = sections.borders.get(border).filter(|_| there) else { continue };
         let grip = line.expand(GRIP).intersect(ui.max_rect());
-        let response = ui.interact(grip, ui.id().with(label), Sense::drag()).on_hover_and_drag_cursor(cursor);
+        let response = ui.interact(grip, ui.id().with(label), Sense::DRAG).on_hover_and_drag_cursor(cursor);
         response.widget_info(|| egui::WidgetInfo::labeled(egui::WidgetType::Other, true, label));
         // The last move of a quick drag arrives in the frame that ends it.
         let held = response.dragged() || response.drag_stopped();

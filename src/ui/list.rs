@@ -1,16 +1,17 @@
 //! The list: one line for each sample shown, drawn for those lines only that can be seen.
 
-use std::collections::HashSet;
-
 use bevy::prelude::Entity;
 use bevy_egui::egui::{
-    self, Align2, Color32, CursorIcon, Mesh, Rect, ScrollArea, Sense, Ui, UiBuilder, WidgetInfo, WidgetType, pos2, vec2,
+    self, Align2, Color32, CursorIcon, Mesh, PointerButton, PopupCloseBehavior, Rect, Response, ScrollArea, Sense, Ui,
+    UiBuilder, WidgetInfo, WidgetType, pos2, vec2,
 };
 use dsp::pyramid::COLUMNS;
 use similarity::weights::PartSimilarities;
 
-use super::action::{Action, Choose, Edit, Go, Listen, Outside};
+use super::action::{Action, Choose, Edit, Go, Listen, Outside, Prefer};
+use super::columns::{BAR, BARS, Columns, GAP, Places, USUAL, Usual};
 use super::controls;
+use super::focus::{self, Section};
 use super::input;
 use super::rows::Rows;
 use super::session::{Jump, Session};
@@ -28,6 +29,10 @@ pub struct View<'a> {
     pub rows: &'a Rows,
     /// Selection, place and filter.
     pub session: &'a Session,
+    /// Which columns there are.
+    pub columns: &'a Columns,
+    /// Whether a key has asked for a menu.
+    pub menu: bool,
     /// The outline of a sample, once it has been decoded.
     pub thumbnail: &'a dyn Fn(Entity) -> Option<&'a Thumbnail>,
     /// How sounds are compared.
@@ -42,27 +47,12 @@ pub struct View<'a> {
     pub keys: &'a dyn Fn(&Action) -> String,
 }
 
-/// Width of the thumbnail in points, half of it where the list is narrow.
-const THUMBNAIL: f32 = 84.0;
-/// Space between columns in points.
-const GAP: f32 = 14.0;
-
 /// Least height in points of a list that shows the weights of a query.
 const ROOMY: f32 = 250.0;
-/// Width of a similarity bar in points.
-const BAR: f32 = 5.0;
-
-/// The columns after the name: which, heading, width in points.
-const COLUMNS_SHOWN: [(Column, &str, f32); 6] = [
-    (Column::Folder, "Folder", 110.0),
-    (Column::Format, "Format", 44.0),
-    (Column::Brightness, "Bright", 58.0),
-    (Column::Length, "Length", 54.0),
-    (Column::Loudness, "LUFS", 42.0),
-    (Column::Match, "Similarity", 58.0),
-];
-/// What a name has at least, in points, before any other column has anything.
-const NAME: f32 = 165.0;
+/// What a warning sign takes, in points.
+const SIGN: f32 = 18.0;
+/// Half the width of the strip in which the pointer can grab the border of a column, in points.
+const GRIP: f32 = 4.0;
 
 /// Draws the list into `ui`'s rectangle.
 pub fn show(ui: &mut Ui, view: &View, actions: &mut Vec<Action>) {
@@ -72,29 +62,33 @@ pub fn show(ui: &mut Ui, view: &View, actions: &mut Vec<Action>) {
     if asking {
         strip::weights(ui, sliders, view.weights, view.theme, actions);
     }
-    let (columns, rows) = rest.split_top_bottom_at_y(rest.top() + 24.0);
-    let places = places(columns, view);
-    column_heads(ui, &places, view, actions);
+    let (heads, rows) = rest.split_top_bottom_at_y(rest.top() + 24.0);
+    let places = Places::new(heads, view.columns, view.session.query().is_some());
+    let took_menu = column_heads(ui, heads, &places, view, actions);
+    let home = ui.interact(rows, ui.id().with("home"), Sense::focusable_noninteractive());
+    home.widget_info(|| WidgetInfo::labeled(WidgetType::Other, true, "Sounds"));
+    focus::home(ui.ctx(), Section::List, home.id, &[], true);
     if view.rows.is_empty() {
         nothing(ui, rows, view, actions);
         return;
     }
-    self::rows(ui, rows, &places, view, actions);
+    self::rows(ui, rows, &places, (home.has_focus(), view.menu && !took_menu), view, actions);
 }
 
 /// Draws the similarity in each part as a bar; a tooltip shows names and values.
-fn bars(ui: &Ui, rect: Rect, part_similarities: &PartSimilarities, response: &egui::Response, theme: &Theme) {
+fn bars(ui: &Ui, rect: Rect, part_similarities: &PartSimilarities, response: &Response, theme: &Theme) {
     let mut left = rect.left();
     let headless = usize::from(part_similarities.head.is_none());
     let parts = || part_similarities.parts().skip(headless);
+    let scale = rect.width() / BARS;
     for (i, (_, share)) in parts().enumerate() {
         // A gap separates the two vectors from the groups of descriptors.
-        left += if i == 2 - headless { 4.0 } else { 0.0 };
-        let ground = Rect::from_min_size(pos2(left, rect.top()), vec2(BAR, rect.height()));
+        left += if i == 2 - headless { 4.0 * scale } else { 0.0 };
+        let ground = Rect::from_min_size(pos2(left, rect.top()), vec2(BAR * scale, rect.height()));
         ui.painter().rect_filled(ground, 0.0, theme.raised);
         let height = rect.height() * share.unwrap_or(0.0).clamp(0.0, 1.0);
         ui.painter().rect_filled(ground.with_min_y(ground.bottom() - height), 0.0, theme.likeness);
-        left += BAR + 2.0;
+        left += (BAR + 2.0) * scale;
     }
     let pointed = response.hover_pos().is_some_and(|at| rect.expand2(vec2(4.0, 8.0)).contains(at));
     if pointed {
@@ -106,91 +100,143 @@ fn bars(ui: &Ui, rect: Rect, part_similarities: &PartSimilarities, response: &eg
     }
 }
 
-/// Where each column lies, the thumbnail and the name first.
-struct Places {
-    thumbnail: Rect,
-    name: Rect,
-    /// Bars for the similarity of a row in each part.
-    why: Option<Rect>,
-    others: Vec<(Column, &'static str, Rect)>,
-}
-
-fn places(rect: Rect, view: &View) -> Places {
-    let mut rest = rect.shrink2(vec2(PADDING, 0.0));
-    let scored = view.session.query().is_some();
-    // The name comes first: whatever does not leave it room enough gives way.
-    let wide = |rest: f32, width: f32| rest - width - GAP >= NAME;
-    let mut left = rest.width();
-    let mut fits = |width: f32| {
-        let fits = wide(left, width);
-        left -= if fits { width + GAP } else { 0.0 };
-        fits
-    };
-    let bars = 7.0 * (BAR + 2.0) - 2.0;
-    let mut shown: HashSet<Column> = HashSet::new();
-    let width_of =
-        |column: Column| COLUMNS_SHOWN.iter().find(|(of, ..)| *of == column).map_or(0.0, |(.., width)| *width);
-    let first: &[Column] = if scored { &[Column::Match, Column::Length] } else { &[Column::Length] };
-    shown.extend(first.iter().filter(|column| fits(width_of(**column))));
-    let thumbnail = [THUMBNAIL, THUMBNAIL / 2.0].into_iter().find(|width| fits(*width)).unwrap_or(0.0);
-    let why = scored && fits(bars);
-    let others = [Column::Folder, Column::Loudness, Column::Brightness, Column::Format];
-    shown.extend(others.iter().filter(|column| fits(width_of(**column))));
-    let (thumbnail, after) = rest.split_left_right_at_x(rest.left() + thumbnail);
-    rest = if thumbnail.width() > 0.0 { after.with_min_x(after.left() + GAP) } else { after };
-    let mut others = Vec::new();
-    let mut why_place = None;
-    for (column, name, width) in COLUMNS_SHOWN.into_iter().rev() {
-        if !shown.contains(&column) {
-            continue;
-        }
-        let (left, own) = rest.split_left_right_at_x(rest.right() - width);
-        others.push((column, name, own));
-        rest = left.with_max_x(left.right() - GAP);
-        if column == Column::Match && why {
-            let (left, own) = rest.split_left_right_at_x(rest.right() - bars);
-            why_place = Some(own);
-            rest = left.with_max_x(left.right() - GAP);
-        }
-    }
-    others.reverse();
-    Places { thumbnail, name: rest, why: why_place, others }
-}
-
 fn aligned(column: Column) -> Align2 {
     match column {
-        Column::Name | Column::Folder | Column::Format => Align2::LEFT_CENTER,
+        Column::Outline | Column::Name | Column::Folder | Column::Format | Column::Channels => Align2::LEFT_CENTER,
         _ => Align2::RIGHT_CENTER,
     }
 }
 
-fn column_heads(ui: &Ui, places: &Places, view: &View, actions: &mut Vec<Action>) {
-    let theme = view.theme;
-    let sort = view.session.navigation.sort();
-    let name = [(Column::Name, "Name", places.name)];
-    for (column, text, rect) in name.into_iter().chain(places.others.iter().copied()) {
-        let label = format!("Sort by {}", text.to_lowercase());
-        let response = ui.interact(rect, ui.id().with(text), Sense::click());
-        response.widget_info(|| WidgetInfo::labeled(WidgetType::Button, true, &label));
-        let sorted = sort.column == column;
-        let colour = if sorted || response.hovered() { theme.text } else { theme.muted };
-        if response.on_hover_cursor(CursorIcon::PointingHand).clicked() {
-            actions.push(Go::Sort(column).into());
-        }
-        let font = theme::regular(11.0);
-        // By default the most similar sound comes first, so the arrow of this column is reversed.
-        let caret = if sort.descending == (column != Column::Match) { icon::DOWN } else { icon::UP };
-        if sorted && aligned(column) == Align2::RIGHT_CENTER {
-            let width = ui.painter().layout_no_wrap(text.to_owned(), font.clone(), colour).size().x;
-            let at = pos2(rect.right() - width - 3.0, rect.center().y);
-            ui.painter().text(at, Align2::RIGHT_CENTER, caret, theme::icons(9.0), colour);
-        }
-        let width = controls::line(ui, rect, aligned(column), text, font, colour);
-        if sorted && aligned(column) == Align2::LEFT_CENTER {
-            let at = pos2(rect.left() + width + 3.0, rect.center().y);
-            ui.painter().text(at, Align2::LEFT_CENTER, caret, theme::icons(9.0), colour);
+/// Draws the heads: a click sorts, a drag moves a column, its border makes it wider, and a menu says which there are. Tells
+/// whether the menu that a key has asked for was theirs.
+fn column_heads(ui: &Ui, area: Rect, places: &Places, view: &View, actions: &mut Vec<Action>) -> bool {
+    let ground = ui.interact(area, ui.id().with("heads"), Sense::CLICK);
+    choose_columns(&ground, false, view.columns, actions);
+    let mut took = false;
+    for usual in &USUAL {
+        let Some(rect) = places.of(usual.column) else { continue };
+        let response = head(ui, rect, usual, places, view, actions);
+        let by_key = view.menu && response.has_focus();
+        took |= by_key;
+        choose_columns(&response, by_key, view.columns, actions);
+    }
+    for (column, _) in &places.0 {
+        border(ui, area, *column, places, view, actions);
+    }
+    took
+}
+
+fn head(ui: &Ui, rect: Rect, usual: &Usual, places: &Places, view: &View, actions: &mut Vec<Action>) -> Response {
+    let (theme, column) = (view.theme, usual.column);
+    let sorts = column.sorts();
+    let label = format!("{} {}", if sorts { "Sort by" } else { "Column" }, usual.called().to_lowercase());
+    let sense = if sorts { Sense::click_and_drag() } else { Sense::CLICK | Sense::DRAG };
+    let response = ui.interact(rect, ui.id().with(usual.name), sense);
+    response.widget_info(|| WidgetInfo::labeled(WidgetType::Button, true, &label));
+    if response.clicked() && sorts {
+        actions.push(Go::Sort(column).into());
+    }
+    let dragged = response.dragged_by(PointerButton::Primary);
+    if let Some(at) = response.interact_pointer_pos().filter(|_| dragged || response.drag_stopped()) {
+        let before = places.before(at.x);
+        if response.drag_stopped() {
+            let moved = view.columns.with_moved(column, before);
+            actions.extend((moved != *view.columns).then(|| Prefer::Columns(moved).into()));
+        } else {
+            let right_end = places.0.last().map_or(rect.right(), |(_, last)| last.right() + GAP / 2.0);
+            let x = before.and_then(|before| places.of(before)).map_or(right_end, |rect| rect.left() - GAP / 2.0);
+            let line = Rect::from_center_size(pos2(x, rect.center().y), vec2(2.0, rect.height()));
+            ui.painter().rect_filled(line, 0.0, theme.text);
+            ui.set_cursor_icon(CursorIcon::Grabbing);
         }
     }
+    let sort = view.session.navigation.sort();
+    let sorted = sort.column == column;
+    let colour = if sorted || response.hovered() || dragged { theme.text } else { theme.muted };
+    let font = theme::regular(11.0);
+    // By default the most similar sound comes first, so the arrow of this column is reversed.
+    let caret = if sort.descending == (column != Column::Match) { icon::DOWN } else { icon::UP };
+    if sorted && aligned(column) == Align2::RIGHT_CENTER {
+        let width = ui.painter().layout_no_wrap(usual.head.to_owned(), font.clone(), colour).size().x;
+        let at = pos2(rect.right() - width - 3.0, rect.center().y);
+        ui.painter().text(at, Align2::RIGHT_CENTER, caret, theme::icons(9.0), colour);
+    }
+    let width = controls::line(ui, rect, aligned(column), usual.head, font, colour);
+    if sorted && aligned(column) == Align2::LEFT_CENTER {
+        let at = pos2(rect.left() + width + 3.0, rect.center().y);
+        ui.painter().text(at, Align2::LEFT_CENTER, caret, theme::icons(9.0), colour);
+    }
+    if sorts { response.on_hover_cursor(CursorIcon::PointingHand) } else { response }
+}
+
+/// The border of a column: it is dragged, and a double click fits the column to what can be seen of it.
+fn border(ui: &Ui, area: Rect, column: Column, places: &Places, view: &View, actions: &mut Vec<Action>) {
+    let Some((x, _)) = places.border(column) else { return };
+    let grip = Rect::from_center_size(pos2(x, area.center().y), vec2(2.0 * GRIP, area.height()));
+    let response = ui.interact(grip, ui.id().with(("border", column)), Sense::CLICK | Sense::DRAG);
+    let label = format!("Width of {}", name_of(column).to_lowercase());
+    response.widget_info(|| WidgetInfo::labeled(WidgetType::Other, true, &label));
+    let response = response.on_hover_and_drag_cursor(CursorIcon::ResizeColumn);
+    if response.hovered() || response.dragged() {
+        let line = Rect::from_center_size(grip.center(), vec2(1.0, grip.height() - 8.0));
+        ui.painter().rect_filled(line, 0.0, view.theme.faint);
+    }
+    let held = response.dragged() || response.drag_stopped();
+    let asked = if response.double_clicked() {
+        Some(fitting(ui, column, area, view))
+    } else {
+        response.interact_pointer_pos().filter(|_| held).and_then(|at| places.width_at(column, at.x))
+    };
+    if let Some(width) = asked {
+        actions.push(Prefer::Columns(view.columns.with_width(column, width)).into());
+    }
+}
+
+/// The width that the head and the rows that can be seen want.
+fn fitting(ui: &Ui, column: Column, heads: Rect, view: &View) -> f32 {
+    let width = |text: String, size: f32| {
+        ui.painter().layout_no_wrap(text, theme::regular(size), Color32::PLACEHOLDER).size().x
+    };
+    let Some(usual) = USUAL.iter().find(|usual| usual.column == column) else { return 0.0 };
+    if !column.sorts() {
+        return usual.width;
+    }
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "rows of the list, not negative")]
+    let [first, count] = [view.session.navigation.location.scroll, ui.max_rect().bottom() - heads.bottom()]
+        .map(|points| (points.max(0.0) / ROW) as usize);
+    let texts =
+        (first..=first + count).filter_map(|place| Some(text(column, place, view.rows.row(view.table, place)?, view)));
+    // Beside the head there is room for the caret of the order.
+    let head = width(usual.head.to_owned(), 11.0) + 12.0;
+    texts.map(|text| width(text, 12.0)).fold(head, f32::max).ceil() + 1.0
+}
+
+/// The menu of the heads.
+fn choose_columns(response: &Response, by_key: bool, columns: &Columns, actions: &mut Vec<Action>) {
+    let menu = focus::menu(response, by_key).close_behavior(PopupCloseBehavior::CloseOnClickOutside);
+    menu.show(|ui| {
+        focus::begin_menu(ui, by_key);
+        ui.set_min_width(180.0);
+        for chosen in columns.all().into_iter().filter(|chosen| chosen.column != Column::Name) {
+            let check = if chosen.shown { "\u{2714}" } else { "" };
+            let button = egui::Button::new(name_of(chosen.column)).shortcut_text(check);
+            let response = ui.add(button);
+            let name = name_of(chosen.column);
+            response.widget_info(|| WidgetInfo::selected(WidgetType::Checkbox, true, chosen.shown, name));
+            if response.clicked() {
+                actions.push(Prefer::Columns(columns.with_toggled(chosen.column)).into());
+            }
+        }
+        ui.separator();
+        if ui.add_enabled(!columns.are_usual(), egui::Button::new("Reset columns")).clicked() {
+            actions.push(Prefer::Columns(Columns::default()).into());
+            ui.close();
+        }
+    });
+}
+
+fn name_of(column: Column) -> &'static str {
+    USUAL.iter().find(|usual| usual.column == column).map_or("", |usual| usual.name)
 }
 
 fn nothing(ui: &mut Ui, rect: Rect, view: &View, actions: &mut Vec<Action>) {
@@ -211,7 +257,15 @@ fn nothing(ui: &mut Ui, rect: Rect, view: &View, actions: &mut Vec<Action>) {
     controls::line(ui, row(11.0), Align2::CENTER_CENTER, then, theme::regular(12.0), view.theme.muted);
 }
 
-fn rows(ui: &mut Ui, rect: Rect, places: &Places, view: &View, actions: &mut Vec<Action>) {
+/// Draws the rows; `focused` is whether the list has the keys, and `menu` whether the menu of the selected row was asked for.
+fn rows(
+    ui: &mut Ui,
+    rect: Rect,
+    places: &Places,
+    (focused, menu): (bool, bool),
+    view: &View,
+    actions: &mut Vec<Action>,
+) {
     let mut child = ui.new_child(UiBuilder::new().max_rect(rect).id_salt("rows"));
     child.set_clip_rect(rect.intersect(ui.clip_rect()));
     let mut area = ScrollArea::vertical().auto_shrink(false).id_salt("list");
@@ -245,10 +299,15 @@ fn rows(ui: &mut Ui, rect: Rect, places: &Places, view: &View, actions: &mut Vec
     }
     let output = area.show_rows(&mut child, ROW, view.rows.len(), |ui, range| {
         for place in range {
-            let (line, response) = ui.allocate_exact_size(vec2(rect.width(), ROW), Sense::click());
+            // The list is one stop for Tab, whatever is in it.
+            let (line, response) = ui.allocate_exact_size(vec2(rect.width(), ROW), Sense::CLICK);
             if let Some(row) = view.rows.row(view.table, place) {
                 self::row(ui, line, place, row, places, view, &response);
-                respond(ui, row, view, &response, actions);
+                let selected = view.session.selected() == Some(row.entity);
+                respond(ui, row, menu && selected, view, &response, actions);
+                if focused && selected {
+                    focus::ring(ui, line, view.theme);
+                }
             }
         }
     });
@@ -259,7 +318,7 @@ fn rows(ui: &mut Ui, rect: Rect, places: &Places, view: &View, actions: &mut Vec
     }
 }
 
-fn respond(ui: &Ui, row: &Row, view: &View, response: &egui::Response, actions: &mut Vec<Action>) {
+fn respond(ui: &Ui, row: &Row, menu: bool, view: &View, response: &Response, actions: &mut Vec<Action>) {
     if response.secondary_clicked() {
         actions.push(Go::Select(row.entity, Choose::Keep).into());
     }
@@ -275,7 +334,8 @@ fn respond(ui: &Ui, row: &Row, view: &View, response: &egui::Response, actions: 
     if hovered && row.known {
         actions.push(Listen::Prepare(row.entity).into());
     }
-    response.context_menu(|ui| {
+    focus::menu(response, menu).show(|ui| {
+        focus::begin_menu(ui, menu);
         ui.set_min_width(180.0);
         let mut item = |text: &str, action: Action| {
             let button = egui::Button::new(text).shortcut_text((view.keys)(&action));
@@ -295,7 +355,7 @@ fn respond(ui: &Ui, row: &Row, view: &View, response: &egui::Response, actions: 
     });
 }
 
-fn row(ui: &Ui, line: Rect, place: usize, row: &Row, places: &Places, view: &View, response: &egui::Response) {
+fn row(ui: &Ui, line: Rect, place: usize, row: &Row, places: &Places, view: &View, response: &Response) {
     let theme = view.theme;
     let selected = view.session.selected() == Some(row.entity);
     let marked = view.session.selection.marked.contains(&row.entity);
@@ -315,14 +375,16 @@ fn row(ui: &Ui, line: Rect, place: usize, row: &Row, places: &Places, view: &Vie
     } else {
         theme.text
     };
-    let picture = at(places.thumbnail).shrink2(vec2(0.0, 4.0));
+    let outlined = places.of(Column::Outline).map(at);
     // Missing and failed samples show a warning sign in place of their outline.
-    if let Some(thumbnail) = (view.thumbnail)(row.entity).filter(|_| !absent) {
+    if let Some(thumbnail) = (view.thumbnail)(row.entity).filter(|_| !absent)
+        && let Some(picture) = outlined
+    {
         let played = view.playing.filter(|(entity, _)| *entity == row.entity).map_or(0.0, |(_, share)| share);
         let colour = if selected { theme.time } else { theme.faint };
-        outline(ui, picture, thumbnail, [theme.time, colour], played);
+        outline(ui, picture.shrink2(vec2(0.0, 4.0)), thumbnail, [theme.time, colour], played);
     }
-    let mut name = at(places.name);
+    let mut name = at(places.name());
     if row.kept {
         let dot = pos2(name.right() - 5.0, name.center().y);
         ui.painter().circle_filled(dot, 3.0, theme.time);
@@ -331,46 +393,67 @@ fn row(ui: &Ui, line: Rect, place: usize, row: &Row, places: &Places, view: &Vie
     let font = theme::regular(13.0);
     let why = if row.missing { Some("missing".to_owned()) } else { row.failed.as_ref().map(ToString::to_string) };
     if let Some(why) = why {
-        let reason = Rect::from_min_max(
-            pos2(places.thumbnail.left(), line.top()),
-            pos2(places.thumbnail.right(), line.bottom()),
-        );
-        let said = row.trouble();
+        let reason = outlined.unwrap_or_else(|| name.with_max_x(name.left() + SIGN));
         let sign = reason.left_center() + vec2(7.0, 0.0);
         ui.painter().text(sign, Align2::CENTER_CENTER, icon::WARNING, theme::icons(13.0), theme.warning);
-        let text = reason.with_min_x(reason.left() + 18.0);
-        controls::line(ui, text, Align2::LEFT_CENTER, said, theme::regular(11.0), theme.warning);
-        // A file that was never decoded has no measures, so the reason is shown in their place.
+        let text = reason.with_min_x(reason.left() + SIGN);
+        controls::line(ui, text, Align2::LEFT_CENTER, row.trouble(), theme::regular(11.0), theme.warning);
+        if outlined.is_none() {
+            name.min.x += SIGN;
+        }
+        response.clone().on_hover_text(&why);
+        // A file that was never decoded has no measures, so the reason is shown in place of all that follows the name.
         if !row.known
-            && let Some((.., last)) = places.others.last()
+            && let Some((_, last)) = places.0.last()
         {
             let (shown, _) = name.split_left_right_at_x(name.left() + (last.right() - name.left()) * 0.38);
             controls::name(ui, shown, &row.name, &font, name_colour);
             let rest = Rect::from_min_max(pos2(shown.right() + GAP, line.top()), pos2(last.right(), line.bottom()));
             controls::line(ui, rest, Align2::LEFT_CENTER, &why, theme::regular(12.0), theme.muted);
-            response.clone().on_hover_text(why);
             return;
         }
-        response.clone().on_hover_text(why);
     }
     controls::name(ui, name, &row.name, &font, name_colour);
-    if let (Some(rect), Some(part_similarities)) = (places.why, view.rows.part_similarities(row.entity)) {
-        bars(ui, at(rect).shrink2(vec2(0.0, 7.0)), part_similarities, response, theme);
+    for (column, rect) in &places.0 {
+        match column {
+            Column::Outline | Column::Name => {}
+            Column::Why => {
+                if let Some(part_similarities) = view.rows.part_similarities(row.entity) {
+                    bars(ui, at(*rect).shrink2(vec2(0.0, 7.0)), part_similarities, response, theme);
+                }
+            }
+            _ => {
+                let colour = if *column == Column::Match { theme.likeness } else { theme.muted };
+                let text = text(*column, place, row, view);
+                controls::line(ui, at(*rect), aligned(*column), &text, theme::regular(12.0), colour);
+            }
+        }
     }
-    let muted = theme.muted;
-    for (column, _, rect) in &places.others {
-        let known = |value: f32, text: String| if value.is_finite() { text } else { String::new() };
-        let text = match column {
-            Column::Folder => row.folder().into_owned(),
-            Column::Format => row.format.to_string(),
-            Column::Length => controls::length(row.seconds),
-            Column::Loudness => known(row.lufs, controls::signed(row.lufs, 1)),
-            Column::Brightness => known(row.brightness, controls::frequency(row.brightness)),
-            Column::Match => view.rows.similarity(place).map(|like| controls::signed(like, 3)).unwrap_or_default(),
-            Column::Name => continue,
-        };
-        let colour = if *column == Column::Match { theme.likeness } else { muted };
-        controls::line(ui, at(*rect), aligned(*column), &text, theme::regular(12.0), colour);
+}
+
+/// What a row says in a column; nothing where it is not known, and where it is no text.
+fn text(column: Column, place: usize, row: &Row, view: &View) -> String {
+    let known = |value: f32, text: String| if value.is_finite() { text } else { String::new() };
+    match column {
+        Column::Outline | Column::Why => String::new(),
+        Column::Name => row.name.to_string(),
+        Column::Folder => row.folder().into_owned(),
+        Column::Format => row.format.to_string(),
+        Column::Channels => match row.channels {
+            0 => String::new(),
+            1 => "mono".to_owned(),
+            2 => "stereo".to_owned(),
+            more => more.to_string(),
+        },
+        Column::Rate if row.rate == 0 => String::new(),
+        Column::Rate => format!("{} kHz", f64::from(row.rate) / 1000.0),
+        Column::Pitch => known(row.pitch, controls::frequency(row.pitch)),
+        Column::Brightness => known(row.brightness, controls::frequency(row.brightness)),
+        Column::Length => controls::length(row.seconds),
+        Column::Peak => known(row.peak, controls::signed(row.peak, 1)),
+        Column::Loudness => known(row.lufs, controls::signed(row.lufs, 1)),
+        Column::Modified => controls::date(row.modified),
+        Column::Match => view.rows.similarity(place).map(|like| controls::signed(like, 3)).unwrap_or_default(),
     }
 }
 

@@ -14,6 +14,7 @@ use bevy_egui::egui::{
 
 use super::action::{Action, Choose, Go, Listen, OnMap, Prefer};
 use super::controls::{self, Strip, Tone};
+use super::focus::{self, Section};
 use super::input;
 use super::theme::{self, HEADING, PADDING, Theme, colour_of, icon};
 use crate::library::table::{Group, GroupKind};
@@ -162,6 +163,7 @@ fn heading(ui: &mut Ui, rect: Rect, view: &View, actions: &mut Vec<Action>) {
 fn pointer(ui: &mut Ui, body: Rect, view: &View, actions: &mut Vec<Action>) {
     let id = ui.id().with("map");
     let response = ui.interact(body, id, Sense::click_and_drag());
+    focus::home(ui.ctx(), Section::Map, id, &[], false);
     response.widget_info(|| WidgetInfo::labeled(WidgetType::Other, true, "Similarity map"));
     let Modifiers { shift, alt, command, .. } = ui.input(input::modifiers);
     let lasso: Option<Vec<Pos2>> = ui.data(|data| data.get_temp(id));

@@ -11,12 +11,14 @@
 mod action;
 mod attention;
 mod clipboard;
+mod columns;
 mod controls;
 mod demo;
 mod desktop;
 mod dropping;
 mod edits;
 mod emblem;
+mod focus;
 mod fonts;
 mod frame;
 mod help;
@@ -30,6 +32,7 @@ mod notices;
 mod path_field;
 mod place;
 mod preferences;
+mod question;
 mod record;
 mod rows;
 mod ruler;
@@ -64,6 +67,7 @@ use self::action::{Action, Bindings, Choose, Go, OnMap, Part, Type, Weigh};
 use self::desktop::Inputs;
 use self::dropping::Hovering;
 use self::edits::Edits;
+use self::focus::Section;
 use self::fonts::Fonts;
 use self::notices::Notices;
 use self::path_field::TypedPath;
@@ -547,8 +551,9 @@ fn show(ui: &mut Ui, views: &Views, map: &Map, actions: &mut Vec<Action>) -> Are
         return map_area;
     }
 
-    let counts = table.counts();
-    let tree = sources::View { branches: &views.branches.0, filter: session.filter(), counts, theme, keys: &keys };
+    let menu = focus::menu_asked(ui.ctx(), session.requests.menu);
+    let (filter, counts, of_key) = (session.filter(), table.counts(), menu == Some(Section::Sources));
+    let tree = sources::View { branches: &views.branches.0, filter, counts, menu: of_key, theme, keys: &keys };
     section(ui, "sources", sections.sources, |ui| sources::show(ui, &tree, actions));
 
     let selected = session.selected();
@@ -569,6 +574,8 @@ fn show(ui: &mut Ui, views: &Views, map: &Map, actions: &mut Vec<Action>) -> Are
             table,
             rows,
             session,
+            columns: &preferences.columns,
+            menu: menu == Some(Section::List),
             weights,
             thumbnail: &thumbnail,
             playing: playback.sample.and_then(|sample| Some((sample, share(sample)?))),
@@ -613,6 +620,7 @@ fn show(ui: &mut Ui, views: &Views, map: &Map, actions: &mut Vec<Action>) -> Are
     section(ui, "status", sections.status, |ui| status::show(ui, &line, actions));
 
     layout::borders(ui, &sections, preferences.sizes, theme, actions);
+    focus::show(ui, &homes(&sections), session.requests.section, theme);
     help(ui, views, over, actions);
     map_area
 }
@@ -652,6 +660,14 @@ fn pressed(context: &egui::Context, views: &Views) -> Vec<Action> {
         }
     }
     pressed
+}
+
+/// The sections that F6 goes to, in its order.
+fn homes(sections: &layout::Sections) -> Vec<(Section, Rect)> {
+    let layout::Sections { sources, strip, list, map, waveform, .. } = sections;
+    let list = list.map(|rect| (Section::List, rect));
+    let before = [(Section::Sources, *sources), (Section::Strip, *strip)];
+    before.into_iter().chain(list).chain([(Section::Map, *map), (Section::Waveform, *waveform)]).collect()
 }
 
 fn wave(ui: &mut Ui, views: &Views, keys: &dyn Fn(&Action) -> String, actions: &mut Vec<Action>) {

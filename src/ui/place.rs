@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use bevy::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use super::question::Question;
 use super::session::Session;
 use crate::library::Sample;
 use crate::library::table::{Filter, Sort};
@@ -19,8 +20,12 @@ pub(super) struct Place {
     folder: Option<PathBuf>,
     open: Vec<PathBuf>,
     sort: Sort,
+    /// Whether the order is the user's even where the list is one of similarity or of what fits a search.
+    sort_chosen: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     selected: Option<PathBuf>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    query: Option<Question>,
 }
 
 impl Place {
@@ -35,17 +40,21 @@ impl Place {
             folder: location.filter.folder.clone().filter(text),
             open,
             sort: location.sort,
+            sort_chosen: session.navigation.column_chosen,
+            query: location.query.as_ref().and_then(|query| Question::of(query, samples)),
             selected: selected.filter(text),
         }
     }
 
-    /// Goes there; the selected sample is selected once it is known.
+    /// Goes there; the selected sample is selected once it is known, and what was asked is asked again.
     pub(super) fn restore(self, session: &mut Session) {
         let location = &mut session.navigation.location;
         location.filter = Filter { text: self.text, folder: self.folder, ..Filter::default() };
         location.sort = self.sort;
         session.navigation.open = self.open.into_iter().collect();
+        session.navigation.column_chosen = self.sort_chosen;
         session.requests.select = self.selected;
+        session.requests.question = self.query;
     }
 }
 
@@ -56,7 +65,7 @@ pub(super) fn remember(
     mut settings: ResMut<Settings>,
     mut last: Local<Option<Place>>,
 ) {
-    if session.requests.select.is_some() {
+    if session.requests.select.is_some() || session.requests.question.is_some() {
         return;
     }
     let now = Place::of(&session, &samples);

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use similarity::weights::Weights;
 
 use super::action::{Prefer, Sizes};
+use super::columns::Columns;
 use super::theme::Appearance;
 use crate::audio::AuditionSettings;
 use crate::map::{Arrangement, ColourBy};
@@ -39,6 +40,7 @@ pub(super) struct Preferences {
     /// Size of text and controls in percent of the usual one.
     pub scale: u16,
     pub sizes: Sizes,
+    pub columns: Columns,
     pub frame: Frame,
     pub large_map: bool,
     pub legend: bool,
@@ -58,6 +60,7 @@ impl Default for Preferences {
             theme: Appearance::Dark,
             scale: 100,
             sizes: Sizes::default(),
+            columns: Columns::default(),
             frame: Frame::default(),
             large_map: false,
             legend: true,
@@ -137,6 +140,7 @@ pub(super) fn respond(mut asked: MessageReader<Prefer>, mut preferences: ResMut<
             Prefer::ToggleSnap => preferences.snap = !preferences.snap,
             Prefer::ToggleMono => preferences.mono = !preferences.mono,
             Prefer::Resize(sizes) => preferences.sizes = *sizes,
+            Prefer::Columns(columns) => preferences.columns.clone_from(columns),
             Prefer::ToggleLargeMap => preferences.large_map = !preferences.large_map,
             Prefer::Scale(0) => preferences.scale = 100,
             Prefer::Scale(steps) => {

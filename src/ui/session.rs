@@ -13,6 +13,7 @@ use super::action::{Chip, Choose, Go};
 use super::navigation::{Location, Navigation};
 use super::notices::Notices;
 use super::preferences::Preferences;
+use super::question::Question;
 use super::rows::Rows;
 use super::selection::{Selection, Within};
 use crate::analyse::waveform::ShowWaveform;
@@ -45,12 +46,18 @@ pub struct Requests {
     pub jump: Option<(u64, Jump)>,
     /// Counts up when the search field wants the keys, and when it gives them back.
     pub focus: (u64, bool),
+    /// Counts up when another section gets the keys, which lies so many further on.
+    pub section: (u64, i32),
+    /// Counts up when a key asks for a menu.
+    pub menu: u64,
     /// The sample on the way to be found on the map.
     pub find_on_map: Option<Entity>,
     /// The next take is only a question.
     pub asks_by_recording: bool,
     /// The sample at this path is selected once it is known, unless the user is quicker.
     pub select: Option<PathBuf>,
+    /// What was asked when the window was closed, until the library has been restored.
+    pub question: Option<Question>,
     /// A take that is not wanted, until it is finished.
     pub discard: Option<Entity>,
     /// A take that has begun and whose row has not been scrolled to.
@@ -348,6 +355,14 @@ pub(super) fn respond(
                     said.dismiss();
                 }
             }
+            Go::Section(step) => session.requests.section = (session.requests.section.0 + 1, *step),
+            Go::Menu => {
+                session.requests.menu += 1;
+                // It opens over the selected row, which has to be there.
+                if let Some(place) = session.selected().and_then(|selected| rows.place(&table, selected)) {
+                    session.requests.jump(Jump::Row(place));
+                }
+            }
             Go::ToggleHelp => session.help = !session.help,
             Go::FindOnMap => session.requests.find_on_map = session.selected(),
             Go::DismissNotice => {
@@ -505,6 +520,7 @@ pub(super) fn ask(
     weights: Res<ActiveWeights>,
     alive: Query<(), Or<(With<Sample>, With<QuestionTake>)>>,
     mut asks: MessageWriter<Ask>,
+    mut notices: MessageWriter<Notice>,
     mut asked: Local<Option<(Arc<query::Query>, Filter)>>,
 ) {
     let gone = |sample: Entity| !alive.contains(sample);
@@ -521,6 +537,17 @@ pub(super) fn ask(
         session.navigation.location.selected = Some(sample);
         // Its row is scrolled to as that of a take that has begun: once it is there.
         session.requests.met = Some(sample);
+    }
+    if restored.0
+        && let Some(question) = session.requests.question.take().filter(|_| session.query().is_none())
+    {
+        let ([like, unlike], lost) = question.subjects(&index);
+        notices.write_batch(lost.map(Notice::new));
+        if !like.is_empty() {
+            let chosen = session.navigation.column_chosen;
+            session.ask(like, unlike);
+            session.navigation.column_chosen = chosen;
+        }
     }
     let question = session.query().cloned().map(|query| (query, session.filter().clone()));
     if question != *asked {

@@ -5,16 +5,19 @@ use std::path::{Path, PathBuf};
 
 use bevy::prelude::Resource;
 use bevy_egui::egui::{
-    self, Align2, CursorIcon, Rect, ScrollArea, Sense, Ui, UiBuilder, WidgetInfo, WidgetType, pos2, vec2,
+    self, Align2, CursorIcon, Key, Rect, ScrollArea, Sense, Ui, UiBuilder, WidgetInfo, WidgetType, pos2, vec2,
 };
 
 use super::action::{Action, Edit, FolderFor, Go, Outside};
 use super::controls::{self, Strip, Tone};
+use super::focus::{self, PRESSES, Section};
 use super::theme::{self, HEADING, PADDING, Theme, icon};
 use crate::library::table::{Counts, Filter, StatusFilter};
 
 /// Height of a line in points.
 const LINE: f32 = 26.0;
+/// Keys that walk through the lines.
+const KEYS: [Key; 6] = [Key::ArrowUp, Key::ArrowDown, Key::ArrowLeft, Key::ArrowRight, Key::Enter, Key::Space];
 /// Indentation of a branch relative to its parent, in points.
 const INDENT: f32 = 14.0;
 
@@ -132,6 +135,8 @@ pub struct View<'a> {
     pub filter: &'a Filter,
     /// How many samples there are of each state.
     pub counts: Counts,
+    /// Whether a key has asked for the menu of what is chosen.
+    pub menu: bool,
     /// Colours.
     pub theme: &'a Theme,
     /// The keys of an action as text.
@@ -150,37 +155,122 @@ pub fn show(ui: &mut Ui, view: &View, actions: &mut Vec<Action>) {
     if controls::icon(ui, add, icon::PLUS, "Add folder", &tip, Tone::Plain, theme).clicked() {
         actions.push(Outside::AskForFolder(FolderFor::Sounds).into());
     }
+    let id = ui.id().with("home");
+    let home = ui.interact(rest, id, Sense::focusable_noninteractive());
+    home.widget_info(|| WidgetInfo::labeled(WidgetType::Other, true, "Folders"));
+    let focused = focus::home(ui.ctx(), Section::Sources, id, &KEYS, true);
+    let lines = lines(view);
+    let key = focused.then(|| focus::pressed(ui, &KEYS)).flatten();
+    if let Some(key) = key {
+        walk(&lines, key, actions);
+        if PRESSES.contains(&key) {
+            ui.memory_mut(|memory| memory.surrender_focus(id));
+        }
+        ui.data_mut(|data| data.insert_temp(id, true));
+        ui.ctx().request_repaint();
+    }
     let mut child = ui.new_child(UiBuilder::new().max_rect(rest).id_salt("tree"));
     child.set_clip_rect(rest.intersect(ui.clip_rect()));
-    let chosen = view.filter.status;
-    let open = view.filter.folder.is_none() && chosen.is_none();
-    let all = ("All sounds", view.counts.all(), Go::Folder(None).into(), open);
-    // Silent, unreadable and missing samples are offered as a source only if there are any.
-    let offered =
-        |only: &StatusFilter| *only == StatusFilter::Kept || chosen == Some(*only) || view.counts.of(*only) > 0;
-    let states = StatusFilter::ALL.into_iter().filter(offered);
-    let states = states.map(|only| (only.name(), view.counts.of(only), Go::Status(only).into(), chosen == Some(only)));
     ScrollArea::vertical().auto_shrink(false).id_salt("sources").show(&mut child, |ui| {
-        for (name, count, action, chosen) in std::iter::once(all).chain(states) {
-            let (line, response) = ui.allocate_exact_size(vec2(rest.width(), LINE), Sense::click());
-            response.widget_info(|| WidgetInfo::selected(WidgetType::SelectableLabel, true, chosen, name));
-            ground(ui, line, chosen, &response, theme);
-            text(ui, line, PADDING, name, &controls::count(count), [theme.text, theme.muted]);
-            if response.on_hover_cursor(CursorIcon::PointingHand).clicked() {
-                actions.push(action);
+        for (i, line) in lines.iter().enumerate() {
+            if line.branch.is_some() && i > 0 && lines[i - 1].branch.is_none() {
+                ui.add_space(6.0);
             }
-        }
-        ui.add_space(6.0);
-        for branch in view.branches {
-            self::branch(ui, branch, rest.width(), view, actions);
+            let rect = match line.branch {
+                Some(branch) => self::branch(ui, branch, rest.width(), line.chosen, view, actions),
+                None => state(ui, line, rest.width(), theme, actions),
+            };
+            if focused && line.chosen {
+                focus::ring(ui, rect, theme);
+                // What a key has gone to in the frame before can be seen.
+                if key.is_none() && ui.data_mut(|data| data.remove_temp::<bool>(id)).is_some() {
+                    ui.scroll_to_rect(rect, None);
+                }
+            }
         }
     });
 }
 
-fn branch(ui: &mut Ui, branch: &Branch, width: f32, view: &View, actions: &mut Vec<Action>) {
+/// A line of the sources.
+struct Line<'a> {
+    name: &'a str,
+    samples: usize,
+    /// What is listed when it is chosen.
+    action: Go,
+    chosen: bool,
+    /// The folder that it is, if it is one.
+    branch: Option<&'a Branch>,
+}
+
+/// All lines from the top: everything, the states, and the folders.
+fn lines<'a>(view: &'a View) -> Vec<Line<'a>> {
+    let Filter { folder, status, .. } = view.filter;
+    let samples = view.counts.all();
+    let chosen = folder.is_none() && status.is_none();
+    let all = Line { name: "All sounds", samples, action: Go::Folder(None), chosen, branch: None };
+    // Silent, unreadable and missing samples are offered as a source only if there are any.
+    let offered =
+        |only: &StatusFilter| *only == StatusFilter::Kept || *status == Some(*only) || view.counts.of(*only) > 0;
+    let states = StatusFilter::ALL.into_iter().filter(offered).map(|only| Line {
+        name: only.name(),
+        samples: view.counts.of(only),
+        action: Go::Status(only),
+        chosen: *status == Some(only),
+        branch: None,
+    });
+    let branches = view.branches.iter().map(|branch| Line {
+        name: &branch.name,
+        samples: branch.samples,
+        action: Go::Folder(Some(branch.path.clone())),
+        chosen: folder.as_deref() == Some(&*branch.path),
+        branch: Some(branch),
+    });
+    std::iter::once(all).chain(states).chain(branches).collect()
+}
+
+/// Goes from the chosen line to another, opens or closes its branch, or goes on to the sounds in it.
+fn walk(lines: &[Line], key: Key, actions: &mut Vec<Action>) {
+    let at = lines.iter().position(|line| line.chosen).unwrap_or(0);
+    let Some(line) = lines.get(at) else { return };
+    let depth = |line: &Line| line.branch.map(|branch| branch.depth);
+    let fold = line.branch.filter(|branch| branch.parent && branch.open == (key == Key::ArrowLeft));
+    let to = match (key, fold) {
+        (Key::ArrowLeft | Key::ArrowRight, Some(branch)) => {
+            actions.push(Go::Branch(branch.path.clone()).into());
+            return;
+        }
+        (Key::ArrowUp, _) => at.checked_sub(1),
+        (Key::ArrowDown, _) => Some(at + 1),
+        // To the folder that it lies in, and to the first of those that lie in it.
+        (Key::ArrowLeft, None) => {
+            lines[..at].iter().rposition(|above| depth(above).is_some() && depth(above) < depth(line))
+        }
+        (Key::ArrowRight, None) => {
+            lines.get(at + 1).filter(|below| depth(line).is_some() && depth(below) > depth(line)).map(|_| at + 1)
+        }
+        _ => {
+            actions.push(Go::LeaveSearch.into());
+            return;
+        }
+    };
+    actions.extend(to.and_then(|to| lines.get(to)).map(|line| line.action.clone().into()));
+}
+
+fn state(ui: &mut Ui, line: &Line, width: f32, theme: &Theme, actions: &mut Vec<Action>) -> Rect {
+    // The tree is one stop for Tab, whatever is in it.
+    let (rect, response) = ui.allocate_exact_size(vec2(width, LINE), Sense::CLICK);
+    response.widget_info(|| WidgetInfo::selected(WidgetType::SelectableLabel, true, line.chosen, line.name));
+    ground(ui, rect, line.chosen, &response, theme);
+    text(ui, rect, PADDING, line.name, &controls::count(line.samples), [theme.text, theme.muted]);
+    if response.on_hover_cursor(CursorIcon::PointingHand).clicked() {
+        actions.push(line.action.clone().into());
+    }
+    rect
+}
+
+fn branch(ui: &mut Ui, branch: &Branch, width: f32, chosen: bool, view: &View, actions: &mut Vec<Action>) -> Rect {
     let theme = view.theme;
-    let (line, response) = ui.allocate_exact_size(vec2(width, LINE), Sense::click());
-    let chosen = view.filter.folder.as_deref() == Some(&*branch.path);
+    let (line, response) = ui.allocate_exact_size(vec2(width, LINE), Sense::CLICK);
     let state = if branch.offline { ", offline" } else { "" };
     let label = format!("{}, {} sounds{state}", branch.name, branch.samples);
     response.widget_info(|| WidgetInfo::selected(WidgetType::SelectableLabel, true, chosen, &label));
@@ -191,7 +281,7 @@ fn branch(ui: &mut Ui, branch: &Branch, width: f32, view: &View, actions: &mut V
     let colour = if branch.offline || branch.depth > 0 && !chosen { theme.muted } else { theme.text };
     text(ui, line, indent + 14.0, &branch.name, &count, [colour, theme.muted]);
     if branch.parent {
-        let fold = ui.interact(caret, response.id.with("fold"), Sense::click());
+        let fold = ui.interact(caret, response.id.with("fold"), Sense::CLICK);
         let label = format!("{} {}", if branch.open { "Close" } else { "Open" }, branch.name);
         fold.widget_info(|| WidgetInfo::labeled(WidgetType::Button, true, &label));
         let glyph = if branch.open { icon::DOWN } else { icon::RIGHT };
@@ -206,7 +296,10 @@ fn branch(ui: &mut Ui, branch: &Branch, width: f32, view: &View, actions: &mut V
     } else if response.clicked() {
         actions.push(Go::Folder((!chosen).then(|| branch.path.clone())).into());
     }
-    response.clone().on_hover_text(branch.path.display().to_string()).context_menu(|ui| {
+    let response = response.on_hover_text(branch.path.display().to_string());
+    let by_key = view.menu && chosen;
+    focus::menu(&response, by_key).show(|ui| {
+        focus::begin_menu(ui, by_key);
         ui.set_min_width(180.0);
         let mut item = |text: &str, action: Action| {
             if ui.button(text).clicked() {
@@ -219,6 +312,7 @@ fn branch(ui: &mut Ui, branch: &Branch, width: f32, view: &View, actions: &mut V
             item("Remove from the library", Edit::Remove(branch.path.clone()).into());
         }
     });
+    line
 }
 
 fn ground(ui: &Ui, line: Rect, chosen: bool, response: &egui::Response, theme: &Theme) {

@@ -7,6 +7,7 @@ use similarity::weights::Weights;
 
 use super::action::{Action, Chip, Go, Part, Weigh};
 use super::controls::{self, Strip, Tone};
+use super::focus::{self, Section};
 use super::rows::Rows;
 use super::session::{Session, called};
 use super::theme::{self, HEADING, PADDING, Theme, icon};
@@ -181,6 +182,7 @@ fn search(ui: &mut Ui, rect: Rect, view: &View, actions: &mut Vec<Action>) {
     let id = Id::new("search");
     let mut text = view.session.filter().text.clone();
     let response = controls::field(ui, field, id, &mut text, "Search names and paths", theme);
+    focus::home(ui.ctx(), Section::Strip, id, &[], false);
     let at = glass.left_center() + vec2(13.0, 0.0);
     ui.painter().text(at, Align2::CENTER_CENTER, icon::SEARCH, theme::icons(13.0), theme.muted);
     if response.changed() {

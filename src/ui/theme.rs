@@ -306,6 +306,7 @@ mod tests {
             let pairs = [
                 ("text", theme.text, theme.ground),
                 ("text on raised", theme.text, theme.raised),
+                ("text, and the ring of the focus, on selected", theme.text, theme.selected),
                 ("muted", theme.muted, theme.ground),
                 ("muted on raised", theme.muted, theme.raised),
                 ("muted on selected", theme.muted, theme.selected),

@@ -16,6 +16,7 @@ use dsp::pyramid::{COLUMNS, Pyramid};
 
 use super::action::{Action, Go, Listen, Prefer, Take};
 use super::controls::{self, Strip, Tone};
+use super::focus::{self, Section};
 use super::record;
 use super::ruler;
 use super::theme::{self, HEADING, Theme, icon};
@@ -542,6 +543,7 @@ enum Drag {
 fn pointer(ui: &mut Ui, scale: &Scale, length: f64, frame: f64, view: &View, actions: &mut Vec<Action>) {
     let id = ui.id().with("waveform");
     let response = ui.interact(scale.rect, id, Sense::click_and_drag());
+    focus::home(ui.ctx(), Section::Waveform, id, &[], false);
     response.widget_info(|| WidgetInfo::labeled(WidgetType::Other, true, "Waveform"));
     let clamp = |seconds: f64| seconds.clamp(0.0, length);
     let edge = |seconds: f64| clamp(snapped(ui, scale, clamp(seconds), view));

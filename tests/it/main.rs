@@ -8,12 +8,16 @@ mod beginning;
 #[cfg(feature = "desktop")]
 mod build;
 mod cli;
+#[cfg(feature = "desktop")]
+mod columns;
 mod examples;
 mod formats;
 mod golden;
 #[cfg(feature = "desktop")]
 mod growing;
 mod imports;
+#[cfg(feature = "desktop")]
+mod keyboard;
 mod killed;
 #[cfg(target_os = "linux")]
 mod loopback;

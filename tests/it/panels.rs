@@ -11,7 +11,7 @@ use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT, Queryable};
 use soundkin::analyse::Analysis;
 use soundkin::audio::{Playback, SimulatedAudioPlugin};
-use soundkin::library::{AudioInfo, Sample, Tags};
+use soundkin::library::{AudioInfo, Folders, Sample, Tags};
 use soundkin::map::Map;
 use soundkin::neighbours::query::{Answers, Query, Subject, ask};
 use soundkin::neighbours::{ActiveWeights, SpaceIndex};
@@ -121,7 +121,7 @@ impl Panels {
         self.settle();
     }
 
-    fn press_with(&mut self, modifiers: Modifiers, key: Key) {
+    pub fn press_with(&mut self, modifiers: Modifiers, key: Key) {
         self.harness.key_press_modifiers(modifiers, key);
         self.settle();
     }
@@ -149,6 +149,23 @@ impl Panels {
 
     pub fn playing(&self) -> Option<Entity> {
         self.harness.state().world().resource::<Playback>().sample
+    }
+
+    /// Drags from one point to another.
+    pub fn drag(&mut self, from: Pos2, to: Pos2) {
+        self.pointer(from, true);
+        self.harness.hover_at(from + (to - from) / 2.0);
+        self.harness.step();
+        self.pointer(to, false);
+        self.settle();
+    }
+
+    /// Closes the window and opens it again.
+    pub fn reopen(self) -> Self {
+        let Self { harness, root } = self;
+        let folder = harness.state().world().resource::<Folders>().0[0].clone();
+        drop(harness);
+        Self::over(root, &folder)
     }
 
     /// Draws a region from one share of the waveform's width to another.

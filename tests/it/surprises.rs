@@ -5,7 +5,8 @@ use std::process::Command;
 
 use bevy::window::FileDragAndDrop;
 use bevy_egui::egui::accesskit::{Role, Toggled};
-use bevy_egui::egui::{Key, Modifiers, PointerButton, Shape};
+use bevy_egui::egui::epaint::{ClippedShape, Shape};
+use bevy_egui::egui::{Key, Modifiers, PointerButton};
 use dsp::Span;
 use egui_kittest::kittest::{NodeT, Queryable};
 use soundkin::library::{Folders, Recording, Tags};
@@ -295,9 +296,64 @@ fn the_window_opens_where_it_was_left() {
     });
     let before = panels.rows();
     assert_eq!(before.len(), 8);
+    let panels = panels.reopen();
+    assert_eq!((panels.rows(), panels.selected().as_deref()), (before, Some("sound 003.wav")));
+}
+
+/// Waits until the settings hold a text, and returns their file.
+fn settings_hold(panels: &mut Panels, text: &str) -> PathBuf {
+    let settings = panels.root.path().join("settings.toml");
+    panels.until("the settings hold it", |_| std::fs::read_to_string(&settings).is_ok_and(|all| all.contains(text)));
+    settings
+}
+
+#[test]
+fn what_was_asked_is_asked_again_at_the_next_start_without_what_is_gone() {
+    let neighbours = |panels: &mut Panels| {
+        panels.until("neighbours", |panels| panels.rows().first().is_some_and(|row| row.contains(", 0.")));
+    };
+    let mut panels = Panels::open(30);
+    let all = panels.rows();
+    panels.click_row("sound 003.wav");
+    panels.harness.get_by_label("sound 005.wav").click_modifiers(Modifiers::COMMAND);
+    panels.settle();
+    panels.press(Key::N);
+    neighbours(&mut panels);
+    let unlike = panels.rows()[0].split(',').next().unwrap().to_owned();
+    panels.click_row(&unlike);
+    panels.press(Key::X);
+    let label = format!("Neighbours of 2 sounds − {unlike}, clear");
+    panels.until("other neighbours", |panels| panels.harness.query_by_label(&label).is_some());
+    neighbours(&mut panels);
+    panels.until("they are not like it", |panels| !panels.rows().iter().any(|row| row.starts_with(&unlike)));
+    let before = panels.rows();
+    settings_hold(&mut panels, "unlike");
+    let mut panels = panels.reopen();
+    panels.until("the same neighbours", |panels| panels.rows() == before);
+    panels.harness.get_by_label(&label);
+    // A sound that is gone drops out, and the others are asked about.
+    let settings = settings_hold(&mut panels, "unlike");
     let Panels { harness, root } = panels;
     let folder = harness.state().world().resource::<Folders>().0[0].clone();
     drop(harness);
-    let panels = Panels::over(root, &folder);
-    assert_eq!((panels.rows(), panels.selected().as_deref()), (before, Some("sound 003.wav")));
+    let text = std::fs::read_to_string(&settings).unwrap();
+    std::fs::write(&settings, text.replace("sound 005.wav", "gone.wav").replace(&unlike, "gone too.wav")).unwrap();
+    let mut panels = Panels::over(root, &folder);
+    neighbours(&mut panels);
+    panels.harness.get_by_label("Neighbours of sound 003.wav, clear");
+    let said =
+        |shape: &ClippedShape| matches!(&shape.shape, Shape::Text(text) if text.galley.text().contains("goes on"));
+    assert!(panels.harness.output().shapes.iter().any(said), "that some are gone is said");
+    // Without the query everything is there.
+    panels.click("Neighbours of sound 003.wav, clear");
+    panels.until("everything", |panels| panels.rows() == all);
+    // A region of a sound is asked about again too.
+    panels.click_row("sound 004.wav");
+    panels.draw_region(0.4, 0.7);
+    panels.press(Key::N);
+    neighbours(&mut panels);
+    settings_hold(&mut panels, "span");
+    let mut panels = panels.reopen();
+    neighbours(&mut panels);
+    panels.harness.get_by_label_contains("Neighbours of sound 004 0.");
 }
