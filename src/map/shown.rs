@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bevy::prelude::*;
+use similarity::density::Line;
 use similarity::layout::Layout;
 
 use super::pick;
@@ -190,6 +191,11 @@ impl Map {
     /// Names of the groups that have shown dots: whole groups first, then their parts, of each the largest first.
     pub fn names(&self) -> &[Name] {
         &self.names
+    }
+
+    /// Lines of equal density, closed, in map units: those of a cloud of many dots.
+    pub(super) fn contours(&self) -> &[Line] {
+        self.layout.as_ref().filter(|_| !self.in_grid).map_or(&[], |layout| &layout.contours)
     }
 
     /// How much larger the map is than when nearly all of it is shown.
