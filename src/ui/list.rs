@@ -9,9 +9,10 @@ use bevy_egui::egui::{
 use dsp::pyramid::COLUMNS;
 use similarity::weights::PartSimilarities;
 
-use super::action::{Action, Choose, Edit, Go, Listen, Outside};
+use super::action::{Action, Choose, Go, Listen, Outside};
 use super::controls;
 use super::input;
+use super::menu;
 use super::rows::Rows;
 use super::session::{Jump, Session};
 use super::strip::{self, LEARNED, WEIGHTS};
@@ -31,6 +32,8 @@ pub struct View<'a> {
     pub thumbnail: &'a dyn Fn(Entity) -> Option<&'a Thumbnail>,
     /// How sounds are compared.
     pub weights: strip::Weighed<'a>,
+    /// Whether the weights of a query stand above it, and not elsewhere.
+    pub weighed_here: bool,
     /// The sample that plays and how far it is, as a share of its length.
     pub playing: Option<(Entity, f32)>,
     /// Colours.
@@ -66,7 +69,7 @@ const NAME: f32 = 165.0;
 /// Draws the list into `ui`'s rectangle.
 pub fn show(ui: &mut Ui, view: &View, actions: &mut Vec<Action>) {
     let area = ui.max_rect();
-    let asking = view.session.query().is_some() && area.height() > ROOMY;
+    let asking = view.weighed_here && view.session.query().is_some() && area.height() > ROOMY;
     let (sliders, rest) = area.split_top_bottom_at_y(area.top() + if asking { WEIGHTS } else { 0.0 });
     if asking {
         strip::weights(ui, sliders, view.weights, view.theme, actions);
@@ -300,24 +303,9 @@ fn respond(ui: &Ui, row: &Row, view: &View, response: &egui::Response, actions: 
     if hovered && row.known {
         actions.push(Listen::Prepare(row.entity).into());
     }
-    response.context_menu(|ui| {
-        ui.set_min_width(180.0);
-        let mut item = |text: &str, action: Action| {
-            let button = egui::Button::new(text).shortcut_text((view.keys)(&action));
-            if ui.add(button).clicked() {
-                actions.push(action);
-                ui.close();
-            }
-        };
-        item("Find sounds like this", Go::Neighbours.into());
-        if view.session.query().is_some() {
-            item("Less like this", Go::LessLike.into());
-        }
-        item("Find on map", Go::FindOnMap.into());
-        item(if row.kept { "Stop keeping" } else { "Keep" }, Edit::Keep.into());
-        item("Copy files", Outside::CopyFiles.into());
-        item("Show in file manager", Outside::RevealSelected.into());
-    });
+    let look = menu::Look { theme: view.theme, keys: view.keys };
+    let items = || menu::of_sound(row.kept, view.session.query().is_some());
+    menu::show(egui::Popup::context_menu(response), look, items, actions);
 }
 
 fn row(ui: &Ui, line: Rect, place: usize, row: &Row, places: &Places, view: &View, response: &egui::Response) {

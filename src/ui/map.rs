@@ -15,6 +15,7 @@ use bevy_egui::egui::{
 use super::action::{Action, Choose, Go, Listen, OnMap, Prefer};
 use super::controls::{self, Strip, Tone};
 use super::input;
+use super::menu::{self, Item};
 use super::theme::{self, HEADING, PADDING, Theme, colour_of, icon};
 use crate::library::table::{Group, GroupKind};
 use crate::map::{Arrangement, ColourBy, Legend, LegendEntry, Map, MapLook};
@@ -80,10 +81,22 @@ pub struct View<'a> {
     pub loading: bool,
     /// Whether the map has taken the list's place.
     pub large: bool,
+    /// Whether results stand beside a large one.
+    pub results: bool,
+    /// Whether a sample is kept.
+    pub kept: &'a dyn Fn(Entity) -> bool,
+    /// Whether neighbours are listed.
+    pub in_query: bool,
     /// Colours.
     pub theme: &'a Theme,
     /// The keys of an action as text.
     pub keys: &'a dyn Fn(&Action) -> String,
+}
+
+impl View<'_> {
+    fn menus(&self) -> menu::Look<'_> {
+        menu::Look { theme: self.theme, keys: self.keys }
+    }
 }
 
 /// Draws the panel into `ui`'s rectangle.
@@ -114,6 +127,15 @@ fn heading(ui: &mut Ui, rect: Rect, view: &View, actions: &mut Vec<Action>) {
             actions.push(OnMap::Arrange(arrangement).into());
         }
     }
+    if view.large {
+        strip.left(8.0);
+        let keys = (view.keys)(&Prefer::ToggleResults.into());
+        let tip = controls::hint("Show or hide the results beside the map", &keys);
+        let rect = strip.left(controls::word_width(ui, "Results") + 8.0);
+        if controls::toggle(ui, rect, "Results", "Results", &tip, view.results, theme).clicked() {
+            actions.push(Prefer::ToggleResults.into());
+        }
+    }
     let large = if view.large { "List and map" } else { "Large map" };
     let icons = [
         (icon::GRAPH, large, Prefer::ToggleLargeMap.into(), Tone::of(view.large)),
@@ -138,25 +160,43 @@ fn heading(ui: &mut Ui, rect: Rect, view: &View, actions: &mut Vec<Action>) {
     }
     let rect = strip.right(wanted);
     let button = controls::word(ui, rect, &text, "Colour by", "Choose what the colours mean", Tone::Off, theme);
-    egui::Popup::menu(&button).show(|ui| {
-        ui.set_min_width(120.0);
-        for (by, name) in COLOURS {
-            if ui.selectable_label(view.look.colour_by == by, name).clicked() {
-                actions.push(OnMap::ColourBy(by).into());
-            }
-        }
-        if let Some(inside) = view.map.in_view(usize::MAX)
-            && ui.button("List only what the map shows").clicked()
-        {
-            let samples = Arc::new(inside.into_iter().collect());
-            let group = Group { kind: GroupKind::InView, name: "in view of the map".into(), samples };
-            actions.push(Go::Within(group).into());
-        }
-        let text = if view.legend_shown { "Hide the legend" } else { "Show the legend" };
-        if ui.button(text).clicked() {
-            actions.push(Prefer::ToggleLegend.into());
-        }
-    });
+    let items = || {
+        let mut items = colours(view);
+        items.extend([Item::Line, Item::switch(view.legend_shown, "Legend", Prefer::ToggleLegend)]);
+        items
+    };
+    menu::show(egui::Popup::menu(&button), view.menus(), items, actions);
+}
+
+/// What the colours can mean.
+fn colours(view: &View) -> Vec<Item> {
+    let colour = |(by, name)| Item::switch(view.look.colour_by == by, format!("Colour by {name}"), OnMap::ColourBy(by));
+    COLOURS.map(colour).to_vec()
+}
+
+/// The menu of the map's ground.
+fn ground(view: &View) -> Vec<Item> {
+    let arranged = |by, text| Item::switch(view.look.arrangement == by, text, OnMap::Arrange(by));
+    let mut items = vec![
+        Item::new("Show the whole map", OnMap::Fit),
+        Item::new("List only what the map shows", OnMap::ListInView),
+        Item::Gesture("List only what you draw around", "Shift+drag"),
+    ];
+    if !view.look.hidden_groups.is_empty() {
+        items.push(Item::new("Show all groups", OnMap::ShowGroups));
+    }
+    items.extend([Item::Line, arranged(Arrangement::Cloud, "Cloud"), arranged(Arrangement::Grid, "Grid"), Item::Line]);
+    items.extend(colours(view));
+    items.extend([
+        Item::Line,
+        Item::switch(view.legend_shown, "Legend", Prefer::ToggleLegend),
+        Item::switch(view.hover_play, "Play sounds under the pointer", Prefer::ToggleHoverPlay),
+        Item::switch(view.large, "Large map", Prefer::ToggleLargeMap),
+    ]);
+    if view.large {
+        items.push(Item::switch(view.results, "Results beside the map", Prefer::ToggleResults));
+    }
+    items
 }
 
 fn pointer(ui: &mut Ui, body: Rect, view: &View, actions: &mut Vec<Action>) {
@@ -218,6 +258,16 @@ fn pointer(ui: &mut Ui, body: Rect, view: &View, actions: &mut Vec<Action>) {
             None => {}
         }
     }
+    if response.secondary_clicked() {
+        ui.data_mut(|data| data.insert_temp(id.with("menu"), under));
+        actions.extend(under.map(|under| Go::Select(under, Choose::Keep).into()));
+    }
+    let meant: Option<Entity> = ui.data(|data| data.get_temp(id.with("menu"))).flatten();
+    let items = || match meant {
+        Some(sample) => menu::of_sound((view.kept)(sample), view.in_query),
+        None => ground(view),
+    };
+    menu::show(egui::Popup::context_menu(&response), view.menus(), items, actions);
     if let Some(at) = response.hover_pos() {
         let (turned, zoomed) = ui.input(|input| (input.smooth_scroll_delta().y, input.zoom_delta()));
         let factor = (turned / 240.0).exp() * zoomed;
@@ -414,7 +464,7 @@ pub fn legend(ui: &mut Ui, view: &View, actions: &mut Vec<Action>) {
 /// An entry of the legend, which shows and fades its group.
 fn group(ui: &Ui, rect: Rect, i: usize, entry: &LegendEntry, view: &View, actions: &mut Vec<Action>) {
     let theme = view.theme;
-    let hidden = view.look.hidden_groups.contains(&entry.label);
+    let hidden = view.look.hidden_groups.contains(&entry.key);
     let response = ui.interact(rect, ui.id().with(i), Sense::click());
     let label = format!("Group {}", entry.label);
     response.widget_info(|| WidgetInfo::selected(WidgetType::Checkbox, true, !hidden, &label));
@@ -436,7 +486,7 @@ fn group(ui: &Ui, rect: Rect, i: usize, entry: &LegendEntry, view: &View, action
     let tip = if hidden { "Click: show this group" } else { "Click: list only this group; Alt+click: fade it" };
     if response.on_hover_text(tip).clicked() {
         if hidden || ui.input(input::modifiers).alt {
-            actions.push(OnMap::ToggleGroup(entry.label.clone()).into());
+            actions.push(OnMap::ToggleGroup(entry.key.clone()).into());
         } else {
             let samples = Arc::new(view.map.of_group(entry.group).into_iter().collect());
             let name = format!("in {}", entry.label).into();

@@ -22,6 +22,7 @@ mod layout;
 mod list;
 mod listen;
 mod map;
+mod menu;
 mod navigation;
 mod notices;
 mod place;
@@ -39,6 +40,7 @@ mod waveform;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bevy::camera::visibility::RenderLayers;
@@ -69,7 +71,7 @@ use crate::actor::Wake;
 use crate::analyse::waveform::Waveform;
 use crate::analyse::{ActiveModel, Analysis};
 use crate::audio::{AuditionSettings, Playback};
-use crate::library::table::SampleTable;
+use crate::library::table::{Group, GroupKind, SampleTable};
 use crate::library::{AudioInfo, Folders, Thumbnail};
 use crate::map::{Area, Legend, Map, MapLook};
 use crate::neighbours::ActiveWeights;
@@ -311,15 +313,20 @@ fn respond_on_map(
                 let to = session.selected().and_then(|selected| map.towards(selected, *direction));
                 go.write_batch(to.map(|to| Go::Select(to, Choose::Only)));
             }
+            OnMap::ListInView => {
+                let samples = Arc::new(map.in_view(usize::MAX).into_iter().flatten().collect());
+                go.write(Go::Within(Group { kind: GroupKind::InView, name: "in view of the map".into(), samples }));
+            }
             OnMap::ColourBy(by) => preferences.colour_by = *by,
             OnMap::Arrange(arrangement) => preferences.arrangement = *arrangement,
             OnMap::ToggleGroup(group) => {
                 let was_hidden = look.hidden_groups.remove(group);
                 look.hidden_groups.extend((!was_hidden).then(|| group.clone()));
             }
+            OnMap::ShowGroups => look.hidden_groups.clear(),
         }
     }
-    if session.requests.find_on_map.is_some_and(|sample| map.centre_on(sample)) {
+    if session.requests.find_on_map.is_some_and(|sample| map.find(sample)) {
         session.requests.find_on_map = None;
     }
 }
@@ -479,7 +486,7 @@ fn show(ui: &mut Ui, views: &Views, map: &Map, actions: &mut Vec<Action>) -> Are
     let sections = layout::arrange(
         ui.max_rect(),
         preferences.sizes,
-        !preferences.large_map,
+        preferences.mode(),
         strip::height(session, preferences.large_map),
         &legend,
         1.0 / pixels_per_point,
@@ -490,7 +497,9 @@ fn show(ui: &mut Ui, views: &Views, map: &Map, actions: &mut Vec<Action>) -> Are
 
     let counts = table.counts();
     let tree = sources::View { branches: &views.branches.0, filter: session.filter(), counts, theme, keys: &keys };
-    section(ui, "sources", sections.sources, |ui| sources::show(ui, &tree, actions));
+    if let Some(rect) = sections.sources {
+        section(ui, "sources", rect, |ui| sources::show(ui, &tree, actions));
+    }
 
     let selected = session.selected();
     section(ui, "waveform", sections.waveform, |ui| wave(ui, views, &keys, actions));
@@ -514,6 +523,7 @@ fn show(ui: &mut Ui, views: &Views, map: &Map, actions: &mut Vec<Action>) -> Are
             rows,
             session,
             weights,
+            weighed_here: !preferences.large_map,
             thumbnail: &thumbnail,
             playing: playback.sample.and_then(|sample| Some((sample, share(sample)?))),
             theme,
@@ -546,6 +556,9 @@ fn show(ui: &mut Ui, views: &Views, map: &Map, actions: &mut Vec<Action>) -> Are
         hover_play: preferences.hover_play,
         loading: views.progress.loading,
         large: preferences.large_map,
+        results: preferences.results,
+        kept: &|sample| table.of(sample).is_some_and(|row| row.kept),
+        in_query: query.is_some(),
         theme,
         keys: &keys,
     };

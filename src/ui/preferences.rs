@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use similarity::weights::Weights;
 
 use super::action::{Prefer, Sizes};
+use super::layout::Mode;
 use super::theme::Appearance;
 use crate::audio::AuditionSettings;
 use crate::map::{Arrangement, ColourBy};
@@ -38,6 +39,7 @@ pub(super) struct Preferences {
     pub sizes: Sizes,
     pub frame: Frame,
     pub large_map: bool,
+    pub results: bool,
     pub legend: bool,
     pub autoplay: bool,
     pub hover_play: bool,
@@ -56,6 +58,7 @@ impl Default for Preferences {
             sizes: Sizes::default(),
             frame: Frame::default(),
             large_map: false,
+            results: true,
             legend: true,
             autoplay: true,
             hover_play: false,
@@ -66,6 +69,13 @@ impl Default for Preferences {
             colour_by: ColourBy::default(),
             arrangement: Arrangement::default(),
         }
+    }
+}
+
+impl Preferences {
+    /// What the window is for now.
+    pub fn mode(&self) -> Mode {
+        if self.large_map { Mode::LargeMap { results: self.results } } else { Mode::Sides }
     }
 }
 
@@ -124,6 +134,7 @@ pub(super) fn respond(mut asked: MessageReader<Prefer>, mut preferences: ResMut<
             Prefer::ToggleLargeMap => preferences.large_map = !preferences.large_map,
             Prefer::ToggleTheme => preferences.theme = preferences.theme.other(),
             Prefer::ToggleLegend => preferences.legend = !preferences.legend,
+            Prefer::ToggleResults => preferences.results = !preferences.results,
         }
     }
 }

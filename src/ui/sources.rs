@@ -10,6 +10,7 @@ use bevy_egui::egui::{
 
 use super::action::{Action, Edit, Go, Outside};
 use super::controls::{self, Strip, Tone};
+use super::menu::{self, Item};
 use super::theme::{self, HEADING, PADDING, Theme, icon};
 use crate::library::table::{Counts, Filter, StatusFilter};
 
@@ -206,19 +207,15 @@ fn branch(ui: &mut Ui, branch: &Branch, width: f32, view: &View, actions: &mut V
     } else if response.clicked() {
         actions.push(Go::Folder((!chosen).then(|| branch.path.clone())).into());
     }
-    response.clone().on_hover_text(branch.path.display().to_string()).context_menu(|ui| {
-        ui.set_min_width(180.0);
-        let mut item = |text: &str, action: Action| {
-            if ui.button(text).clicked() {
-                actions.push(action);
-                ui.close();
-            }
-        };
-        item("Show in file manager", Outside::Reveal(branch.path.clone()).into());
+    let response = response.on_hover_text(branch.path.display().to_string());
+    let items = || {
+        let mut items = vec![Item::new("Show in file manager", Outside::Reveal(branch.path.clone()))];
         if branch.depth == 0 {
-            item("Remove from the library", Edit::Remove(branch.path.clone()).into());
+            items.extend([Item::Line, Item::new("Remove from the library", Edit::Remove(branch.path.clone()))]);
         }
-    });
+        items
+    };
+    menu::show(egui::Popup::context_menu(&response), menu::Look { theme, keys: view.keys }, items, actions);
 }
 
 fn ground(ui: &Ui, line: Rect, chosen: bool, response: &egui::Response, theme: &Theme) {

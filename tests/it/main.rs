@@ -13,6 +13,8 @@ mod golden;
 mod growing;
 mod imports;
 mod killed;
+#[cfg(feature = "desktop")]
+mod large_map;
 #[cfg(target_os = "linux")]
 mod loopback;
 mod npz;
