@@ -201,7 +201,7 @@ fn upload(
         let (mesh, mut visibility) = contours.into_inner();
         let lines = map.contours();
         if !lines.is_empty() {
-            meshes.insert(&mesh.0, traced(lines, palette.other))?;
+            meshes.insert(&mesh.0, traced(lines, palette.line))?;
         }
         visibility.set_if_neq(if lines.is_empty() { Visibility::Hidden } else { Visibility::Visible });
         // The panels may show the legend only now.

@@ -23,7 +23,7 @@ use similarity::cluster::{CODES, MOST};
 use similarity::layout::{Group, Layout};
 
 use self::colour::{BRIGHTNESS, DURATION, LOUDNESS, Painted};
-use self::shown::{Name, follow};
+use self::shown::follow;
 use crate::library::{AudioInfo, Features, Folders, Missing, Sample};
 use crate::neighbours::newcomers::Newcomers;
 use crate::neighbours::{Need, Newcomer, Projection, SpaceIndex};
@@ -31,7 +31,7 @@ use crate::palette::Palette;
 use crate::schedule::MapSystems;
 
 pub use self::colour::{ColourBy, GroupKey, Legend, LegendEntry};
-pub use self::shown::{Arrangement, Map};
+pub use self::shown::{Arrangement, Map, Name};
 pub use self::view::{Area, View};
 
 /// A group has its name on the map while one in so many of its dots is shown.

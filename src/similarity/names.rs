@@ -8,7 +8,7 @@
 //! which it differs most from all sounds: "short bright". Groups that would have one name are told apart: "dark kick",
 //! "bright kick", and where that does not do, by the word that is most frequent in one and rare in the others.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::{Component, Path};
 
 use dsp::descriptors::COUNT;
@@ -32,8 +32,9 @@ const MADE: usize = 3;
 /// worth a third word.
 const APART: f32 = 0.02;
 const PLAIN: f32 = 0.8;
-/// Most words for how a group sounds beside words of its files' names.
+/// Most words for how a group sounds beside words of its files' names, and without any.
 const BESIDE: usize = 2;
+const MOST: usize = 3;
 /// A word that tells a group from others of its name is in at least this share of its names.
 const ASIDE: f32 = 0.08;
 /// Shortest word in bytes: three Latin letters, or one Chinese character.
@@ -154,8 +155,12 @@ impl<'a> Sounds<'a> {
         let mut numbers: HashMap<String, usize> = HashMap::new();
         let mut known: Vec<Word> = Vec::new();
         let mut words: Vec<Vec<usize>> = Vec::with_capacity(paths.len());
-        for path in paths {
-            let row = words_of(path, &field).into_iter().map(|word| {
+        let named: Vec<Vec<String>> = paths.iter().map(|path| words_of(path, &field)).collect();
+        let met: HashSet<&str> = named.iter().flatten().map(String::as_str).collect();
+        // A plural is the same word if the singular is there too; otherwise nobody knows what that is.
+        let one = |word: &str| singular(word).filter(|one| met.contains(one)).unwrap_or(word).to_owned();
+        for names in &named {
+            let row = names.iter().map(|word| one(word)).collect::<BTreeSet<_>>().into_iter().map(|word| {
                 let number = *numbers.entry(word).or_insert_with_key(|word| {
                     let kind = if field.contains(&word.as_str()) { Kind::Field } else { Kind::Common };
                     known.push(Word { text: word.clone(), rows: 0, kind });
@@ -210,8 +215,7 @@ impl<'a> Sounds<'a> {
             let known = match kind {
                 Kind::Field if GENERAL.contains(&text.as_str()) => VAGUE,
                 Kind::Field => KNOWN,
-                Kind::Common => 1.0,
-                Kind::Own => VAGUE,
+                Kind::Common | Kind::Own => 1.0,
                 Kind::Kit => return None,
             };
             // In a library of one kind every word is as frequent in the group as elsewhere.
@@ -219,13 +223,19 @@ impl<'a> Sounds<'a> {
             let typical = TYPICAL[usize::from(*kind != Kind::Field)];
             (n >= LEAST && p >= typical && rare > 0.0).then_some((p * rare * known, word))
         };
-        let worth = self.sorted(self.counted(rows).into_iter().filter_map(worth).collect());
-        let (best, first) = *worth.first()?;
-        let is = |word: usize, kind: Kind| self.known[word].kind == kind;
-        // What only one folder says tells nothing to those who know the field's word.
-        let second = worth.iter().skip(1).filter(|(_, word)| !(is(first, Kind::Field) && is(*word, Kind::Own)));
-        let second = second.map(|(worth, word)| (*worth >= SECOND * best).then_some(*word)).next().flatten();
-        let chosen: Vec<usize> = [Some(first), second].into_iter().flatten().collect();
+        let counts = self.counted(rows);
+        let worth: Vec<(f32, usize)> = counts.iter().filter_map(|(word, n)| worth((*word, *n))).collect();
+        let is_own = |word: usize| self.known[word].kind == Kind::Own;
+        let vague = |(worth, word): &(f32, usize)| (if is_own(*word) { worth * VAGUE } else { *worth }, *word);
+        let (best, first) = *self.sorted(worth.iter().map(vague).collect()).first()?;
+        // What only one folder says is said beside a word of the field where it is about that, such as "hi-hat, closed".
+        let both = |word: usize| {
+            let both = rows.iter().filter(|row| [first, word].iter().all(|word| self.words[**row].contains(word)));
+            both.count() as f32 >= KIT * counts[&word] as f32
+        };
+        let beside = |word: usize| word != first && (!is_own(word) || is_own(first) || both(word));
+        let second = self.sorted(worth).into_iter().find(|(worth, word)| beside(*word) && *worth >= SECOND * best);
+        let chosen: Vec<usize> = [Some(first), second.map(|(_, word)| word)].into_iter().flatten().collect();
         let told = rows.iter().filter(|row| self.words[**row].iter().any(|word| chosen.contains(word))).count();
         (told as f32 >= TELLING * size).then_some(chosen)
     }
@@ -249,7 +259,7 @@ impl<'a> Sounds<'a> {
                 let by_sound = if words.is_empty() { said < BESIDE } else { said < BESIDE && words.len() <= 2 };
                 if !(by_sound && tell_by_sound(&groups, look, looks, APART, names)) {
                     let told = self.tell_by_word(&groups, members, names);
-                    if !told {
+                    if !told && said < MOST {
                         tell_by_sound(&groups, look, looks, 0.0, names);
                     }
                 }
@@ -271,7 +281,8 @@ impl<'a> Sounds<'a> {
                 let kind = match self.known[word].kind {
                     Kind::Field => KNOWN,
                     Kind::Common => 1.0,
-                    Kind::Own | Kind::Kit => VAGUE,
+                    Kind::Own => VAGUE,
+                    Kind::Kit => return None,
                 };
                 fits.then_some((p * rare * kind, word))
             };
@@ -425,7 +436,13 @@ fn words_in(name: &str, field: &[&str]) -> Vec<String> {
     words
 }
 
-/// A name's words in lower case: split at signs, digits and case, in the singular, and behind a word of the field.
+/// What a word that looks like a plural would be the plural of.
+fn singular(word: &str) -> Option<&str> {
+    let one = word.strip_suffix('s').filter(|one| one.len() >= SHORTEST)?;
+    (!["s", "u", "i"].iter().any(|end| one.ends_with(end))).then_some(one)
+}
+
+/// A name's words in lower case: split at signs, digits and case, those of the field in the singular, and behind one of those.
 fn tokens(name: &str, field: &[&str]) -> Vec<String> {
     let mut tokens: Vec<String> = vec![String::new()];
     let mut letters = name.chars().peekable();
@@ -443,11 +460,8 @@ fn tokens(name: &str, field: &[&str]) -> Vec<String> {
         last = letter;
     }
     tokens.retain(|token| !token.is_empty());
-    let singular = |token: String| {
-        let plural =
-            token.len() > SHORTEST && token.ends_with('s') && !["ss", "us", "is"].iter().any(|s| token.ends_with(s));
-        if plural && !field.contains(&token.as_str()) { token[..token.len() - 1].to_owned() } else { token }
-    };
+    let known = |one: &&str| field.contains(one) || STOP.split_whitespace().any(|stop| stop == *one);
+    let singular = |token: String| singular(&token).filter(known).map(str::to_owned).unwrap_or(token);
     // `bassslap` and `technosynth`.
     let divided = tokens.into_iter().map(singular).flat_map(|token| {
         let fits = |known: &&&str| {
@@ -549,11 +563,20 @@ mod tests {
         let names = names(&paths, &[], &of, 3);
         assert!(names.iter().all(|name| !name.contains("acme")), "{names:?}");
         assert_eq!(names[1..], ["kick", "snare"]);
-        // A word that describes is behind what it describes, or before one thing alone.
-        let words = ["phone_acoustic", "kick_acoustic", "snare_acoustic", "other", "else", "more"];
-        let paths: Vec<String> = (0..60).map(|i| format!("samples/{}{i}.wav", words[i / 10])).collect();
-        let of: Vec<usize> = (0..60).map(|i| i / 30).collect();
-        assert!(self::names(&paths, &[], &of, 2)[0].contains("acoustic"));
+        // A word that describes stands behind what it describes.
+        let described = ["kick_acoustic", "snare_acoustic", "tom_acoustic", "kick", "snare", "tom", "clap", "ride"];
+        let paths: Vec<String> = (0..80).map(|i| format!("samples/{}{i}.wav", described[i / 10])).collect();
+        let of: Vec<usize> = (0..80).map(|i| i / 10).collect();
+        assert_eq!(self::names(&paths, &[], &of, 8)[..2], ["kick, acoustic", "snare, acoustic"]);
+    }
+
+    #[test]
+    fn a_plural_without_its_singular_stays_one() {
+        let paths: Vec<String> =
+            (0..40).map(|i| format!("{}/x.wav", ["a/clothes", "b/clothes", "mammals", "mammal"][i / 10])).collect();
+        let of: Vec<usize> = (0..40).map(|i| i / 20).collect();
+        let names = names(&paths, &[], &of, 2);
+        assert_eq!(names, ["clothes", "mammal"]);
     }
 
     #[test]
@@ -563,8 +586,8 @@ mod tests {
             .map(|i| match i / 20 {
                 0 => format!("a/tabla {} {i}.wav", if i % 2 == 0 { "ghe" } else { "x" }),
                 1 => format!("b/tabla {} {i}.wav", if i % 2 == 0 { "na" } else { "tun" }),
-                2 => format!("a/{} {i}.wav", if i % 5 < 3 { "sine" } else { "saw" }),
-                _ => format!("b/{} {i}.wav", if i % 5 < 3 { "saw" } else { "sine" }),
+                2 => format!("a/{} {i}.wav", if i % 20 < 11 { "sine" } else { "saw" }),
+                _ => format!("b/{} {i}.wav", if i % 20 < 11 { "saw" } else { "sine" }),
             })
             .collect();
         let of: Vec<usize> = (0..80).map(|i| i / 20).collect();

@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use bevy::prelude::Entity;
 use bevy_egui::egui::{
-    self, Align2, Color32, CursorIcon, FontId, Galley, Modifiers, Painter, PointerButton, Pos2, Rect, Sense, Shape,
-    Stroke, Ui, Vec2, WidgetInfo, WidgetType, pos2, vec2,
+    self, Align2, Color32, CursorIcon, EventFilter, FontId, Galley, Id, Key, Modifiers, Painter, PointerButton, Pos2,
+    Rect, Sense, Shape, Stroke, Ui, Vec2, WidgetInfo, WidgetType, pos2, vec2,
 };
 
 use super::action::{Action, Choose, Go, Listen, OnMap, Prefer};
@@ -18,7 +18,7 @@ use super::input;
 use super::menu::{self, Item};
 use super::theme::{self, HEADING, PADDING, Theme, colour_of, icon};
 use crate::library::table::{Group, GroupKind};
-use crate::map::{Arrangement, ColourBy, Legend, LegendEntry, Map, MapLook};
+use crate::map::{Arrangement, ColourBy, Legend, LegendEntry, Map, MapLook, Name};
 
 /// Distance up to which the pointer picks a dot, in points.
 const REACH: f32 = 10.0;
@@ -32,9 +32,11 @@ const LINE: f32 = 20.0;
 const MARGIN: f32 = 6.0;
 const WIDEST: f32 = 220.0;
 /// Square points of the map to one group's name, so that the dots stay what one looks at.
-const ROOM: f32 = 20_000.0;
+const ROOM: f32 = 28_000.0;
 /// Whole groups have names until the map is so much larger than when all of it is shown; then only their parts have.
 const WHOLE: f32 = 2.5;
+/// A part of a group has its name where it has at least one in so many of the dots in view.
+const SMALLEST: f32 = 250.0;
 /// So many dots in view, or fewer, have the sounds' own names beside them, of this width in points or less.
 const NAMED: usize = 60;
 const NAME: f32 = 150.0;
@@ -199,9 +201,41 @@ fn ground(view: &View) -> Vec<Item> {
     items
 }
 
+/// The map, for the focus.
+fn id() -> Id {
+    Id::new("similarity map")
+}
+
+/// Takes the arrows out of egui's input while the map has the focus: they go from dot to dot.
+pub fn walked(context: &egui::Context) -> Vec<Action> {
+    if !context.memory(|memory| memory.has_focus(id())) || egui::Popup::is_any_open(context) {
+        return Vec::new();
+    }
+    let filter = EventFilter { horizontal_arrows: true, vertical_arrows: true, ..EventFilter::default() };
+    context.memory_mut(|memory| memory.set_focus_lock_filter(id(), filter));
+    let ways = [
+        (Key::ArrowLeft, [-1.0, 0.0]),
+        (Key::ArrowRight, [1.0, 0.0]),
+        (Key::ArrowUp, [0.0, 1.0]),
+        (Key::ArrowDown, [0.0, -1.0]),
+    ];
+    let times = |key| context.input_mut(|input| input.count_and_consume_key(Modifiers::NONE, key));
+    ways.into_iter().flat_map(|(key, way)| std::iter::repeat_n(OnMap::Walk(way).into(), times(key))).collect()
+}
+
+/// Gives the arrows back to the list.
+pub fn let_go(context: &egui::Context) {
+    context.memory_mut(|memory| memory.surrender_focus(id()));
+}
+
 fn pointer(ui: &mut Ui, body: Rect, view: &View, actions: &mut Vec<Action>) {
-    let id = ui.id().with("map");
+    let id = id();
     let response = ui.interact(body, id, Sense::click_and_drag());
+    if view.large && response.clicked() {
+        response.request_focus();
+    } else if response.has_focus() && response.clicked_elsewhere() {
+        response.surrender_focus();
+    }
     response.widget_info(|| WidgetInfo::labeled(WidgetType::Other, true, "Similarity map"));
     let Modifiers { shift, alt, command, .. } = ui.input(input::modifiers);
     let lasso: Option<Vec<Pos2>> = ui.data(|data| data.get_temp(id));
@@ -354,7 +388,9 @@ fn names(painter: &Painter, body: Rect, view: &View, mut taken: Vec<Rect>) {
     };
     let mut told = HashSet::new();
     let whole = map.zoom() < WHOLE;
-    for name in map.names().iter().filter(|name| whole || !name.whole) {
+    let least = map.len() as f32 / map.zoom().max(1.0).powi(2) / SMALLEST;
+    let wanted = |name: &&Name| if name.whole { whole } else { name.shown as f32 >= least };
+    for name in map.names().iter().filter(wanted) {
         if told.len() as f32 * ROOM >= body.area() {
             break;
         }

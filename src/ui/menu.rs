@@ -87,7 +87,7 @@ pub fn show(popup: Popup, look: Look, items: impl FnOnce() -> Vec<Item>, actions
 
 fn lines(ui: &mut Ui, items: &[Item], width: f32, look: Look, actions: &mut Vec<Action>) {
     let theme = look.theme;
-    let indent = PADDING + if items.iter().any(|item| matches!(item, Item::Switch(..))) { DOT } else { 0.0 };
+    let indent = indent(items);
     let mut places = Vec::new();
     for item in items {
         let (text, key, action) = match item {
@@ -130,7 +130,10 @@ fn lines(ui: &mut Ui, items: &[Item], width: f32, look: Look, actions: &mut Vec<
     let [down, up] = [Key::ArrowDown, Key::ArrowUp].map(|key| ui.input(|input| input.key_pressed(key)));
     let end = if down { places.first() } else { places.last() };
     if let Some(end) = end.filter(|_| !chosen && (down || up)) {
-        ui.memory_mut(|memory| memory.request_focus(*end));
+        ui.memory_mut(|memory| {
+            memory.request_focus(*end);
+            memory.move_focus(egui::FocusDirection::None);
+        });
     }
 }
 
@@ -141,16 +144,20 @@ fn line(ui: &Ui, rect: Rect, indent: f32, text: &str, key: &str, [text_colour, k
     controls::line(ui, room, Align2::LEFT_CENTER, text, theme::regular(13.0), text_colour);
 }
 
+/// Where texts begin: behind the dots, where there may be any.
+fn indent(items: &[Item]) -> f32 {
+    PADDING + if items.iter().any(|item| matches!(item, Item::Switch(..))) { DOT } else { 0.0 }
+}
+
 /// As wide as the widest line.
 fn width(ui: &Ui, items: &[Item], look: Look) -> f32 {
     let of = |text: &str, size: f32| {
         ui.painter().layout_no_wrap(text.to_owned(), theme::regular(size), Color32::PLACEHOLDER).size().x
     };
     let wanted = items.iter().map(|item| match item {
-        Item::Do(text, action) => of(text, 13.0) + GAP + of(&(look.keys)(action), 12.0),
-        Item::Switch(_, text, action) => DOT + of(text, 13.0) + GAP + of(&(look.keys)(action), 12.0),
-        Item::Gesture(text, gesture) => DOT + of(text, 13.0) + GAP + of(gesture, 12.0),
+        Item::Do(text, action) | Item::Switch(_, text, action) => of(text, 13.0) + GAP + of(&(look.keys)(action), 12.0),
+        Item::Gesture(text, gesture) => of(text, 13.0) + GAP + of(gesture, 12.0),
         Item::Line => 0.0,
     });
-    (wanted.fold(0.0, f32::max) + 2.0 * PADDING).ceil().clamp(WIDTHS[0], WIDTHS[1])
+    (wanted.fold(0.0, f32::max) + indent(items) + PADDING).ceil().clamp(WIDTHS[0], WIDTHS[1])
 }

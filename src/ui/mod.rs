@@ -481,7 +481,7 @@ fn draw(mut contexts: EguiContexts, mut panels: Panels) -> Result {
 fn show(ui: &mut Ui, views: &Views, map: &Map, actions: &mut Vec<Action>) -> Area {
     let Views { table, rows, session, preferences, theme, bindings, playback, .. } = views;
     let pixels_per_point = ui.ctx().pixels_per_point();
-    actions.extend(bindings.pressed(ui.ctx()));
+    actions.extend(pressed(ui, views));
     let legend = |width| if preferences.legend { map::legend_height(ui, &views.legend, width) } else { 0.0 };
     let sections = layout::arrange(
         ui.max_rect(),
@@ -586,6 +586,17 @@ fn show(ui: &mut Ui, views: &Views, map: &Map, actions: &mut Vec<Action>) -> Are
     }
     let map = sections.map.with_min_y((sections.map.top() + theme::HEADING).min(sections.map.bottom()));
     Area { min: map.min.into(), max: map.max.into(), pixels_per_point }
+}
+
+/// What the keys ask for.
+fn pressed(ui: &Ui, views: &Views) -> Vec<Action> {
+    let mut actions = map::walked(ui.ctx());
+    actions.extend(views.bindings.pressed(ui.ctx()));
+    if actions.contains(&Go::Neighbours.into()) {
+        // The keys go on among what is found.
+        map::let_go(ui.ctx());
+    }
+    actions
 }
 
 fn wave(ui: &mut Ui, views: &Views, keys: &dyn Fn(&Action) -> String, actions: &mut Vec<Action>) {

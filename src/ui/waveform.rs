@@ -629,7 +629,10 @@ fn snapped(ui: &Ui, scale: &Scale, seconds: f64, view: &View) -> f64 {
 fn choices(view: &View, length: f64) -> Vec<Item> {
     let part = if view.region.is_some() { "region" } else { "sound" };
     let mut items = vec![
-        Item::new(format!("Find sounds like this {part}"), Go::Neighbours),
+        Item::new(
+            if view.region.is_some() { "Find sounds like the region" } else { "Find sounds like this" },
+            Go::Neighbours,
+        ),
         Item::new(if view.playing { "Stop".to_owned() } else { format!("Play the {part}") }, Listen::PlayOrStop),
         Item::switch(view.audition.looping, "Loop", Listen::ToggleLoop),
         Item::Line,

@@ -3,6 +3,7 @@
 use bevy_egui::egui::accesskit::{Role, Toggled};
 use bevy_egui::egui::{Event, Key, Modifiers, PointerButton, Pos2, Rect, vec2};
 use egui_kittest::kittest::{NodeT, Queryable};
+use soundkin::library::Sample;
 use soundkin::map::{GroupKey, Map, MapLook};
 use soundkin::watch::RemoveFolder;
 
@@ -106,6 +107,35 @@ fn neighbours_show_the_results_and_the_keys_go_on_working_on_them() {
 }
 
 #[test]
+fn arrows_walk_a_large_map_that_was_clicked_and_the_list_otherwise() {
+    let mut panels = Panels::large(30);
+    panels.click_row("sound 004.wav");
+    panels.press(Key::ArrowDown);
+    assert_eq!(panels.selected().as_deref(), Some("sound 005.wav"));
+    let at = panels.dot("sound 010.wav");
+    panels.harness.hover_at(at);
+    for pressed in [true, false] {
+        let button = PointerButton::Primary;
+        panels.harness.event(Event::PointerButton { pos: at, button, pressed, modifiers: Modifiers::NONE });
+        panels.harness.step();
+    }
+    panels.settle();
+    let clicked = panels.sample("sound 010.wav");
+    let ways = [(Key::ArrowLeft, [-1.0, 0.0]), (Key::ArrowUp, [0.0, 1.0]), (Key::ArrowRight, [1.0, 0.0])];
+    let map = panels.harness.state().world().resource::<Map>();
+    let (key, next) = ways.into_iter().find_map(|(key, way)| Some((key, map.towards(clicked, way)?))).unwrap();
+    panels.press(key);
+    let world = panels.harness.state().world();
+    let name = world.get::<Sample>(next).unwrap().path.file_name().unwrap().to_string_lossy().into_owned();
+    assert_eq!(panels.selected(), Some(name));
+    // What is found has the keys.
+    panels.press(Key::N);
+    panels.until("neighbours", |panels| panels.rows().first().is_some_and(|row| row.contains(", 0.")));
+    panels.press(Key::ArrowDown);
+    assert_eq!(panels.selected().as_deref(), panels.rows()[0].split(',').next());
+}
+
+#[test]
 fn a_dot_has_the_menu_of_its_row_and_the_ground_one_of_its_own() {
     let mut panels = Panels::open(12);
     let row = panels.harness.get_by_label("sound 003.wav").rect().center();
@@ -161,7 +191,7 @@ fn the_waveform_has_a_menu_for_its_region_and_for_the_whole_sound() {
     panels.click_row("sound 004.wav");
     let wave = panels.rect("Waveform");
     let whole = panels.open_menu(wave.center());
-    assert!(whole.contains(&"Find sounds like this sound".to_owned()), "{whole:?}");
+    assert!(whole.contains(&"Find sounds like this".to_owned()), "{whole:?}");
     panels.press(Key::Escape);
     for (share, pressed) in [(0.4, Some(true)), (0.5, None), (0.7, Some(false))] {
         let at = wave.left_center() + vec2(wave.width() * share, 20.0);
@@ -173,12 +203,12 @@ fn the_waveform_has_a_menu_for_its_region_and_for_the_whole_sound() {
         panels.harness.step();
     }
     let of_region = panels.open_menu(wave.center());
-    assert!(of_region.contains(&"Find sounds like this region".to_owned()), "{of_region:?}");
+    assert!(of_region.contains(&"Find sounds like the region".to_owned()), "{of_region:?}");
     panels.click("Zoom in on the region");
     let menu = panels.open_menu(wave.center());
     assert!(menu.contains(&"Show the whole sound".to_owned()), "{menu:?}");
     panels.click("Clear the region");
-    assert!(panels.open_menu(wave.center()).contains(&"Find sounds like this sound".to_owned()));
+    assert!(panels.open_menu(wave.center()).contains(&"Find sounds like this".to_owned()));
 }
 
 #[test]
