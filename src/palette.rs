@@ -16,6 +16,8 @@ pub struct Palette {
     pub groups: [[u8; 3]; GROUPS],
     /// What belongs to no group, or has no measure.
     pub other: [u8; 3],
+    /// Lines over the dots, where these are dense.
+    pub line: [u8; 3],
     /// Ends and middle of a scale from low to high measures: blue through grey to orange, which colour-blind eyes tell apart.
     pub ramp: [[u8; 3]; 3],
     /// Least opacity of a dot among so many that they lie over each other, 0..=1, and that of one that is filtered out.
@@ -36,6 +38,7 @@ impl Palette {
             rgb(0x8F_B3_6B),
         ],
         other: rgb(0x8D_94_9C),
+        line: rgb(0xD5_D9_DE),
         ramp: [rgb(0x5B_8F_D9), rgb(0xC4_C8_CC), rgb(0xE8_9A_3C)],
         thin: [0.3, 0.08],
     };
@@ -52,6 +55,7 @@ impl Palette {
             rgb(0x50_7F_24),
         ],
         other: rgb(0x6C_74_7D),
+        line: rgb(0x1D_21_26),
         ramp: [rgb(0x2F_66_B8), rgb(0x84_8A_91), rgb(0xB8_65_00)],
         // Light is mixed as light: the same share of a dark colour on a light ground is seen less.
         thin: [0.6, 0.14],

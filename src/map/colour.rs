@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use bevy::prelude::*;
 
@@ -60,13 +61,24 @@ impl Scale {
     }
 }
 
+/// What a group of the legend is, whatever it is called and wherever it stands there.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum GroupKey {
+    /// Similar sounds, by the number that they keep while the library grows.
+    Cluster(usize),
+    /// What lies in a folder.
+    Folder(Arc<Path>),
+    /// Everything that is in no group of its own.
+    Other,
+}
+
 /// What the colours on the map mean now.
 #[derive(Resource, Clone, Debug, Default, PartialEq)]
 pub enum Legend {
     /// There is no map yet.
     #[default]
     Empty,
-    /// One colour for each group; their labels are what [`MapLook::hidden_groups`](super::MapLook) holds.
+    /// One colour for each group.
     Groups(Vec<LegendEntry>),
     /// Colours along a ramp.
     Ramp {
@@ -80,6 +92,8 @@ pub enum Legend {
 /// One group.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LegendEntry {
+    /// What it is, for [`MapLook::hidden_groups`](super::MapLook).
+    pub key: GroupKey,
     /// A few words.
     pub label: String,
     /// 8-bit sRGB.
@@ -100,19 +114,29 @@ pub(super) struct Painted {
     pub(super) legend: Legend,
 }
 
-/// Gives each dot the colour of its group, `of`; groups beyond the labels are "other".
-pub(super) fn by_group(of: &[usize], labels: &[String], hidden: &BTreeSet<String>, palette: &Palette) -> Painted {
+/// Gives each dot the colour of its group, `of`; groups beyond those that have a label are "other".
+pub(super) fn by_group(
+    of: &[usize],
+    labels: &[(GroupKey, String)],
+    hidden: &BTreeSet<GroupKey>,
+    palette: &Palette,
+) -> Painted {
     let colour = |group: usize| {
         if group < labels.len() { palette.groups[group % palette.groups.len()] } else { palette.other }
     };
     let mut counts = vec![0; labels.len() + 1];
     of.iter().for_each(|group| counts[(*group).min(labels.len())] += 1);
     let shown: Vec<bool> =
-        labels.iter().map(String::as_str).chain([OTHER]).map(|label| !hidden.contains(label)).collect();
-    let others = (counts[labels.len()] > 0).then(|| OTHER.to_owned());
+        labels.iter().map(|(key, _)| key).chain([&GroupKey::Other]).map(|key| !hidden.contains(key)).collect();
+    let others = (counts[labels.len()] > 0).then(|| (GroupKey::Other, OTHER.to_owned()));
     let entries = labels.iter().cloned().chain(others).enumerate();
-    let entries =
-        entries.map(|(group, label)| LegendEntry { label, colour: colour(group), count: counts[group], group });
+    let entries = entries.map(|(group, (key, label))| LegendEntry {
+        key,
+        label,
+        colour: colour(group),
+        count: counts[group],
+        group,
+    });
     Painted {
         // A number that no group has any more is kept free, so that the others keep their colours.
         legend: Legend::Groups(entries.filter(|entry| entry.count > 0).collect()),
@@ -132,7 +156,7 @@ pub(super) fn by_measure(values: impl Iterator<Item = Option<f32>>, scale: &Scal
 
 /// Groups files by the topmost folder below the library's `folders`, or by the folder they lie in where that makes one
 /// group only; the largest seven get labels, in the order of their paths, and the others the number after the last.
-pub(super) fn folders(paths: &[&Path], folders: &[PathBuf]) -> (Vec<usize>, Vec<String>) {
+pub(super) fn folders(paths: &[&Path], folders: &[PathBuf]) -> (Vec<usize>, Vec<(GroupKey, String)>) {
     let topmost = paths.iter().map(|path| top_folder(path, folders)).collect();
     let (of, labels) = largest(topmost);
     if labels.len() > 1 {
@@ -148,7 +172,7 @@ fn top_folder<'a>(path: &'a Path, folders: &[PathBuf]) -> &'a Path {
     parent.ancestors().nth(below.saturating_sub(1)).unwrap_or(parent)
 }
 
-fn largest(of: Vec<&Path>) -> (Vec<usize>, Vec<String>) {
+fn largest(of: Vec<&Path>) -> (Vec<usize>, Vec<(GroupKey, String)>) {
     let mut counts: HashMap<&Path, usize> = HashMap::new();
     of.iter().for_each(|folder| *counts.entry(folder).or_default() += 1);
     let mut order: Vec<(&Path, usize)> = counts.into_iter().collect();
@@ -163,7 +187,7 @@ fn largest(of: Vec<&Path>) -> (Vec<usize>, Vec<String>) {
         let parent = folder.parent().filter(|_| same > 1);
         parent.map_or(own.clone(), |parent| format!("{}/{own}", name(parent)))
     };
-    let labels: Vec<String> = order.iter().map(|(folder, _)| label(folder)).collect();
+    let labels: Vec<_> = order.iter().map(|(folder, _)| (GroupKey::Folder((*folder).into()), label(folder))).collect();
     let numbers: HashMap<&Path, usize> = order.iter().enumerate().map(|(i, (folder, _))| (*folder, i)).collect();
     (of.iter().map(|folder| numbers.get(folder).copied().unwrap_or(labels.len())).collect(), labels)
 }
@@ -171,6 +195,10 @@ fn largest(of: Vec<&Path>) -> (Vec<usize>, Vec<String>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn labels(of: (Vec<usize>, Vec<(GroupKey, String)>)) -> Vec<String> {
+        of.1.into_iter().map(|(_, label)| label).collect()
+    }
 
     #[test]
     fn measures_lie_on_their_scales() {
@@ -183,11 +211,12 @@ mod tests {
 
     #[test]
     fn the_legend_counts_each_group_and_hides_what_was_switched_off() {
-        let labels = ["kick".to_owned(), "snare".to_owned()];
-        let painted = by_group(&[0, 1, 1, 2], &labels, &BTreeSet::from(["snare".to_owned()]), &Palette::DARK);
+        // Two groups may be called the same.
+        let labels = [0, 1].map(|number| (GroupKey::Cluster(number), "kick".to_owned()));
+        let painted = by_group(&[0, 1, 1, 2], &labels, &BTreeSet::from([GroupKey::Cluster(1)]), &Palette::DARK);
         let Legend::Groups(entries) = &painted.legend else { panic!("no groups") };
         let counted: Vec<(&str, usize)> = entries.iter().map(|e| (e.label.as_str(), e.count)).collect();
-        assert_eq!(counted, [("kick", 1), ("snare", 2), ("other", 1)]);
+        assert_eq!(counted, [("kick", 1), ("kick", 2), ("other", 1)]);
         assert_eq!(painted.shown, [true, false, false, true]);
         assert_eq!(painted.colours[3], Palette::DARK.other);
     }
@@ -196,22 +225,22 @@ mod tests {
     fn folders_below_the_library_are_the_groups() {
         let roots = [PathBuf::from("/lib")];
         let paths = ["/lib/Drums/Kicks/a.wav", "/lib/Drums/b.wav", "/lib/Vocals/c.wav", "/lib/d.wav"].map(Path::new);
-        let (of, labels) = folders(&paths, &roots);
-        assert_eq!(labels, ["lib", "Drums", "Vocals"]);
-        assert_eq!(of, [1, 1, 2, 0]);
+        let found = folders(&paths, &roots);
+        assert_eq!(found.0, [1, 1, 2, 0]);
+        assert_eq!(labels(found), ["lib", "Drums", "Vocals"]);
     }
 
     #[test]
     fn one_topmost_folder_is_divided_further() {
         let paths = ["/lib/Pack/Kicks/a.wav", "/lib/Pack/Hats/b.wav"].map(Path::new);
-        assert_eq!(folders(&paths, &["/lib".into()]).1, ["Hats", "Kicks"]);
+        assert_eq!(labels(folders(&paths, &["/lib".into()])), ["Hats", "Kicks"]);
         assert_eq!(folders(&[], &[]), (vec![], vec![]));
     }
 
     #[test]
     fn folders_of_one_name_have_labels_of_their_own() {
         let paths = ["/a/Kicks/1.wav", "/b/Kicks/2.wav", "/b/Hats/3.wav"].map(Path::new);
-        assert_eq!(folders(&paths, &["/a".into(), "/b".into()]).1, ["a/Kicks", "Hats", "b/Kicks"]);
+        assert_eq!(labels(folders(&paths, &["/a".into(), "/b".into()])), ["a/Kicks", "Hats", "b/Kicks"]);
     }
 
     #[test]
@@ -220,7 +249,7 @@ mod tests {
             (0..12).flat_map(|i| (0..=i).map(move |j| format!("/lib/folder {i:02}/{j}.wav"))).collect();
         let paths: Vec<&Path> = names.iter().map(Path::new).collect();
         let (of, labels) = folders(&paths, &["/lib".into()]);
-        assert_eq!((labels.len(), labels[0].as_str()), (7, "folder 05"));
+        assert_eq!((labels.len(), labels[0].1.as_str()), (7, "folder 05"));
         assert_eq!(of.iter().filter(|group| **group == 7).count(), 1 + 2 + 3 + 4 + 5);
     }
 }

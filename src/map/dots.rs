@@ -4,7 +4,7 @@
 //! and rounds it. A new layout or new colours upload the mesh once; an animation, panning and zooming change a few
 //! numbers a frame. The picture is drawn anew only when any of this has changed: a key in the list, a selection or a playhead
 //! costs the copying of a picture, however many dots there are. Where dots lie over each other each is thinner, so that
-//! dense places are seen to be dense.
+//! dense places are seen to be dense; over many of them lie lines of equal density, which fade as one comes near.
 
 use bevy::asset::{AssetEventSystems, RenderAssetUsages, load_internal_asset, uuid_handle};
 use bevy::camera::visibility::{NoFrustumCulling, RenderLayers, VisibilitySystems};
@@ -21,6 +21,7 @@ use bevy::sprite_render::{AlphaMode2d, Material2d, Material2dKey, Material2dPlug
 use bevy::window::{PrimaryWindow, RequestRedraw};
 use bevy_egui::EguiPostUpdateSet;
 use half::f16;
+use similarity::density::Line;
 
 use super::shown::{Dots, Map, follow};
 use super::view::Area;
@@ -40,6 +41,10 @@ const PICTURE: usize = 2;
 const OPACITY: f32 = 0.88;
 /// Radius of dots that are filtered out, as a share of the others'.
 const FAINT: f32 = 0.7;
+/// Half the width of a contour in points, its opacity while all of the map is shown, and the zoom at which it has faded.
+const CONTOUR: f32 = 0.55;
+const SEEN: f32 = 0.5;
+const FADED: f32 = 5.0;
 /// Share of the map's section that dots take: between them is room.
 const TAKEN: f32 = 0.35;
 /// Corners of a square as two triangles.
@@ -55,6 +60,10 @@ struct DotsCamera;
 
 #[derive(Component)]
 struct MapDots;
+
+/// The lines of equal density over the dots, drawn with them.
+#[derive(Component)]
+struct MapContours;
 
 #[derive(Component)]
 struct MapPicture;
@@ -141,6 +150,15 @@ fn open(
         RenderLayers::layer(DOTS),
     ));
     commands.spawn((
+        MapContours,
+        Mesh2d(meshes.reserve_handle()),
+        MeshMaterial2d(materials.add(DotsMaterial::default())),
+        Transform::from_xyz(0.0, 0.0, 1.0),
+        NoFrustumCulling,
+        Visibility::Hidden,
+        RenderLayers::layer(DOTS),
+    ));
+    commands.spawn((
         MapCamera,
         Camera2d,
         // Below the panels' camera, which draws into the same texture without clearing it and then shows it. This one
@@ -169,7 +187,9 @@ fn blank(size: UVec2) -> Image {
 /// Uploads the dots when any of them has a new place or colour.
 fn upload(
     map: Res<Map>,
+    palette: Res<Palette>,
     mesh: Single<&Mesh2d, With<MapDots>>,
+    contours: Single<(&Mesh2d, &mut Visibility), With<MapContours>>,
     mut meshes: ResMut<Assets<Mesh>>,
     mut redraw: MessageWriter<RequestRedraw>,
     mut uploaded: Local<u64>,
@@ -178,6 +198,12 @@ fn upload(
         if !map.is_empty() {
             meshes.insert(&mesh.0, build(map.dots()))?;
         }
+        let (mesh, mut visibility) = contours.into_inner();
+        let lines = map.contours();
+        if !lines.is_empty() {
+            meshes.insert(&mesh.0, traced(lines, palette.line))?;
+        }
+        visibility.set_if_neq(if lines.is_empty() { Visibility::Hidden } else { Visibility::Visible });
         // The panels may show the legend only now.
         redraw.write(RequestRedraw);
     }
@@ -195,7 +221,8 @@ fn show(
     mut shown_by: Single<&mut Camera, (With<MapCamera>, Without<DotsCamera>)>,
     drawn_by: Single<(&mut Camera, &mut RenderTarget), (With<DotsCamera>, Without<MapCamera>)>,
     picture: Single<(&mut Sprite, &mut Visibility), With<MapPicture>>,
-    material: Single<&MeshMaterial2d<DotsMaterial>, With<MapDots>>,
+    dots: Single<&MeshMaterial2d<DotsMaterial>, With<MapDots>>,
+    contours: Single<&MeshMaterial2d<DotsMaterial>, With<MapContours>>,
     mut materials: ResMut<Assets<DotsMaterial>>,
     mut images: ResMut<Assets<Image>>,
     mut redraw: MessageWriter<RequestRedraw>,
@@ -232,12 +259,15 @@ fn show(
         sprite.image = image;
         redraw.write(RequestRedraw);
     }
-    // Looking at a material mutably uploads it.
-    if materials.get(&material.0).is_some_and(|shown| *shown != next)
-        && let Some(mut shown) = materials.get_mut(&material.0)
-    {
-        *shown = next;
-        changed = true;
+    let lines = DotsMaterial { ink: contour(map.zoom(), &map), ..next.clone() };
+    for (handle, next) in [(&dots.0, next), (&contours.0, lines)] {
+        // Looking at a material mutably uploads it.
+        if materials.get(handle).is_some_and(|shown| *shown != next)
+            && let Some(mut shown) = materials.get_mut(handle)
+        {
+            *shown = next;
+            changed = true;
+        }
     }
     if camera.is_active != changed {
         camera.is_active = changed;
@@ -268,6 +298,45 @@ fn ink(shown: usize, all: usize, zoom: f32, area: &Area, palette: &Palette) -> V
     let [thinnest, faint] = palette.thin;
     let opacity = (OPACITY / (1.0 + layers(expected[0]) / 2.0)).max(thinnest);
     Vec4::new(radius, opacity, faint / (1.0 + layers(expected[1]) / 8.0), 0.0)
+}
+
+/// Half the width and the opacity of contours: faint while only some dots are shown, gone where single dots are seen, and
+/// while dots are on their way.
+fn contour(zoom: f32, map: &Map) -> Vec4 {
+    let near = 1.0 - (zoom.max(1.0).ln() / FADED.ln()).min(1.0);
+    let some = if map.dots.shown.iter().all(|shown| *shown) { 1.0 } else { 0.5 };
+    let there = if map.is_moving() { map.share().powi(4) } else { 1.0 };
+    Vec4::new(CONTOUR, SEEN * near * some * there, 0.0, 0.0)
+}
+
+/// Two vertices at each point of a line, one at either side; the shader cuts them to the line's width as it rounds dots.
+fn traced(lines: &[Line], [r, g, b]: [u8; 3]) -> Mesh {
+    let mut place = Vec::new();
+    let mut shape: Vec<[f16; 4]> = Vec::new();
+    let mut indices: Vec<u32> = Vec::new();
+    for line in lines {
+        let n = line.len();
+        for (i, at) in line.iter().enumerate() {
+            // A closed line goes on behind its ends.
+            let [before, after] =
+                [if i == 0 { n.saturating_sub(2) } else { i - 1 }, if i + 1 == n { 1.min(i) } else { i + 1 }];
+            let along = Vec2::from(line[after]) - Vec2::from(line[before]);
+            let aside = along.perp().normalize_or_zero().to_array();
+            if i > 0 {
+                let first = u32::try_from(place.len()).unwrap_or(0);
+                indices.extend([first - 2, first - 1, first, first, first - 1, first + 1]);
+            }
+            place.extend([*at; 2]);
+            shape.extend([1.0, -1.0].map(|side| [aside[0] * side, aside[1] * side, 1.0, 1.0].map(f16::from_f32)));
+        }
+    }
+    let colour = vec![[r, g, b, u8::MAX]; place.len()];
+    Mesh::new(PrimitiveTopology::TriangleList, RenderAssetUsages::RENDER_WORLD)
+        .with_inserted_attribute(START, place.clone())
+        .with_inserted_attribute(END, place)
+        .with_inserted_attribute(COLOUR, VertexAttributeValues::Unorm8x4(colour))
+        .with_inserted_attribute(SHAPE, VertexAttributeValues::Float16x4(shape))
+        .with_inserted_indices(Indices::U32(indices))
 }
 
 /// Four vertices a dot; those that are filtered out come first, under the others.
@@ -328,6 +397,22 @@ mod tests {
         let Some(VertexAttributeValues::Unorm8x4(colours)) = mesh.attribute(COLOUR) else { panic!("no colours") };
         assert!(colours[..40].iter().all(|c| *c == [1, 2, 3, 0]));
         assert!(colours[40..].iter().all(|c| *c == [1, 2, 3, 255]));
+    }
+
+    #[test]
+    fn a_contour_is_a_band_of_even_width_that_closes_and_fades_as_one_comes_near() {
+        let line: Line = [[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0], [0.0, 0.0]].to_vec();
+        let mesh = traced(&[line.clone(), line], [1, 2, 3]);
+        assert_eq!((mesh.count_vertices(), mesh.indices().unwrap().len()), (20, 48));
+        let Some(VertexAttributeValues::Float16x4(shape)) = mesh.attribute(SHAPE) else { panic!("no shape") };
+        assert_eq!(shape[0], shape[8], "the last point has the first one's sides");
+        assert!(shape.iter().all(|s| (s[0].to_f32().hypot(s[1].to_f32()) - 1.0).abs() < 1e-2));
+        let mut map = Map { dots: dots(30), ..Map::default() };
+        map.dots.shown = vec![true; 30];
+        let [far, nearer, near] = [1.0, 2.0, 9.0].map(|zoom| contour(zoom, &map).y);
+        assert!(far > nearer && nearer > 0.1 && near == 0.0, "{far} {nearer} {near}");
+        map.dots.shown[3] = false;
+        assert!(contour(1.0, &map).y < far);
     }
 
     #[test]

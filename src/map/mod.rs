@@ -23,15 +23,15 @@ use similarity::cluster::{CODES, MOST};
 use similarity::layout::{Group, Layout};
 
 use self::colour::{BRIGHTNESS, DURATION, LOUDNESS, Painted};
-use self::shown::{Name, follow};
+use self::shown::follow;
 use crate::library::{AudioInfo, Features, Folders, Missing, Sample};
 use crate::neighbours::newcomers::Newcomers;
 use crate::neighbours::{Need, Newcomer, Projection, SpaceIndex};
 use crate::palette::Palette;
 use crate::schedule::MapSystems;
 
-pub use self::colour::{ColourBy, Legend, LegendEntry};
-pub use self::shown::{Arrangement, Map};
+pub use self::colour::{ColourBy, GroupKey, Legend, LegendEntry};
+pub use self::shown::{Arrangement, Map, Name};
 pub use self::view::{Area, View};
 
 /// A group has its name on the map while one in so many of its dots is shown.
@@ -46,8 +46,8 @@ pub struct MapLook {
     pub colour_by: ColourBy,
     /// How the dots are arranged.
     pub arrangement: Arrangement,
-    /// Labels of the legend whose dots are faint, whatever place they get; emptied when the colours mean something else.
-    pub hidden_groups: BTreeSet<String>,
+    /// Groups of the legend whose dots are faint; emptied when the colours mean something else.
+    pub hidden_groups: BTreeSet<GroupKey>,
     /// The sounds that pass the filter; the others are faint and cannot be picked. `None` for all.
     pub accepted: Option<Arc<EntityHashSet>>,
 }
@@ -131,7 +131,8 @@ fn paint(
             let mut of = layout.clusters.of.clone();
             // A newcomer is in no group yet.
             of.resize(entities.len(), usize::MAX);
-            let labels: Vec<String> = layout.groups.iter().map(|group| group.name.clone()).collect();
+            let named = layout.groups.iter().enumerate();
+            let labels: Vec<_> = named.map(|(number, group)| (GroupKey::Cluster(number), group.name.clone())).collect();
             colour::by_group(&of, &labels, &look.hidden_groups, &palette)
         }
         ColourBy::Folder => {
@@ -301,7 +302,7 @@ mod tests {
         app.world_mut().resource_mut::<MapLook>().accepted = Some(Arc::new(EntityHashSet::from_iter([entities[0]])));
         app.update();
         assert_eq!((map(&app).pick(at[1], 5.0), map(&app).pick(at[0], 5.0)), (None, Some(entities[0])));
-        app.world_mut().resource_mut::<MapLook>().hidden_groups.insert("kick".to_owned());
+        app.world_mut().resource_mut::<MapLook>().hidden_groups.insert(GroupKey::Cluster(0));
         app.update();
         assert!(map(&app).inside(&all).is_empty());
     }
@@ -310,7 +311,7 @@ mod tests {
     fn the_legend_says_what_the_colours_mean_and_another_meaning_shows_every_group() {
         let (mut app, entities) = app(3);
         lay_out(&mut app, &entities, &[[0.0, 0.0]; 3]);
-        app.world_mut().resource_mut::<MapLook>().hidden_groups.insert("snare".to_owned());
+        app.world_mut().resource_mut::<MapLook>().hidden_groups.insert(GroupKey::Cluster(1));
         app.update();
         let labels = |app: &App| match app.world().resource::<Legend>() {
             Legend::Groups(entries) => entries.iter().map(|e| (e.label.clone(), e.count)).collect(),
@@ -336,7 +337,7 @@ mod tests {
         app.world_mut().resource_mut::<MapLook>().colour_by = ColourBy::Folder;
         lay_out(&mut app, &entities, &[[0.0, 0.0]; 3]);
         app.update();
-        app.world_mut().resource_mut::<MapLook>().hidden_groups.insert("odd".to_owned());
+        app.world_mut().resource_mut::<MapLook>().hidden_groups.insert(GroupKey::Folder(Path::new("/lib/odd").into()));
         app.update();
         assert_eq!(map(&app).dots().shown, [true, false, true]);
         // A folder whose name comes first takes the first place in the legend.
@@ -425,6 +426,33 @@ mod tests {
         app.world_mut().resource_mut::<Map>().zoom_at([200.0, 200.0], 4.0);
         assert!((map(&app).zoom() - 4.0).abs() < 1e-3);
         assert_eq!(map(&app).in_view(5).map(|seen| seen.len()), Some(0));
+    }
+
+    #[test]
+    fn a_dot_that_is_looked_for_is_brought_to_the_middle_and_so_near_that_it_can_be_told_apart() {
+        let (mut app, entities) = app(400);
+        let cloud: Vec<[f32; 2]> = (0..400).map(|i| [(i % 20) as f32 * 0.01, (i / 20) as f32 * 0.01]).collect();
+        lay_out(&mut app, &entities, &cloud);
+        updates(&mut app, 10);
+        let far = |app: &App| {
+            let [a, b] = [210, 211].map(|i| map(app).on_screen(entities[i]).unwrap());
+            (a[0] - b[0]).hypot(a[1] - b[1])
+        };
+        // They lie far enough apart already.
+        assert!(far(&app) > 12.0 && app.world_mut().resource_mut::<Map>().find(entities[210]));
+        assert!((map(&app).zoom() - 1.0).abs() < 1e-3);
+        app.world_mut().resource_mut::<Map>().zoom_at([200.0, 200.0], 0.25);
+        assert!(far(&app) < 12.0);
+        app.world_mut().resource_mut::<Map>().find(entities[210]);
+        let at = map(&app).on_screen(entities[210]).unwrap();
+        assert!((at[0] - 200.0).abs() < 1e-2 && (at[1] - 200.0).abs() < 1e-2, "{at:?}");
+        assert!(far(&app) > 30.0, "{}", far(&app));
+        // What is nearer already stays so, and so does the map where there is no dot.
+        app.world_mut().resource_mut::<Map>().zoom_at([200.0, 200.0], 2.0);
+        let scale = map(&app).view.scale;
+        assert!(app.world_mut().resource_mut::<Map>().find(entities[30]));
+        assert!((map(&app).view.scale / scale - 1.0).abs() < 1e-6);
+        assert!(!app.world_mut().resource_mut::<Map>().find(Entity::PLACEHOLDER));
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bevy::prelude::*;
+use similarity::density::Line;
 use similarity::layout::Layout;
 
 use super::pick;
@@ -15,6 +16,12 @@ use crate::neighbours::SpaceIndex;
 const GLIDE: Duration = Duration::from_millis(600);
 /// The longest step of an animation: for the first frame after a rest, the whole rest counts as one frame.
 const STEP: Duration = Duration::from_millis(100);
+
+/// A dot that is looked for can be told apart while its third neighbour is so far from it, in points; otherwise so many of
+/// those around it are shown.
+const APART: f32 = 12.0;
+const BESIDE: usize = 2;
+const AROUND: usize = 20;
 
 /// How the dots are arranged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
@@ -192,6 +199,11 @@ impl Map {
         &self.names
     }
 
+    /// Lines of equal density, closed, in map units: those of a cloud of many dots.
+    pub(super) fn contours(&self) -> &[Line] {
+        self.layout.as_ref().filter(|_| !self.in_grid).map_or(&[], |layout| &layout.contours)
+    }
+
     /// How much larger the map is than when nearly all of it is shown.
     pub fn zoom(&self) -> f32 {
         self.area.map_or(1.0, |area| self.view.scale / View::fit(&self.bounds[1], &area).scale)
@@ -217,14 +229,28 @@ impl Map {
         self.view.pan(delta);
     }
 
-    /// Moves a sample's dot to the middle; returns whether it has one.
-    pub fn centre_on(&mut self, entity: Entity) -> bool {
-        let row = self.dots.rows.get(&entity);
-        if let Some(row) = row {
-            self.follows = false;
-            self.view.centre = self.dots.to[*row];
+    /// Moves a sample's dot to the middle, and where dots lie too close together to tell it apart, comes nearer until those
+    /// around it fill the map; returns whether it has one.
+    pub fn find(&mut self, entity: Entity) -> bool {
+        let Some(&row) = self.dots.rows.get(&entity) else { return false };
+        let centre = self.dots.to[row];
+        self.follows = false;
+        self.view.centre = centre;
+        let others = self.dots.to.iter().zip(&self.dots.shown).enumerate();
+        let others = others.filter(|(other, (_, shown))| **shown && *other != row);
+        let mut distances: Vec<f32> =
+            others.map(|(_, (at, _))| (at[0] - centre[0]).hypot(at[1] - centre[1])).filter(|d| d.is_finite()).collect();
+        let Some(area) = self.area.filter(|_| !distances.is_empty()) else { return true };
+        let last = distances.len() - 1;
+        let mut nearest = |n: usize| *distances.select_nth_unstable_by(n.min(last), f32::total_cmp).1;
+        let (around, beside) = (nearest(AROUND), nearest(BESIDE));
+        if beside * self.view.scale < APART {
+            let [width, height] = area.size();
+            let wanted = 0.5 * width.min(height) / around.max(f32::MIN_POSITIVE);
+            let factor = (wanted / self.view.scale).max(1.0);
+            self.view.zoom_at(area.centre(), factor, &self.bounds[1], &area);
         }
-        row.is_some()
+        true
     }
 
     /// Tells whether dots are on their way.

@@ -34,9 +34,9 @@ fn split(positions: &[[f32; 2]], members: &mut [usize], [columns, rows]: [Range<
     let (axis, long, across) =
         if columns.len() >= rows.len() { (0, columns.clone(), rows.len()) } else { (1, rows.clone(), columns.len()) };
     let middle = long.start + long.len() / 2;
-    let (low, high) = ((middle - long.start) * across, (long.end - middle) * across);
-    // Both halves are equally full, as far as they have enough cells.
-    let share = (members.len() * low).div_ceil(low + high).clamp(members.len().saturating_sub(high), low);
+    let low = (middle - long.start) * across;
+    // What is left over are cells of one corner, not holes all over.
+    let share = members.len().min(low);
     if share > 0 && share < members.len() {
         let along = |i: &usize, j: &usize| positions[*i][axis].total_cmp(&positions[*j][axis]).then(i.cmp(j));
         members.select_nth_unstable_by(share, along);
@@ -70,6 +70,16 @@ mod tests {
             assert!(cells.iter().all(|[column, row]| *column < columns && *row < rows));
             assert_eq!(cells.iter().collect::<HashSet<_>>().len(), n);
         }
+    }
+
+    #[test]
+    fn what_is_left_over_are_cells_of_one_corner() {
+        let [columns, rows] = lattice(1000);
+        let taken: HashSet<[usize; 2]> = cells(&cloud(1000)).into_iter().collect();
+        let free = (0..columns).flat_map(|column| (0..rows).map(move |row| [column, row]));
+        let free: Vec<[usize; 2]> = free.filter(|cell| !taken.contains(cell)).collect();
+        assert_eq!(free.len(), columns * rows - 1000);
+        assert!(free.iter().all(|[column, row]| 4 * column >= 3 * columns && 4 * row >= 3 * rows), "{free:?}");
     }
 
     #[test]

@@ -15,6 +15,7 @@ use std::sync::Arc;
 use kiddo::{ImmutableKdTree, SquaredEuclidean};
 
 use crate::cluster::{CODES, Clusters, MOST};
+use crate::density::{self, Line};
 use crate::grid;
 use crate::names::Sounds;
 use crate::random::Random;
@@ -50,6 +51,8 @@ pub struct Layout {
     pub groups: Vec<Group>,
     /// The parts of the groups by their codes, likewise.
     pub parts: Vec<Group>,
+    /// Lines of equal density in the cloud, in map units; none where the dots are few.
+    pub contours: Vec<Line>,
     /// How the cloud was found: `umap`, or `pca` where there are too few sounds for a graph.
     pub method: &'static str,
     /// The cloud before it was centred and scaled.
@@ -185,7 +188,8 @@ impl Layout {
         let (groups, parts) = (named(&clusters.of, MOST), named(&codes, CODES));
         let method = if space.len() > 3 { "umap" } else { "pca" };
         let trees = [&cloud, &grid].map(|positions| Tree::new_from_slice(positions).ok().map(Arc::new));
-        Some(Self { cloud, grid, clusters, groups, parts, method, raw, trees })
+        let contours = density::lines(&cloud);
+        Some(Self { cloud, grid, clusters, groups, parts, contours, method, raw, trees })
     }
 
     /// Lists rows and squared distances of all positions within `radius` of a point, in the cloud or the grid; `None`

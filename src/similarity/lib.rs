@@ -4,6 +4,7 @@
 //! passes to its loops is called through a pointer, because a generic function would be compiled with the caller.
 
 pub mod cluster;
+pub mod density;
 pub mod fingerprint;
 pub mod grid;
 pub mod layout;

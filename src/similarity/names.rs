@@ -3,11 +3,12 @@
 //! A word is worth `p · ln(p / q)`, the share of the group's sounds that have it and that of all sounds: its part of the
 //! Kullback-Leibler divergence between the two (Tomokiyo and Hurst, "A language model approach to keyphrase extraction",
 //! 2003). Words of the field count more, and its abbreviations are written out. Left out are words that every library is full
-//! of, and names of kits: words that nearly all files of one folder have, and nearly no others. Where no word is typical of
-//! a group, it is named by the descriptors in which it differs most from all sounds: "short bright". Groups that would have
-//! one name are told apart in the same way, as far as two words go: "dark kick", "bright kick".
+//! of, and names of kits and makers: words that nearly all files of one folder have, and nearly no others, and words that
+//! stand before many different sounds in one folder. Where no word is typical of a group, it is named by the descriptors in
+//! which it differs most from all sounds: "short bright". Groups that would have one name are told apart: "dark kick",
+//! "bright kick", and where that does not do, by the word that is most frequent in one and rare in the others.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::{Component, Path};
 
 use dsp::descriptors::COUNT;
@@ -22,14 +23,20 @@ const KNOWN: f32 = 1.6;
 const VAGUE: f32 = 0.4;
 /// The second word of a name is worth at least this share of the first.
 const SECOND: f32 = 0.4;
-/// A word that this share of one folder's files have, and this share of whose files lie there, is the name of a kit.
+/// A word that this share of one folder's files have, and this share of whose files lie there, is the name of a kit. A word
+/// that only so many of its files are of another folder than one is that folder's own.
 const KIT: f32 = 0.8;
+/// A folder's own word that stands first, and before so many different words of the field, is the name of a maker.
+const MADE: usize = 3;
 /// Differences from the mean in units of a descriptor's spread: one that tells groups of one name apart, and one that is
 /// worth a third word.
 const APART: f32 = 0.02;
 const PLAIN: f32 = 0.8;
-/// Most words for how a group sounds beside words of its files' names.
+/// Most words for how a group sounds beside words of its files' names, and without any.
 const BESIDE: usize = 2;
+const MOST: usize = 3;
+/// A word that tells a group from others of its name is in at least this share of its names.
+const ASIDE: f32 = 0.08;
 /// Shortest word in bytes: three Latin letters, or one Chinese character.
 const SHORTEST: usize = 3;
 
@@ -104,11 +111,11 @@ const AXES: [(usize, [&str; 2]); 4] =
 /// The means of a group's descriptors that have words; not a number where they are not known.
 type Look = [f32; AXES.len()];
 
-/// A name in parts: which of the two words of each axis, and what is behind them.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+/// A name in parts: which of the two words of each axis, and behind them words by their numbers, the most telling first.
+#[derive(Clone, Debug, Default)]
 struct Name {
     look: [Option<bool>; AXES.len()],
-    words: String,
+    words: Vec<usize>,
 }
 
 /// What is known of the sounds that are to be named.
@@ -124,8 +131,21 @@ struct Word {
     text: String,
     /// How many rows have it.
     rows: usize,
-    /// Whether it is one of [`FIELD`].
-    field: bool,
+    /// What it is about.
+    kind: Kind,
+}
+
+/// What a word is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// Sounds: it is one of [`FIELD`].
+    Field,
+    /// Anything, in more than one folder.
+    Common,
+    /// Some files of one folder.
+    Own,
+    /// A kit or who made it.
+    Kit,
 }
 
 impl<'a> Sounds<'a> {
@@ -135,11 +155,15 @@ impl<'a> Sounds<'a> {
         let mut numbers: HashMap<String, usize> = HashMap::new();
         let mut known: Vec<Word> = Vec::new();
         let mut words: Vec<Vec<usize>> = Vec::with_capacity(paths.len());
-        for path in paths {
-            let row = words_of(path, &field).into_iter().map(|word| {
+        let named: Vec<Vec<String>> = paths.iter().map(|path| words_of(path, &field)).collect();
+        let met: HashSet<&str> = named.iter().flatten().map(String::as_str).collect();
+        // A plural is the same word if the singular is there too; otherwise nobody knows what that is.
+        let one = |word: &str| singular(word).filter(|one| met.contains(one)).unwrap_or(word).to_owned();
+        for names in &named {
+            let row = names.iter().map(|word| one(word)).collect::<BTreeSet<_>>().into_iter().map(|word| {
                 let number = *numbers.entry(word).or_insert_with_key(|word| {
-                    let field = field.contains(&word.as_str());
-                    known.push(Word { text: word.clone(), rows: 0, field });
+                    let kind = if field.contains(&word.as_str()) { Kind::Field } else { Kind::Common };
+                    known.push(Word { text: word.clone(), rows: 0, kind });
                     known.len() - 1
                 });
                 known[number].rows += 1;
@@ -147,9 +171,9 @@ impl<'a> Sounds<'a> {
             });
             words.push(row.collect());
         }
-        let kits = kits(paths, &words, &known);
-        let wanted = |number: &usize| known[*number].field || !kits[*number];
-        words.iter_mut().for_each(|row| row.retain(wanted));
+        let first = paths.iter().map(|path| numbers.get(first_of(path, &field).as_ref()?).copied());
+        let kinds = kinds(paths, &words, &first.collect::<Vec<_>>(), &known);
+        known.iter_mut().zip(kinds).for_each(|(word, kind)| word.kind = kind);
         Self { words, known, descriptors }
     }
 
@@ -164,36 +188,119 @@ impl<'a> Sounds<'a> {
             None => adjectives(look, &usual),
         });
         let mut names: Vec<Name> = named.collect();
-        tell_apart(&mut names, &looks);
-        let text = |(name, rows): (&Name, &Vec<usize>)| if rows.is_empty() { String::new() } else { name.text() };
+        self.tell_apart(&mut names, &looks, &members);
+        let text = |(name, rows): (&Name, &Vec<usize>)| if rows.is_empty() { String::new() } else { self.text(name) };
         names.iter().zip(&members).map(text).collect()
     }
 
+    /// How many of some rows have each word.
+    fn counted(&self, rows: &[usize]) -> BTreeMap<usize, usize> {
+        let mut counts = BTreeMap::new();
+        rows.iter().flat_map(|row| &self.words[*row]).for_each(|word| *counts.entry(*word).or_default() += 1);
+        counts
+    }
+
+    /// The word of the highest worth, in the order of the alphabet where it is the same.
+    fn sorted(&self, mut worth: Vec<(f32, usize)>) -> Vec<(f32, usize)> {
+        worth.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| self.known[a.1].text.cmp(&self.known[b.1].text)));
+        worth
+    }
+
     /// One or two words that are frequent in a group and rare elsewhere.
-    fn words_for(&self, rows: &[usize]) -> Option<String> {
-        let mut here: BTreeMap<usize, usize> = BTreeMap::new();
-        rows.iter().flat_map(|row| &self.words[*row]).for_each(|word| *here.entry(*word).or_default() += 1);
+    fn words_for(&self, rows: &[usize]) -> Option<Vec<usize>> {
         let (size, total) = (rows.len() as f32, self.words.len() as f32);
         let worth = |(word, n): (usize, usize)| {
-            let Word { rows: all, field, text } = &self.known[word];
+            let Word { rows: all, kind, text } = &self.known[word];
             let (p, q) = (n as f32 / size, *all as f32 / total);
-            let known = match field {
-                true if GENERAL.contains(&text.as_str()) => VAGUE,
-                true => KNOWN,
-                false => 1.0,
+            let known = match kind {
+                Kind::Field if GENERAL.contains(&text.as_str()) => VAGUE,
+                Kind::Field => KNOWN,
+                Kind::Common | Kind::Own => 1.0,
+                Kind::Kit => return None,
             };
             // In a library of one kind every word is as frequent in the group as elsewhere.
             let rare = (p / q).ln().max(if rows.len() == self.words.len() && q < 1.0 { 0.1 } else { 0.0 });
-            (n >= LEAST && p >= TYPICAL[usize::from(!field)] && rare > 0.0).then_some((p * rare * known, word))
+            let typical = TYPICAL[usize::from(*kind != Kind::Field)];
+            (n >= LEAST && p >= typical && rare > 0.0).then_some((p * rare * known, word))
         };
-        let mut worth: Vec<(f32, usize)> = here.into_iter().filter_map(worth).collect();
-        worth.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| self.known[a.1].text.cmp(&self.known[b.1].text)));
-        let (best, first) = *worth.first()?;
-        let second = worth.iter().skip(1).find(|(worth, _)| *worth >= SECOND * best).map(|(_, word)| *word);
-        let chosen: Vec<usize> = [Some(first), second].into_iter().flatten().collect();
+        let counts = self.counted(rows);
+        let worth: Vec<(f32, usize)> = counts.iter().filter_map(|(word, n)| worth((*word, *n))).collect();
+        let is_own = |word: usize| self.known[word].kind == Kind::Own;
+        let vague = |(worth, word): &(f32, usize)| (if is_own(*word) { worth * VAGUE } else { *worth }, *word);
+        let (best, first) = *self.sorted(worth.iter().map(vague).collect()).first()?;
+        // What only one folder says is said beside a word of the field where it is about that, such as "hi-hat, closed".
+        let both = |word: usize| {
+            let both = rows.iter().filter(|row| [first, word].iter().all(|word| self.words[**row].contains(word)));
+            both.count() as f32 >= KIT * counts[&word] as f32
+        };
+        let beside = |word: usize| word != first && (!is_own(word) || is_own(first) || both(word));
+        let second = self.sorted(worth).into_iter().find(|(worth, word)| beside(*word) && *worth >= SECOND * best);
+        let chosen: Vec<usize> = [Some(first), second.map(|(_, word)| word)].into_iter().flatten().collect();
         let told = rows.iter().filter(|row| self.words[**row].iter().any(|word| chosen.contains(word))).count();
-        let names: Vec<&str> = chosen.iter().map(|word| self.known[*word].text.as_str()).collect();
-        (told as f32 >= TELLING * size).then(|| names.join(", "))
+        (told as f32 >= TELLING * size).then_some(chosen)
+    }
+
+    /// Adds to equal names how their groups differ from each other, in sound and in words, until no two are the same.
+    fn tell_apart(&self, names: &mut [Name], looks: &[Look], members: &[Vec<usize>]) {
+        for _ in 0..AXES.len() {
+            let mut same: BTreeMap<_, Vec<usize>> = BTreeMap::new();
+            let there = names.iter().enumerate().filter(|(group, _)| !members[*group].is_empty());
+            for (group, name) in there {
+                let mut words = name.words.clone();
+                words.sort_unstable();
+                same.entry((name.look, words)).or_default().push(group);
+            }
+            same.retain(|_, groups| groups.len() > 1);
+            if same.is_empty() {
+                return;
+            }
+            for ((look, words), groups) in same {
+                let said = look.iter().flatten().count();
+                let by_sound = if words.is_empty() { said < BESIDE } else { said < BESIDE && words.len() <= 2 };
+                if !(by_sound && tell_by_sound(&groups, look, looks, APART, names)) {
+                    let told = self.tell_by_word(&groups, members, names);
+                    if !told && said < MOST {
+                        tell_by_sound(&groups, look, looks, 0.0, names);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Adds to each of some groups the word that is most frequent in it and rare in the others, and tells whether any has one.
+    fn tell_by_word(&self, groups: &[usize], members: &[Vec<usize>], names: &mut [Name]) -> bool {
+        let all: Vec<usize> = groups.iter().flat_map(|group| &members[*group]).copied().collect();
+        let among = self.counted(&all);
+        let mut told = false;
+        for group in groups {
+            let (rows, known) = (&members[*group], &names[*group].words);
+            let worth = |(word, n): (usize, usize)| {
+                let (p, q) = (n as f32 / rows.len() as f32, among[&word] as f32 / all.len() as f32);
+                let rare = (p / q).ln();
+                let fits = n >= LEAST && p >= ASIDE && rare > 0.0 && !known.contains(&word);
+                let kind = match self.known[word].kind {
+                    Kind::Field => KNOWN,
+                    Kind::Common => 1.0,
+                    Kind::Own => VAGUE,
+                    Kind::Kit => return None,
+                };
+                fits.then_some((p * rare * kind, word))
+            };
+            let worth = self.sorted(self.counted(rows).into_iter().filter_map(worth).collect());
+            if let Some((_, word)) = worth.first() {
+                names[*group].words.push(*word);
+                told = true;
+            }
+        }
+        told
+    }
+
+    fn text(&self, name: &Name) -> String {
+        let look = name.look.iter().zip(AXES).filter_map(|(high, (_, words))| Some(words[usize::from((*high)?)]));
+        let look = look.collect::<Vec<_>>().join(" ");
+        let words: Vec<&str> = name.words.iter().map(|word| self.known[*word].text.as_str()).collect();
+        let parts: Vec<String> = [look, words.join(", ")].into_iter().filter(|part| !part.is_empty()).collect();
+        if parts.is_empty() { "various".to_owned() } else { parts.join(" ") }
     }
 
     fn look(&self, rows: impl Iterator<Item = usize>) -> Look {
@@ -205,14 +312,6 @@ impl<'a> Sounds<'a> {
             n += 1.0;
         }
         sums.map(|sum| sum / n)
-    }
-}
-
-impl Name {
-    fn text(&self) -> String {
-        let look = self.look.iter().zip(AXES).filter_map(|(high, (_, words))| Some(words[usize::from((*high)?)]));
-        let words: Vec<&str> = look.chain([self.words.as_str()]).filter(|word| !word.is_empty()).collect();
-        if words.is_empty() { "various".to_owned() } else { words.join(" ") }
     }
 }
 
@@ -235,64 +334,97 @@ fn adjectives(look: &Look, usual: &Look) -> Name {
     name
 }
 
-/// Adds to equal names how their groups differ from each other, as far as they do.
-fn tell_apart(names: &mut [Name], looks: &[Look]) {
-    for _ in 0..BESIDE {
-        let mut same: BTreeMap<Name, Vec<usize>> = BTreeMap::new();
-        names.iter().enumerate().for_each(|(group, name)| same.entry(name.clone()).or_default().push(group));
-        for (name, groups) in same {
-            let groups: Vec<usize> = groups.into_iter().filter(|group| looks[*group][0].is_finite()).collect();
-            let said = name.look.iter().flatten().count();
-            if groups.len() < 2 || said > BESIDE || said == BESIDE && !name.words.is_empty() {
-                continue;
-            }
-            let mean = |axis: usize| groups.iter().map(|group| looks[*group][axis]).sum::<f32>() / groups.len() as f32;
-            let middle: Look = std::array::from_fn(mean);
-            for group in groups {
-                let free =
-                    |(difference, axis, _): &(f32, usize, bool)| *difference >= APART && name.look[*axis].is_none();
-                if let Some((_, axis, high)) = differences(&looks[group], &middle).into_iter().find(free) {
-                    names[group].look[axis] = Some(high);
-                }
-            }
+/// Adds to each of some groups of one look how it differs from the others by at least so much, and tells whether any does.
+fn tell_by_sound(
+    groups: &[usize],
+    look: [Option<bool>; AXES.len()],
+    looks: &[Look],
+    least: f32,
+    names: &mut [Name],
+) -> bool {
+    let groups: Vec<usize> = groups.iter().copied().filter(|group| looks[*group][0].is_finite()).collect();
+    let mean = |axis: usize| groups.iter().map(|group| looks[*group][axis]).sum::<f32>() / groups.len() as f32;
+    let middle: Look = std::array::from_fn(mean);
+    let mut told = false;
+    for group in groups {
+        let free = |(difference, axis, _): &(f32, usize, bool)| *difference > least && look[*axis].is_none();
+        if let Some((_, axis, high)) = differences(&looks[group], &middle).into_iter().find(free) {
+            names[group].look[axis] = Some(high);
+            told = true;
         }
     }
+    told
 }
 
-/// Which words are names of kits.
-fn kits(paths: &[&Path], words: &[Vec<usize>], known: &[Word]) -> Vec<bool> {
+/// What each word is about; `first` is the first word of each file's name.
+fn kinds(paths: &[&Path], words: &[Vec<usize>], first: &[Option<usize>], known: &[Word]) -> Vec<Kind> {
     let mut sizes: HashMap<&Path, usize> = HashMap::new();
     let mut shares: HashMap<(&Path, usize), usize> = HashMap::new();
+    let mut beside: HashMap<(&Path, usize), usize> = HashMap::new();
     for (path, words) in paths.iter().zip(words) {
         for folder in path.ancestors().skip(1).filter(|folder| !folder.as_os_str().is_empty()) {
             *sizes.entry(folder).or_default() += 1;
             words.iter().for_each(|word| *shares.entry((folder, *word)).or_default() += 1);
         }
+        let folder = path.parent().unwrap_or(path);
+        words.iter().for_each(|word| *beside.entry((folder, *word)).or_default() += 1);
     }
-    let mut kits = vec![false; known.len()];
+    let mut kinds: Vec<Kind> = known.iter().map(|word| word.kind).collect();
+    for ((_, word), n) in beside {
+        if kinds[word] == Kind::Common && n as f32 >= KIT * known[word].rows as f32 {
+            kinds[word] = Kind::Own;
+        }
+    }
+    let mut made: HashMap<usize, (usize, HashSet<usize>)> = HashMap::new();
+    for (words, first) in words.iter().zip(first) {
+        for word in words.iter().filter(|word| kinds[**word] == Kind::Own) {
+            let (leads, before) = made.entry(*word).or_default();
+            *leads += usize::from(*first == Some(*word));
+            before.extend(words.iter().filter(|other| kinds[**other] == Kind::Field));
+        }
+    }
+    for (word, (leads, before)) in made {
+        if before.len() >= MADE && 2 * leads >= known[word].rows {
+            kinds[word] = Kind::Kit;
+        }
+    }
     for ((folder, word), n) in shares {
         // What nearly all files have is no name of a part of them.
         let own = n as f32 >= KIT * sizes[folder] as f32 && n as f32 >= KIT * known[word].rows as f32;
-        kits[word] |= own && (sizes[folder] as f32) < KIT * paths.len() as f32;
+        if own && (sizes[folder] as f32) < KIT * paths.len() as f32 && kinds[word] != Kind::Field {
+            kinds[word] = Kind::Kit;
+        }
     }
-    kits
+    kinds
+}
+
+/// The first word of a file's own name, as it is shown.
+fn first_of(path: &Path, field: &[&str]) -> Option<String> {
+    words_in(&path.file_stem()?.to_string_lossy(), field).into_iter().next()
 }
 
 /// The different words in the names of a file and its folders, as they are shown.
 fn words_of(path: &Path, field: &[&str]) -> Vec<String> {
     let folders = path.parent().into_iter().flat_map(Path::components);
     let folders = folders.filter_map(|part| if let Component::Normal(name) = part { Some(name) } else { None });
+    let names = folders.chain(path.file_stem());
+    let mut words: Vec<String> = names.flat_map(|name| words_in(&name.to_string_lossy(), field)).collect();
+    words.sort();
+    words.dedup();
+    words
+}
+
+/// The words of one name in their order, as they are shown.
+fn words_in(name: &str, field: &[&str]) -> Vec<String> {
     let mut words: Vec<String> = Vec::new();
-    for name in folders.chain(path.file_stem()) {
-        let mut tokens = tokens(&name.to_string_lossy(), field).into_iter().peekable();
-        while let Some(token) = tokens.next() {
-            let pair = PAIRS.iter().find(|(a, b, _)| *a == token && tokens.peek().is_some_and(|next| next == b));
-            if let Some((_, _, one)) = pair {
-                tokens.next();
-                words.push((*one).to_owned());
-            } else {
-                words.push(token);
-            }
+    let mut tokens = tokens(name, field).into_iter().peekable();
+    while let Some(token) = tokens.next() {
+        let pair = PAIRS.iter().find(|(a, b, _)| *a == token && tokens.peek().is_some_and(|next| next == b));
+        if let Some((_, _, one)) = pair {
+            tokens.next();
+            words.push((*one).to_owned());
+        } else {
+            words.push(token);
         }
     }
     words.iter_mut().for_each(|word| {
@@ -301,12 +433,16 @@ fn words_of(path: &Path, field: &[&str]) -> Vec<String> {
         }
     });
     words.retain(|word| word.len() >= SHORTEST && !STOP.split_whitespace().any(|stop| stop == word));
-    words.sort();
-    words.dedup();
     words
 }
 
-/// A name's words in lower case: split at signs, digits and case, in the singular, and behind a word of the field.
+/// What a word that looks like a plural would be the plural of.
+fn singular(word: &str) -> Option<&str> {
+    let one = word.strip_suffix('s').filter(|one| one.len() >= SHORTEST)?;
+    (!["s", "u", "i"].iter().any(|end| one.ends_with(end))).then_some(one)
+}
+
+/// A name's words in lower case: split at signs, digits and case, those of the field in the singular, and behind one of those.
 fn tokens(name: &str, field: &[&str]) -> Vec<String> {
     let mut tokens: Vec<String> = vec![String::new()];
     let mut letters = name.chars().peekable();
@@ -324,11 +460,8 @@ fn tokens(name: &str, field: &[&str]) -> Vec<String> {
         last = letter;
     }
     tokens.retain(|token| !token.is_empty());
-    let singular = |token: String| {
-        let plural =
-            token.len() > SHORTEST && token.ends_with('s') && !["ss", "us", "is"].iter().any(|s| token.ends_with(s));
-        if plural && !field.contains(&token.as_str()) { token[..token.len() - 1].to_owned() } else { token }
-    };
+    let known = |one: &&str| field.contains(one) || STOP.split_whitespace().any(|stop| stop == *one);
+    let singular = |token: String| singular(&token).filter(known).map(str::to_owned).unwrap_or(token);
     // `bassslap` and `technosynth`.
     let divided = tokens.into_iter().map(singular).flat_map(|token| {
         let fits = |known: &&&str| {
@@ -420,6 +553,53 @@ mod tests {
             .collect();
         let of: Vec<usize> = (0..80).map(|i| i / 20).collect();
         assert_eq!(names(&paths, &descriptors, &of, 4), ["short bright", "long dark", "bright kick", "dark kick"]);
+    }
+
+    #[test]
+    fn the_name_of_a_maker_before_many_sounds_of_one_folder_names_no_group() {
+        let made = ["acme_phone", "acme_robot", "acme_kick", "acme_snare", "kick", "snare"];
+        let paths: Vec<String> = (0..60).map(|i| format!("samples/{}{i}.wav", made[i / 10])).collect();
+        let of: Vec<usize> = (0..60).map(|i| if i < 20 { 0 } else { 1 + i / 10 % 2 }).collect();
+        let names = names(&paths, &[], &of, 3);
+        assert!(names.iter().all(|name| !name.contains("acme")), "{names:?}");
+        assert_eq!(names[1..], ["kick", "snare"]);
+        // A word that describes stands behind what it describes.
+        let described = ["kick_acoustic", "snare_acoustic", "tom_acoustic", "kick", "snare", "tom", "clap", "ride"];
+        let paths: Vec<String> = (0..80).map(|i| format!("samples/{}{i}.wav", described[i / 10])).collect();
+        let of: Vec<usize> = (0..80).map(|i| i / 10).collect();
+        assert_eq!(self::names(&paths, &[], &of, 8)[..2], ["kick, acoustic", "snare, acoustic"]);
+    }
+
+    #[test]
+    fn a_plural_without_its_singular_stays_one() {
+        let paths: Vec<String> =
+            (0..40).map(|i| format!("{}/x.wav", ["a/clothes", "b/clothes", "mammals", "mammal"][i / 10])).collect();
+        let of: Vec<usize> = (0..40).map(|i| i / 20).collect();
+        let names = names(&paths, &[], &of, 2);
+        assert_eq!(names, ["clothes", "mammal"]);
+    }
+
+    #[test]
+    fn groups_that_sound_alike_and_are_called_alike_are_told_apart_by_their_next_best_word() {
+        // Half of the tabla is one stroke, and half of each pair of tones is the other way round.
+        let paths: Vec<String> = (0..80)
+            .map(|i| match i / 20 {
+                0 => format!("a/tabla {} {i}.wav", if i % 2 == 0 { "ghe" } else { "x" }),
+                1 => format!("b/tabla {} {i}.wav", if i % 2 == 0 { "na" } else { "tun" }),
+                2 => format!("a/{} {i}.wav", if i % 20 < 11 { "sine" } else { "saw" }),
+                _ => format!("b/{} {i}.wav", if i % 20 < 11 { "saw" } else { "sine" }),
+            })
+            .collect();
+        let of: Vec<usize> = (0..80).map(|i| i / 20).collect();
+        let names = names(&paths, &[], &of, 4);
+        assert_eq!(names[..2], ["tabla, ghe", "tabla, tun"], "{names:?}");
+        // The same words in another order are the same name, unless there is nothing else to say.
+        let descriptors: Vec<[f32; COUNT]> = (0..80).map(|i| [if i < 60 { 1.0 } else { -1.0 }; COUNT]).collect();
+        let names = self::names(&paths, &descriptors, &of, 4);
+        assert!(
+            names[2].ends_with("sine, saw") && names[3].ends_with("saw, sine") && names[2] != "sine, saw",
+            "{names:?}"
+        );
     }
 
     #[test]

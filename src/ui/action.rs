@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::columns::Columns;
 use super::focus;
 use crate::library::table::{Column, Group, GroupKind, StatusFilter};
-use crate::map::{Arrangement, ColourBy};
+use crate::map::{Arrangement, ColourBy, GroupKey};
 use crate::neighbours::vectors::Sound;
 
 /// How a click changes the selection.
@@ -50,11 +50,15 @@ pub struct Sizes {
     pub waveform: f32,
     /// Width of the list, as a share of what it and the map have.
     pub list: f32,
+    /// Width of the results beside a large map in points.
+    pub results: f32,
+    /// Height of the waveform under a large map in points.
+    pub low_waveform: f32,
 }
 
 impl Default for Sizes {
     fn default() -> Self {
-        Self { sources: 215.0, waveform: 190.0, list: 0.457 }
+        Self { sources: 215.0, waveform: 190.0, list: 0.457, results: 290.0, low_waveform: 130.0 }
     }
 }
 
@@ -285,8 +289,12 @@ pub enum OnMap {
     ColourBy(ColourBy),
     /// How the map is arranged.
     Arrange(Arrangement),
+    /// Narrows the list to what the map shows.
+    ListInView,
     /// Shows or hides a group of the legend.
-    ToggleGroup(String),
+    ToggleGroup(GroupKey),
+    /// Shows all groups of the legend.
+    ShowGroups,
 }
 
 /// How the window looks and behaves; for `preferences`.
@@ -314,6 +322,8 @@ pub enum Prefer {
     Scale(i8),
     /// Shows or hides the legend.
     ToggleLegend,
+    /// Shows or hides the results beside a large map.
+    ToggleResults,
 }
 
 /// Weighs a part of the comparison, 0..=1; `None` for its usual weight.
@@ -448,7 +458,8 @@ const TABLE: &[(&str, &str, &str, &str, Action)] = &[
     ("walk_up", "Map", "Ctrl+Up", "To the nearest dot above", Action::OnMap(OnMap::Walk([0.0, 1.0]))),
     ("walk_down", "Map", "Ctrl+Down", "To the nearest dot below", Action::OnMap(OnMap::Walk([0.0, -1.0]))),
     ("fit", "Map", "F", "Show the whole map", Action::OnMap(OnMap::Fit)),
-    ("large_map", "Map", "M", "Switch between large map and list", Action::Prefer(Prefer::ToggleLargeMap)),
+    ("large_map", "Map", "M", "Large map, and back to the list", Action::Prefer(Prefer::ToggleLargeMap)),
+    ("results", "Map", "T", "Show or hide the results beside a large map", Action::Prefer(Prefer::ToggleResults)),
     ("unwind", "Window", "Escape", "Stop playing, close, then clear the query", Action::Go(Go::Unwind)),
     ("next_section", "Window", "F6", "To the next section of the window", Action::Go(Go::Section(1))),
     ("previous_section", "Window", "Shift+F6", "To the previous section", Action::Go(Go::Section(-1))),

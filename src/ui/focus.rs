@@ -108,23 +108,6 @@ pub fn menu(response: &Response, by_key: bool) -> Popup<'_> {
     if by_key { menu.open_memory(SetOpenCommand::Bool(true)) } else { menu }
 }
 
-/// Begins the content of a [`menu`]: what a key has opened, keys walk through, from the first entry on.
-pub fn begin_menu(ui: &Ui, by_key: bool) {
-    let waits = Id::new("menu waits for the focus");
-    if by_key {
-        ui.data_mut(|data| data.insert_temp(waits, true));
-    }
-    // A menu that is only measured yet takes no focus.
-    if !ui.is_sizing_pass() && ui.data_mut(|data| data.remove_temp::<bool>(waits)).is_some() {
-        ui.memory_mut(|memory| {
-            if let Some(focused) = memory.focused() {
-                memory.surrender_focus(focused);
-            }
-            memory.move_focus(FocusDirection::Next);
-        });
-    }
-}
-
 /// Goes to another section if that was asked for, and draws ring and line; goes after the sections. `asked` numbers the
 /// request and says how many sections on.
 pub fn show(ui: &Ui, sections: &[(Section, Rect)], asked: (u64, i32), theme: &Theme) {

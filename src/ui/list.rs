@@ -8,11 +8,12 @@ use bevy_egui::egui::{
 use dsp::pyramid::COLUMNS;
 use similarity::weights::PartSimilarities;
 
-use super::action::{Action, Choose, Edit, Go, Listen, Outside, Prefer};
+use super::action::{Action, Choose, Go, Listen, Prefer};
 use super::columns::{BAR, BARS, Columns, GAP, Places, USUAL, Usual};
 use super::controls;
 use super::focus::{self, Section};
 use super::input;
+use super::menu::{self, Item};
 use super::rows::Rows;
 use super::session::{Jump, Session};
 use super::start;
@@ -37,6 +38,8 @@ pub struct View<'a> {
     pub thumbnail: &'a dyn Fn(Entity) -> Option<&'a Thumbnail>,
     /// How sounds are compared.
     pub weights: strip::Weighed<'a>,
+    /// Whether the weights of a query stand above it, and not elsewhere.
+    pub weighed_here: bool,
     /// The sample that plays and how far it is, as a share of its length.
     pub playing: Option<(Entity, f32)>,
     /// Colours.
@@ -57,7 +60,7 @@ const GRIP: f32 = 4.0;
 /// Draws the list into `ui`'s rectangle.
 pub fn show(ui: &mut Ui, view: &View, actions: &mut Vec<Action>) {
     let area = ui.max_rect();
-    let asking = view.session.query().is_some() && area.height() > ROOMY;
+    let asking = view.weighed_here && view.session.query().is_some() && area.height() > ROOMY;
     let (sliders, rest) = area.split_top_bottom_at_y(area.top() + if asking { WEIGHTS } else { 0.0 });
     if asking {
         strip::weights(ui, sliders, view.weights, view.theme, actions);
@@ -111,14 +114,14 @@ fn aligned(column: Column) -> Align2 {
 /// whether the menu that a key has asked for was theirs.
 fn column_heads(ui: &Ui, area: Rect, places: &Places, view: &View, actions: &mut Vec<Action>) -> bool {
     let ground = ui.interact(area, ui.id().with("heads"), Sense::CLICK);
-    choose_columns(&ground, false, view.columns, actions);
+    choose_columns(&ground, false, view, actions);
     let mut took = false;
     for usual in &USUAL {
         let Some(rect) = places.of(usual.column) else { continue };
         let response = head(ui, rect, usual, places, view, actions);
         let by_key = view.menu && response.has_focus();
         took |= by_key;
-        choose_columns(&response, by_key, view.columns, actions);
+        choose_columns(&response, by_key, view, actions);
     }
     for (column, _) in &places.0 {
         border(ui, area, *column, places, view, actions);
@@ -212,27 +215,19 @@ fn fitting(ui: &Ui, column: Column, heads: Rect, view: &View) -> f32 {
 }
 
 /// The menu of the heads.
-fn choose_columns(response: &Response, by_key: bool, columns: &Columns, actions: &mut Vec<Action>) {
-    let menu = focus::menu(response, by_key).close_behavior(PopupCloseBehavior::CloseOnClickOutside);
-    menu.show(|ui| {
-        focus::begin_menu(ui, by_key);
-        ui.set_min_width(180.0);
-        for chosen in columns.all().into_iter().filter(|chosen| chosen.column != Column::Name) {
-            let check = if chosen.shown { "\u{2714}" } else { "" };
-            let button = egui::Button::new(name_of(chosen.column)).shortcut_text(check);
-            let response = ui.add(button);
-            let name = name_of(chosen.column);
-            response.widget_info(|| WidgetInfo::selected(WidgetType::Checkbox, true, chosen.shown, name));
-            if response.clicked() {
-                actions.push(Prefer::Columns(columns.with_toggled(chosen.column)).into());
-            }
+fn choose_columns(response: &Response, by_key: bool, view: &View, actions: &mut Vec<Action>) {
+    let columns = view.columns;
+    let items = || {
+        let others = columns.all().into_iter().filter(|chosen| chosen.column != Column::Name);
+        let check = |column, shown| Item::switch(shown, name_of(column), Prefer::Columns(columns.with_toggled(column)));
+        let mut items: Vec<Item> = others.map(|chosen| check(chosen.column, chosen.shown)).collect();
+        if !columns.are_usual() {
+            items.extend([Item::Line, Item::new("Reset columns", Prefer::Columns(Columns::default()))]);
         }
-        ui.separator();
-        if ui.add_enabled(!columns.are_usual(), egui::Button::new("Reset columns")).clicked() {
-            actions.push(Prefer::Columns(Columns::default()).into());
-            ui.close();
-        }
-    });
+        items
+    };
+    let popup = focus::menu(response, by_key).close_behavior(PopupCloseBehavior::CloseOnClickOutside);
+    menu::show(popup, menu::Look { theme: view.theme, keys: view.keys }, items, actions);
 }
 
 fn name_of(column: Column) -> &'static str {
@@ -334,25 +329,9 @@ fn respond(ui: &Ui, row: &Row, menu: bool, view: &View, response: &Response, act
     if hovered && row.known {
         actions.push(Listen::Prepare(row.entity).into());
     }
-    focus::menu(response, menu).show(|ui| {
-        focus::begin_menu(ui, menu);
-        ui.set_min_width(180.0);
-        let mut item = |text: &str, action: Action| {
-            let button = egui::Button::new(text).shortcut_text((view.keys)(&action));
-            if ui.add(button).clicked() {
-                actions.push(action);
-                ui.close();
-            }
-        };
-        item("Find sounds like this", Go::Neighbours.into());
-        if view.session.query().is_some() {
-            item("Less like this", Go::LessLike.into());
-        }
-        item("Find on map", Go::FindOnMap.into());
-        item(if row.kept { "Stop keeping" } else { "Keep" }, Edit::Keep.into());
-        item("Copy files", Outside::CopyFiles.into());
-        item("Show in file manager", Outside::RevealSelected.into());
-    });
+    let look = menu::Look { theme: view.theme, keys: view.keys };
+    let items = || menu::of_sound(row.kept, view.session.query().is_some());
+    menu::show(focus::menu(response, menu), look, items, actions);
 }
 
 fn row(ui: &Ui, line: Rect, place: usize, row: &Row, places: &Places, view: &View, response: &Response) {

@@ -8,18 +8,21 @@ use std::sync::Arc;
 
 use bevy::prelude::Entity;
 use bevy_egui::egui::{
-    self, Align2, Color32, CursorIcon, FontId, Galley, Modifiers, Painter, PointerButton, Pos2, Rect, Sense, Shape,
-    Stroke, Ui, Vec2, WidgetInfo, WidgetType, pos2, vec2,
+    self, Align2, Color32, CursorIcon, FontId, Galley, Id, Key, Modifiers, Painter, PointerButton, Pos2, Rect, Sense,
+    Shape, Stroke, Ui, Vec2, WidgetInfo, WidgetType, pos2, vec2,
 };
 
 use super::action::{Action, Choose, Go, Listen, OnMap, Prefer};
 use super::controls::{self, Strip, Tone};
 use super::focus::{self, Section};
 use super::input;
+use super::menu::{self, Item};
 use super::theme::{self, HEADING, PADDING, Theme, colour_of, icon};
 use crate::library::table::{Group, GroupKind};
-use crate::map::{Arrangement, ColourBy, Legend, LegendEntry, Map, MapLook};
+use crate::map::{Arrangement, ColourBy, Legend, LegendEntry, Map, MapLook, Name};
 
+/// Keys that go from dot to dot.
+const ARROWS: [Key; 4] = [Key::ArrowLeft, Key::ArrowRight, Key::ArrowUp, Key::ArrowDown];
 /// Distance up to which the pointer picks a dot, in points.
 const REACH: f32 = 10.0;
 /// Radius in points of the selected dot and of a neighbour's.
@@ -32,9 +35,11 @@ const LINE: f32 = 20.0;
 const MARGIN: f32 = 6.0;
 const WIDEST: f32 = 220.0;
 /// Square points of the map to one group's name, so that the dots stay what one looks at.
-const ROOM: f32 = 20_000.0;
+const ROOM: f32 = 28_000.0;
 /// Whole groups have names until the map is so much larger than when all of it is shown; then only their parts have.
 const WHOLE: f32 = 2.5;
+/// A part of a group has its name where it has at least one in so many of the dots in view.
+const SMALLEST: f32 = 250.0;
 /// So many dots in view, or fewer, have the sounds' own names beside them, of this width in points or less.
 const NAMED: usize = 60;
 const NAME: f32 = 150.0;
@@ -81,10 +86,22 @@ pub struct View<'a> {
     pub loading: bool,
     /// Whether the map has taken the list's place.
     pub large: bool,
+    /// Whether results stand beside a large one.
+    pub results: bool,
+    /// Whether a sample is kept.
+    pub kept: &'a dyn Fn(Entity) -> bool,
+    /// Whether neighbours are listed.
+    pub in_query: bool,
     /// Colours.
     pub theme: &'a Theme,
     /// The keys of an action as text.
     pub keys: &'a dyn Fn(&Action) -> String,
+}
+
+impl View<'_> {
+    fn menus(&self) -> menu::Look<'_> {
+        menu::Look { theme: self.theme, keys: self.keys }
+    }
 }
 
 /// Draws the panel into `ui`'s rectangle.
@@ -115,6 +132,15 @@ fn heading(ui: &mut Ui, rect: Rect, view: &View, actions: &mut Vec<Action>) {
             actions.push(OnMap::Arrange(arrangement).into());
         }
     }
+    if view.large {
+        strip.left(8.0);
+        let keys = (view.keys)(&Prefer::ToggleResults.into());
+        let tip = controls::hint("Show or hide the results beside the map", &keys);
+        let rect = strip.left(controls::word_width(ui, "Results") + 8.0);
+        if controls::toggle(ui, rect, "Results", "Results", &tip, view.results, theme).clicked() {
+            actions.push(Prefer::ToggleResults.into());
+        }
+    }
     let large = if view.large { "List and map" } else { "Large map" };
     let icons = [
         (icon::GRAPH, large, Prefer::ToggleLargeMap.into(), Tone::of(view.large)),
@@ -139,31 +165,72 @@ fn heading(ui: &mut Ui, rect: Rect, view: &View, actions: &mut Vec<Action>) {
     }
     let rect = strip.right(wanted);
     let button = controls::word(ui, rect, &text, "Colour by", "Choose what the colours mean", Tone::Off, theme);
-    egui::Popup::menu(&button).show(|ui| {
-        ui.set_min_width(120.0);
-        for (by, name) in COLOURS {
-            if ui.selectable_label(view.look.colour_by == by, name).clicked() {
-                actions.push(OnMap::ColourBy(by).into());
-            }
-        }
-        if let Some(inside) = view.map.in_view(usize::MAX)
-            && ui.button("List only what the map shows").clicked()
-        {
-            let samples = Arc::new(inside.into_iter().collect());
-            let group = Group { kind: GroupKind::InView, name: "in view of the map".into(), samples };
-            actions.push(Go::Within(group).into());
-        }
-        let text = if view.legend_shown { "Hide the legend" } else { "Show the legend" };
-        if ui.button(text).clicked() {
-            actions.push(Prefer::ToggleLegend.into());
-        }
-    });
+    let items = || {
+        let mut items = colours(view);
+        items.extend([Item::Line, Item::switch(view.legend_shown, "Legend", Prefer::ToggleLegend)]);
+        items
+    };
+    menu::show(egui::Popup::menu(&button), view.menus(), items, actions);
+}
+
+/// What the colours can mean.
+fn colours(view: &View) -> Vec<Item> {
+    let colour = |(by, name)| Item::switch(view.look.colour_by == by, format!("Colour by {name}"), OnMap::ColourBy(by));
+    COLOURS.map(colour).to_vec()
+}
+
+/// The menu of the map's ground.
+fn ground(view: &View) -> Vec<Item> {
+    let arranged = |by, text| Item::switch(view.look.arrangement == by, text, OnMap::Arrange(by));
+    let mut items = vec![
+        Item::new("Show the whole map", OnMap::Fit),
+        Item::new("List only what the map shows", OnMap::ListInView),
+        Item::Gesture("List only what you draw around", "Shift+drag"),
+    ];
+    if !view.look.hidden_groups.is_empty() {
+        items.push(Item::new("Show all groups", OnMap::ShowGroups));
+    }
+    items.extend([Item::Line, arranged(Arrangement::Cloud, "Cloud"), arranged(Arrangement::Grid, "Grid"), Item::Line]);
+    items.extend(colours(view));
+    items.extend([
+        Item::Line,
+        Item::switch(view.legend_shown, "Legend", Prefer::ToggleLegend),
+        Item::switch(view.hover_play, "Play sounds under the pointer", Prefer::ToggleHoverPlay),
+        Item::switch(view.large, "Large map", Prefer::ToggleLargeMap),
+    ]);
+    if view.large {
+        items.push(Item::switch(view.results, "Results beside the map", Prefer::ToggleResults));
+    }
+    items
+}
+
+/// The map, for the focus.
+fn id() -> Id {
+    Id::new("similarity map")
+}
+
+/// Gives the arrows back to the list.
+pub fn let_go(context: &egui::Context) {
+    context.memory_mut(|memory| memory.surrender_focus(id()));
 }
 
 fn pointer(ui: &mut Ui, body: Rect, view: &View, actions: &mut Vec<Action>) {
-    let id = ui.id().with("map");
+    let id = id();
     let response = ui.interact(body, id, Sense::click_and_drag());
-    focus::home(ui.ctx(), Section::Map, id, &[], false);
+    // What has the keys is walked with the arrows.
+    let focused = focus::home(ui.ctx(), Section::Map, id, &ARROWS, false);
+    let way = focused.then(|| focus::pressed(ui, &ARROWS)).flatten().map(|key| match key {
+        Key::ArrowLeft => [-1.0, 0.0],
+        Key::ArrowRight => [1.0, 0.0],
+        Key::ArrowUp => [0.0, 1.0],
+        _ => [0.0, -1.0],
+    });
+    actions.extend(way.map(|way| OnMap::Walk(way).into()));
+    if view.large && response.clicked() {
+        response.request_focus();
+    } else if focused && response.clicked_elsewhere() {
+        response.surrender_focus();
+    }
     response.widget_info(|| WidgetInfo::labeled(WidgetType::Other, true, "Similarity map"));
     let Modifiers { shift, alt, command, .. } = ui.input(input::modifiers);
     let lasso: Option<Vec<Pos2>> = ui.data(|data| data.get_temp(id));
@@ -220,6 +287,16 @@ fn pointer(ui: &mut Ui, body: Rect, view: &View, actions: &mut Vec<Action>) {
             None => {}
         }
     }
+    if response.secondary_clicked() {
+        ui.data_mut(|data| data.insert_temp(id.with("menu"), under));
+        actions.extend(under.map(|under| Go::Select(under, Choose::Keep).into()));
+    }
+    let meant: Option<Entity> = ui.data(|data| data.get_temp(id.with("menu"))).flatten();
+    let items = || match meant {
+        Some(sample) => menu::of_sound((view.kept)(sample), view.in_query),
+        None => ground(view),
+    };
+    menu::show(egui::Popup::context_menu(&response), view.menus(), items, actions);
     if let Some(at) = response.hover_pos() {
         let (turned, zoomed) = ui.input(|input| (input.smooth_scroll_delta().y, input.zoom_delta()));
         let factor = (turned / 240.0).exp() * zoomed;
@@ -306,7 +383,9 @@ fn names(painter: &Painter, body: Rect, view: &View, mut taken: Vec<Rect>) {
     };
     let mut told = HashSet::new();
     let whole = map.zoom() < WHOLE;
-    for name in map.names().iter().filter(|name| whole || !name.whole) {
+    let least = map.len() as f32 / map.zoom().max(1.0).powi(2) / SMALLEST;
+    let wanted = |name: &&Name| if name.whole { whole } else { name.shown as f32 >= least };
+    for name in map.names().iter().filter(wanted) {
         if told.len() as f32 * ROOM >= body.area() {
             break;
         }
@@ -416,7 +495,7 @@ pub fn legend(ui: &mut Ui, view: &View, actions: &mut Vec<Action>) {
 /// An entry of the legend, which shows and fades its group.
 fn group(ui: &Ui, rect: Rect, i: usize, entry: &LegendEntry, view: &View, actions: &mut Vec<Action>) {
     let theme = view.theme;
-    let hidden = view.look.hidden_groups.contains(&entry.label);
+    let hidden = view.look.hidden_groups.contains(&entry.key);
     let response = ui.interact(rect, ui.id().with(i), Sense::click());
     let label = format!("Group {}", entry.label);
     response.widget_info(|| WidgetInfo::selected(WidgetType::Checkbox, true, !hidden, &label));
@@ -438,7 +517,7 @@ fn group(ui: &Ui, rect: Rect, i: usize, entry: &LegendEntry, view: &View, action
     let tip = if hidden { "Click: show this group" } else { "Click: list only this group; Alt+click: fade it" };
     if response.on_hover_text(tip).clicked() {
         if hidden || ui.input(input::modifiers).alt {
-            actions.push(OnMap::ToggleGroup(entry.label.clone()).into());
+            actions.push(OnMap::ToggleGroup(entry.key.clone()).into());
         } else {
             let samples = Arc::new(view.map.of_group(entry.group).into_iter().collect());
             let name = format!("in {}", entry.label).into();

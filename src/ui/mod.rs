@@ -27,6 +27,7 @@ mod layout;
 mod list;
 mod listen;
 mod map;
+mod menu;
 mod navigation;
 mod notices;
 mod path_field;
@@ -49,6 +50,7 @@ mod waveform;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bevy::camera::visibility::RenderLayers;
@@ -83,7 +85,7 @@ use crate::actor::Wake;
 use crate::analyse::waveform::Waveform;
 use crate::analyse::{ActiveModel, Analysis};
 use crate::audio::{AuditionSettings, Playback};
-use crate::library::table::SampleTable;
+use crate::library::table::{Group, GroupKind, SampleTable};
 use crate::library::{AudioInfo, Folders, Thumbnail};
 use crate::map::{Area, Legend, Map, MapLook};
 use crate::neighbours::ActiveWeights;
@@ -339,15 +341,20 @@ fn respond_on_map(
                 let to = session.selected().and_then(|selected| map.towards(selected, *direction));
                 go.write_batch(to.map(|to| Go::Select(to, Choose::Only)));
             }
+            OnMap::ListInView => {
+                let samples = Arc::new(map.in_view(usize::MAX).into_iter().flatten().collect());
+                go.write(Go::Within(Group { kind: GroupKind::InView, name: "in view of the map".into(), samples }));
+            }
             OnMap::ColourBy(by) => preferences.colour_by = *by,
             OnMap::Arrange(arrangement) => preferences.arrangement = *arrangement,
             OnMap::ToggleGroup(group) => {
                 let was_hidden = look.hidden_groups.remove(group);
                 look.hidden_groups.extend((!was_hidden).then(|| group.clone()));
             }
+            OnMap::ShowGroups => look.hidden_groups.clear(),
         }
     }
-    if session.requests.find_on_map.is_some_and(|sample| map.centre_on(sample)) {
+    if session.requests.find_on_map.is_some_and(|sample| map.find(sample)) {
         session.requests.find_on_map = None;
     }
 }
@@ -519,7 +526,7 @@ fn show(ui: &mut Ui, views: &Views, map: &Map, actions: &mut Vec<Action>) -> Are
     let sections = layout::arrange(
         ui.max_rect(),
         preferences.sizes,
-        !preferences.large_map,
+        preferences.mode(),
         strip::height(session, preferences.large_map),
         &legend,
         1.0 / pixels_per_point,
@@ -534,15 +541,7 @@ fn show(ui: &mut Ui, views: &Views, map: &Map, actions: &mut Vec<Action>) -> Are
     let statistics = &views.model.0.statistics;
     let usual = Weights { head: statistics.usual_weight(), ..Weights::default() };
     let weights = (&**views.weights, &usual, statistics.head.is_some());
-    let line = status::View {
-        progress: &views.progress,
-        notices: &views.notices,
-        output: playback.device.as_deref().map(|device| (device, playback.rate)),
-        model: &views.model.0.manifest.id,
-        theme,
-        dark: preferences.theme == Appearance::Dark,
-        keys: &keys,
-    };
+    let line = line(views, &keys);
     if views.page.is_open() {
         section(ui, "settings", over, |ui| page(ui, views, weights, actions));
         section(ui, "status", sections.status, |ui| status::show(ui, &line, actions));
@@ -554,7 +553,9 @@ fn show(ui: &mut Ui, views: &Views, map: &Map, actions: &mut Vec<Action>) -> Are
     let menu = focus::menu_asked(ui.ctx(), session.requests.menu);
     let (filter, counts, of_key) = (session.filter(), table.counts(), menu == Some(Section::Sources));
     let tree = sources::View { branches: &views.branches.0, filter, counts, menu: of_key, theme, keys: &keys };
-    section(ui, "sources", sections.sources, |ui| sources::show(ui, &tree, actions));
+    if let Some(rect) = sections.sources {
+        section(ui, "sources", rect, |ui| sources::show(ui, &tree, actions));
+    }
 
     let selected = session.selected();
     section(ui, "waveform", sections.waveform, |ui| wave(ui, views, &keys, actions));
@@ -577,6 +578,7 @@ fn show(ui: &mut Ui, views: &Views, map: &Map, actions: &mut Vec<Action>) -> Are
             columns: &preferences.columns,
             menu: menu == Some(Section::List),
             weights,
+            weighed_here: !preferences.large_map,
             thumbnail: &thumbnail,
             playing: playback.sample.and_then(|sample| Some((sample, share(sample)?))),
             theme,
@@ -586,9 +588,6 @@ fn show(ui: &mut Ui, views: &Views, map: &Map, actions: &mut Vec<Action>) -> Are
         section(ui, "list", rect, |ui| list::show(ui, &view, actions));
     }
 
-    let nearest = |asked: &Asked, n: usize| -> Vec<Entity> {
-        asked.neighbours().iter().take(n).map(|neighbour| neighbour.entity).collect()
-    };
     // While recording, the take's neighbours are shown wherever the pointer is.
     let take = views.answers.take.as_ref().filter(|take| take.query.single() == views.recorder.take);
     let take = take.filter(|_| views.recorder.take.is_some());
@@ -609,6 +608,9 @@ fn show(ui: &mut Ui, views: &Views, map: &Map, actions: &mut Vec<Action>) -> Are
         hover_play: preferences.hover_play,
         loading: views.progress.loading,
         large: preferences.large_map,
+        results: preferences.results,
+        kept: &|sample| table.of(sample).is_some_and(|row| row.kept),
+        in_query: query.is_some(),
         theme,
         keys: &keys,
     };
@@ -623,6 +625,24 @@ fn show(ui: &mut Ui, views: &Views, map: &Map, actions: &mut Vec<Action>) -> Are
     focus::show(ui, &homes(&sections), session.requests.section, theme);
     help(ui, views, over, actions);
     map_area
+}
+
+fn nearest(asked: &Asked, n: usize) -> Vec<Entity> {
+    asked.neighbours().iter().take(n).map(|neighbour| neighbour.entity).collect()
+}
+
+/// What the status line says.
+fn line<'a>(views: &'a Views, keys: &'a dyn Fn(&Action) -> String) -> status::View<'a> {
+    let output = views.playback.device.as_deref().map(|device| (device, views.playback.rate));
+    status::View {
+        progress: &views.progress,
+        notices: &views.notices,
+        output,
+        model: &views.model.0.manifest.id,
+        theme: &views.theme,
+        dark: views.preferences.theme == Appearance::Dark,
+        keys,
+    }
 }
 
 /// The settings page.
@@ -654,6 +674,10 @@ fn pressed(context: &egui::Context, views: &Views) -> Vec<Action> {
         return views.page.asked(context, &views.bindings);
     }
     let mut pressed = views.bindings.pressed(context);
+    if pressed.contains(&Go::Neighbours.into()) {
+        // The keys go on among what is found.
+        map::let_go(context);
+    }
     if views.typed.is_open() {
         for action in pressed.iter_mut().filter(|action| **action == Go::Unwind.into()) {
             *action = Type::Close.into();
@@ -665,9 +689,14 @@ fn pressed(context: &egui::Context, views: &Views) -> Vec<Action> {
 /// The sections that F6 goes to, in its order.
 fn homes(sections: &layout::Sections) -> Vec<(Section, Rect)> {
     let layout::Sections { sources, strip, list, map, waveform, .. } = sections;
+    let sources = sources.map(|rect| (Section::Sources, rect));
     let list = list.map(|rect| (Section::List, rect));
-    let before = [(Section::Sources, *sources), (Section::Strip, *strip)];
-    before.into_iter().chain(list).chain([(Section::Map, *map), (Section::Waveform, *waveform)]).collect()
+    sources
+        .into_iter()
+        .chain([(Section::Strip, *strip)])
+        .chain(list)
+        .chain([(Section::Map, *map), (Section::Waveform, *waveform)])
+        .collect()
 }
 
 fn wave(ui: &mut Ui, views: &Views, keys: &dyn Fn(&Action) -> String, actions: &mut Vec<Action>) {

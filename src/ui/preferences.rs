@@ -10,6 +10,7 @@ use similarity::weights::Weights;
 
 use super::action::{Prefer, Sizes};
 use super::columns::Columns;
+use super::layout::Mode;
 use super::theme::Appearance;
 use crate::audio::AuditionSettings;
 use crate::map::{Arrangement, ColourBy};
@@ -43,6 +44,7 @@ pub(super) struct Preferences {
     pub columns: Columns,
     pub frame: Frame,
     pub large_map: bool,
+    pub results: bool,
     pub legend: bool,
     pub autoplay: bool,
     pub hover_play: bool,
@@ -63,6 +65,7 @@ impl Default for Preferences {
             columns: Columns::default(),
             frame: Frame::default(),
             large_map: false,
+            results: true,
             legend: true,
             autoplay: true,
             hover_play: false,
@@ -85,6 +88,11 @@ impl Preferences {
     /// The size of text and controls in percent, whatever the file says.
     pub fn scale(&self) -> u16 {
         self.scale.clamp(*SCALES.start(), *SCALES.end())
+    }
+
+    /// What the window is for now.
+    pub fn mode(&self) -> Mode {
+        if self.large_map { Mode::LargeMap { results: self.results } } else { Mode::Sides }
     }
 }
 
@@ -149,6 +157,7 @@ pub(super) fn respond(mut asked: MessageReader<Prefer>, mut preferences: ResMut<
             }
             Prefer::ToggleTheme => preferences.theme = preferences.theme.other(),
             Prefer::ToggleLegend => preferences.legend = !preferences.legend,
+            Prefer::ToggleResults => preferences.results = !preferences.results,
         }
     }
 }

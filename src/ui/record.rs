@@ -6,6 +6,7 @@ use file::wav_writer::Format;
 
 use super::action::{Action, Edit, Go, Outside, Take};
 use super::controls::{self, Strip, Tone};
+use super::menu::{self, Item};
 use super::preferences::Preferences;
 use super::session::Session;
 use super::theme::{self, Theme, icon};
@@ -84,7 +85,8 @@ pub fn show(ui: &mut Ui, strip: &mut Strip, view: &View, actions: &mut Vec<Actio
     if button.clicked() {
         actions.push(Outside::ListInputs.into());
     }
-    egui::Popup::menu(&button).show(|ui| choices(ui, view, actions));
+    let look = menu::Look { theme, keys: view.keys };
+    menu::show(egui::Popup::menu(&button), look, || choices(view), actions);
     if view.recorder.input.is_some() {
         strip.left(6.0);
         meter(ui, strip.left(96.0), view, actions);
@@ -124,41 +126,31 @@ pub fn band(ui: &mut Ui, rect: Rect, view: &View, actions: &mut Vec<Action>) {
     controls::line(ui, strip.rest(), egui::Align2::LEFT_CENTER, &text, theme::strong(13.0), theme.ground);
 }
 
-fn choices(ui: &mut Ui, view: &View, actions: &mut Vec<Action>) {
-    ui.set_min_width(240.0);
-    ui.set_max_width(280.0);
-    ui.style_mut().wrap_mode = Some(egui::TextWrapMode::Truncate);
+/// What to record, and how.
+fn choices(view: &View) -> Vec<Item> {
     let settings = view.settings;
-    let with_key = |text: &str, action: &Action| controls::hint(text, &(view.keys)(action));
-    let mut item = |ui: &mut Ui, on: bool, text: &str, action: Action| {
-        if ui.selectable_label(on, text).clicked() {
-            actions.push(action);
-            ui.close();
-        }
-    };
-    let listen = with_key("Keep the input open between takes", &Take::ToggleArm.into());
-    item(ui, view.recorder.armed, &listen, Take::ToggleArm.into());
     let before = format!("Record, including the last {:.0} s", settings.pre_roll);
-    item(ui, false, &with_key(&before, &Take::Before.into()), Take::Before.into());
-    let ask = with_key("Record only to find similar sounds", &Take::Ask.into());
-    item(ui, false, &ask, Take::Ask.into());
-    item(ui, view.waits, "Start when the input gets loud", Take::ToggleThreshold.into());
-    item(
-        ui,
-        settings.format == Format::Int24,
-        "Write 24-bit integers instead of 32-bit floats",
-        Take::ToggleFormat.into(),
+    let mut items = vec![
+        Item::new(before, Take::Before),
+        Item::new("Record only to find similar sounds", Take::Ask),
+        Item::Line,
+        Item::switch(view.recorder.armed, "Keep the input open between takes", Take::ToggleArm),
+        Item::switch(view.waits, "Start when the input gets loud", Take::ToggleThreshold),
+        Item::switch(
+            settings.format == Format::Int24,
+            "Write 24-bit integers instead of 32-bit floats",
+            Take::ToggleFormat,
+        ),
+        Item::Line,
+    ];
+    let channels = [("All channels", vec![]), ("Left channel only", vec![1]), ("Right channel only", vec![2])];
+    items.extend(
+        channels.map(|(text, channels)| Item::switch(settings.channels == channels, text, Take::Channels(channels))),
     );
-    ui.separator();
-    for (text, channels) in [("All channels", vec![]), ("Left channel only", vec![1]), ("Right channel only", vec![2])]
-    {
-        item(ui, settings.channels == channels, text, Take::Channels(channels).into());
-    }
-    ui.separator();
-    item(ui, settings.device.is_empty(), "Default input", Take::From(String::new()).into());
-    for name in view.inputs {
-        item(ui, settings.device == *name, name, Take::From(name.clone()).into());
-    }
+    items.extend([Item::Line, Item::switch(settings.device.is_empty(), "Default input", Take::From(String::new()))]);
+    let inputs = view.inputs.iter();
+    items.extend(inputs.map(|name| Item::switch(settings.device == *name, name, Take::From(name.clone()))));
+    items
 }
 
 /// A bar for each channel with its highest peak, and a light that stays on once it has clipped.

@@ -18,7 +18,7 @@ use super::rows::Rows;
 use super::selection::{Selection, Within};
 use crate::analyse::waveform::ShowWaveform;
 use crate::audio::{Audition, Playback};
-use crate::library::table::{Column, Filter, SampleTable, Sort, StatusFilter};
+use crate::library::table::{Column, Filter, Group, SampleTable, Sort, StatusFilter};
 use crate::library::{AudioInfo, FileStamp, Folders, Restored, Sample, SampleIndex};
 use crate::neighbours::ActiveWeights;
 use crate::neighbours::query::{self, Answers, Ask, Purpose, Subject, Unanswered};
@@ -255,6 +255,10 @@ pub(super) fn respond(
                 let like = subjects(session);
                 if !like.is_empty() {
                     session.ask(like, Vec::new());
+                    // Without them a large map would show them as dots without names.
+                    if preferences.large_map && !preferences.results {
+                        preferences.results = true;
+                    }
                 }
             }
             Go::LikeFiles(sounds) => {
@@ -508,6 +512,11 @@ fn let_go(session: &mut Session, gone: &dyn Fn(Entity) -> bool, folders: &Folder
         session.settle(Some(selected));
     }
     session.selection.marked.retain(|sample| !gone(*sample));
+    // A group of which nothing is left would list nothing.
+    let left = |group: &Group| group.samples.iter().any(|sample| !gone(*sample));
+    if !session.filter().groups.iter().all(left) {
+        session.filter_by(|filter| filter.groups.retain(left));
+    }
 }
 
 /// Asks what the location says, and around the sound that is pointed at; before it is answered.

@@ -11,6 +11,7 @@ use bevy_egui::egui::{
 use super::action::{Action, Edit, FolderFor, Go, Outside};
 use super::controls::{self, Strip, Tone};
 use super::focus::{self, PRESSES, Section};
+use super::menu::{self, Item};
 use super::theme::{self, HEADING, PADDING, Theme, icon};
 use crate::library::table::{Counts, Filter, StatusFilter};
 
@@ -297,21 +298,15 @@ fn branch(ui: &mut Ui, branch: &Branch, width: f32, chosen: bool, view: &View, a
         actions.push(Go::Folder((!chosen).then(|| branch.path.clone())).into());
     }
     let response = response.on_hover_text(branch.path.display().to_string());
-    let by_key = view.menu && chosen;
-    focus::menu(&response, by_key).show(|ui| {
-        focus::begin_menu(ui, by_key);
-        ui.set_min_width(180.0);
-        let mut item = |text: &str, action: Action| {
-            if ui.button(text).clicked() {
-                actions.push(action);
-                ui.close();
-            }
-        };
-        item("Show in file manager", Outside::Reveal(branch.path.clone()).into());
+    let items = || {
+        let mut items = vec![Item::new("Show in file manager", Outside::Reveal(branch.path.clone()))];
         if branch.depth == 0 {
-            item("Remove from the library", Edit::Remove(branch.path.clone()).into());
+            items.extend([Item::Line, Item::new("Remove from the library", Edit::Remove(branch.path.clone()))]);
         }
-    });
+        items
+    };
+    let popup = focus::menu(&response, view.menu && chosen);
+    menu::show(popup, menu::Look { theme, keys: view.keys }, items, actions);
     line
 }
 

@@ -138,7 +138,7 @@ fn chip(ui: &Ui, rect: Rect, text: &str, is_query: bool, view: &View) -> bool {
     let colour = if is_query { theme.likeness } else { theme.text };
     ui.painter().rect_filled(rect, 0.0, theme.chip);
     let (words, cross) = rect.split_left_right_at_x(rect.right() - 20.0);
-    // The times of a region stand at the end.
+    // The end says which part of a sound, or how many of a group.
     controls::name(ui, words.with_min_x(words.left() + 8.0), text, &theme::regular(12.0), colour);
     let cross_colour = if response.hovered() { theme.text } else { colour };
     ui.painter().text(cross.center(), Align2::CENTER_CENTER, icon::CROSS, theme::icons(11.0), cross_colour);

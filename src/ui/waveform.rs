@@ -14,9 +14,10 @@ use bevy_egui::egui::{
 use dsp::Span;
 use dsp::pyramid::{COLUMNS, Pyramid};
 
-use super::action::{Action, Go, Listen, Prefer, Take};
+use super::action::{Action, Edit, Go, Listen, Outside, Prefer, Take};
 use super::controls::{self, Strip, Tone};
 use super::focus::{self, Section};
+use super::menu::{self, Item};
 use super::record;
 use super::ruler;
 use super::theme::{self, HEADING, Theme, icon};
@@ -598,6 +599,8 @@ fn pointer(ui: &mut Ui, scale: &Scale, length: f64, frame: f64, view: &View, act
         }
         actions.push(Listen::PlayFrom(seconds).into());
     }
+    let look = menu::Look { theme: view.theme, keys: view.keys };
+    menu::show(egui::Popup::context_menu(&response), look, || choices(view, length), actions);
     if let Some(at) = response.hover_pos() {
         let (turned, zoomed) = ui.input(|input| (input.smooth_scroll_delta(), input.zoom_delta()));
         let Span { start: from, end: to } = scale.span;
@@ -622,6 +625,46 @@ fn snapped(ui: &Ui, scale: &Scale, seconds: f64, view: &View) -> f64 {
     let wanted = view.snap && !ui.input(|input| input.modifiers.alt);
     let within = SNAP.min(scale.span.seconds() / f64::from(scale.rect.width()) * REACH);
     wave.filter(|_| wanted).and_then(|wave| wave.crossing(seconds, within)).unwrap_or(seconds)
+}
+
+/// What can be done with the region or, without one, with the whole sound.
+fn choices(view: &View, length: f64) -> Vec<Item> {
+    let part = if view.region.is_some() { "region" } else { "sound" };
+    let mut items = vec![
+        Item::new(
+            if view.region.is_some() { "Find sounds like the region" } else { "Find sounds like this" },
+            Go::Neighbours,
+        ),
+        Item::new(if view.playing { "Stop".to_owned() } else { format!("Play the {part}") }, Listen::PlayOrStop),
+        Item::switch(view.audition.looping, "Loop", Listen::ToggleLoop),
+        Item::Line,
+    ];
+    if let Some(region) = view.region {
+        items.push(Item::new("Zoom in on the region", Go::Span(region)));
+        items.push(Item::new("Clear the region", Go::Region(None)));
+    }
+    if view.span.is_some() {
+        items.push(Item::new("Show the whole sound", Go::Span(Span::new(0.0, length))));
+    }
+    if view.region.is_some() || view.span.is_some() {
+        items.push(Item::Line);
+    }
+    items.push(Item::switch(view.cuts.splits, "Show where to split", Take::Split));
+    if let Some(slices) = view.cuts.slices.filter(|slices| !slices.is_empty()) {
+        items.push(Item::new(format!("Save {} slices", slices.len()), Take::SaveSlices));
+    }
+    if view.cuts.trim.is_some() {
+        items.push(Item::new("Trim silence into a copy", Take::Trim));
+    }
+    let Some(row) = view.subject.as_ref().and_then(|subject| subject.row) else { return items };
+    items.extend([
+        Item::Line,
+        Item::new("Find on map", Go::FindOnMap),
+        Item::new(if row.kept { "Stop keeping" } else { "Keep" }, Edit::Keep),
+        Item::new("Copy file", Outside::CopyFiles),
+        Item::new("Show in file manager", Outside::RevealSelected),
+    ]);
+    items
 }
 
 /// The slices, each with a handle at either end to be dragged; a double click takes one away.

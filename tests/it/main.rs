@@ -19,6 +19,8 @@ mod imports;
 #[cfg(feature = "desktop")]
 mod keyboard;
 mod killed;
+#[cfg(feature = "desktop")]
+mod large_map;
 #[cfg(target_os = "linux")]
 mod loopback;
 mod npz;

@@ -484,7 +484,7 @@ fn keeping_and_switches_are_seen_undone_and_remembered() {
     let sample = panels.sample("sound 003.wav");
     assert!(panels.harness.state().world().get::<Tags>(sample).is_none_or(|tags| tags.0.is_empty()));
     panels.press(Key::M);
-    assert_eq!(panels.rows(), Vec::<String>::new());
+    assert!(panels.harness.query_by_label("All sounds").is_none());
     panels.press(Key::M);
     panels.press(Key::Questionmark);
     panels.harness.get_by_role_and_label(Role::Window, "Shortcuts");

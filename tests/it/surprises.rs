@@ -32,7 +32,7 @@ fn with(panels: &mut Panels, modifiers: Modifiers, key: Key) {
 fn the_large_map_has_a_search_field_and_letters_in_it_are_no_shortcuts() {
     let mut panels = Panels::open(6);
     panels.press(Key::M);
-    assert_eq!(panels.rows(), [""; 0], "the map has the list's place");
+    assert!(panels.harness.query_by_label("All sounds").is_none(), "the map has the window");
     with(&mut panels, Modifiers::COMMAND, Key::F);
     assert!(panels.harness.get_by_role(Role::TextInput).accesskit_node().is_focused());
     for key in [Key::R, Key::Q, Key::S, Key::N, Key::M] {
@@ -43,7 +43,7 @@ fn the_large_map_has_a_search_field_and_letters_in_it_are_no_shortcuts() {
     assert!(panels.harness.query_by_label_contains("Neighbours of").is_none());
     panels.press(Key::Escape);
     panels.press(Key::M);
-    assert_eq!(panels.rows().len(), 9, "M was a letter before, and is a shortcut again");
+    assert!(panels.harness.query_by_label("All sounds").is_some(), "M was a letter before, and is a shortcut again");
 }
 
 #[test]
