@@ -6,8 +6,8 @@
 //! are shortcuts wherever the focus is.
 
 use bevy_egui::egui::{
-    self, Context, CornerRadius, EventFilter, FocusDirection, Id, Key, Popup, Rect, Response, SetOpenCommand, Stroke,
-    StrokeKind, Ui, vec2,
+    self, Context, CornerRadius, EventFilter, Id, Key, Popup, Rect, Response, SetOpenCommand, Stroke, StrokeKind, Ui,
+    vec2,
 };
 
 use super::theme::{HEADING, Theme};

@@ -113,20 +113,20 @@ fn aligned(column: Column) -> Align2 {
 /// Draws the heads: a click sorts, a drag moves a column, its border makes it wider, and a menu says which there are. Tells
 /// whether the menu that a key has asked for was theirs.
 fn column_heads(ui: &Ui, area: Rect, places: &Places, view: &View, actions: &mut Vec<Action>) -> bool {
-    let ground = ui.interact(area, ui.id().with("heads"), Sense::CLICK);
-    choose_columns(&ground, false, view, actions);
-    let mut took = false;
+    // One menu for all of them: a head that is hidden by it would close its own.
+    let mut all = ui.interact(area, ui.id().with("heads"), Sense::CLICK);
+    let mut by_key = false;
     for usual in &USUAL {
         let Some(rect) = places.of(usual.column) else { continue };
         let response = head(ui, rect, usual, places, view, actions);
-        let by_key = view.menu && response.has_focus();
-        took |= by_key;
-        choose_columns(&response, by_key, view, actions);
+        by_key |= view.menu && response.has_focus();
+        all = all.union(response);
     }
     for (column, _) in &places.0 {
         border(ui, area, *column, places, view, actions);
     }
-    took
+    choose_columns(&all, by_key, view, actions);
+    by_key
 }
 
 fn head(ui: &Ui, rect: Rect, usual: &Usual, places: &Places, view: &View, actions: &mut Vec<Action>) -> Response {

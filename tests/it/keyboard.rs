@@ -25,6 +25,13 @@ fn tab_to(panels: &mut Panels, label: &str) {
     panic!("Tab does not come to {label}");
 }
 
+/// Waits until a sound has begun, however late, and ended.
+fn heard(panels: &mut Panels, name: &str) {
+    let sample = panels.sample(name);
+    panels.until("it plays", |panels| panels.playing() == Some(sample));
+    panels.until("the sound has ended", |panels| panels.playing().is_none());
+}
+
 fn neighbours(panels: &mut Panels) {
     panels.until("neighbours", |panels| panels.rows().first().is_some_and(|row| row.contains(", 0.")));
 }
@@ -46,10 +53,10 @@ fn f6_goes_from_section_to_section_and_back_and_letters_stay_shortcuts() {
     // Escape gives the keys back to the list and does nothing else; arrows and letters are the list's meanwhile.
     panels.press(Key::ArrowDown);
     assert_eq!(panels.selected().as_deref(), Some("sound 004.wav"));
+    heard(&mut panels, "sound 004.wav");
     assert_eq!(focused(&panels).as_deref(), Some("Waveform"), "arrows do not move the focus");
     panels.press(Key::N);
     neighbours(&mut panels);
-    panels.until("the sound has ended", |panels| panels.playing().is_none());
     panels.press(Key::Escape);
     assert_eq!(focused(&panels), None);
     panels.harness.get_by_label("Neighbours of sound 004.wav, clear");
@@ -75,7 +82,7 @@ fn f6_goes_from_section_to_section_and_back_and_letters_stay_shortcuts() {
 fn tab_goes_through_the_controls_and_the_keys_of_the_list_go_on() {
     let mut panels = Panels::open(8);
     panels.click_row("sound 003.wav");
-    panels.until("the sound has ended", |panels| panels.playing().is_none());
+    heard(&mut panels, "sound 003.wav");
     let mut all = Vec::new();
     for _ in 0..80 {
         panels.press(Key::Tab);
