@@ -26,7 +26,7 @@ use model::Model;
 use model::session::{self, EmbedError, Embedded, Embedder, Runtime};
 
 use self::priorities::{First, Priorities};
-use crate::actor::{Actor, Stop, Wake, contained};
+use crate::actor::{Actor, Stop, Wake, contained, start};
 use crate::library::identity::{self, ByContent, Sighting, Sightings, Twin};
 use crate::library::{
     AudioInfo, ContentHash, Contents, Descriptors, Embedding, Failed, FailureKind, Features, FileStamp, Guest, Missing,
@@ -237,7 +237,6 @@ pub struct AnalysePlugin {
 
 impl Plugin for AnalysePlugin {
     fn build(&self, app: &mut App) {
-        let wake = app.world().resource::<Wake>().clone();
         let model = self.model.clone();
         let decoders = Decoders::default();
         let make = move |stop| {
@@ -252,16 +251,10 @@ impl Plugin for AnalysePlugin {
             .add_observer(forget_outdated)
             .add_observer(show_take);
         // The window draws what has been analysed at a pace of its own.
-        match Actor::pool("analyse", self.workers, MAILBOX, &wake.unhurried(), make) {
-            Ok(actor) => app.insert_resource(AnalysisWorkers { actor, supply: Supply::new(self.workers) }),
-            Err(error) => {
-                app.world_mut().write_message(Notice::new(format!(
-                    "cannot analyse sounds: starting a thread failed ({error}); restart Soundkin"
-                )));
-                return;
-            }
-        };
-        app.add_systems(Update, collect_analyses.in_set(CollectSystems::Analyses))
+        let spawn = |wake: &Wake| Actor::pool("analyse", self.workers, MAILBOX, &wake.unhurried(), make);
+        let Some(actor) = start(app, "analyse sounds", spawn) else { return };
+        app.insert_resource(AnalysisWorkers { actor, supply: Supply::new(self.workers) })
+            .add_systems(Update, collect_analyses.in_set(CollectSystems::Analyses))
             .add_systems(Update, (dispatch_takes, dispatch_analyses).chain().in_set(DispatchSystems::Analyses));
     }
 }

@@ -9,9 +9,8 @@ use dsp::pyramid::Pyramid;
 use file::DecodeError;
 use file::stream::{Decoders, Stream};
 
-use crate::actor::{Actor, Stop, Wake};
+use crate::actor::{Actor, Stop, Wake, start};
 use crate::library::{AudioInfo, Descriptors, Features, FileStamp, Recording, Sample, Thumbnail};
-use crate::notice::Notice;
 use crate::schedule::SoundkinSystems;
 
 /// The whole waveform of the sample that is looked at, at every zoom.
@@ -61,7 +60,6 @@ struct Tracer {
     actor: Actor<Look, Option<Seen>>,
     /// The newest request; the thread abandons an older one.
     newest: Arc<AtomicU64>,
-    waiting: Option<Look>,
     shown: Option<Entity>,
 }
 
@@ -84,23 +82,16 @@ pub struct WaveformPlugin;
 impl Plugin for WaveformPlugin {
     fn build(&self, app: &mut App) {
         app.add_observer(forget_outdated).add_message::<ShowWaveform>();
-        let wake = app.world().resource::<Wake>().clone();
         let newest = Arc::new(AtomicU64::new(0));
         let current = newest.clone();
         let make = move |stop: Stop| {
             let (newest, decoders) = (current.clone(), Decoders::default());
             move |look: Look| trace(&look, || stop.is_set() || newest.load(Ordering::Relaxed) != look.serial, &decoders)
         };
-        match Actor::pool("waveform", 1, 1, &wake, make) {
-            Ok(actor) => app.insert_resource(Tracer { actor, newest, waiting: None, shown: None }),
-            Err(error) => {
-                app.world_mut().write_message(Notice::new(format!(
-                    "cannot show waveforms: starting a thread failed ({error}); restart Soundkin"
-                )));
-                return;
-            }
-        };
-        app.add_observer(forget_unseen)
+        let spawn = |wake: &Wake| Actor::pool("waveform", 1, 1, wake, make);
+        let Some(actor) = start(app, "show waveforms", spawn) else { return };
+        app.insert_resource(Tracer { actor, newest, shown: None })
+            .add_observer(forget_unseen)
             .add_systems(Update, collect_waveform.in_set(SoundkinSystems::Collect))
             .add_systems(Update, ask_for_waveform.in_set(SoundkinSystems::Dispatch));
     }
@@ -114,15 +105,10 @@ fn forget_outdated(replaced: On<Discard, FileStamp>, mut commands: Commands) {
 
 fn collect_waveform(mut tracer: ResMut<Tracer>, mut commands: Commands) {
     let newest = tracer.newest.load(Ordering::Relaxed);
-    for seen in tracer.actor.replies().flatten().filter(|seen| seen.serial == newest) {
+    for seen in tracer.actor.replies().into_iter().flatten().filter(|seen| seen.serial == newest) {
         if let Ok(mut sample) = commands.get_entity(seen.entity) {
             sample.try_insert(seen.wave);
         }
-    }
-    if let Some(look) = tracer.waiting.take()
-        && let Err(look) = tracer.actor.try_send(look)
-    {
-        tracer.waiting = Some(look);
     }
 }
 
@@ -141,12 +127,11 @@ fn ask_for_waveform(
         sample.try_remove::<Waveform>();
     }
     let serial = tracer.newest.fetch_add(1, Ordering::Relaxed) + 1;
-    tracer.waiting = None;
+    tracer.actor.retain_waiting(|_| false);
     if let Some(entity) = wanted
         && let Ok(sample) = samples.get(entity)
     {
-        let look = Look { entity, path: sample.path.clone(), serial };
-        tracer.waiting = tracer.actor.try_send(look).err();
+        tracer.actor.queue(Look { entity, path: sample.path.clone(), serial });
     }
 }
 

@@ -37,7 +37,7 @@ pub use self::player::{AuditionSettings, VOLUMES};
 use self::player::{Cue, PlaybackPosition};
 use self::render::Monitor;
 use self::simulated::Simulated;
-use crate::actor::{Actor, Wake};
+use crate::actor::{Actor, start};
 use crate::library::{Features, FileStamp, Sample};
 use crate::notice::Notice;
 use crate::schedule::SoundkinSystems;
@@ -99,19 +99,18 @@ struct Auditioner {
     monitor: Arc<Monitor>,
     /// The playhead of what plays.
     position: Option<Arc<PlaybackPosition>>,
-    /// Jobs for which the mailbox had no room yet.
-    unsent: Vec<Job>,
 }
 
 impl Auditioner {
     fn send(&mut self, job: Job) {
-        if let Err(job) = self.actor.try_send(job)
-            && !matches!(job, Job::Prepare(_))
-        {
+        if matches!(job, Job::Prepare(_)) {
+            // Where there is no room for it, what is wanted now comes first.
+            let _ = self.actor.try_send(job);
+        } else {
             // Of each kind of job only the last counts.
             let kind = std::mem::discriminant(&job);
-            self.unsent.retain(|old| std::mem::discriminant(old) != kind);
-            self.unsent.push(job);
+            self.actor.retain_waiting(|old| std::mem::discriminant(old) != kind);
+            self.actor.queue(job);
         }
     }
 }
@@ -137,7 +136,6 @@ impl<F: Fn(&[f32]) + Clone + Send + Sync + 'static> Plugin for SimulatedAudioPlu
 }
 
 fn build(app: &mut App, outputs: impl Outputs, inputs: Box<dyn Inputs>) {
-    let wake = app.world().resource::<Wake>().clone();
     app.add_message::<Audition>()
         .add_message::<OpenInput>()
         .init_resource::<AuditionSettings>()
@@ -145,16 +143,9 @@ fn build(app: &mut App, outputs: impl Outputs, inputs: Box<dyn Inputs>) {
     let monitor = Arc::new(Monitor::default());
     let shared = monitor.clone();
     let body = move |inbox, outbox| engine::serve(&inbox, outbox, shared, outputs, inputs);
-    match Actor::spawn("audio", MAILBOX, &wake, body) {
-        Ok(actor) => app.insert_resource(Auditioner { actor, monitor, position: None, unsent: Vec::new() }),
-        Err(error) => {
-            app.world_mut().write_message(Notice::new(format!(
-                "cannot play sounds: starting a thread failed ({error}); restart Soundkin"
-            )));
-            return;
-        }
-    };
-    app.add_systems(Update, collect_playback.in_set(SoundkinSystems::Collect))
+    let Some(actor) = start(app, "play sounds", |wake| Actor::spawn("audio", MAILBOX, wake, body)) else { return };
+    app.insert_resource(Auditioner { actor, monitor, position: None })
+        .add_systems(Update, collect_playback.in_set(SoundkinSystems::Collect))
         .add_systems(Update, send_auditions.in_set(SoundkinSystems::Dispatch));
 }
 
@@ -164,8 +155,7 @@ fn collect_playback(
     mut notices: MessageWriter<Notice>,
 ) {
     let mut now = playback.clone();
-    let replies: Vec<Reply> = auditioner.actor.replies().collect();
-    for reply in replies {
+    for reply in auditioner.actor.replies() {
         match reply {
             Reply::Device(device) => {
                 (now.device, now.rate) = device.map_or((None, 0), |(name, rate)| (Some(name), rate));
@@ -199,9 +189,6 @@ fn send_auditions(
     playback: Res<Playback>,
     samples: Query<(&Sample, Option<&FileStamp>, Option<&Features>)>,
 ) {
-    for job in std::mem::take(&mut auditioner.unsent) {
-        auditioner.send(job);
-    }
     if let Some(OpenInput(request)) = inputs.read().last() {
         auditioner.send(Job::OpenInput(request.clone()));
     }
@@ -246,6 +233,7 @@ mod tests {
     use dsp::features::Measures;
 
     use super::*;
+    use crate::actor::Wake;
     use crate::library::LibraryPlugin;
     use crate::notice::NoticePlugin;
     use crate::run_until;

@@ -1,10 +1,10 @@
 //! `soundkin index FOLDER…`
 
-use std::collections::HashSet;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow, bail};
+use bevy::ecs::entity::EntityHashSet;
 use bevy::ecs::message::MessageCursor;
 use bevy::prelude::*;
 use clap::Args;
@@ -159,7 +159,7 @@ pub(super) fn readable(common: &Common, folders: &[PathBuf]) -> Result<Vec<PathB
 }
 
 fn report(world: &mut World, common: &Common, folders: &[PathBuf], tally: Tally, took: Duration) -> Result<()> {
-    let members: HashSet<Entity> =
+    let members: EntityHashSet =
         folders.iter().flat_map(|folder| world.resource::<SampleIndex>().below(folder).collect::<Vec<_>>()).collect();
     // Those that went while they were analysed are missing too.
     let mut gone = world.query_filtered::<Entity, With<Missing>>();

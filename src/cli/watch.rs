@@ -1,6 +1,5 @@
 //! `soundkin watch`
 
-use std::collections::HashMap;
 use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
@@ -8,6 +7,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use anyhow::{Result, anyhow, bail};
+use bevy::ecs::entity::EntityHashMap;
 use bevy::ecs::message::MessageCursor;
 use bevy::prelude::*;
 use serde_json::json;
@@ -38,7 +38,7 @@ struct Left(Vec<(Entity, Arc<Path>, Option<ContentHash>)>);
 /// What has been told so far.
 struct Following {
     stored: MessageCursor<Stored>,
-    known: HashMap<Entity, State>,
+    known: EntityHashMap<State>,
     /// Samples that have gone and may still turn up under another name.
     away: Vec<Entity>,
 }
@@ -115,7 +115,7 @@ fn leave(
 
 type Columns<'a> = (Entity, Option<&'a ContentHash>, Has<Missing>, Has<Failed>);
 
-fn states(world: &mut World) -> HashMap<Entity, State> {
+fn states(world: &mut World) -> EntityHashMap<State> {
     let mut samples = world.query_filtered::<Columns, (With<Sample>, Without<Guest>)>();
     samples.iter(world).map(state).collect()
 }

@@ -73,25 +73,36 @@ pub fn identical(contents: &[Content]) -> Vec<Group> {
     paths.map(|paths| Group { kind: Kind::Identical, paths, similarity: 1.0 }).collect()
 }
 
+/// Why sounds were not compared to the end.
+#[derive(Debug, thiserror::Error)]
+pub enum SearchError {
+    /// The caller no longer wants to know.
+    #[error("the search was stopped before its end")]
+    Stopped,
+    /// The operating system refused a thread.
+    #[error("cannot compare sounds: starting a thread failed ({0}); try again")]
+    Thread(#[from] std::io::Error),
+}
+
 /// The number of steps that [`near`] takes.
 pub fn steps(contents: &[Content]) -> usize {
     2 * contents.iter().filter(|content| content.seconds.is_some()).count()
 }
 
 /// Groups the sounds whose waveforms are at least as similar as `threshold`, and as [`LEAST`]; the most similar come first.
-/// Each sound is decoded once for its fingerprint, then possible copies again, on `threads` threads.
+/// Each sound is decoded once for its fingerprint, then possible copies again, on `threads` threads, until `stop` is set.
 ///
 /// # Errors
-/// The operating system refused a thread.
+/// It was stopped, or the operating system refused a thread.
 pub fn near(
     contents: &[Content],
     threshold: f64,
     threads: usize,
+    stop: &Stop,
     mut report: impl FnMut(Step),
-) -> std::io::Result<Vec<Group>> {
-    let wake = Wake::default();
-    let heard = fingerprints(contents, threads, &wake, &mut report)?;
-    let links = links(&heard, threshold.max(LEAST), threads, &wake, &mut report)?;
+) -> Result<Vec<Group>, SearchError> {
+    let heard = fingerprints(contents, threads, stop, &mut report)?;
+    let links = links(&heard, threshold.max(LEAST), threads, stop, &mut report)?;
     let group = |duplicates: Duplicates| {
         let paths = files(duplicates.places.iter().flat_map(|place| heard[*place].paths.clone()).collect());
         Group { kind: Kind::Near, paths, similarity: duplicates.similarity }
@@ -112,11 +123,12 @@ struct Heard {
 fn fingerprints(
     contents: &[Content],
     threads: usize,
-    wake: &Wake,
+    stop: &Stop,
     report: &mut impl FnMut(Step),
-) -> std::io::Result<Arc<[Heard]>> {
+) -> Result<Arc<[Heard]>, SearchError> {
+    let wake = Wake::default();
     let known: Vec<(&Content, f64)> = contents.iter().filter_map(|content| Some((content, content.seconds?))).collect();
-    let printing = Actor::pool("fingerprint", threads, threads, wake, |stop| {
+    let mut printing = Actor::pool("fingerprint", threads, threads, &wake, |stop| {
         let mut listener = Listener::new(stop);
         move |(place, paths): (usize, Vec<Arc<Path>>)| {
             let mut print = || {
@@ -128,7 +140,7 @@ fn fingerprints(
     })?;
     let mut prints: Vec<Option<(usize, Fingerprint)>> = vec![None; known.len()];
     let jobs = known.iter().enumerate().map(|(place, (content, _))| (place, content.paths.clone()));
-    printing.work_off(wake, jobs, |(place, sound)| {
+    printing.work_off(&wake, stop, jobs, |(place, sound)| {
         match sound {
             Ok(print) => prints[place] = print,
             Err(error) => {
@@ -138,6 +150,9 @@ fn fingerprints(
         }
         report(Step::Done(1));
     });
+    if stop.is_set() {
+        return Err(SearchError::Stopped);
+    }
     let heard = known.into_iter().zip(prints).filter_map(|((content, seconds), print)| {
         let (period, print) = print?;
         Some(Heard { paths: content.paths.clone(), seconds, period, print })
@@ -150,13 +165,14 @@ fn links(
     heard: &Arc<[Heard]>,
     threshold: f64,
     threads: usize,
-    wake: &Wake,
+    stop: &Stop,
     report: &mut impl FnMut(Step),
-) -> std::io::Result<Vec<(usize, usize, f32)>> {
+) -> Result<Vec<(usize, usize, f32)>, SearchError> {
+    let wake = Wake::default();
     #[expect(clippy::cast_possible_truncation, reason = "between 0 and 1")]
     let least = fingerprint::correlation(threshold) as f32;
     let (sounds, tile) = (heard.clone(), (heard.len() / (4 * threads.max(1))).clamp(1, TILE));
-    let comparing = Actor::pool("correlate", threads, threads, wake, move |stop| {
+    let mut comparing = Actor::pool("correlate", threads, threads, &wake, move |stop| {
         let (sounds, mut listener) = (sounds.clone(), Listener::new(stop));
         move |firsts: Range<usize>| {
             // If a comparison panics, its sounds count as having no copies.
@@ -166,19 +182,25 @@ fn links(
     })?;
     let mut links = Vec::new();
     let jobs = (0..heard.len()).step_by(tile).map(|first| first..(first + tile).min(heard.len()));
-    comparing.work_off(wake, jobs, |(compared, found)| {
+    comparing.work_off(&wake, stop, jobs, |(compared, found)| {
         links.extend(found);
         report(Step::Done(compared));
     });
+    if stop.is_set() {
+        return Err(SearchError::Stopped);
+    }
     links.sort_by_key(|(a, b, _)| (*a, *b));
     Ok(links)
 }
 
-/// Compares some of the sounds with all behind each.
+/// Compares some of the sounds with all behind each, until nobody waits for it.
 fn compare(sounds: &[Heard], firsts: Range<usize>, least: f32, listener: &mut Listener) -> Vec<(usize, usize, f32)> {
     let mut links = Vec::new();
     let mut kept = HashMap::new();
     for (second, b) in sounds.iter().enumerate().skip(firsts.start + 1) {
+        if listener.stop.is_set() {
+            break;
+        }
         let may = |first: &usize| {
             let a = &sounds[*first];
             *first < second && as_long(a.seconds, b.seconds) && a.print.may_reach(&b.print, least)
@@ -322,7 +344,7 @@ mod tests {
         let same = identical(&contents);
         assert_eq!(same, [Group { kind: Kind::Identical, paths: paths(["b.wav", "b2.wav"]), similarity: 1.0 }]);
         let (mut done, mut unreadable) = (0, Vec::new());
-        let near = near(&contents, 0.5, 2, |step| match step {
+        let near = near(&contents, 0.5, 2, &Stop::default(), |step| match step {
             Step::Done(n) => done += n,
             Step::Unreadable(path, _) => unreadable.push(path.to_owned()),
         })
@@ -333,5 +355,16 @@ mod tests {
         assert_eq!(unreadable, [path("gone.wav")]);
         // The one that could not be read is not compared.
         assert_eq!((steps(&contents), done), (8, 7));
+        // Stopped while sounds are read, and while they are compared.
+        for stopped_at in [1, 5] {
+            let (stop, mut done) = (Stop::default(), 0);
+            let stopped = super::near(&contents, 0.5, 1, &stop, |step| {
+                done += usize::from(matches!(step, Step::Done(_)));
+                if done == stopped_at {
+                    stop.set();
+                }
+            });
+            assert!(matches!(stopped, Err(SearchError::Stopped)) && done < 7, "{stopped:?} after {done} steps");
+        }
     }
 }

@@ -9,9 +9,9 @@
 //! second reading; to send all candidates along cannot be done by size, because thousands of sounds may share one. They
 //! only ask whether to decode: what the hash means is decided here, when it has arrived.
 
-use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
+use bevy::ecs::entity::EntityHashSet;
 use bevy::ecs::system::EntityCommands;
 use bevy::prelude::*;
 
@@ -60,7 +60,7 @@ pub enum Sighting {
 pub struct Sightings {
     waiting: Vec<Sighting>,
     /// Samples met on the walk that is under way.
-    met: HashSet<Entity>,
+    met: EntityHashSet,
     tally: Tally,
     walked: Vec<(PathBuf, Option<Tally>)>,
     /// Whether folders are still being listed, so that a file that has moved may not have been seen yet.
@@ -233,7 +233,7 @@ fn settle(world: &mut World, sightings: &mut Sightings, sighting: Sighting) {
     match sighting {
         Sighting::File { path, stamp, in_walk } => {
             // A late report about a folder that has been removed in the meantime.
-            if !world.resource::<Folders>().0.iter().any(|folder| path.starts_with(folder)) {
+            if !world.resource::<Folders>().contain(&path) {
                 return;
             }
             let at = world.resource::<SampleIndex>().at(&path);
@@ -269,7 +269,7 @@ fn settle(world: &mut World, sightings: &mut Sightings, sighting: Sighting) {
         }
         Sighting::Walked { folder, asked, unknown } => {
             let index = world.resource::<SampleIndex>();
-            let unknown: HashSet<Entity> = unknown.iter().flat_map(|path| index.below(path)).collect();
+            let unknown: EntityHashSet = unknown.iter().flat_map(|path| index.below(path)).collect();
             for (entity, known) in members_below(world, &folder) {
                 if !sightings.met.contains(&entity) && !unknown.contains(&entity) {
                     sightings.tally.missing += 1;
@@ -338,7 +338,7 @@ fn settle_moves(
     gone: Query<(Option<&Tags>, &Sample), (With<Missing>, Without<Guest>)>,
     mut commands: Commands,
 ) {
-    let mut claimed = HashSet::new();
+    let mut claimed = EntityHashSet::default();
     for (entity, hash, new) in &arrived {
         let twins = index.contents().samples(*hash);
         let free = twins.iter().map(|(old, _)| *old).filter(|old| !claimed.contains(old));

@@ -12,11 +12,11 @@ pub mod newcomers;
 pub mod query;
 pub mod vectors;
 
-use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use bevy::ecs::entity::EntityHashMap;
 use bevy::prelude::*;
 use half::f16;
 use model::head::Statistics;
@@ -26,7 +26,7 @@ use similarity::weights::Weights;
 
 use self::newcomers::Newcomers;
 use self::vectors::heard;
-use crate::actor::{Actor, Outbox, Wake, contained};
+use crate::actor::{Actor, Outbox, Wake, contained, start};
 use crate::analyse::{ActiveModel, Analysis};
 use crate::library::changes::{Change, Changes, Fact, Reader};
 use crate::library::{
@@ -54,7 +54,7 @@ pub struct SpaceIndex {
     /// The sample of each row.
     pub entities: Arc<Vec<Entity>>,
     /// The row of each sample.
-    pub rows: Arc<HashMap<Entity, usize>>,
+    pub rows: Arc<EntityHashMap<usize>>,
     /// The map of these rows; it follows some time after the space, if the [`Need`] is to see it.
     pub layout: Option<Arc<Layout>>,
 }
@@ -209,7 +209,6 @@ pub struct SpacePlugin;
 
 impl Plugin for SpacePlugin {
     fn build(&self, app: &mut App) {
-        let wake = app.world().resource::<Wake>().clone();
         let newest = Arc::new(AtomicU64::new(0));
         let mut drafts = Drafts { newest: newest.clone(), built: None, build };
         let body = move |inbox: crossbeam_channel::Receiver<Job>, outbox: Outbox<Reply>| {
@@ -218,17 +217,11 @@ impl Plugin for SpacePlugin {
         };
         let head = app.world().resource::<ActiveModel>().0.statistics.usual_weight();
         app.insert_resource(ActiveWeights(Weights { head, ..default() }));
-        match Actor::spawn("project", 1, &wake, body) {
-            Ok(actor) => app.insert_resource(Projector { actor, newest }),
-            Err(error) => {
-                app.world_mut().write_message(Notice::new(format!(
-                    "cannot lay out the map: starting a thread failed ({error}); restart Soundkin"
-                )));
-                return;
-            }
-        };
+        let spawn = |wake: &Wake| Actor::spawn("project", 1, wake, body);
+        let Some(actor) = start(app, "compare sounds and lay out the map", spawn) else { return };
         let reader = app.world_mut().get_resource_or_init::<Changes>().reader();
-        app.insert_resource(Followed(reader))
+        app.insert_resource(Projector { actor, newest })
+            .insert_resource(Followed(reader))
             .insert_resource(Projection { weight: head, scan_at_once: SCAN_AT_ONCE, ..default() })
             .init_resource::<LastSpots>()
             .init_resource::<Newcomers>()
@@ -299,7 +292,7 @@ fn build(mut samples: Vec<Embedded>, job: &Job) -> Built {
 }
 
 fn collect_space(
-    projector: Res<Projector>,
+    mut projector: ResMut<Projector>,
     mut projection: ResMut<Projection>,
     mut newcomers: ResMut<Newcomers>,
     mut notices: MessageWriter<Notice>,
@@ -502,13 +495,13 @@ mod tests {
         let body = move |inbox: crossbeam_channel::Receiver<Job>, outbox: Outbox<Reply>| {
             inbox.into_iter().for_each(|job| drafts.project(job, &outbox));
         };
-        let actor = Actor::spawn("test", 4, &wake, body).unwrap();
+        let mut actor = Actor::spawn("test", 4, &wake, body).unwrap();
         assert!([3, 5].into_iter().all(|sounds| actor.try_send(job(sounds)).is_ok()));
         let mut told = Vec::new();
         while told.len() < 3 {
             wake.wait(std::time::Duration::from_secs(30));
             let before = told.len();
-            told.extend(actor.replies().map(|reply| match reply {
+            told.extend(actor.replies().into_iter().map(|reply| match reply {
                 Reply::Built { index, more, .. } => format!("built {} {more}", index.rows.len()),
                 Reply::LaidOut { index, .. } => format!("laid out {}", index.layout.is_some()),
                 Reply::Failed(reason) => reason,

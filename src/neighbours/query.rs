@@ -21,10 +21,9 @@ use similarity::weights::{PartSimilarities, Weights};
 use super::newcomers::{Newcomers, NewerSounds};
 use super::vectors::{self, QueryVectors, Sound, SoundError};
 use super::{ActiveWeights, SpaceIndex};
-use crate::actor::{Actor, Wake};
+use crate::actor::{Actor, Wake, start};
 use crate::analyse::Analysis;
 use crate::library::{Descriptors, Embedding, Failed, FileStamp, Guest, Missing, Recording, Sample, Windows};
-use crate::notice::Notice;
 use crate::schedule::{CollectSystems, DeriveSystems};
 
 /// Neighbours that are shown around a take.
@@ -461,11 +460,7 @@ struct Reply {
 }
 
 #[derive(Resource)]
-struct Comparer {
-    actor: Actor<Job, Reply>,
-    /// Questions that found the thread busy.
-    waiting: Vec<Job>,
-}
+struct Comparer(Actor<Job, Reply>);
 
 /// Answers [`Ask`].
 pub struct QueryPlugin;
@@ -474,16 +469,11 @@ impl Plugin for QueryPlugin {
     fn build(&self, app: &mut App) {
         app.init_resource::<Answers>().add_message::<Ask>();
         vectors::build(app);
-        let wake = app.world().resource::<Wake>().clone();
-        match Actor::pool("compare", 1, 2, &wake, |_| compare) {
-            Ok(actor) => app.insert_resource(Comparer { actor, waiting: Vec::new() }),
-            Err(error) => {
-                app.world_mut().write_message(Notice::new(format!("cannot find neighbours: no thread ({error})")));
-                return;
-            }
-        };
+        let spawn = |wake: &Wake| Actor::pool("compare", 1, 2, wake, |_| compare);
+        let Some(actor) = start(app, "find neighbours", spawn) else { return };
         let collect = (vectors::collect.run_if(resource_exists::<QueryVectors>), collect_exact).chain();
-        app.add_systems(Update, collect.in_set(CollectSystems::Answers))
+        app.insert_resource(Comparer(actor))
+            .add_systems(Update, collect.in_set(CollectSystems::Answers))
             .add_systems(Update, (ask_again, answer_asked).chain().in_set(DeriveSystems::Answer));
     }
 }
@@ -494,17 +484,10 @@ fn compare(Job { purpose, serial, query, sounds, probe }: Job) -> Reply {
 }
 
 fn collect_exact(mut comparer: ResMut<Comparer>, mut answers: ResMut<Answers>, neighbours: Neighbours) {
-    let replies: Vec<Reply> = comparer.actor.replies().collect();
-    for Reply { purpose, serial, sounds, probe, found } in replies {
+    for Reply { purpose, serial, sounds, probe, found } in comparer.0.replies() {
         // A question that was replaced meanwhile needs no answer.
         if let Some(asked) = answers.of(purpose).as_mut().filter(|asked| asked.serial == serial) {
             asked.answer = Ok(neighbours.located(&asked.query, found, &sounds, &probe));
-        }
-    }
-    while let Some(job) = comparer.waiting.pop() {
-        if let Err(job) = comparer.actor.try_send(job) {
-            comparer.waiting.push(job);
-            return;
         }
     }
 }
@@ -558,7 +541,7 @@ fn answer_asked(
     for Ask { purpose, query } in again.chain(asks.read().cloned()) {
         answers.serial += 1;
         let serial = answers.serial;
-        comparer.waiting.retain(|waiting| waiting.purpose != purpose);
+        comparer.0.retain_waiting(|waiting| waiting.purpose != purpose);
         let Some(query) = query else {
             *answers.of(purpose) = None;
             continue;
@@ -568,9 +551,7 @@ fn answer_asked(
             if answer.is_exact() {
                 return answer;
             }
-            let job = Job { purpose, serial, query: query.clone(), sounds, probe };
-            let unsent = comparer.actor.try_send(job).err();
-            comparer.waiting.extend(unsent);
+            comparer.0.queue(Job { purpose, serial, query: query.clone(), sounds, probe });
             // The list would only jump there and back, if it were worse for a moment.
             before.and_then(|asked| asked.answer.ok()).filter(Answer::is_exact).unwrap_or(answer)
         });

@@ -10,7 +10,6 @@ mod level;
 mod slices;
 mod take_writer;
 
-use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -24,7 +23,7 @@ use crate::schedule::{CollectSystems, RespondSystems, SoundkinSystems};
 pub use self::level::Level;
 pub use self::slices::{AcceptTrim, ProposeSlices, SaveSlices, Slices, SlicesSaved, Trim};
 use self::take_writer::{Job, Place, Reply, Start};
-use crate::actor::{Actor, Wake};
+use crate::actor::{Actor, start};
 use crate::analyse::waveform::Waveform;
 use crate::analyse::{AnalysisLength, LivePcm};
 use crate::audio::{InputError, InputRequest, InputStream, OpenInput, Overruns};
@@ -157,8 +156,6 @@ pub struct Input {
 struct RecorderThread {
     actor: Actor<Job, Reply>,
     inputs: Sender<Result<InputStream, InputError>>,
-    /// What the full mailbox did not take.
-    unsent: VecDeque<Job>,
     /// The newest take's number, its entity, and what becomes of it.
     serial: u64,
     entity: Option<(u64, Entity)>,
@@ -170,20 +167,6 @@ struct RecorderThread {
 }
 
 impl RecorderThread {
-    fn send(&mut self, job: Job) {
-        self.unsent.push_back(job);
-        self.send_rest();
-    }
-
-    fn send_rest(&mut self) {
-        while let Some(job) = self.unsent.pop_front() {
-            if let Err(job) = self.actor.try_send(job) {
-                self.unsent.push_front(job);
-                return;
-            }
-        }
-    }
-
     fn of(&self, serial: u64) -> Option<Entity> {
         self.entity.filter(|(of, _)| *of == serial).map(|(_, entity)| entity)
     }
@@ -194,27 +177,18 @@ pub struct RecordPlugin;
 
 impl Plugin for RecordPlugin {
     fn build(&self, app: &mut App) {
-        let wake = app.world().resource::<Wake>().clone();
         let (inputs, opened) = bounded(4);
         let body = move |inbox, outbox| take_writer::serve(&inbox, outbox, &opened);
-        match Actor::spawn("recorder", MAILBOX, &wake, body) {
-            Ok(actor) => app.insert_resource(RecorderThread {
-                actor,
-                inputs,
-                unsent: VecDeque::new(),
-                serial: 0,
-                entity: None,
-                keep: Keep::Nothing,
-                question: None,
-                lost: false,
-            }),
-            Err(error) => {
-                app.world_mut().write_message(Notice::new(format!(
-                    "cannot record: starting a thread failed ({error}); restart Soundkin"
-                )));
-                return;
-            }
-        };
+        let Some(actor) = start(app, "record", |wake| Actor::spawn("recorder", MAILBOX, wake, body)) else { return };
+        app.insert_resource(RecorderThread {
+            actor,
+            inputs,
+            serial: 0,
+            entity: None,
+            keep: Keep::Nothing,
+            question: None,
+            lost: false,
+        });
         let known = app.world_mut().get_resource_mut::<Settings>().map(|mut settings| settings.get("recording"));
         if let Some(known) = known {
             app.insert_resource::<RecordingSettings>(known);
@@ -246,12 +220,10 @@ fn collect_takes(
     mut notices: MessageWriter<Notice>,
     mut commands: Commands,
 ) {
-    thread.send_rest();
     let mut now = recorder.clone();
     // Waveforms begun in this frame are not components before the commands have been applied.
     let mut begun: Option<Waveform> = None;
-    let replies: Vec<Reply> = thread.actor.replies().collect();
-    for reply in replies {
+    for reply in thread.actor.replies() {
         match reply {
             Reply::InputOpened(name, rate, channels) => {
                 now.input = Some(Input { name, rate, channels });
@@ -268,15 +240,14 @@ fn collect_takes(
             }
             Reply::Started { serial, path, info } => {
                 let folder = path.as_ref().and_then(|path| path.parent().map(Path::to_owned));
-                let within = |path: &Path| folders.0.iter().any(|folder| path.starts_with(folder));
                 let is_member = match (&thread.keep, &path) {
                     (Keep::Recordings, Some(path)) => {
-                        if let Some(path) = folder.filter(|_| !within(path)) {
+                        if let Some(path) = folder.filter(|_| !folders.contain(path)) {
                             added.write(AddFolder { path, follow: true });
                         }
                         true
                     }
-                    (Keep::File(_), Some(path)) => within(path),
+                    (Keep::File(_), Some(path)) => folders.contain(path),
                     _ => false,
                 };
                 begun = Some(Waveform::new(Pyramid::growing(info.channels as usize), info.rate));
@@ -402,7 +373,7 @@ fn respond(
 ) {
     if settings.is_changed() {
         let pre_roll = settings.pre_roll.clamp(0.0, LONGEST);
-        thread.send(Job::Setup { channels: settings.channels.clone(), pre_roll });
+        thread.actor.queue(Job::Setup { channels: settings.channels.clone(), pre_roll });
     }
     for record in asked.read() {
         match record {
@@ -425,10 +396,10 @@ fn respond(
                     format: settings.format,
                 };
                 recorder.waiting = true;
-                thread.send(Job::Start(Box::new(start)));
+                thread.actor.queue(Job::Start(Box::new(start)));
             }
-            Record::Stop => thread.send(Job::Stop),
-            Record::Unclip => thread.send(Job::Unclip),
+            Record::Stop => thread.actor.queue(Job::Stop),
+            Record::Unclip => thread.actor.queue(Job::Unclip),
         }
     }
 }
@@ -450,7 +421,7 @@ fn listen(
         let request =
             wanted.clone().map(|(device, channels)| InputRequest { device, channels, to: thread.inputs.clone() });
         // At once, so that no take begins on an input that is being closed.
-        thread.send(Job::Leave);
+        thread.actor.queue(Job::Leave);
         requests.write(OpenInput(request));
         thread.lost = false;
         *opened = wanted;

@@ -3,7 +3,6 @@
 //! The `slices` thread finds and cuts them; what is cut becomes a sample at once.
 
 use dsp::Span;
-use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -13,7 +12,7 @@ use dsp::onset::{Onsets, slices};
 use file::DecodeError;
 use file::stream::{Decoders, Stream};
 
-use crate::actor::{Actor, Wake, contained};
+use crate::actor::{Actor, contained, start};
 use crate::export::{self, ExportError};
 use crate::library::{FileStamp, Folders, Guest, Recording, Sample, SampleIndex};
 use crate::notice::Notice;
@@ -69,27 +68,18 @@ enum Reply {
 }
 
 #[derive(Resource)]
-struct SliceWriter {
-    actor: Actor<Job, Reply>,
-    waiting: VecDeque<Job>,
-}
+struct SliceWriter(Actor<Job, Reply>);
 
 pub(super) fn build(app: &mut App) {
     app.add_message::<ProposeSlices>()
         .add_message::<SaveSlices>()
         .add_message::<SlicesSaved>()
         .add_message::<AcceptTrim>();
-    let wake = app.world().resource::<Wake>().clone();
-    match Actor::pool("slices", 1, MAILBOX, &wake, |_| serve) {
-        Ok(actor) => app.insert_resource(SliceWriter { actor, waiting: VecDeque::new() }),
-        Err(error) => {
-            app.world_mut().write_message(Notice::new(format!(
-                "cannot cut sounds: starting a thread failed ({error}); restart Soundkin"
-            )));
-            return;
-        }
+    let Some(actor) = start(app, "cut sounds", |wake| Actor::pool("slices", 1, MAILBOX, wake, |_| serve)) else {
+        return;
     };
-    app.add_observer(forget_outdated)
+    app.insert_resource(SliceWriter(actor))
+        .add_observer(forget_outdated)
         .add_systems(Update, collect_slices.in_set(CollectSystems::Requests))
         .add_systems(Update, respond.in_set(RespondSystems::Record));
 }
@@ -125,25 +115,18 @@ fn respond(
         commands.entity(ask.0).try_remove::<Trim>();
         Some(Job::Slice(ask.0, path, stamp, vec![loud]))
     });
-    let jobs: Vec<Job> = proposals.chain(saves).chain(trims).collect();
-    writer.waiting.extend(jobs);
-    while let Some(job) = writer.waiting.pop_front() {
-        if let Err(job) = writer.actor.try_send(job) {
-            writer.waiting.push_front(job);
-            return;
-        }
-    }
+    proposals.chain(saves).chain(trims).for_each(|job| writer.0.queue(job));
 }
 
 fn collect_slices(
-    writer: Res<SliceWriter>,
+    mut writer: ResMut<SliceWriter>,
     folders: Res<Folders>,
     index: Res<SampleIndex>,
     mut saved: MessageWriter<SlicesSaved>,
     mut notices: MessageWriter<Notice>,
     mut commands: Commands,
 ) {
-    for reply in writer.actor.replies() {
+    for reply in writer.0.replies() {
         match reply {
             Reply::Proposed(entity, slices) => {
                 if let Ok(mut sample) = commands.get_entity(entity) {
@@ -155,7 +138,7 @@ fn collect_slices(
                     // The watcher may have been quicker.
                     if index.at(path).is_none() {
                         let slice = (Sample { path: path.clone() }, *stamp);
-                        if folders.0.iter().any(|folder| path.starts_with(folder)) {
+                        if folders.contain(path) {
                             commands.spawn(slice);
                         } else {
                             commands.spawn((slice, Guest));

@@ -6,17 +6,17 @@
 mod rows;
 mod schema;
 
-use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bevy::ecs::entity::{EntityHashMap, EntityHashSet};
 use bevy::prelude::*;
 use crossbeam_channel::Receiver;
 use similarity::layout::SavedPositions;
 
 use self::rows::{ContentRow, Record, SampleRow};
-use crate::actor::{Actor, Outbox, Wake};
+use crate::actor::{Actor, Outbox, Wake, start};
 use crate::analyse::{ActiveModel, Analysis};
 use crate::library::changes::{Changes, Fact, Reader};
 use crate::library::{
@@ -65,7 +65,7 @@ pub struct Stored {
 #[derive(Resource, Default, Debug)]
 pub struct StoreState {
     /// Samples whose newest state has not been handed to the thread.
-    dirty: HashSet<Entity>,
+    dirty: EntityHashSet,
     /// Handed over and not yet committed.
     under_way: usize,
     forgotten: Vec<Arc<Path>>,
@@ -141,23 +141,14 @@ impl Plugin for StorePlugin {
     fn build(&self, app: &mut App) {
         let library = self.library.lock().ok().and_then(|mut library| library.take());
         let Some(library) = library else { return };
-        let wake = app.world().resource::<Wake>().clone();
         let key = app.world().resource::<ActiveModel>().0.key.clone();
         let writable = self.writable;
         let body = move |inbox, outbox| LibraryWriter { library, key, model: None }.run(&inbox, &outbox, writable);
-        match Actor::spawn("store", 256, &wake, body) {
-            Ok(actor) => {
-                let reader = app.world_mut().get_resource_or_init::<Changes>().reader();
-                app.insert_resource(StoreActor { actor, writable, reader })
-            }
-            Err(error) => {
-                app.world_mut().write_message(Notice::new(format!(
-                    "cannot save the library: starting a thread failed ({error}); restart Soundkin"
-                )));
-                return;
-            }
-        };
-        app.init_resource::<StoreState>()
+        let spawn = |wake: &Wake| Actor::spawn("store", 256, wake, body);
+        let Some(actor) = start(app, "open the library", spawn) else { return };
+        let reader = app.world_mut().get_resource_or_init::<Changes>().reader();
+        app.insert_resource(StoreActor { actor, writable, reader })
+            .init_resource::<StoreState>()
             .add_message::<Stored>()
             .add_observer(forget)
             .add_systems(Update, collect_stored.in_set(CollectSystems::Store))
@@ -166,7 +157,7 @@ impl Plugin for StorePlugin {
 }
 
 fn collect_stored(
-    store: Res<StoreActor>,
+    mut store: ResMut<StoreActor>,
     mut state: ResMut<StoreState>,
     mut folders: ResMut<Folders>,
     mut stored: MessageWriter<Stored>,
@@ -254,7 +245,7 @@ type Everything<'a> = (
 );
 
 fn hand_over(
-    store: Res<StoreActor>,
+    mut store: ResMut<StoreActor>,
     mut state: ResMut<StoreState>,
     mut changes: ResMut<Changes>,
     folders: Res<Folders>,
@@ -282,11 +273,8 @@ fn hand_over(
         state.folders_dirty = false;
         state.under_way += 1;
     }
-    while let Some(path) = state.forgotten.pop() {
-        if let Err(Job::Forget(path)) = store.actor.try_send(Job::Forget(path)) {
-            state.forgotten.push(path);
-            return;
-        }
+    for path in std::mem::take(&mut state.forgotten) {
+        store.actor.queue(Job::Forget(path));
         state.under_way += 1;
     }
     let waiting: Vec<Entity> = state.dirty.iter().copied().collect();
@@ -418,7 +406,7 @@ impl LibraryWriter {
         match written {
             Ok(refused) => {
                 saved.retain(|stored| !refused.contains_key(&stored.entity));
-                Reply::Committed { jobs: count, saved, refused: refused.into_values().collect() }
+                Reply::Committed { jobs: count, saved, refused: refused.into_iter().map(|(_, line)| line).collect() }
             }
             Err(error) => {
                 let reason = schema::sqlite(error, &self.library.path).to_string();
@@ -430,9 +418,9 @@ impl LibraryWriter {
     /// Commits all jobs or none, except for samples that the tables refuse: those must not block the others.
     ///
     /// Returns the refused samples, each with a line for the user.
-    fn write(&mut self, jobs: &[Job]) -> rusqlite::Result<HashMap<Entity, String>> {
+    fn write(&mut self, jobs: &[Job]) -> rusqlite::Result<EntityHashMap<String>> {
         let mut transaction = self.library.connection.transaction()?;
-        let mut refused = HashMap::new();
+        let mut refused = EntityHashMap::default();
         let model = match self.model {
             Some(model) => model,
             None => rows::model_number(&transaction, &self.key)?,
@@ -512,11 +500,11 @@ mod tests {
             let mut writer = LibraryWriter { library, key: "m".to_owned(), model: None };
             writer.restore(&outbox).unwrap();
         };
-        let actor = Actor::spawn("test", 1, &Wake::default(), body).unwrap();
+        let mut actor = Actor::spawn("test", 1, &Wake::default(), body).unwrap();
         let deadline = Instant::now() + Duration::from_secs(10);
         let mut order = Vec::new();
         while order.len() < 3 && Instant::now() < deadline {
-            order.extend(actor.replies().map(|reply| match reply {
+            order.extend(actor.replies().into_iter().map(|reply| match reply {
                 Reply::Folders(folders) => format!("folders {}", folders.len()),
                 Reply::Loaded(records) => format!("samples {}", records.len()),
                 Reply::Restored(_) => "restored".to_owned(),

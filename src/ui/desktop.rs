@@ -12,7 +12,7 @@ use crossbeam_channel::Receiver;
 use super::action::{Go, Outside};
 use super::rows::Rows;
 use super::session::Session;
-use crate::actor::{Actor, Outbox, Wake, drop_within};
+use crate::actor::{Actor, Outbox, Wake, drop_within, start};
 use crate::analyse::Analysis;
 use crate::library::table::SampleTable;
 use crate::library::{Sample, SampleIndex};
@@ -53,21 +53,6 @@ pub(super) struct Inputs(pub Vec<String>);
 pub(super) struct Desktop {
     /// None only while it is being dropped.
     actor: Option<Actor<Job, Reply>>,
-    /// Dropped folders that the full mailbox has not accepted yet.
-    dropped: Vec<PathBuf>,
-}
-
-impl Desktop {
-    fn new(actor: Actor<Job, Reply>) -> Self {
-        Self { actor: Some(actor), dropped: Vec::new() }
-    }
-
-    fn try_send(&self, job: Job) -> Result<(), Job> {
-        match &self.actor {
-            Some(actor) => actor.try_send(job),
-            None => Err(job),
-        }
-    }
 }
 
 impl Drop for Desktop {
@@ -78,17 +63,10 @@ impl Drop for Desktop {
 
 /// Connects the desktop.
 pub(super) fn plugin(app: &mut App) {
-    let wake = app.world().resource::<Wake>().clone();
-    match Actor::spawn("desktop", 4, &wake, |inbox, outbox| serve(&inbox, &outbox)) {
-        Ok(actor) => app.insert_resource(Desktop::new(actor)),
-        Err(error) => {
-            app.world_mut().write_message(Notice::new(format!(
-                "cannot open dialogs or copy files: starting a thread failed ({error}); restart Soundkin"
-            )));
-            return;
-        }
-    };
-    app.add_systems(Update, collect.in_set(CollectSystems::Requests));
+    let body = |inbox: Receiver<Job>, outbox: Outbox<Reply>| serve(&inbox, &outbox);
+    let spawn = |wake: &Wake| Actor::spawn("desktop", 4, wake, body);
+    let Some(actor) = start(app, "open dialogs or copy files", spawn) else { return };
+    app.insert_resource(Desktop { actor: Some(actor) }).add_systems(Update, collect.in_set(CollectSystems::Requests));
 }
 
 fn collect(
@@ -101,7 +79,8 @@ fn collect(
     index: Res<SampleIndex>,
     mut commands: Commands,
 ) {
-    for reply in desktop.actor.iter().flat_map(Actor::replies) {
+    let Some(actor) = &mut desktop.actor else { return };
+    for reply in actor.replies() {
         match reply {
             Reply::Chosen(paths) => {
                 added.write_batch(paths.into_iter().map(|path| AddFolder { path, follow: true }));
@@ -121,16 +100,13 @@ fn collect(
             Reply::Inputs(names) => inputs.0 = names,
         }
     }
-    for drop in dropped.iter_mut().flat_map(|messages| messages.drain()) {
-        if let FileDragAndDrop::DroppedFile { path_buf, .. } = drop {
-            desktop.dropped.push(path_buf);
-        }
-    }
-    let dropped = std::mem::take(&mut desktop.dropped);
-    if !dropped.is_empty()
-        && let Err(Job::Find(dropped)) = desktop.try_send(Job::Find(dropped))
-    {
-        desktop.dropped = dropped;
+    let dropped = dropped.iter_mut().flat_map(|messages| messages.drain()).filter_map(|drop| match drop {
+        FileDragAndDrop::DroppedFile { path_buf, .. } => Some(path_buf),
+        _ => None,
+    });
+    let dropped: Vec<PathBuf> = dropped.collect();
+    if !dropped.is_empty() {
+        actor.queue(Job::Find(dropped));
     }
 }
 
@@ -165,7 +141,7 @@ pub(super) fn respond(
                 continue;
             }
         };
-        if desktop.try_send(job).is_err() {
+        if desktop.actor.as_ref().is_none_or(|actor| actor.try_send(job).is_err()) {
             notices.write(Notice::new("another dialog is still open; close it and try again"));
         }
     }
@@ -244,7 +220,7 @@ mod tests {
             let _ = answered.recv();
         };
         // This would wait for ever for somebody to answer.
-        drop(Desktop::new(Actor::spawn("test", 1, &Wake::default(), dialog).unwrap()));
+        drop(Desktop { actor: Some(Actor::spawn("test", 1, &Wake::default(), dialog).unwrap()) });
         drop(answer);
     }
 

@@ -482,7 +482,7 @@ fn let_go(session: &mut Session, gone: &dyn Fn(Entity) -> bool, folders: &Folder
     if location.query.as_ref().is_some_and(lost) {
         location.query = None;
     }
-    let outside = |folder: &std::path::PathBuf| !folders.0.iter().any(|of| folder.starts_with(of));
+    let outside = |folder: &std::path::PathBuf| !folders.contain(folder);
     if location.filter.folder.as_ref().is_some_and(outside) {
         location.filter.folder = None;
     }
