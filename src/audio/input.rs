@@ -9,7 +9,7 @@ use crossbeam_channel::{Receiver, Sender, bounded, never};
 use tracing::debug;
 
 use super::capture::{CaptureCallback, CaptureStatus, InputStream, input_stream};
-use super::device::{Decision, DeviceName, ErrorStreak, InputError, Stage, StreamHandle, buffer_size, decide};
+use super::device::{Decision, DeviceName, ErrorStreak, InputError, Stage, StreamHandle, buffer_size, decide, host};
 
 /// Frames that the device gives at a time, if it can: more than an output takes, since nobody hears the delay.
 const BUFFER: u32 = 1024;
@@ -71,7 +71,7 @@ impl Inputs for SystemInputs {
 }
 
 fn find(name: &str) -> Result<cpal::Device, InputError> {
-    let host = cpal::default_host();
+    let host = host();
     if name.is_empty() {
         return host.default_input_device().ok_or(InputError::Absent);
     }

@@ -6,7 +6,7 @@ use cpal::traits::{DeviceTrait, HostTrait, StreamTrait};
 use cpal::{BufferSize, ErrorKind, SampleFormat, StreamConfig};
 use crossbeam_channel::Sender;
 
-use super::device::{Decision, DeviceName, ErrorStreak, OutputError, Stage, StreamHandle, buffer_size, decide};
+use super::device::{Decision, DeviceName, ErrorStreak, OutputError, Stage, StreamHandle, buffer_size, decide, host};
 use super::player::SamplePlayer;
 use super::render::{Monitor, Renderer};
 
@@ -59,7 +59,7 @@ impl Outputs for SystemOutputs {
         monitor: &Arc<Monitor>,
         events: Sender<StreamEvent>,
     ) -> Result<Output, OutputError> {
-        let device = cpal::default_host().default_output_device().ok_or(OutputError::Absent)?;
+        let device = host().default_output_device().ok_or(OutputError::Absent)?;
         let name = DeviceName::of(&device);
         let refused = |error: cpal::Error| OutputError::at_opening(&error, &name.name);
         let supported = device.default_output_config().map_err(refused)?;
@@ -75,7 +75,7 @@ impl Outputs for SystemOutputs {
     }
 
     fn default_device(&mut self) -> Option<DeviceName> {
-        cpal::default_host().default_output_device().map(|device| DeviceName::of(&device))
+        host().default_output_device().map(|device| DeviceName::of(&device))
     }
 }
 

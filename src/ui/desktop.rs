@@ -154,6 +154,7 @@ fn serve(inbox: &Receiver<Job>, outbox: &Outbox<Reply>) {
         let notice = |text: String| Reply::Notice(Notice::new(text));
         let reply = match job {
             Job::AskForFolder => {
+                #[expect(clippy::disallowed_methods, reason = "on the thread of the desktop")]
                 let chosen = rfd::FileDialog::new().set_title("Add a folder of sounds").pick_folder();
                 chosen.map(|path| Reply::Chosen(vec![real(path)]))
             }
@@ -202,6 +203,7 @@ fn real(path: PathBuf) -> PathBuf {
 fn copy(clipboard: &mut Option<arboard::Clipboard>, paths: &[PathBuf]) -> Result<(), arboard::Error> {
     let clipboard = match clipboard {
         Some(clipboard) => clipboard,
+        #[expect(clippy::disallowed_methods, reason = "on the thread of the desktop")]
         None => clipboard.insert(arboard::Clipboard::new()?),
     };
     clipboard.set().file_list(paths)

@@ -240,6 +240,7 @@ impl Watching {
         let (change_sender, changes) = bounded(CHANGES);
         let (overflow_sender, overflow) = bounded(1);
         let senders = (change_sender.clone(), overflow_sender.clone());
+        #[expect(clippy::disallowed_methods, reason = "this is the one place that follows files")]
         let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
             let (paths, lost) = match event {
                 Ok(event) if event.kind.is_access() => return,
