@@ -20,6 +20,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use dsp::Seconds;
 use soundkin::audio::{Audition, Playback, SimulatedAudioPlugin};
 use soundkin::library::Sample;
 use soundkin::{player, run_until};
@@ -66,7 +67,7 @@ fn waits(files: &[PathBuf], prepare: bool) -> Vec<f64> {
         std::thread::sleep(Duration::from_micros(100_000 + 1371 * i as u64));
         sounded.store(0, Ordering::Relaxed);
         let asked = started.elapsed();
-        app.world_mut().write_message(Audition::Play { sample, from: 0.0, region: None });
+        app.world_mut().write_message(Audition::Play { sample, from: Seconds(0.0), region: None });
         app.update();
         while sounded.load(Ordering::Relaxed) == 0 {
             std::thread::sleep(Duration::from_micros(50));

@@ -32,6 +32,7 @@ use dsp::analysis::StreamInfo;
 use dsp::descriptors::COUNT;
 use dsp::features::Measures;
 use dsp::pyramid::COLUMNS;
+use dsp::{Frames, Hz};
 use half::f16;
 use model::Model;
 use soundkin::audio::SimulatedAudioPlugin;
@@ -230,8 +231,8 @@ fn spawn(world: &mut World, i: usize) {
         FileStamp { size: 100_000 + i as u64, modified: 1 },
         ContentHash(hash),
         AudioInfo(StreamInfo {
-            frames: 5000 + i as u64 % 90_000,
-            rate: 44_100,
+            frames: Frames(5000 + i as u64 % 90_000),
+            rate: Hz(44_100),
             channels: 1,
             codec: "pcm_s16le".to_owned(),
         }),

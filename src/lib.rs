@@ -100,7 +100,7 @@ impl Assembly {
 /// assert!(run_until(&mut app, None, is_idle));
 /// // Each sound is an entity, and what is known of it are its components.
 /// for (sample, info) in app.world_mut().query::<(&Sample, &AudioInfo)>().iter(app.world()) {
-///     println!("{:.1} s of {}", info.seconds(), sample.path.display());
+///     println!("{:.1} of {}", info.seconds(), sample.path.display());
 /// }
 /// # Ok::<(), model::ModelError>(())
 /// ```

@@ -16,9 +16,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bevy::prelude::*;
-use dsp::Pcm;
 use dsp::analysis::{Decoded, StreamAnalysis};
 use dsp::descriptors::Describer;
+use dsp::{Pcm, Seconds};
 use file::DecodeError;
 use file::source::Source;
 use file::stream::Decoders;
@@ -49,9 +49,9 @@ pub struct FinishedTake {
     pub hash: Option<ContentHash>,
 }
 
-/// Seconds of a sound that the model wants to hear.
+/// How much of a sound the model wants to hear.
 #[derive(Resource, Clone, Copy, Debug)]
-pub struct AnalysisLength(pub f64);
+pub struct AnalysisLength(pub Seconds);
 
 /// Loads ONNX Runtime once for the whole process, from where this machine has it.
 ///
@@ -86,8 +86,8 @@ pub struct Analysis {
     pub windows: usize,
     /// Time inside ONNX Runtime, summed over workers.
     pub session_time: Duration,
-    /// Seconds of audio decoded.
-    pub audio_seconds: f64,
+    /// Audio decoded.
+    pub audio: Seconds,
     /// Whether the library's own samples are left as they are.
     pub guests_only: bool,
     /// Whether the user has paused it; guests are analysed all the same.
@@ -406,7 +406,7 @@ fn collect_analyses(
                     entity.try_remove::<(Embedding, Descriptors)>();
                 } else {
                     analysis.decoded += 1;
-                    analysis.audio_seconds += decoded.info.seconds();
+                    analysis.audio += decoded.info.seconds();
                 }
                 let measured = decode::measured(&decoded);
                 // All at once; a take of which no file was kept has no hash.
@@ -597,7 +597,7 @@ impl AnalysisWorker {
                 Outcome::Decoded(decoded, embedded)
             }
             Work::Newest(pcm) => {
-                let mut analysis = StreamAnalysis::new(pcm.rate, 1, f64::MAX);
+                let mut analysis = StreamAnalysis::new(pcm.rate, 1, Seconds(f64::MAX));
                 analysis.add(&pcm.mono);
                 Outcome::Newest(self.embed_contained(&analysis.finish("")).ok())
             }
@@ -650,7 +650,7 @@ impl AnalysisWorker {
                 let describer = self.describer.get_or_insert_with(|| Describer::new(filter));
                 match contained(|| describer.describe(&decoded.pcm)) {
                     Ok(Some(values)) => Outcome::Described(Descriptors(Arc::new(values))),
-                    Ok(None) => undescribed(FailureKind::SampleRate, decoded.pcm.rate.to_string()),
+                    Ok(None) => undescribed(FailureKind::SampleRate, decoded.pcm.rate.0.to_string()),
                     Err(panic) => undescribed(FailureKind::AnalysisPanic, panic),
                 }
             }

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use bevy::prelude::*;
 use dsp::pyramid::Pyramid;
+use dsp::{Frames, Hz, Seconds};
 use file::DecodeError;
 use file::stream::{Decoders, Stream};
 
@@ -18,13 +19,13 @@ use crate::schedule::SoundkinSystems;
 pub struct Waveform {
     /// Its extremes.
     pub pyramid: Arc<Pyramid>,
-    /// Frames in a second.
-    pub rate: u32,
+    /// Its sample rate.
+    pub rate: Hz,
 }
 
 impl Waveform {
-    /// The waveform of a sound at a rate in Hz.
-    pub fn new(pyramid: Pyramid, rate: u32) -> Self {
+    /// The waveform of a sound at a rate.
+    pub fn new(pyramid: Pyramid, rate: Hz) -> Self {
         Self { pyramid: Arc::new(pyramid), rate }
     }
 
@@ -33,9 +34,9 @@ impl Waveform {
         Arc::make_mut(&mut self.pyramid).add(frames);
     }
 
-    /// Length in seconds.
-    pub fn seconds(&self) -> f64 {
-        self.pyramid.frames() as f64 / f64::from(self.rate.max(1))
+    /// Its length.
+    pub fn seconds(&self) -> Seconds {
+        Frames(self.pyramid.frames() as u64).at(self.rate)
     }
 }
 
@@ -169,7 +170,7 @@ mod tests {
         let sound = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/audio/wav_stereo.wav");
         let decoded = |stop: &Stop| {
             let source = Source::open(&sound, &|| false).unwrap();
-            decode(source, &sound, 10.0, stop, &Decoders::default())
+            decode(source, &sound, Seconds(10.0), stop, &Decoders::default())
         };
         assert!(matches!(decoded(&stop), Err(DecodeError::Stopped)));
         decoded(&go).unwrap();

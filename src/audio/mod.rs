@@ -22,10 +22,10 @@ mod reader;
 mod render;
 mod simulated;
 
-use dsp::Span;
 use std::sync::Arc;
 
 use bevy::prelude::*;
+use dsp::{Hz, Seconds, Span};
 
 pub use self::capture::{InputStream, Overruns};
 pub use self::device::{Devices, InputError, devices};
@@ -60,12 +60,12 @@ pub enum Audition {
     Play {
         /// The sample.
         sample: Entity,
-        /// Where to start, in seconds.
-        from: f64,
-        /// What to stay within, in seconds, if not the whole sample.
+        /// Where to start.
+        from: Seconds,
+        /// What to stay within, if not the whole sample.
         region: Option<Span>,
     },
-    /// Changes the region of what plays, in seconds; a playhead outside of it jumps to its start.
+    /// Changes the region of what plays; a playhead outside of it jumps to its start.
     Region(Option<Span>),
     /// Stops what plays, with a fade.
     Stop,
@@ -76,12 +76,12 @@ pub enum Audition {
 pub struct Playback {
     /// The sample that plays.
     pub sample: Option<Entity>,
-    /// Playhead within the sample in seconds, as it is heard; after the end, where it ended.
-    pub seconds: f64,
+    /// Playhead within the sample, as it is heard; after the end, where it ended.
+    pub seconds: Seconds,
     /// Name of the output in use.
     pub device: Option<String>,
-    /// Its rate in Hz; 0 without one.
-    pub rate: u32,
+    /// Its rate; 0 without one.
+    pub rate: Hz,
     /// Gaps since the start of the app: sound that was not ready when the device wanted it.
     pub underruns: u64,
 }
@@ -158,7 +158,7 @@ fn collect_playback(
     for reply in auditioner.actor.replies() {
         match reply {
             Reply::Device(device) => {
-                (now.device, now.rate) = device.map_or((None, 0), |(name, rate)| (Some(name), rate));
+                (now.device, now.rate) = device.map_or((None, Hz(0)), |(name, rate)| (Some(name), rate));
             }
             Reply::Playing(sample, position) => {
                 // Until the first of it is heard, the playhead stands where it will start.
@@ -325,7 +325,7 @@ mod tests {
     }
 
     fn play(app: &mut App, sample: Entity) {
-        app.world_mut().write_message(Audition::Play { sample, from: 0.0, region: None });
+        app.world_mut().write_message(Audition::Play { sample, from: Seconds(0.0), region: None });
         app.update();
     }
 
@@ -367,11 +367,11 @@ mod tests {
         let mut app = app(true);
         let sample = spawn(&mut app, &demo());
         play(&mut app, sample);
-        assert!(until(&mut app, |playback| playback.sample == Some(sample) && playback.seconds > 0.1));
+        assert!(until(&mut app, |playback| playback.sample == Some(sample) && playback.seconds > Seconds(0.1)));
         let playback = app.world().resource::<Playback>();
-        assert_eq!((playback.device.as_deref(), playback.rate), (Some("simulated"), 48_000));
+        assert_eq!((playback.device.as_deref(), playback.rate), (Some("simulated"), Hz(48_000)));
         assert!(until(&mut app, |playback| playback.sample.is_none()));
-        assert!(app.world().resource::<Playback>().seconds > 1.0);
+        assert!(app.world().resource::<Playback>().seconds > Seconds(1.0));
         assert!(notices(&mut app, 100).is_empty());
     }
 
@@ -400,7 +400,7 @@ mod tests {
         app.world_mut().resource_mut::<AuditionSettings>().looping = true;
         let sample = spawn(&mut app, &demo());
         play(&mut app, sample);
-        assert!(until(&mut app, |playback| playback.sample == Some(sample) && playback.seconds > 0.1));
+        assert!(until(&mut app, |playback| playback.sample == Some(sample) && playback.seconds > Seconds(0.1)));
         (app, device, sample)
     }
 
@@ -414,7 +414,9 @@ mod tests {
         device.gone.store(false, Ordering::Relaxed);
         assert_eq!(notices(&mut app, 1300), ["sound output is back: simulated"]);
         let before = app.world().resource::<Playback>().seconds;
-        assert!(until(&mut app, |playback| playback.sample == Some(sample) && (playback.seconds - before).abs() > 1e-3));
+        assert!(
+            until(&mut app, |playback| playback.sample == Some(sample) && (playback.seconds - before).0.abs() > 1e-3)
+        );
         device.take_away();
         assert!(until(&mut app, |playback| playback.device.is_none()));
         app.world_mut().write_message(Audition::Stop);

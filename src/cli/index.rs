@@ -8,6 +8,7 @@ use bevy::ecs::entity::EntityHashSet;
 use bevy::ecs::message::MessageCursor;
 use bevy::prelude::*;
 use clap::Args;
+use dsp::Seconds;
 use indicatif::ProgressBar;
 use serde_json::json;
 
@@ -166,9 +167,9 @@ fn report(world: &mut World, common: &Common, folders: &[PathBuf], tally: Tally,
     let missing = gone.iter(world).filter(|entity| members.contains(entity)).count();
     let mut samples =
         world.query_filtered::<(Entity, &Sample, Option<&AudioInfo>, Option<&Failed>), Without<Missing>>();
-    let (mut audio_seconds, mut failed) = (0.0, Vec::new());
+    let (mut audio, mut failed) = (Seconds(0.0), Vec::new());
     for (_, sample, info, failure) in samples.iter(world).filter(|(entity, ..)| members.contains(entity)) {
-        audio_seconds += info.map_or(0.0, AudioInfo::seconds);
+        audio += info.map(AudioInfo::seconds).unwrap_or_default();
         failed.extend(failure.map(|failure| (sample.path.clone(), failure.clone())));
     }
     failed.sort_by(|a, b| a.0.cmp(&b.0));
@@ -182,7 +183,7 @@ fn report(world: &mut World, common: &Common, folders: &[PathBuf], tally: Tally,
         "unchanged": tally.unchanged,
         "missing": missing,
         "failed": failed.iter().map(|(path, failure)| failed_json(path, failure.stage, &failure.to_string())).collect::<Vec<_>>(),
-        "audio_seconds": audio_seconds,
+        "audio_seconds": audio,
         "seconds": seconds,
         "model": world.resource::<ActiveModel>().0.manifest.id,
         "decoded": analysis.decoded,
@@ -204,7 +205,7 @@ fn report(world: &mut World, common: &Common, folders: &[PathBuf], tally: Tally,
             tally.unchanged,
             missing,
             failed.len(),
-            audio_seconds,
+            audio.0,
         )
     })
 }

@@ -94,7 +94,7 @@ fn lines(world: &mut World, within: Option<&EntityHashSet>) -> Vec<Line> {
 fn compare(a: &Line, b: &Line, SortKey { key, descending }: &SortKey) -> Ordering {
     let number = |line: &Line| -> f64 {
         let value = match key.as_str() {
-            "seconds" => line.info.as_ref().map(AudioInfo::seconds),
+            "seconds" => line.info.as_ref().map(|i| i.seconds().0),
             "channels" => line.info.as_ref().map(|i| f64::from(i.channels)),
             "rate" => line.info.as_ref().map(|i| f64::from(i.rate)),
             "lufs" => line.features.and_then(|f| f.lufs).map(f64::from),
@@ -142,7 +142,7 @@ fn write_line(out: &mut dyn Write, line: &Line) -> io::Result<()> {
     match (&line.info, &line.features) {
         (Some(info), Some(features)) => {
             let lufs = features.lufs.map_or("   –".to_owned(), |l| format!("{l:.1}"));
-            let (seconds, brightness) = (info.seconds(), features.brightness_hz);
+            let (seconds, brightness) = (info.seconds().0, features.brightness_hz);
             writeln!(out, "{seconds:>9.2} s {lufs:>6} LUFS {brightness:>6.0} Hz  {:<9} {path}{state}", info.codec)
         }
         _ => writeln!(out, "{:>40} {path}{state}", ""),

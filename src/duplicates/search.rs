@@ -9,7 +9,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use dsp::{Pcm, SILENCE, Span};
+use dsp::{Pcm, SILENCE, Seconds, Span};
 use file::DecodeError;
 use file::stream::Decoders;
 use similarity::fingerprint::{self, Comparer, Duplicates, Fingerprint, HEARD, Spectrum, duplicates};
@@ -28,14 +28,14 @@ const TILE: usize = 16;
 /// Leading samples below this share of the loudest one count as silence before the sound.
 const BEFORE: f32 = 1e-3;
 
-/// Files with identical content and the length of their sound in seconds; `None` for what could not be decoded, which is
+/// Files with identical content and the length of their sound; `None` for what could not be decoded, which is
 /// compared with nothing.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Content {
     /// The files, in order.
     pub paths: Vec<Arc<Path>>,
     /// The length of the sound.
-    pub seconds: Option<f64>,
+    pub seconds: Option<Seconds>,
 }
 
 /// In which way the files of a group are the same.
@@ -114,7 +114,7 @@ pub fn near(
 /// A sound that is compared.
 struct Heard {
     paths: Vec<Arc<Path>>,
-    seconds: f64,
+    seconds: Seconds,
     period: usize,
     print: Fingerprint,
 }
@@ -127,12 +127,13 @@ fn fingerprints(
     report: &mut impl FnMut(Step),
 ) -> Result<Arc<[Heard]>, SearchError> {
     let wake = Wake::default();
-    let known: Vec<(&Content, f64)> = contents.iter().filter_map(|content| Some((content, content.seconds?))).collect();
+    let known: Vec<(&Content, Seconds)> =
+        contents.iter().filter_map(|content| Some((content, content.seconds?))).collect();
     let mut printing = Actor::pool("fingerprint", threads, threads, &wake, |stop| {
         let mut listener = Listener::new(stop);
         move |(place, paths): (usize, Vec<Arc<Path>>)| {
             let mut print = || {
-                let Some(pcm) = listener.listen(&paths, 0.0)? else { return Ok(None) };
+                let Some(pcm) = listener.listen(&paths, Seconds(0.0))? else { return Ok(None) };
                 Ok(listener.comparer.fingerprint(&pcm).map(|print| (fingerprint::period(&pcm), print)))
             };
             (place, contained(&mut print).unwrap_or_else(|panic| Err(DecodeError::Panicked(panic))))
@@ -223,7 +224,7 @@ fn compare(sounds: &[Heard], firsts: Range<usize>, least: f32, listener: &mut Li
 }
 
 /// Sounds longer than the part that is compared are copies only if their lengths match.
-fn as_long(a: f64, b: f64) -> bool {
+fn as_long(Seconds(a): Seconds, Seconds(b): Seconds) -> bool {
     a.max(b) <= HEARD || (a - b).abs() <= SECONDS.max(PART * a.max(b))
 }
 
@@ -239,10 +240,11 @@ impl Listener {
         Self { comparer: Comparer::default(), decoders: Decoders::default(), stop }
     }
 
-    /// Decodes a sound from the given second on, without leading silence; `None` if it is silent.
-    fn listen(&self, paths: &[Arc<Path>], from: f64) -> Result<Option<Pcm>, DecodeError> {
+    /// Decodes a sound from the given place on, without leading silence; `None` if it is silent.
+    fn listen(&self, paths: &[Arc<Path>], Seconds(from): Seconds) -> Result<Option<Pcm>, DecodeError> {
         let region = Span { start: from, end: from + HEARD };
-        let mut sounds = paths.iter().map(|path| decode_region(path, region, HEARD, &self.stop, &self.decoders));
+        let mut sounds =
+            paths.iter().map(|path| decode_region(path, region, Seconds(HEARD), &self.stop, &self.decoders));
         // Some of the identical files may be gone; any that is left will do.
         let (Some(first), mut others) = (sounds.next(), sounds) else { return Ok(None) };
         let mut pcm = first.or_else(|error| others.find_map(Result::ok).ok_or(error))?.pcm;
@@ -255,18 +257,18 @@ impl Listener {
     }
 
     fn spectrum(&mut self, sound: &Heard, period: usize) -> Option<Spectrum> {
-        let pcm = self.listen(&sound.paths, 0.0).ok()??;
+        let pcm = self.listen(&sound.paths, Seconds(0.0)).ok()??;
         // It may have been written to in between.
         (fingerprint::period(&pcm) <= period).then(|| self.comparer.spectrum(&pcm, period))?
     }
 
     /// Tells whether the ends of long sounds match too: different songs may begin in the same way.
     fn end_alike(&mut self, a: &Heard, b: &Heard, least: f32) -> bool {
-        if a.seconds.max(b.seconds) <= HEARD {
+        if a.seconds.max(b.seconds) <= Seconds(HEARD) {
             return true;
         }
-        let from = a.seconds.min(b.seconds) - HEARD;
-        let ends = [a, b].map(|sound| self.listen(&sound.paths, from.max(0.0)).ok().flatten());
+        let from = a.seconds.min(b.seconds) - Seconds(HEARD);
+        let ends = [a, b].map(|sound| self.listen(&sound.paths, from.max(Seconds(0.0))).ok().flatten());
         let [Some(x), Some(y)] = &ends else { return ends.iter().all(Option::is_none) };
         let period = fingerprint::period(x).max(fingerprint::period(y));
         let spectra = [x, y].map(|pcm| self.comparer.spectrum(pcm, period));
@@ -330,7 +332,7 @@ mod tests {
         std::fs::hard_link(path("b.wav"), path("b3.wav")).unwrap();
         let content = |names: &[&str]| Content {
             paths: names.iter().map(|name| path(name).into()).collect(),
-            seconds: Some(1.0),
+            seconds: Some(Seconds(1.0)),
         };
         let undecoded = Content { seconds: None, ..content(&["never.wav"]) };
         let contents = [

@@ -282,7 +282,12 @@ mod tests {
         assert!(read(&mut app, reader).is_empty());
         let take = app.world_mut().spawn((Sample { path: Path::new("/take.wav").into() }, Recording)).id();
         read(&mut app, reader);
-        let info = dsp::analysis::StreamInfo { frames: 1, rate: 44_100, channels: 1, codec: String::new() };
+        let info = dsp::analysis::StreamInfo {
+            frames: dsp::Frames(1),
+            rate: dsp::Hz(44_100),
+            channels: 1,
+            codec: String::new(),
+        };
         app.world_mut().entity_mut(take).insert(AudioInfo(info.clone()));
         assert!(read(&mut app, reader).is_empty());
         app.world_mut().entity_mut(take).remove::<Recording>().insert(AudioInfo(info));

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bevy::prelude::*;
+use dsp::Seconds;
 use dsp::analysis::StreamInfo;
 use dsp::descriptors::Values;
 use dsp::features::Measures;
@@ -79,8 +80,8 @@ pub struct Tags(pub Vec<String>);
 pub struct AudioInfo(pub StreamInfo);
 
 impl AudioInfo {
-    /// Length in seconds.
-    pub fn seconds(&self) -> f64 {
+    /// Its length.
+    pub fn seconds(&self) -> Seconds {
         self.0.seconds()
     }
 }
@@ -119,7 +120,7 @@ impl From<Embedded> for Embedding {
     #[expect(clippy::cast_possible_truncation, reason = "seconds within a file fit f32")]
     fn from(embedded: Embedded) -> Self {
         let windows = (embedded.windows.len() > 1).then(|| {
-            let spans = embedded.windows.iter().map(|w| [w.from as f32, w.to as f32]).collect();
+            let spans = embedded.windows.iter().map(|w| [w.span.start as f32, w.span.end as f32]).collect();
             let vectors = embedded.windows.iter().flat_map(|w| w.vector.iter().map(|v| f16::from_f32(*v))).collect();
             Arc::new(Windows { spans, vectors })
         });

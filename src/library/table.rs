@@ -498,7 +498,7 @@ fn row(
     let path = sample.path.clone();
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     #[expect(clippy::cast_possible_truncation, reason = "shown with two digits")]
-    let seconds = info.filter(|_| !growing).map_or(f32::NAN, |info| info.seconds() as f32);
+    let seconds = info.filter(|_| !growing).map_or(f32::NAN, |info| info.seconds().0 as f32);
     Row {
         entity,
         key: key(&path, tags, folders),

@@ -146,7 +146,7 @@ fn paint(
         ColourBy::Loudness => colour::by_measure(features().map(|features| features?.lufs), &LOUDNESS, &palette),
         ColourBy::Duration => {
             #[expect(clippy::cast_possible_truncation, reason = "seconds of a sound fit f32")]
-            let seconds = |entity: &Entity| samples.get(*entity).ok()?.2.map(|info| info.seconds() as f32);
+            let seconds = |entity: &Entity| samples.get(*entity).ok()?.2.map(|info| info.seconds().0 as f32);
             colour::by_measure(entities.iter().map(seconds), &DURATION, &palette)
         }
     };

@@ -15,7 +15,8 @@ use std::sync::Arc;
 
 use bevy::prelude::*;
 use crossbeam_channel::{Sender, bounded};
-use dsp::onset;
+use dsp::pyramid::Pyramid;
+use dsp::{Hz, Seconds, onset};
 use serde::{Deserialize, Serialize};
 
 use crate::schedule::{CollectSystems, RespondSystems, SoundkinSystems};
@@ -31,11 +32,10 @@ use crate::library::{AudioInfo, FileStamp, Folders, Guest, Recording, Sample, Sa
 use crate::notice::Notice;
 use crate::settings::Settings;
 use crate::watch::AddFolder;
-use dsp::pyramid::Pyramid;
 pub use file::wav_writer::Format;
 
-/// Longest pre-roll in seconds.
-pub const LONGEST: f64 = 60.0;
+/// Longest pre-roll.
+pub const LONGEST: Seconds = Seconds(60.0);
 /// Jobs that may wait at the actor.
 const MAILBOX: usize = 16;
 
@@ -57,12 +57,12 @@ pub enum Record {
 pub struct TakeOptions {
     /// What becomes of it.
     pub keep: Keep,
-    /// Seconds before the start that belong to it, as far as the input was open then.
-    pub pre_roll: f64,
+    /// How much before the start belongs to it, as far as the input was open then.
+    pub pre_roll: Seconds,
     /// Level that starts it, in dBFS; at once without one.
     pub threshold_db: Option<f32>,
-    /// Seconds after its start at which it ends by itself.
-    pub seconds: Option<f64>,
+    /// How long after its start it ends by itself.
+    pub seconds: Option<Seconds>,
 }
 
 /// What becomes of a take.
@@ -109,8 +109,8 @@ pub struct RecordingSettings {
     pub folder: PathBuf,
     /// How samples are written: `float32` or `int24`.
     pub format: Format,
-    /// Seconds that are kept in memory while armed, at most 60.
-    pub pre_roll: f64,
+    /// What is kept in memory while armed, at most 60 seconds.
+    pub pre_roll: Seconds,
 }
 
 impl Default for RecordingSettings {
@@ -120,7 +120,7 @@ impl Default for RecordingSettings {
             channels: Vec::new(),
             folder: PathBuf::new(),
             format: Format::Float32,
-            pre_roll: 10.0,
+            pre_roll: Seconds(10.0),
         }
     }
 }
@@ -145,8 +145,8 @@ pub struct Recorder {
 pub struct Input {
     /// Name of the device.
     pub name: String,
-    /// Rate in Hz.
-    pub rate: u32,
+    /// Its rate.
+    pub rate: Hz,
     /// Channels that are recorded.
     pub channels: usize,
 }
@@ -353,7 +353,7 @@ fn settle(
         // What has no file cannot be cut.
         if end.stamp.is_some() {
             take.try_insert(cuts);
-            let loud = end.loud.filter(|loud| loud.start > 0.0 || loud.end < seconds);
+            let loud = end.loud.filter(|loud| loud.start > 0.0 || loud.end < seconds.0);
             loud.map(|loud| take.try_insert(Trim(loud)));
         }
     } else {
@@ -372,7 +372,7 @@ fn respond(
     kept: Option<Res<AnalysisLength>>,
 ) {
     if settings.is_changed() {
-        let pre_roll = settings.pre_roll.clamp(0.0, LONGEST);
+        let pre_roll = settings.pre_roll.max(Seconds(0.0)).min(LONGEST);
         thread.actor.queue(Job::Setup { channels: settings.channels.clone(), pre_roll });
     }
     for record in asked.read() {
@@ -389,7 +389,7 @@ fn respond(
                 let start = Start {
                     serial: thread.serial,
                     place,
-                    pre_roll: options.pre_roll.clamp(0.0, LONGEST),
+                    pre_roll: options.pre_roll.max(Seconds(0.0)).min(LONGEST),
                     threshold_db: options.threshold_db,
                     seconds: options.seconds,
                     keep: kept.as_ref().map_or(LONGEST, |kept| kept.0),
@@ -451,7 +451,7 @@ mod tests {
         app.update();
         let requests = app.world().resource::<Messages<OpenInput>>();
         let request = requests.get_cursor().read(requests).find_map(|open| open.0.clone()).unwrap();
-        let (feed, input) = InputStream::simulated(48_000, 1);
+        let (feed, input) = InputStream::simulated(Hz(48_000), 1);
         request.to.send(Ok(input)).unwrap();
         until(&mut app, "the input", |world| world.resource::<Recorder>().input.is_some());
         (app, feed)
@@ -524,6 +524,6 @@ mod tests {
         let world = app.world_mut();
         assert_eq!(world.query::<&Sample>().iter(world).count(), 1);
         assert_eq!(world.get::<FileStamp>(listed), Some(&FileStamp::of(&path.metadata().unwrap())));
-        assert_eq!(world.get::<AudioInfo>(listed).unwrap().frames, 4800);
+        assert_eq!(world.get::<AudioInfo>(listed).unwrap().frames, dsp::Frames(4800));
     }
 }

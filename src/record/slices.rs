@@ -2,13 +2,13 @@
 //!
 //! The `slices` thread finds and cuts them; what is cut becomes a sample at once.
 
-use dsp::Span;
 use std::path::Path;
 use std::sync::Arc;
 
 use bevy::prelude::*;
 use dsp::analysis::StreamAnalysis;
 use dsp::onset::{Onsets, slices};
+use dsp::{Seconds, Span};
 use file::DecodeError;
 use file::stream::{Decoders, Stream};
 
@@ -21,7 +21,7 @@ use crate::schedule::{CollectSystems, RespondSystems};
 /// Jobs that may wait at the actor.
 const MAILBOX: usize = 4;
 
-/// Proposed slices of a sound: start and end of each in seconds, in order. A take has them when it ends.
+/// Proposed slices of a sound, in order. A take has them when it ends.
 #[derive(Component, Clone, Debug, Default, PartialEq)]
 pub struct Slices(pub Vec<Span>);
 
@@ -39,7 +39,7 @@ pub struct ProposeSlices(pub Entity);
 pub struct SaveSlices {
     /// The sample.
     pub sample: Entity,
-    /// Start and end of each slice in seconds.
+    /// The slices.
     pub slices: Vec<Span>,
 }
 
@@ -208,8 +208,9 @@ fn propose(path: &Path) -> Result<Vec<Span>, CutError> {
     let mut stream = Stream::open_path(path, &Decoders::default())?;
     let mut heard = None;
     while let Some(block) = stream.next_block()? {
-        let (analysis, onsets) = heard
-            .get_or_insert_with(|| (StreamAnalysis::new(block.rate, block.channels, 0.0), Onsets::new(block.rate)));
+        let (analysis, onsets) = heard.get_or_insert_with(|| {
+            (StreamAnalysis::new(block.rate, block.channels, Seconds(0.0)), Onsets::new(block.rate))
+        });
         analysis.add(block.samples);
         onsets.add(analysis.mono());
     }

@@ -138,7 +138,7 @@ fn choices(ui: &mut Ui, view: &View, actions: &mut Vec<Action>) {
     };
     let listen = with_key("Keep the input open between takes", &Take::ToggleArm.into());
     item(ui, view.recorder.armed, &listen, Take::ToggleArm.into());
-    let before = format!("Record, including the last {:.0} s", settings.pre_roll);
+    let before = format!("Record, including the last {:.0} s", settings.pre_roll.0);
     item(ui, false, &with_key(&before, &Take::Before.into()), Take::Before.into());
     let ask = with_key("Record only to find similar sounds", &Take::Ask.into());
     item(ui, false, &ask, Take::Ask.into());
@@ -190,8 +190,7 @@ fn meter(ui: &Ui, rect: Rect, view: &View, actions: &mut Vec<Action>) {
     if response.clicked() {
         actions.push(Take::Unclip.into());
     }
-    let name =
-        view.recorder.input.as_ref().map(|input| format!("{}, {} Hz", input.name, input.rate)).unwrap_or_default();
+    let name = view.recorder.input.as_ref().map(|input| format!("{}, {}", input.name, input.rate)).unwrap_or_default();
     let clipped = if level.clipped { "\nThe input has clipped; click to reset." } else { "" };
     response.on_hover_text(format!("{name}{clipped}"));
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bevy::prelude::*;
-use dsp::Span;
+use dsp::{Seconds, Span};
 
 use super::action::{Chip, Choose, Go};
 use super::navigation::{Location, Navigation};
@@ -107,7 +107,7 @@ impl Session {
     /// Plays a sample, and of the selected one its region.
     pub fn audition(&self, sample: Entity) -> Audition {
         let region = self.selection.within.region.filter(|_| self.selected() == Some(sample));
-        Audition::Play { sample, from: region.map_or(0.0, |region| region.start), region }
+        Audition::Play { sample, from: Seconds(region.map_or(0.0, |region| region.start)), region }
     }
 
     fn go(&mut self, to: Location) {
@@ -237,7 +237,7 @@ pub(super) fn respond(
                 }
             }
             Go::Span(span) => {
-                let length = session.selected().and_then(|selected| Some(infos.get(selected).ok()?.seconds()));
+                let length = session.selected().and_then(|selected| Some(infos.get(selected).ok()?.seconds().0));
                 let whole = length.is_some_and(|length| span.start <= 0.0 && span.end >= length);
                 session.selection.within.visible = (!whole).then_some(*span);
             }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use bevy::prelude::*;
 use bevy_egui::egui::{self, Align2, Rect, Sense, Ui, WidgetInfo, WidgetType, pos2, vec2};
+use dsp::Hz;
 
 use super::action::{Action, Go, Outside, Prefer};
 use super::controls::{self, Strip, Tone};
@@ -108,7 +109,7 @@ pub struct View<'a> {
     /// What was said.
     pub notices: &'a Notices,
     /// The sound output in use and its rate in Hz.
-    pub output: Option<(&'a str, u32)>,
+    pub output: Option<(&'a str, Hz)>,
     /// The model in use.
     pub model: &'a str,
     /// Colours.

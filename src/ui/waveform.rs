@@ -5,8 +5,8 @@ use bevy_egui::egui::{
     self, Align2, Color32, CursorIcon, Mesh, PointerButton, Pos2, Rect, Sense, Stroke, Ui, WidgetInfo, WidgetType,
     pos2, vec2,
 };
-use dsp::Span;
 use dsp::pyramid::{COLUMNS, Pyramid};
+use dsp::{Hz, Span};
 
 use super::action::{Action, Go, Listen, Prefer, Take};
 use super::controls::{self, Strip, Tone};
@@ -42,8 +42,8 @@ pub struct Subject<'a> {
 impl Subject<'_> {
     /// Length in seconds, 0 until anything of it has been read.
     fn seconds(&self) -> f64 {
-        let read = || self.wave.map_or(0.0, Waveform::seconds);
-        self.info.map_or_else(read, AudioInfo::seconds)
+        let read = || self.wave.map_or(0.0, |wave| wave.seconds().0);
+        self.info.map_or_else(read, |info| info.seconds().0)
     }
 
     fn channels(&self) -> usize {
@@ -122,7 +122,7 @@ pub fn show(ui: &mut Ui, view: &View, actions: &mut Vec<Action>) {
         ruler::show(ui, ruler, visible, length, view.theme);
     }
     let rate = subject.info.map(|info| info.rate).or_else(|| subject.wave.map(|wave| wave.rate));
-    let frame = 1.0 / f64::from(rate.unwrap_or(44_100));
+    let frame = 1.0 / f64::from(rate.unwrap_or(Hz(44_100)));
     let scale = Scale { rect: body, span: view.span.unwrap_or(Span::new(0.0, length)) };
     pointer(ui, &scale, length, frame, view, actions);
     paint(ui, &scale, subject, length, view);
@@ -308,7 +308,7 @@ fn facts(subject: &Subject, region: Option<Span>) -> String {
         n => format!("{n} channels"),
     };
     #[expect(clippy::cast_possible_truncation, reason = "shown with two digits")]
-    let length = controls::length(info.seconds() as f32);
+    let length = controls::length(info.seconds().0 as f32);
     let rate = f64::from(info.rate) / 1000.0;
     let loudness = match subject.row {
         Some(row) if row.lufs.is_finite() => format!("{} LUFS", controls::signed(row.lufs, 1)),

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bevy::prelude::*;
+use dsp::Seconds;
 use model::Model;
 use soundkin::analyse::waveform::Waveform;
 use soundkin::analyse::{Analysis, FinishedTake};
@@ -109,7 +110,7 @@ pub fn studio(root: &Path, folder: &Path) -> App {
     until(&mut app, "the input", |world| world.resource::<Recorder>().input.is_some());
     // A sink that has never played sleeps for up to two seconds and swallows the beginning of what wakes it.
     let sample = app.world_mut().query_filtered::<Entity, With<Sample>>().iter(app.world()).next().expect("a sample");
-    app.world_mut().write_message(Audition::Play { sample, from: 0.0, region: None });
+    app.world_mut().write_message(Audition::Play { sample, from: Seconds(0.0), region: None });
     let loud = |world: &World| world.resource::<Level>().hold_db.iter().any(|db| *db > -50.0);
     until(&mut app, "the loop", |world| loud(world));
     until(&mut app, "silence", |world| world.resource::<Playback>().sample.is_none() && !loud(world));
@@ -124,12 +125,16 @@ pub fn until(app: &mut App, what: &str, done: impl FnMut(&mut World) -> bool) {
 /// Plays a sound of the library while it is recorded.
 pub fn record_while_playing(app: &mut App, folder: &Path, sound: &Path) -> Outcome {
     let sample = app.world().resource::<SampleIndex>().at(sound).expect("a sample");
-    let options =
-        TakeOptions { keep: Keep::Recordings, threshold_db: Some(-50.0), pre_roll: 0.1, ..TakeOptions::default() };
+    let options = TakeOptions {
+        keep: Keep::Recordings,
+        threshold_db: Some(-50.0),
+        pre_roll: Seconds(0.1),
+        ..TakeOptions::default()
+    };
     let analysed = app.world().resource::<Analysis>().recorded;
     app.world_mut().write_message(Record::Start(options));
     app.update();
-    app.world_mut().write_message(Audition::Play { sample, from: 0.0, region: None });
+    app.world_mut().write_message(Audition::Play { sample, from: Seconds(0.0), region: None });
     until(app, "a take", |world| world.resource::<Recorder>().take.is_some());
     let (began, take) = (Instant::now(), app.world().resource::<Recorder>().take.expect("a take"));
     let (mut live, mut neighbours) = (None, false);
