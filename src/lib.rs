@@ -52,6 +52,7 @@ pub mod store;
 pub mod ui;
 pub mod watch;
 
+use std::path::Path;
 #[cfg(feature = "desktop")]
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -105,6 +106,22 @@ impl Assembly {
 /// # Ok::<(), model::ModelError>(())
 /// ```
 pub fn headless(assembly: Assembly) -> App {
+    without_window(|app| assemble(app, assembly))
+}
+
+/// Assembles what is known of a library's samples but their vectors, to be read only: it needs no model.
+///
+/// # Errors
+/// The library cannot be read.
+pub fn facts(library: &Path) -> Result<App, store::StoreError> {
+    let library = Library::read(library)?;
+    Ok(without_window(|app| {
+        ground(app);
+        app.add_plugins((library::LibraryPlugin, store::StorePlugin::new(library)));
+    }))
+}
+
+fn without_window(add: impl FnOnce(&mut App)) -> App {
     let mut app = App::new();
     app.edit_schedule(Update, |schedule| {
         if cfg!(debug_assertions) {
@@ -115,7 +132,7 @@ pub fn headless(assembly: Assembly) -> App {
             });
         }
     });
-    assemble(&mut app, assembly);
+    add(&mut app);
     // Systems take a few microseconds each; running them on several threads would only slow the workers down.
     for (_, schedule) in app.world_mut().resource_mut::<Schedules>().iter_mut() {
         schedule.set_executor(SingleThreadedExecutor::new());
@@ -207,9 +224,9 @@ pub fn run_until(app: &mut App, limit: Option<Duration>, mut done: impl FnMut(&m
 /// as much of the space made as is needed.
 pub fn is_idle(world: &mut World) -> bool {
     world.resource::<Restored>().0
-        && world.resource::<watch::Listing>().is_idle()
+        && world.get_resource::<watch::Listing>().is_none_or(watch::Listing::is_idle)
         && world.resource::<library::changes::Changes>().is_read()
-        && analyse::is_idle(world)
+        && (!world.contains_resource::<analyse::Analysis>() || analyse::is_idle(world))
         && world
             .get_resource::<neighbours::vectors::QueryVectors>()
             .is_none_or(neighbours::vectors::QueryVectors::is_idle)

@@ -24,7 +24,7 @@ use crate::neighbours::vectors::Sound;
 use crate::neighbours::{Need, Projection};
 use crate::notice::Notice;
 use crate::store::{Library, StoreState};
-use crate::{Assembly, headless, is_idle, paths, run_until};
+use crate::{Assembly, facts, headless, is_idle, paths, run_until};
 
 #[derive(Args, Debug, Clone)]
 pub(super) struct Common {
@@ -59,6 +59,13 @@ impl Common {
         let library = Library::read(&self.library_path())?;
         let mut app = headless(Assembly::new(Some(library), self.find_model()?));
         prepare(app.world_mut());
+        self.wait(&mut app)?;
+        Ok(app)
+    }
+
+    /// Assembles what is known of the library's samples but their vectors, which takes no model.
+    pub(super) fn facts(&self) -> Result<App> {
+        let mut app = facts(&self.library_path())?;
         self.wait(&mut app)?;
         Ok(app)
     }

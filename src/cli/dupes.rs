@@ -4,7 +4,7 @@ use anyhow::Result;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::common::{Common, base64_of, keep_only};
+use super::common::{Common, base64_of};
 use crate::actor::Stop;
 use crate::duplicates::contents;
 use crate::duplicates::search::{Content, Group, Kind, LEAST, Step, identical, near, steps};
@@ -23,7 +23,7 @@ fn threshold(text: &str) -> Result<f64, &'static str> {
 
 impl Dupes {
     pub(super) fn run(self, common: &Common) -> Result<()> {
-        let mut app = common.prepared_app(keep_only)?;
+        let mut app = common.facts()?;
         let contents = contents(app.world_mut());
         drop(app);
         let threshold = self.threshold.max(LEAST);

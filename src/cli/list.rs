@@ -11,7 +11,7 @@ use bevy::prelude::*;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::common::{Common, keep_only, put_path};
+use super::common::{Common, put_path};
 use crate::library::search::Found;
 use crate::library::table::{known_first, natural};
 use crate::library::{AudioInfo, Failed, Features, Guest, Missing, Sample, Tags};
@@ -55,7 +55,7 @@ struct Line {
 
 impl List {
     pub(super) fn run(self, common: &Common) -> Result<()> {
-        let mut app = common.prepared_app(keep_only)?;
+        let mut app = common.facts()?;
         let found = self.filter.as_deref().map(|words| common.samples_with(app.world_mut(), words));
         let within = found.as_ref().map(Found::samples);
         let mut lines = lines(app.world_mut(), within.as_ref());

@@ -116,12 +116,11 @@ enum Reply {
 }
 
 #[derive(Resource)]
-struct StoreActor {
-    actor: Actor<Job, Reply>,
-    writable: bool,
-    /// How far the mirror has followed the samples.
-    reader: Reader,
-}
+struct StoreActor(Actor<Job, Reply>);
+
+/// How far the mirror has followed the samples.
+#[derive(Resource)]
+struct Followed(Reader);
 
 /// Mirrors the library file given to it.
 pub struct StorePlugin {
@@ -141,18 +140,23 @@ impl Plugin for StorePlugin {
     fn build(&self, app: &mut App) {
         let library = self.library.lock().ok().and_then(|mut library| library.take());
         let Some(library) = library else { return };
-        let key = app.world().resource::<ActiveModel>().0.key.clone();
+        // No model has an empty key, so without one no vectors are read.
+        let model = app.world().get_resource::<ActiveModel>();
+        let key = model.map(|model| model.0.key.clone()).unwrap_or_default();
         let writable = self.writable;
         let body = move |inbox, outbox| LibraryWriter { library, key, model: None }.run(&inbox, &outbox, writable);
         let spawn = |wake: &Wake| Actor::spawn("store", 256, wake, body);
         let Some(actor) = start(app, "open the library", spawn) else { return };
-        let reader = app.world_mut().get_resource_or_init::<Changes>().reader();
-        app.insert_resource(StoreActor { actor, writable, reader })
+        app.insert_resource(StoreActor(actor))
             .init_resource::<StoreState>()
             .add_message::<Stored>()
-            .add_observer(forget)
-            .add_systems(Update, collect_stored.in_set(CollectSystems::Store))
-            .add_systems(Update, hand_over.in_set(DispatchSystems::Store));
+            .add_systems(Update, collect_stored.in_set(CollectSystems::Store));
+        if writable {
+            let reader = app.world_mut().get_resource_or_init::<Changes>().reader();
+            app.insert_resource(Followed(reader))
+                .add_observer(forget)
+                .add_systems(Update, hand_over.in_set(DispatchSystems::Store));
+        }
     }
 }
 
@@ -164,7 +168,7 @@ fn collect_stored(
     mut notices: MessageWriter<Notice>,
     mut commands: Commands,
 ) {
-    for reply in store.actor.replies() {
+    for reply in store.0.replies() {
         match reply {
             Reply::Loaded(records) => {
                 commands.queue(|world: &mut World| world.resource_mut::<Changes>().set_restoring(true));
@@ -246,6 +250,7 @@ type Everything<'a> = (
 
 fn hand_over(
     mut store: ResMut<StoreActor>,
+    followed: Res<Followed>,
     mut state: ResMut<StoreState>,
     mut changes: ResMut<Changes>,
     folders: Res<Folders>,
@@ -256,11 +261,7 @@ fn hand_over(
     samples: Query<Everything, (Without<MoveCandidate>, Without<Guest>)>,
     alive: Query<(), (With<Sample>, Without<Guest>)>,
 ) {
-    let changes = changes.read(store.reader);
-    if !store.writable {
-        *state = StoreState { failure: state.failure.take(), ..default() };
-        return;
-    }
+    let changes = changes.read(followed.0);
     let unsaved = changes.iter().filter(|change| change.unsaved.has(&SAVED));
     state.dirty.extend(unsaved.map(|change| change.sample));
     state.folders_dirty = restored.0 && Some(&folders.0) != state.saved_folders.as_ref();
@@ -268,18 +269,18 @@ fn hand_over(
         return;
     }
     state.retry_at = None;
-    if state.folders_dirty && store.actor.try_send(Job::Folders(folders.0.clone())).is_ok() {
+    if state.folders_dirty && store.0.try_send(Job::Folders(folders.0.clone())).is_ok() {
         state.saved_folders = Some(folders.0.clone());
         state.folders_dirty = false;
         state.under_way += 1;
     }
     for path in std::mem::take(&mut state.forgotten) {
-        store.actor.queue(Job::Forget(path));
+        store.0.queue(Job::Forget(path));
         state.under_way += 1;
     }
     let waiting: Vec<Entity> = state.dirty.iter().copied().collect();
     for entity in waiting {
-        if !store.actor.has_room() {
+        if !store.0.has_room() {
             return;
         }
         if !alive.contains(entity) {
@@ -287,7 +288,7 @@ fn hand_over(
         }
         // A sample that may be a moved file waits until that is decided.
         if let Ok(everything) = samples.get(entity) {
-            if store.actor.try_send(Job::Save(entity, Box::new(record(everything)))).is_err() {
+            if store.0.try_send(Job::Save(entity, Box::new(record(everything)))).is_err() {
                 return;
             }
             state.under_way += 1;
@@ -303,7 +304,7 @@ fn hand_over(
     {
         if *spots == state.saved_spots {
             state.saved_spots = spots.clone();
-        } else if store.actor.try_send(Job::SavedPositions(spots.clone())).is_ok() {
+        } else if store.0.try_send(Job::SavedPositions(spots.clone())).is_ok() {
             state.saved_spots = spots.clone();
             state.spots_saved = Some(Instant::now());
             state.under_way += 1;
@@ -311,7 +312,7 @@ fn hand_over(
         }
     }
     // With the workers at rest nothing joins the batch, so waiting for more would only cost time.
-    if at_rest && state.under_way > 0 && !state.flushed && store.actor.try_send(Job::Flush).is_ok() {
+    if at_rest && state.under_way > 0 && !state.flushed && store.0.try_send(Job::Flush).is_ok() {
         state.under_way += 1;
         state.flushed = true;
     }

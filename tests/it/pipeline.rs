@@ -10,7 +10,7 @@ use soundkin::analyse::Analysis;
 use soundkin::library::{AudioInfo, Descriptors, Embedding, Failed, Missing, Sample, Stage, Tags};
 use soundkin::neighbours::query::{Answer, Answers, Ask, Purpose, Query, Subject, ask};
 use soundkin::neighbours::{ActiveWeights, Need, Projection, SpaceIndex};
-use soundkin::{is_idle, run_until};
+use soundkin::{facts, is_idle, run_until};
 
 use crate::support::{app, folder_of_sounds, index, write_sound, write_wav};
 
@@ -41,6 +41,11 @@ fn a_second_run_restores_everything_and_decodes_nothing() {
     assert_eq!(before.len(), 12);
     assert_eq!(first.world().resource::<Analysis>().decoded, 12);
     drop(first);
+    let mut read = facts(&library).unwrap();
+    assert!(run_until(&mut read, Some(Duration::from_secs(20)), is_idle));
+    let known = read.world_mut().query::<(&Sample, &AudioInfo)>().iter(read.world()).count();
+    assert_eq!((known, vectors(&mut read).len()), (12, 0), "who only looks at facts waits for no vectors");
+    drop(read);
     let mut second = app(&library);
     index(&mut second, &folder);
     assert_eq!(second.world().resource::<Analysis>().decoded, 0);
