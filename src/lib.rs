@@ -19,7 +19,7 @@
 //! | [`WatchPlugin`](watch::WatchPlugin) | listing and following folders | `watch` |
 //! | [`AnalysePlugin`](analyse::AnalysePlugin) | what a sound is: `AudioInfo` … `Embedding`; reads `Priorities` | `analyse-n` |
 //! | [`WaveformPlugin`](analyse::waveform::WaveformPlugin) | the `Waveform` that is looked at | `waveform` |
-//! | [`SpacePlugin`](neighbours::SpacePlugin) | `ActiveWeights`; `SpaceIndex`: space and layout; `Newcomers` | `project` |
+//! | [`SpacePlugin`](neighbours::SpacePlugin) | `ActiveWeights`; `SpaceIndex`: space and layout; `Newcomers` | `space` |
 //! | [`AudioPlugin`](audio::AudioPlugin) | `AuditionSettings`, `Playback`; plays samples, opens inputs | `audio` |
 //! | [`RecordPlugin`](record::RecordPlugin) | `Recorder`, `Level`, `Recording`, `Slices`, `Trim`; makes takes | `recorder`, `slices` |
 //! | [`QueryPlugin`](neighbours::query::QueryPlugin) | `Answers`; the vectors of sounds that are no samples | `compare`, `question` |
@@ -188,13 +188,13 @@ fn ground(app: &mut App) {
 
 fn assemble(app: &mut App, assembly: Assembly) {
     // A library opened for reading is shown as it is: results that cannot be stored are not worth hours of analysis.
-    let guests_only = assembly.library.as_ref().is_some_and(|library| !library.is_writable());
+    let transient_only = assembly.library.as_ref().is_some_and(|library| !library.is_writable());
     ground(app);
     app.add_plugins((
         library::LibraryPlugin,
         watch::WatchPlugin,
         analyse::waveform::WaveformPlugin,
-        analyse::AnalysePlugin { model: assembly.model, workers: assembly.workers, guests_only },
+        analyse::AnalysePlugin { model: assembly.model, workers: assembly.workers, transient_only },
         neighbours::SpacePlugin,
         neighbours::query::QueryPlugin,
     ));

@@ -1,6 +1,6 @@
 //! A file's bytes → what the list shows of it, and the audio the model wants.
 //!
-//! One pass decodes the whole file in packets: length, outline, loudness, peak and brightness come from all of it,
+//! One pass decodes the whole file in packets: length, thumbnail, loudness, peak and brightness come from all of it,
 //! while only the first seconds stay in memory for the model.
 
 use std::path::Path;
@@ -43,15 +43,15 @@ pub fn decode(
 }
 
 fn decode_stream(stream: &mut Stream, keep: Seconds, stop: &Stop) -> Result<Decoded, DecodeError> {
-    let (mut digest, stated) = (None, stream.stated().unwrap_or_default());
+    let (mut analysis, stated) = (None, stream.stated().unwrap_or_default());
     while let Some(Block { samples, rate, channels }) = stream.next_block()? {
-        digest.get_or_insert_with(|| StreamAnalysis::new(rate, channels, keep).expecting(stated)).add(samples);
+        analysis.get_or_insert_with(|| StreamAnalysis::new(rate, channels, keep).expecting(stated)).add(samples);
         if stop.is_set() {
             return Err(DecodeError::Stopped);
         }
     }
-    let digest = digest.ok_or(DecodeError::NoAudio { skipped: stream.skipped() })?;
-    Ok(Decoded { skipped: stream.skipped(), ..digest.finish(stream.codec()) })
+    let analysis = analysis.ok_or(DecodeError::NoAudio { skipped: stream.skipped() })?;
+    Ok(Decoded { skipped: stream.skipped(), ..analysis.finish(stream.codec()) })
 }
 
 /// Decodes a region of a file, of which the first `keep` is kept for the model; nothing else of the file is measured.
@@ -72,22 +72,22 @@ pub fn decode_region(
         };
         let part = region.frames(rate);
         stream.seek(part.start)?;
-        let mut digest = StreamAnalysis::new(rate, channels, keep);
+        let mut analysis = StreamAnalysis::new(rate, channels, keep);
         let mut at = stream.position();
         while at < part.end
             && let Some(block) = stream.next_block()?
         {
             let room = usize::try_from(part.end.0 - at.0).unwrap_or(usize::MAX).saturating_mul(channels);
-            digest.add(&block.samples[..block.samples.len().min(room)]);
+            analysis.add(&block.samples[..block.samples.len().min(room)]);
             if stop.is_set() {
                 return Err(DecodeError::Stopped);
             }
             at = stream.position();
         }
-        if digest.frames() == Frames(0) {
+        if analysis.frames() == Frames(0) {
             return Err(DecodeError::Shorter);
         }
-        let mut decoded = digest.finish(stream.codec());
+        let mut decoded = analysis.finish(stream.codec());
         decoded.pcm.start += Seconds(region.start);
         stream.close(decoders);
         Ok(decoded)

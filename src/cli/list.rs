@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::common::{Common, put_path};
 use crate::library::search::Found;
 use crate::library::table::{known_first, natural};
-use crate::library::{AudioInfo, Failed, Features, Guest, Missing, Sample, Tags};
+use crate::library::{AudioInfo, Failed, Features, Missing, Sample, Tags, Transient};
 
 /// Columns that can be sorted by.
 const KEYS: [&str; 8] = ["path", "name", "seconds", "channels", "rate", "lufs", "peak", "brightness"];
@@ -78,7 +78,7 @@ fn lines(world: &mut World, within: Option<&EntityHashSet>) -> Vec<Line> {
         Has<Missing>,
         Option<&'a Failed>,
     );
-    let mut samples = world.query_filtered::<Columns, Without<Guest>>();
+    let mut samples = world.query_filtered::<Columns, Without<Transient>>();
     let all = samples.iter(world).filter(|(sample, ..)| within.is_none_or(|within| within.contains(sample)));
     all.map(|(_, sample, info, features, tags, missing, failed)| Line {
         path: sample.path.clone(),

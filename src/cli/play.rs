@@ -8,7 +8,7 @@ use clap::Args;
 use dsp::{Seconds, Span};
 use serde_json::json;
 
-use super::common::{Common, Notices, put_path, region, sample_or_guest};
+use super::common::{Common, Notices, put_path, region, sample_or_transient};
 use crate::audio::{AudioPlugin, Audition, AuditionSettings, Playback};
 use crate::library::Sample;
 use crate::{player, run_until};
@@ -27,7 +27,7 @@ impl Play {
         // Nothing is analysed, so this app needs no model.
         let mut app = player(AudioPlugin);
         app.insert_resource(AuditionSettings { volume_db: 0.0, ..default() });
-        let sample = sample_or_guest(app.world_mut(), &self.file)?;
+        let sample = sample_or_transient(app.world_mut(), &self.file)?;
         let from = Seconds(self.region.map_or(0.0, |region| region.start));
         app.world_mut().write_message(Audition::Play { sample, from, region: self.region });
         let mut notices = Notices::default();

@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::common::{Common, Notices, interrupted, put_path, store_failure};
 use crate::actor::Wake;
-use crate::library::{AudioInfo, Embedding, Failed, Features, FileStamp, Guest, Sample};
+use crate::library::{AudioInfo, Embedding, Failed, Features, FileStamp, Sample, Transient};
 use crate::notice::Notice;
 use crate::paths::settings_file;
 use crate::record::{
@@ -167,7 +167,7 @@ pub(super) fn take(app: &mut App, common: &Common, options: TakeOptions) -> Resu
         let known = world.get::<FileStamp>(end.entity).is_some();
         let analysed = world.get::<Embedding>(end.entity).is_some() || world.get::<Failed>(end.entity).is_some();
         let blocked = world.resource::<crate::analyse::Analysis>().blocked.is_some();
-        let is_member = world.get::<Sample>(end.entity).is_some() && world.get::<Guest>(end.entity).is_none();
+        let is_member = world.get::<Sample>(end.entity).is_some() && world.get::<Transient>(end.entity).is_none();
         let mirrored = world.contains_resource::<crate::store::StoreState>() && is_member;
         // A take that is not stored in a library needs no vector.
         let wanted = mirrored || !keeps;

@@ -15,7 +15,7 @@ use serde_json::json;
 use super::common::{Common, Notices, interrupted, keep_only, put_path, put_path_as, store_failure};
 use crate::actor::Wake;
 use crate::analyse::is_idle;
-use crate::library::{ContentHash, Failed, Folders, Guest, Missing, Restored, Sample};
+use crate::library::{ContentHash, Failed, Folders, Missing, Restored, Sample, Transient};
 use crate::store::{Library, StoreState, Stored};
 use crate::watch::Listing;
 use crate::{Assembly, add_following, headless};
@@ -105,7 +105,7 @@ pub(super) fn run(common: &Common) -> Result<()> {
 
 fn leave(
     removed: On<Remove, Sample>,
-    samples: Query<(&Sample, Option<&ContentHash>), Without<Guest>>,
+    samples: Query<(&Sample, Option<&ContentHash>), Without<Transient>>,
     mut left: ResMut<Left>,
 ) {
     if let Ok((sample, hash)) = samples.get(removed.entity) {
@@ -116,7 +116,7 @@ fn leave(
 type Columns<'a> = (Entity, Option<&'a ContentHash>, Has<Missing>, Has<Failed>);
 
 fn states(world: &mut World) -> EntityHashMap<State> {
-    let mut samples = world.query_filtered::<Columns, (With<Sample>, Without<Guest>)>();
+    let mut samples = world.query_filtered::<Columns, (With<Sample>, Without<Transient>)>();
     samples.iter(world).map(state).collect()
 }
 
@@ -134,7 +134,7 @@ impl Following {
         if at_rest {
             asked.extend(self.away.drain(..).map(|entity| (entity, true)));
         }
-        let mut samples = world.query_filtered::<(&Sample, Option<&Failed>, Columns), Without<Guest>>();
+        let mut samples = world.query_filtered::<(&Sample, Option<&Failed>, Columns), Without<Transient>>();
         let mut found = Vec::new();
         let mut left = std::mem::take(&mut world.resource_mut::<Left>().0);
         for (entity, done) in asked {

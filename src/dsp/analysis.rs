@@ -1,8 +1,8 @@
-//! What one pass over a sound yields, block by block, whether it is read from a file or being recorded: length, outline,
+//! What one pass over a sound yields, block by block, whether it is read from a file or being recorded: length, thumbnail,
 //! loudness, peak and brightness come from all of it, and its first seconds are kept for the model.
 
 use crate::features::{Centroid, Measures, Meter, largest};
-use crate::pyramid::{Outline, Pyramid};
+use crate::pyramid::{Pyramid, Thumbnail};
 use crate::{Frames, Hz, Pcm, SILENCE, Seconds, downmix};
 
 /// Most frames for which memory is reserved because a header states them.
@@ -33,8 +33,8 @@ impl StreamInfo {
 pub struct Decoded {
     /// Format and length.
     pub info: StreamInfo,
-    /// Outline.
-    pub thumbnail: Box<Outline>,
+    /// Thumbnail.
+    pub thumbnail: Box<Thumbnail>,
     /// Measures.
     pub features: Measures,
     /// Audio for the model.
@@ -71,7 +71,7 @@ struct Heard {
 impl Heard {
     fn new() -> Self {
         Self {
-            wave: Pyramid::outlining(),
+            wave: Pyramid::thumbnail_only(),
             centroid: Centroid::default(),
             head: Vec::new(),
             head_start: 0,
@@ -157,7 +157,7 @@ impl StreamAnalysis {
         let mut heard = first.unwrap_or(self.mean);
         Decoded {
             info,
-            thumbnail: Box::new(heard.wave.outline()),
+            thumbnail: Box::new(heard.wave.thumbnail()),
             features: self.meter.finish(heard.centroid.centroid(self.rate)),
             pcm: Pcm { rate: self.rate, start: Frames(heard.head_start).at(self.rate), mono: heard.head },
             skipped: 0,

@@ -116,7 +116,7 @@ struct Heard {
     paths: Vec<Arc<Path>>,
     seconds: Seconds,
     period: usize,
-    print: Fingerprint,
+    fingerprint: Fingerprint,
 }
 
 /// Decodes every sound for its fingerprint.
@@ -132,18 +132,18 @@ fn fingerprints(
     let mut printing = Actor::pool("fingerprint", threads, threads, &wake, |stop| {
         let mut listener = Listener::new(stop);
         move |(place, paths): (usize, Vec<Arc<Path>>)| {
-            let mut print = || {
+            let mut listen = || {
                 let Some(pcm) = listener.listen(&paths, Seconds(0.0))? else { return Ok(None) };
-                Ok(listener.comparer.fingerprint(&pcm).map(|print| (fingerprint::period(&pcm), print)))
+                Ok(listener.comparer.fingerprint(&pcm).map(|fingerprint| (fingerprint::period(&pcm), fingerprint)))
             };
-            (place, contained(&mut print).unwrap_or_else(|panic| Err(DecodeError::Panicked(panic))))
+            (place, contained(&mut listen).unwrap_or_else(|panic| Err(DecodeError::Panicked(panic))))
         }
     })?;
-    let mut prints: Vec<Option<(usize, Fingerprint)>> = vec![None; known.len()];
+    let mut fingerprints: Vec<Option<(usize, Fingerprint)>> = vec![None; known.len()];
     let jobs = known.iter().enumerate().map(|(place, (content, _))| (place, content.paths.clone()));
     printing.work_off(&wake, stop, jobs, |(place, sound)| {
         match sound {
-            Ok(print) => prints[place] = print,
+            Ok(fingerprint) => fingerprints[place] = fingerprint,
             Err(error) => {
                 let path = known[place].0.paths.first().map_or(Path::new(""), |path| path);
                 report(Step::Unreadable(path, error));
@@ -154,9 +154,9 @@ fn fingerprints(
     if stop.is_set() {
         return Err(SearchError::Stopped);
     }
-    let heard = known.into_iter().zip(prints).filter_map(|((content, seconds), print)| {
-        let (period, print) = print?;
-        Some(Heard { paths: content.paths.clone(), seconds, period, print })
+    let heard = known.into_iter().zip(fingerprints).filter_map(|((content, seconds), fingerprint)| {
+        let (period, fingerprint) = fingerprint?;
+        Some(Heard { paths: content.paths.clone(), seconds, period, fingerprint })
     });
     Ok(heard.collect())
 }
@@ -204,7 +204,7 @@ fn compare(sounds: &[Heard], firsts: Range<usize>, least: f32, listener: &mut Li
         }
         let may = |first: &usize| {
             let a = &sounds[*first];
-            *first < second && as_long(a.seconds, b.seconds) && a.print.may_reach(&b.print, least)
+            *first < second && as_long(a.seconds, b.seconds) && a.fingerprint.may_reach(&b.fingerprint, least)
         };
         let mut own = HashMap::new();
         for first in firsts.clone().filter(may) {

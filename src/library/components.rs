@@ -12,7 +12,7 @@ use dsp::Seconds;
 use dsp::analysis::StreamInfo;
 use dsp::descriptors::Values;
 use dsp::features::Measures;
-use dsp::pyramid::Outline;
+use dsp::pyramid;
 use half::f16;
 use model::session::Embedded;
 
@@ -60,7 +60,7 @@ pub struct Missing;
 
 /// Analysed for a single query only: never stored, never listed, not part of the space.
 #[derive(Component, Clone, Copy, Debug, Default)]
-pub struct Guest;
+pub struct Transient;
 
 /// It is being recorded: it has no [`FileStamp`] until it is finished, so that the growing file is not taken for one that
 /// has to be analysed.
@@ -86,9 +86,9 @@ impl AudioInfo {
     }
 }
 
-/// The waveform's outline for a list row.
+/// The waveform in small, for a list row.
 #[derive(Component, Clone, Debug, PartialEq, Eq)]
-pub struct Thumbnail(pub Box<Outline>);
+pub struct Thumbnail(pub Box<pyramid::Thumbnail>);
 
 /// Measures that can be shown, sorted and coloured by.
 #[derive(Component, Clone, Copy, Debug, PartialEq, Deref)]

@@ -15,7 +15,9 @@ use serde::{Deserialize, Serialize};
 
 use super::changes::{Changes, Fact, Reader};
 use super::search::{self, Found, Search, SearchKey};
-use super::{AudioInfo, Embedding, Failed, FailureKind, Features, Folders, Guest, Missing, Recording, Sample, Tags};
+use super::{
+    AudioInfo, Embedding, Failed, FailureKind, Features, Folders, Missing, Recording, Sample, Tags, Transient,
+};
 use crate::schedule::DeriveSystems;
 
 /// The tag of the samples that the user keeps.
@@ -417,7 +419,7 @@ pub fn natural(name: &str) -> String {
 /// What the samples with these words in name, path or tags are, for the command line.
 pub fn samples_with(world: &mut World, text: &str) -> Found<Entity> {
     let keys: Vec<(Entity, SearchKey)> = {
-        let mut samples = world.query_filtered::<(Entity, &Sample, Option<&Tags>), Without<Guest>>();
+        let mut samples = world.query_filtered::<(Entity, &Sample, Option<&Tags>), Without<Transient>>();
         let folders = world.resource::<Folders>();
         samples.iter(world).map(|(entity, sample, tags)| (entity, key(&sample.path, tags, folders))).collect()
     };
@@ -472,7 +474,7 @@ fn update(
     mut changes: ResMut<Changes>,
     mut table: ResMut<SampleTable>,
     folders: Res<Folders>,
-    samples: Query<RowQuery, Without<Guest>>,
+    samples: Query<RowQuery, Without<Transient>>,
 ) {
     let changed = changes.read(followed.0).into_iter().filter(|change| change.facts.has(&SHOWN));
     let mut changed: EntityHashSet = changed.map(|change| change.sample).collect();

@@ -1,4 +1,4 @@
-//! Embeddings → [`Space`]: built on its own thread from all vectors there are, where somebody has [`Need`] of it. Where a
+//! Embeddings → [`Space`]: built on its own thread from all vectors there are, where there is [`Demand`] for it. Where a
 //! map is wanted, the same thread then lays it out, so that similarity never waits for the [`Layout`].
 //!
 //! While sounds are being analysed, that is done for the first ones, at a hundred, and again as often as they double, so
@@ -30,7 +30,7 @@ use crate::actor::{Actor, Outbox, Wake, contained, start};
 use crate::analyse::{ActiveModel, Analysis};
 use crate::library::changes::{Change, Changes, Fact, Reader};
 use crate::library::{
-    ContentHash, Descriptors, Embedding, Failed, Folders, Guest, Missing, Recording, Restored, Sample,
+    ContentHash, Descriptors, Embedding, Failed, Folders, Missing, Recording, Restored, Sample, Transient,
 };
 use crate::notice::Notice;
 use crate::schedule::{CollectSystems, DeriveSystems, DispatchSystems, SoundkinSystems};
@@ -55,7 +55,7 @@ pub struct SpaceIndex {
     pub entities: Arc<Vec<Entity>>,
     /// The row of each sample.
     pub rows: Arc<EntityHashMap<usize>>,
-    /// The map of these rows; it follows some time after the space, if the [`Need`] is to see it.
+    /// The map of these rows; it follows some time after the space, if there is [`Demand`] for it.
     pub layout: Option<Arc<Layout>>,
 }
 
@@ -80,11 +80,11 @@ pub struct Newcomer {
 
 /// Where the sounds stood in the last layout, of this run of the program or of one before.
 #[derive(Resource, Clone, Debug, Default)]
-pub struct LastSpots(pub Arc<SavedPositions>);
+pub struct LastPositions(pub Arc<SavedPositions>);
 
 /// What the vectors are needed for; each purpose includes those before it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Need {
+pub enum Demand {
     /// Only to be stored: nothing is built from them.
     Keeping,
     /// To be compared: the space is built.
@@ -102,7 +102,7 @@ struct Followed(Reader);
 #[derive(Resource, Default, Debug)]
 pub struct Projection {
     /// What is wanted.
-    pub need: Need,
+    pub demand: Demand,
     /// Up to this many sounds a question is answered by comparing with all of them at once; above it, a tree proposes.
     pub scan_at_once: usize,
     stale: bool,
@@ -122,7 +122,7 @@ impl Projection {
     /// Tells whether what is wanted is up to date.
     pub fn is_idle(&self) -> bool {
         let current = !self.stale && !self.building && !self.is_reweighted() && !self.unmapped;
-        current || self.need == Need::Keeping
+        current || self.demand == Demand::Keeping
     }
 
     /// Tells whether a space of so many sounds is due: at rest after any change, while sounds are `coming` for the first
@@ -204,7 +204,7 @@ struct Drafts {
 
 type Built = (SpaceIndex, Arc<[Row]>);
 
-/// Keeps [`SpaceIndex`] up to date, as far as [`Projection::need`] says.
+/// Keeps [`SpaceIndex`] up to date, as far as [`Projection::demand`] says.
 pub struct SpacePlugin;
 
 impl Plugin for SpacePlugin {
@@ -217,13 +217,13 @@ impl Plugin for SpacePlugin {
         };
         let head = app.world().resource::<ActiveModel>().0.statistics.usual_weight();
         app.insert_resource(ActiveWeights(Weights { head, ..default() }));
-        let spawn = |wake: &Wake| Actor::spawn("project", 1, wake, body);
+        let spawn = |wake: &Wake| Actor::spawn("space", 1, wake, body);
         let Some(actor) = start(app, "compare sounds and lay out the map", spawn) else { return };
         let reader = app.world_mut().get_resource_or_init::<Changes>().reader();
         app.insert_resource(Projector { actor, newest })
             .insert_resource(Followed(reader))
             .insert_resource(Projection { weight: head, scan_at_once: SCAN_AT_ONCE, ..default() })
-            .init_resource::<LastSpots>()
+            .init_resource::<LastPositions>()
             .init_resource::<Newcomers>()
             .add_systems(Update, collect_space.in_set(SoundkinSystems::Collect).before(CollectSystems::Answers))
             .add_observer(welcome)
@@ -310,7 +310,7 @@ fn collect_space(
                 newcomers.place_anew();
                 commands.insert_resource(index);
                 if let Some(spots) = spots {
-                    commands.insert_resource(LastSpots(spots));
+                    commands.insert_resource(LastPositions(spots));
                 }
             }
             Reply::Failed(reason) => {
@@ -341,7 +341,7 @@ fn follow_samples(
     for change in changes.read(followed.0).iter().filter(concerns) {
         projection.stale = true;
         // The first space has everything that was restored.
-        if restored.0 && projection.need != Need::Keeping {
+        if restored.0 && projection.demand != Demand::Keeping {
             newcomers.note(change.sample);
         }
     }
@@ -357,7 +357,7 @@ fn welcome(begun: On<Add, Recording>, mut commands: Commands) {
 fn hear_newcomers(
     index: Option<Res<SpaceIndex>>,
     mut newcomers: ResMut<Newcomers>,
-    members: Query<(&Embedding, Option<&Descriptors>), (Without<Guest>, Without<Recording>, Without<Missing>)>,
+    members: Query<(&Embedding, Option<&Descriptors>), (Without<Transient>, Without<Recording>, Without<Missing>)>,
 ) {
     let Some(index) = index else { return };
     for _ in 0..HEARD {
@@ -403,14 +403,14 @@ fn dispatch_projection(
     restored: Res<Restored>,
     embedded: Query<
         (Entity, &Sample, Option<&ContentHash>, &Embedding, Option<&Descriptors>),
-        (Without<Guest>, Without<Recording>, Without<Missing>),
+        (Without<Transient>, Without<Recording>, Without<Missing>),
     >,
-    spots: Res<LastSpots>,
+    spots: Res<LastPositions>,
     folders: Res<Folders>,
     mut newcomers: ResMut<Newcomers>,
     mut statistics: Local<Option<Arc<Statistics>>>,
 ) {
-    if projection.need == Need::Keeping {
+    if projection.demand == Demand::Keeping {
         return;
     }
     let statistics = statistics.get_or_insert_with(|| Arc::new(model.0.statistics.clone()));
@@ -438,7 +438,7 @@ fn dispatch_projection(
     let number = if due { newcomers.next_job() } else { newcomers.job() };
     let mapped = if due { sounds } else { projection.sounds.unwrap_or(0) };
     // A map of fewer would say little, and the next is near.
-    let lay_out = projection.need == Need::Mapping && (!coming || mapped >= FIRST);
+    let lay_out = projection.demand == Demand::Mapping && (!coming || mapped >= FIRST);
     let job = Job {
         samples: due.then(|| samples.collect()),
         statistics: statistics.clone(),
@@ -455,7 +455,7 @@ fn dispatch_projection(
         projection.handed = projection.wanted;
         projection.building = true;
         projection.sounds = Some(mapped);
-        projection.unmapped = projection.need == Need::Mapping && !lay_out;
+        projection.unmapped = projection.demand == Demand::Mapping && !lay_out;
     }
 }
 

@@ -28,7 +28,7 @@ use crate::actor::{Actor, start};
 use crate::analyse::waveform::Waveform;
 use crate::analyse::{AnalysisLength, LivePcm};
 use crate::audio::{InputError, InputRequest, InputStream, OpenInput, Overruns};
-use crate::library::{AudioInfo, FileStamp, Folders, Guest, Recording, Sample, SampleIndex, identity};
+use crate::library::{AudioInfo, FileStamp, Folders, Recording, Sample, SampleIndex, Transient, identity};
 use crate::notice::Notice;
 use crate::settings::Settings;
 use crate::watch::AddFolder;
@@ -327,11 +327,11 @@ fn sample_of(path: Option<Arc<Path>>, is_member: bool, index: &SampleIndex, comm
         (Some(known), _) => commands.entity(known),
         (None, None) => commands.spawn(QuestionTake),
         (None, Some(path)) if is_member => commands.spawn(Sample { path }),
-        // Inserted together: a sample that is not yet marked as a guest would be stored.
-        (None, Some(path)) => commands.spawn((Sample { path }, Guest)),
+        // Inserted together: a sample that is not yet marked as a transient sample would be stored.
+        (None, Some(path)) => commands.spawn((Sample { path }, Transient)),
     };
     if is_member {
-        sample.try_remove::<Guest>();
+        sample.try_remove::<Transient>();
     }
     identity::begin_anew(&mut sample);
     sample.id()
@@ -517,7 +517,7 @@ mod tests {
         let listed = app.world_mut().spawn((sample, old, ContentHash([1; 32]))).id();
         assert_eq!(begun(&mut app), listed);
         let take = app.world().entity(listed);
-        assert!(take.contains::<Recording>() && take.contains::<AudioInfo>() && !take.contains::<Guest>());
+        assert!(take.contains::<Recording>() && take.contains::<AudioInfo>() && !take.contains::<Transient>());
         assert!(!take.contains::<FileStamp>() && !take.contains::<ContentHash>());
         feed(&vec![0.5; 4800]);
         stop(&mut app);

@@ -14,7 +14,7 @@ use file::stream::{Decoders, Stream};
 
 use crate::actor::{Actor, contained, start};
 use crate::export::{self, ExportError};
-use crate::library::{FileStamp, Folders, Guest, Recording, Sample, SampleIndex};
+use crate::library::{FileStamp, Folders, Recording, Sample, SampleIndex, Transient};
 use crate::notice::Notice;
 use crate::schedule::{CollectSystems, RespondSystems};
 
@@ -141,7 +141,7 @@ fn collect_slices(
                         if folders.contain(path) {
                             commands.spawn(slice);
                         } else {
-                            commands.spawn((slice, Guest));
+                            commands.spawn((slice, Transient));
                         }
                     }
                 }

@@ -20,10 +20,10 @@ use crate::actor::{Actor, Outbox, Wake, start};
 use crate::analyse::{ActiveModel, Analysis};
 use crate::library::changes::{Changes, Fact, Reader};
 use crate::library::{
-    AudioInfo, ContentHash, Descriptors, Embedding, Failed, Features, FileStamp, Folders, Guest, Missing,
-    MoveCandidate, Restored, Sample, Tags, Thumbnail,
+    AudioInfo, ContentHash, Descriptors, Embedding, Failed, Features, FileStamp, Folders, Missing, MoveCandidate,
+    Restored, Sample, Tags, Thumbnail, Transient,
 };
-use crate::neighbours::LastSpots;
+use crate::neighbours::LastPositions;
 use crate::notice::Notice;
 use crate::schedule::{CollectSystems, DispatchSystems};
 use crate::watch::Listing;
@@ -188,7 +188,7 @@ fn collect_stored(
             }
             Reply::Restored(spots) => {
                 state.saved_spots = Arc::new(spots);
-                commands.insert_resource(LastSpots(state.saved_spots.clone()));
+                commands.insert_resource(LastPositions(state.saved_spots.clone()));
                 // After the commands that spawn what was restored.
                 commands.queue(|world: &mut World| world.resource_mut::<Restored>().0 = true);
             }
@@ -230,7 +230,7 @@ fn spawn(record: Record, commands: &mut Commands) {
     record.embedding.map(|embedding| entity.insert(embedding));
 }
 
-fn forget(discarded: On<Discard, Sample>, samples: Query<&Sample, Without<Guest>>, mut state: ResMut<StoreState>) {
+fn forget(discarded: On<Discard, Sample>, samples: Query<&Sample, Without<Transient>>, mut state: ResMut<StoreState>) {
     if let Ok(sample) = samples.get(discarded.entity) {
         state.dirty.remove(&discarded.entity);
         state.forgotten.push(sample.path.clone());
@@ -257,9 +257,9 @@ fn hand_over(
     restored: Res<Restored>,
     analysis: Res<Analysis>,
     listing: Res<Listing>,
-    spots: Option<Res<LastSpots>>,
-    samples: Query<Everything, (Without<MoveCandidate>, Without<Guest>)>,
-    alive: Query<(), (With<Sample>, Without<Guest>)>,
+    spots: Option<Res<LastPositions>>,
+    samples: Query<Everything, (Without<MoveCandidate>, Without<Transient>)>,
+    alive: Query<(), (With<Sample>, Without<Transient>)>,
 ) {
     let changes = changes.read(followed.0);
     let unsaved = changes.iter().filter(|change| change.unsaved.has(&SAVED));
@@ -299,7 +299,7 @@ fn hand_over(
     let at_rest = analysis.in_flight == 0 && listing.is_idle() && state.dirty.is_empty();
     // While the map is growing, it is stored only now and then.
     let due = at_rest || state.spots_saved.is_none_or(|at| at.elapsed() > KEEP_MAP);
-    if let Some(LastSpots(spots)) = spots.as_deref().filter(|_| due)
+    if let Some(LastPositions(spots)) = spots.as_deref().filter(|_| due)
         && !Arc::ptr_eq(spots, &state.saved_spots)
     {
         if *spots == state.saved_spots {

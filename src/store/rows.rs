@@ -39,7 +39,7 @@ pub struct SampleRow {
 pub struct ContentRow {
     /// Format and length.
     pub info: AudioInfo,
-    /// Outline.
+    /// Thumbnail.
     pub thumbnail: Thumbnail,
     /// Measures.
     pub features: Features,

@@ -92,7 +92,7 @@ fn bars(ui: &Ui, rect: Rect, part_similarities: &PartSimilarities, response: &eg
         let ground = Rect::from_min_size(pos2(left, rect.top()), vec2(BAR, rect.height()));
         ui.painter().rect_filled(ground, 0.0, theme.raised);
         let height = rect.height() * share.unwrap_or(0.0).clamp(0.0, 1.0);
-        ui.painter().rect_filled(ground.with_min_y(ground.bottom() - height), 0.0, theme.likeness);
+        ui.painter().rect_filled(ground.with_min_y(ground.bottom() - height), 0.0, theme.similarity);
         left += BAR + 2.0;
     }
     let pointed = response.hover_pos().is_some_and(|at| rect.expand2(vec2(4.0, 8.0)).contains(at));
@@ -394,18 +394,18 @@ fn row(ui: &Ui, line: Rect, place: usize, row: &Row, places: &Places, view: &Vie
             Column::Match => view.rows.similarity(place).map(|like| controls::signed(like, 3)).unwrap_or_default(),
             Column::Name => continue,
         };
-        let colour = if *column == Column::Match { theme.likeness } else { muted };
+        let colour = if *column == Column::Match { theme.similarity } else { muted };
         controls::line(ui, at(*rect), aligned(*column), &text, theme::regular(12.0), colour);
     }
 }
 
-fn accessible(row: &Row, likeness: Option<f32>) -> String {
+fn accessible(row: &Row, similarity: Option<f32>) -> String {
     let state = match row.trouble() {
         "" => String::new(),
         trouble => format!(", {trouble}"),
     };
     let kept = if row.kept { ", kept" } else { "" };
-    let like = likeness.map(|like| format!(", {like:.3}")).unwrap_or_default();
+    let like = similarity.map(|like| format!(", {like:.3}")).unwrap_or_default();
     format!("{}{state}{kept}{like}", row.name)
 }
 

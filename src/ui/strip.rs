@@ -136,7 +136,7 @@ fn chip(ui: &Ui, rect: Rect, text: &str, is_query: bool, view: &View) -> bool {
         None => (format!("Only {text}, clear"), "List the others too"),
     };
     response.widget_info(|| WidgetInfo::labeled(WidgetType::Button, true, &label));
-    let colour = if is_query { theme.likeness } else { theme.text };
+    let colour = if is_query { theme.similarity } else { theme.text };
     ui.painter().rect_filled(rect, 0.0, theme.chip);
     let (words, cross) = rect.split_left_right_at_x(rect.right() - 20.0);
     controls::line(ui, words.with_min_x(words.left() + 8.0), Align2::LEFT_CENTER, text, theme::regular(12.0), colour);
@@ -238,7 +238,7 @@ pub fn weights(ui: &mut Ui, rect: Rect, (weights, _, has_head): Weighed, theme: 
             slider,
             (&format!("Weight of {name}"), f64::from(value)),
             value,
-            theme.likeness,
+            theme.similarity,
             theme,
         );
         if response.double_clicked() {

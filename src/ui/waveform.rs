@@ -441,7 +441,7 @@ fn slices(ui: &Ui, scale: &Scale, slices: &[Span], length: f64, theme: &Theme, a
         }
         for (side, at) in [slice.start, slice.end].into_iter().enumerate() {
             let x = scale.x(at);
-            painter.vline(painter.round_to_pixel_center(x), scale.rect.y_range(), Stroke::new(1.0, theme.likeness));
+            painter.vline(painter.round_to_pixel_center(x), scale.rect.y_range(), Stroke::new(1.0, theme.similarity));
             let inward = if side == 0 { 4.0 } else { -4.0 };
             let flag = Rect::from_center_size(pos2(x + inward, scale.rect.top() + 6.0), vec2(8.0, 12.0));
             // Of overlapping handles only the first can be grabbed.
@@ -449,7 +449,7 @@ fn slices(ui: &Ui, scale: &Scale, slices: &[Span], length: f64, theme: &Theme, a
                 continue;
             }
             last = flag.center().x;
-            painter.rect_filled(flag, 0.0, theme.likeness);
+            painter.rect_filled(flag, 0.0, theme.similarity);
             let label = format!("{} of slice {}", if side == 0 { "Start" } else { "End" }, i + 1);
             let response = ui.interact(flag.expand(3.0), ui.id().with(&label), Sense::click_and_drag());
             response.widget_info(|| WidgetInfo::slider(true, at, &label));

@@ -20,7 +20,7 @@ use self::walk::{Found, is_absence};
 use crate::actor::{Actor, Closed, Outbox, start};
 pub use crate::library::identity::Tally;
 use crate::library::identity::{Sighting, Sightings};
-use crate::library::{FileStamp, Folders, Guest, Restored, Sample, SampleIndex};
+use crate::library::{FileStamp, Folders, Restored, Sample, SampleIndex, Transient};
 use crate::notice::Notice;
 use crate::schedule::{CollectSystems, DispatchSystems, RespondSystems};
 
@@ -158,7 +158,7 @@ fn remove_folders(
     mut listing: ResMut<Listing>,
     mut folders: ResMut<Folders>,
     index: Res<SampleIndex>,
-    samples: Query<&Sample, Without<Guest>>,
+    samples: Query<&Sample, Without<Transient>>,
     mut commands: Commands,
 ) {
     for RemoveFolder(path) in removed.read() {

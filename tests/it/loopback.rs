@@ -16,7 +16,7 @@ use soundkin::analyse::{Analysis, FinishedTake};
 use soundkin::audio::{Audition, AuditionSettings, Overruns, Playback};
 use soundkin::library::{Embedding, FileStamp, Recording, Sample, SampleIndex};
 use soundkin::neighbours::query::{Answers, Query, Subject, ask};
-use soundkin::neighbours::{ActiveWeights, Need, Newcomer, Projection};
+use soundkin::neighbours::{ActiveWeights, Demand, Newcomer, Projection};
 use soundkin::record::{Keep, Level, Record, Recorder, RecordingSettings, TakeOptions};
 use soundkin::store::Library;
 use soundkin::watch::AddFolder;
@@ -102,7 +102,7 @@ pub fn studio(root: &Path, folder: &Path) -> App {
     let settings = RecordingSettings { folder: root.join("takes"), ..RecordingSettings::default() };
     app.insert_resource(settings).insert_resource(AuditionSettings { volume_db: 0.0, ..AuditionSettings::default() });
     add_recording(&mut app);
-    app.world_mut().resource_mut::<Projection>().need = Need::Mapping;
+    app.world_mut().resource_mut::<Projection>().demand = Demand::Mapping;
     app.world_mut().write_message(AddFolder { path: folder.to_owned(), follow: false });
     app.update();
     assert!(run_until(&mut app, Some(Duration::from_mins(2)), is_idle), "indexing did not end");
