@@ -36,10 +36,11 @@ run: setup-run
 	$(CARGO) run -q -- --library "$(CACHE)/demo.db" assets/demo
 endif
 
+# Benches are only tried: with few sounds, in seconds.
 test: setup-test
 	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
-	$(CARGO) nextest run --workspace && $(CARGO) test --workspace --doc; \
-	else echo 'cargo nextest is not installed; a test that hangs is not ended'; $(CARGO) test --workspace; fi
+	$(CARGO) nextest run --workspace && $(CARGO) test --workspace --doc && $(CARGO) test -q --bench '*'; \
+	else echo 'cargo nextest is not installed; a test that hangs is not ended'; $(CARGO) test --workspace && $(CARGO) test -q --bench '*'; fi
 
 check: setup-run
 	$(CARGO) fmt --all --check

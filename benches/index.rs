@@ -20,6 +20,9 @@
 #![expect(clippy::print_stdout, reason = "a bench prints its figures")]
 #![expect(clippy::disallowed_methods, reason = "a yardstick lists files and starts threads by itself")]
 
+mod folders;
+mod scale;
+
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -35,16 +38,18 @@ use soundkin::analyse::decode::decode;
 use soundkin::analyse::runtime;
 use soundkin::paths;
 
+use scale::or_few;
+
 const ROUNDS: usize = 3;
 
 fn main() -> anyhow::Result<()> {
-    let folders: Vec<PathBuf> = std::env::args().skip(1).filter(|a| !a.starts_with("--")).map(PathBuf::from).collect();
+    let folders = folders::named();
     if folders.is_empty() {
         println!("name one or more folders of sounds: cargo bench --bench index -- FOLDER…");
         return Ok(());
     }
     let cores = std::thread::available_parallelism()?.get();
-    println!("{} cores, {}, {} rounds", cores, date(), ROUNDS);
+    println!("{} cores, {}, {} rounds", cores, date(), or_few(ROUNDS, 1));
     for id in ["aisfx-int8", "aisfx-f16"] {
         let model = registry::find(Some(id), &paths::model_folders())?;
         compare(&model, &folders, cores)?;
@@ -65,7 +70,7 @@ fn compare(model: &Model, folders: &[PathBuf], cores: usize) -> anyhow::Result<(
     for way in &mut ways {
         way.inputs = windows(model, folders, way.once)?;
     }
-    for _ in 0..ROUNDS {
+    for _ in 0..or_few(ROUNDS, 1) {
         for way in &mut ways {
             way.alone.push(sessions_alone(model, &way.inputs, cores));
         }

@@ -24,7 +24,10 @@
 
 #![expect(clippy::print_stdout, reason = "a bench prints its figures")]
 
-use std::path::{Path, PathBuf};
+mod folders;
+mod scale;
+
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -32,6 +35,7 @@ use bevy::prelude::*;
 use half::f16;
 use model::Model;
 use model::head::Statistics;
+use scale::or_few;
 use similarity::layout::{Before, Layout, LayoutKey, SavedPositions};
 use similarity::space::{Heard, Space};
 use soundkin::library::{Descriptors, Embedding, Sample};
@@ -42,7 +46,7 @@ use soundkin::{Assembly, headless, is_idle, run_until};
 const STEPS: usize = 8;
 
 fn main() -> anyhow::Result<()> {
-    let folders: Vec<PathBuf> = std::env::args().skip(1).filter(|a| !a.starts_with("--")).map(PathBuf::from).collect();
+    let folders = folders::named();
     if folders.is_empty() {
         println!("name one or more folders of sounds: cargo bench --bench layout -- FOLDER…");
         return Ok(());
@@ -76,7 +80,7 @@ fn main() -> anyhow::Result<()> {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         (state as f32 / u32::MAX as f32 - 0.5) * 0.03
     };
-    for n in [5000, 20_000, 100_000] {
+    for n in [5000, 20_000, 100_000].map(|n| or_few(n, n / 100)) {
         let mut vary =
             |i: usize| heard[i % heard.len()].pooled.iter().map(|v| f16::from_f32(v.to_f32() + noise())).collect();
         let grown: Vec<Vec<f16>> = (0..n).map(&mut vary).collect();

@@ -43,6 +43,9 @@
 
 #![expect(clippy::print_stdout, reason = "a bench prints its figures")]
 
+mod folders;
+mod scale;
+
 use std::collections::HashSet;
 use std::hint::black_box;
 use std::path::PathBuf;
@@ -67,7 +70,7 @@ const PROPOSED: [usize; 5] = [20, 50, 100, CANDIDATES, 400];
 type Sound = (Arc<[f16]>, Descriptors);
 
 fn main() -> anyhow::Result<()> {
-    let folders: Vec<PathBuf> = std::env::args().skip(1).filter(|a| !a.starts_with("--")).map(PathBuf::from).collect();
+    let folders = folders::named();
     if folders.is_empty() {
         println!("name one or more folders of sounds: cargo bench --bench neighbours -- FOLDER…");
         return Ok(());
@@ -162,22 +165,23 @@ fn nearest_by_distance(points: &Array2<f32>, m: usize) -> Vec<HashSet<usize>> {
 /// Times the tree and the scan on these sounds, repeated with a little noise up to 100,000.
 fn time(sounds: &[Sound], statistics: &Arc<Statistics>, weight: f32) {
     const SIZE: usize = 100_000;
+    let size = scale::or_few(SIZE, 2000);
     let mut state = 1_u32;
     let mut noise = || {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         (state as f32 / u32::MAX as f32 - 0.5) * 0.01
     };
     let mut vary = |i: usize| sounds[i % sounds.len()].0.iter().map(|v| f16::from_f32(v.to_f32() + noise())).collect();
-    let grown: Vec<Vec<f16>> = (0..SIZE).map(&mut vary).collect();
+    let grown: Vec<Vec<f16>> = (0..size).map(&mut vary).collect();
     let grown = grown.iter().zip(sounds.iter().cycle());
     let grown: Vec<Heard> = grown.map(|(pooled, (_, d))| Heard { pooled, descriptors: Some(&d.0) }).collect();
     let started = Instant::now();
     let space = Space::build(&grown, statistics, weight);
-    println!("\n{SIZE} sounds: space built in {:.2} s", started.elapsed().as_secs_f64());
+    println!("\n{size} sounds: space built in {:.2} s", started.elapsed().as_secs_f64());
     let started = Instant::now();
     black_box(space.reweighted(0.3));
     println!("  another weight      {:.2} s", started.elapsed().as_secs_f64());
-    let queries: Vec<_> = (0..50).map(|i| space.query_vector(grown[i * 1987])).collect();
+    let queries: Vec<_> = (0..50).map(|i| space.query_vector(grown[i * 1987 % size])).collect();
     let plain = Weights { head: weight, ..Weights::default() };
     let grouped = Weights { groups: [0.2; 5], ..plain };
     let started = Instant::now();

@@ -24,7 +24,7 @@ fn main() -> anyhow::Result<()> {
     let mut sounds = app.world_mut().query::<(&Sample, Option<&AudioInfo>, Option<&Embedding>, Option<&Failed>)>();
     let mut analysed = 0;
     for (sample, info, embedding, failed) in sounds.iter(app.world()) {
-        let seconds = info.map_or(0.0, AudioInfo::seconds);
+        let seconds = info.map(AudioInfo::seconds).unwrap_or_default().0;
         let outcome = failed.map_or("analysed", |failed| failed.stage.name());
         println!("{seconds:7.2} s  {outcome}  {}", sample.path.display());
         analysed += usize::from(embedding.is_some());

@@ -1,11 +1,12 @@
 //! Worker threads behind bounded channels, the only place in the crate that starts a thread.
 //!
-//! A plugin owns at most one [`Actor`]. Systems hand it jobs with [`Actor::try_send`], which never blocks, and read
-//! its replies with [`Actor::replies`]. Every reply rings the [`Wake`] bell, so an idle app sleeps until something
-//! has happened. Dropping the actor closes both channels before it joins the threads: a worker blocked on either
-//! end returns at once.
+//! A plugin owns at most one [`Actor`], which [`start`] starts. Systems hand it jobs with [`Actor::queue`], or with
+//! [`Actor::try_send`] what may be refused, and read its replies with [`Actor::replies`]; none of these blocks. Every
+//! reply rings the [`Wake`] bell, so an idle app sleeps until something has happened. Dropping the actor closes both
+//! channels before it joins the threads: a worker blocked on either end returns at once.
 
 use std::any::Any;
+use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -14,6 +15,8 @@ use std::time::Duration;
 
 use bevy::prelude::*;
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
+
+use crate::notice::Notice;
 
 /// The bell that workers ring when the app has something to collect.
 #[derive(Resource, Clone)]
@@ -124,8 +127,24 @@ impl<Reply> Outbox<Reply> {
 pub struct Actor<Job, Reply> {
     jobs: Option<Sender<Job>>,
     replies: Option<Receiver<Reply>>,
+    /// What the full mailbox has not accepted yet, in order.
+    waiting: VecDeque<Job>,
     closed: Stop,
     threads: Vec<JoinHandle<()>>,
+}
+
+/// Starts what a plugin needs a thread for; tells the user what does not work when the operating system refuses one.
+pub fn start<T>(app: &mut App, purpose: &str, spawn: impl FnOnce(&Wake) -> std::io::Result<T>) -> Option<T> {
+    let wake = app.world().resource::<Wake>().clone();
+    let refused =
+        |error| Notice::new(format!("cannot {purpose}: starting a thread failed ({error}); restart Soundkin"));
+    match spawn(&wake) {
+        Ok(started) => Some(started),
+        Err(error) => {
+            app.world_mut().write_message(refused(error));
+            None
+        }
+    }
 }
 
 impl<Job: Send + 'static, Reply: Send + 'static> Actor<Job, Reply> {
@@ -186,8 +205,13 @@ impl<Job: Send + 'static, Reply: Send + 'static> Actor<Job, Reply> {
         let (job_sender, inbox) = bounded(mailbox);
         let (reply_sender, replies) = bounded(mailbox.max(n) * 2);
         let closed = Stop::default();
-        let threads = Vec::with_capacity(n);
-        let mut actor = Self { jobs: Some(job_sender), replies: Some(replies), closed: closed.clone(), threads };
+        let mut actor = Self {
+            jobs: Some(job_sender),
+            replies: Some(replies),
+            waiting: VecDeque::new(),
+            closed: closed.clone(),
+            threads: Vec::with_capacity(n),
+        };
         for i in 0..n {
             let Some(body) = body(i) else { break };
             let inbox = inbox.clone();
@@ -199,11 +223,37 @@ impl<Job: Send + 'static, Reply: Send + 'static> Actor<Job, Reply> {
         Ok(actor)
     }
 
-    /// Hands over a job without waiting.
+    /// Hands over a job as soon as the mailbox has room for it.
+    ///
+    /// What has to wait for that is handed on, in order, when another job is queued and whenever the replies are read.
+    pub fn queue(&mut self, job: Job) {
+        self.waiting.push_back(job);
+        self.hand_on();
+    }
+
+    /// Takes back the jobs that still wait for room and are not worth it any more.
+    pub fn retain_waiting(&mut self, keep: impl FnMut(&Job) -> bool) {
+        self.waiting.retain(keep);
+    }
+
+    /// Hands over a job that may also be done later or not at all.
     ///
     /// # Errors
-    /// Gives the job back when the mailbox is full or the workers are gone.
+    /// Gives the job back when the mailbox is full, or others wait for it, or the workers are gone.
     pub fn try_send(&self, job: Job) -> Result<(), Job> {
+        if self.waiting.is_empty() { self.put(job) } else { Err(job) }
+    }
+
+    fn hand_on(&mut self) {
+        while let Some(job) = self.waiting.pop_front() {
+            if let Err(job) = self.put(job) {
+                self.waiting.push_front(job);
+                return;
+            }
+        }
+    }
+
+    fn put(&self, job: Job) -> Result<(), Job> {
         match &self.jobs {
             Some(jobs) => jobs.try_send(job).map_err(|e| match e {
                 TrySendError::Full(job) | TrySendError::Disconnected(job) => job,
@@ -212,10 +262,17 @@ impl<Job: Send + 'static, Reply: Send + 'static> Actor<Job, Reply> {
         }
     }
 
-    /// Hands over all jobs and blocks until each is answered; `wake` is the bell that the actor was made with.
-    pub fn work_off(&self, wake: &Wake, jobs: impl IntoIterator<Item = Job>, mut take: impl FnMut(Reply)) {
+    /// Hands over all jobs and blocks until each is answered, or until `stop` is set; `wake` is the bell that the actor was
+    /// made with.
+    pub fn work_off(
+        &mut self,
+        wake: &Wake,
+        stop: &Stop,
+        jobs: impl IntoIterator<Item = Job>,
+        mut take: impl FnMut(Reply),
+    ) {
         let (mut jobs, mut waiting) = (jobs.into_iter().peekable(), 0_usize);
-        while jobs.peek().is_some() || waiting > 0 {
+        while !stop.is_set() && (jobs.peek().is_some() || waiting > 0) {
             while self.has_room()
                 && let Some(job) = jobs.next()
             {
@@ -231,12 +288,13 @@ impl<Job: Send + 'static, Reply: Send + 'static> Actor<Job, Reply> {
 
     /// Tells whether the mailbox would take another job now.
     pub fn has_room(&self) -> bool {
-        self.jobs.as_ref().is_some_and(|jobs| !jobs.is_full())
+        self.waiting.is_empty() && self.jobs.as_ref().is_some_and(|jobs| !jobs.is_full())
     }
 
-    /// Iterates over the replies that have arrived, without waiting.
-    pub fn replies(&self) -> impl Iterator<Item = Reply> + '_ {
-        self.replies.iter().flat_map(Receiver::try_iter)
+    /// Takes the replies that have arrived, without waiting for more.
+    pub fn replies(&mut self) -> Vec<Reply> {
+        self.hand_on();
+        self.replies.iter().flat_map(Receiver::try_iter).collect()
     }
 }
 
@@ -310,6 +368,39 @@ mod tests {
     }
 
     #[test]
+    fn what_a_full_mailbox_refuses_is_handed_on_in_order_unless_it_is_taken_back() {
+        let (go, gone) = bounded::<()>(0);
+        let mut actor: Actor<u32, u32> =
+            Actor::spawn("test", 1, &Wake::default(), move |inbox, outbox: Outbox<u32>| {
+                let _ = gone.recv();
+                inbox.into_iter().take_while(|job| outbox.send(*job).is_ok()).for_each(drop);
+            })
+            .unwrap();
+        (1..=5).for_each(|job| actor.queue(job));
+        assert_eq!((actor.has_room(), actor.try_send(6)), (false, Err(6)), "nobody overtakes");
+        actor.retain_waiting(|job| *job != 4);
+        drop(go);
+        let (mut replies, deadline) = (Vec::new(), std::time::Instant::now() + Duration::from_secs(20));
+        while replies.len() < 4 && std::time::Instant::now() < deadline {
+            replies.extend(actor.replies());
+        }
+        assert_eq!(replies, [1, 2, 3, 5]);
+        assert_eq!(actor.try_send(6), Ok(()));
+    }
+
+    #[test]
+    fn the_user_learns_what_does_not_work_without_a_thread() {
+        let mut app = App::new();
+        app.init_resource::<Wake>().add_message::<Notice>();
+        assert_eq!(start(&mut app, "record", |_| Ok(1)), Some(1));
+        assert!(app.world().resource::<Messages<Notice>>().is_empty());
+        let refused = |_: &Wake| Err::<u32, _>(std::io::Error::other("none left"));
+        assert_eq!(start(&mut app, "record", refused), None);
+        let told: Vec<String> = app.world_mut().resource_mut::<Messages<Notice>>().drain().map(|n| n.text).collect();
+        assert_eq!(told, ["cannot record: starting a thread failed (none left); restart Soundkin"]);
+    }
+
+    #[test]
     fn dropping_the_actor_frees_a_worker_that_waits_for_its_reply_to_be_read() {
         let actor: Actor<u32, u32> = Actor::pool("test", 2, 4, &Wake::default(), |_| |n| n).unwrap();
         for n in 0..200 {
@@ -344,10 +435,10 @@ mod tests {
     #[test]
     fn every_reply_rings_the_bell() {
         let wake = Wake::default();
-        let actor: Actor<u32, u32> = Actor::pool("test", 1, 4, &wake, |_| |n| n * 2).unwrap();
+        let mut actor: Actor<u32, u32> = Actor::pool("test", 1, 4, &wake, |_| |n| n * 2).unwrap();
         actor.try_send(21).unwrap();
         wake.wait(Duration::from_secs(5));
-        assert_eq!(actor.replies().collect::<Vec<_>>(), vec![42]);
+        assert_eq!(actor.replies(), vec![42]);
     }
 
     #[test]

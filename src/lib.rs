@@ -19,7 +19,7 @@
 //! | [`WatchPlugin`](watch::WatchPlugin) | listing and following folders | `watch` |
 //! | [`AnalysePlugin`](analyse::AnalysePlugin) | what a sound is: `AudioInfo` … `Embedding`; reads `Priorities` | `analyse-n` |
 //! | [`WaveformPlugin`](analyse::waveform::WaveformPlugin) | the `Waveform` that is looked at | `waveform` |
-//! | [`SpacePlugin`](neighbours::SpacePlugin) | `ActiveWeights`; `SpaceIndex`: space and layout; `Newcomers` | `project` |
+//! | [`SpacePlugin`](neighbours::SpacePlugin) | `ActiveWeights`; `SpaceIndex`: space and layout; `Newcomers` | `space` |
 //! | [`AudioPlugin`](audio::AudioPlugin) | `AuditionSettings`, `Playback`; plays samples, opens inputs | `audio` |
 //! | [`RecordPlugin`](record::RecordPlugin) | `Recorder`, `Level`, `Recording`, `Slices`, `Trim`; makes takes | `recorder`, `slices` |
 //! | [`QueryPlugin`](neighbours::query::QueryPlugin) | `Answers`; the vectors of sounds that are no samples | `compare`, `question` |
@@ -52,6 +52,7 @@ pub mod store;
 pub mod ui;
 pub mod watch;
 
+use std::path::Path;
 #[cfg(feature = "desktop")]
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -100,11 +101,27 @@ impl Assembly {
 /// assert!(run_until(&mut app, None, is_idle));
 /// // Each sound is an entity, and what is known of it are its components.
 /// for (sample, info) in app.world_mut().query::<(&Sample, &AudioInfo)>().iter(app.world()) {
-///     println!("{:.1} s of {}", info.seconds(), sample.path.display());
+///     println!("{:.1} of {}", info.seconds(), sample.path.display());
 /// }
 /// # Ok::<(), model::ModelError>(())
 /// ```
 pub fn headless(assembly: Assembly) -> App {
+    without_window(|app| assemble(app, assembly))
+}
+
+/// Assembles what is known of a library's samples but their vectors, to be read only: it needs no model.
+///
+/// # Errors
+/// The library cannot be read.
+pub fn facts(library: &Path) -> Result<App, store::StoreError> {
+    let library = Library::read(library)?;
+    Ok(without_window(|app| {
+        ground(app);
+        app.add_plugins((library::LibraryPlugin, store::StorePlugin::new(library)));
+    }))
+}
+
+fn without_window(add: impl FnOnce(&mut App)) -> App {
     let mut app = App::new();
     app.edit_schedule(Update, |schedule| {
         if cfg!(debug_assertions) {
@@ -115,7 +132,7 @@ pub fn headless(assembly: Assembly) -> App {
             });
         }
     });
-    assemble(&mut app, assembly);
+    add(&mut app);
     // Systems take a few microseconds each; running them on several threads would only slow the workers down.
     for (_, schedule) in app.world_mut().resource_mut::<Schedules>().iter_mut() {
         schedule.set_executor(SingleThreadedExecutor::new());
@@ -171,13 +188,13 @@ fn ground(app: &mut App) {
 
 fn assemble(app: &mut App, assembly: Assembly) {
     // A library opened for reading is shown as it is: results that cannot be stored are not worth hours of analysis.
-    let guests_only = assembly.library.as_ref().is_some_and(|library| !library.is_writable());
+    let transient_only = assembly.library.as_ref().is_some_and(|library| !library.is_writable());
     ground(app);
     app.add_plugins((
         library::LibraryPlugin,
         watch::WatchPlugin,
         analyse::waveform::WaveformPlugin,
-        analyse::AnalysePlugin { model: assembly.model, workers: assembly.workers, guests_only },
+        analyse::AnalysePlugin { model: assembly.model, workers: assembly.workers, transient_only },
         neighbours::SpacePlugin,
         neighbours::query::QueryPlugin,
     ));
@@ -207,9 +224,9 @@ pub fn run_until(app: &mut App, limit: Option<Duration>, mut done: impl FnMut(&m
 /// as much of the space made as is needed.
 pub fn is_idle(world: &mut World) -> bool {
     world.resource::<Restored>().0
-        && world.resource::<watch::Listing>().is_idle()
+        && world.get_resource::<watch::Listing>().is_none_or(watch::Listing::is_idle)
         && world.resource::<library::changes::Changes>().is_read()
-        && analyse::is_idle(world)
+        && (!world.contains_resource::<analyse::Analysis>() || analyse::is_idle(world))
         && world
             .get_resource::<neighbours::vectors::QueryVectors>()
             .is_none_or(neighbours::vectors::QueryVectors::is_idle)

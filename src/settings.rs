@@ -15,7 +15,7 @@ use serde::de::DeserializeOwned;
 use toml_edit::{DocumentMut, Item, Table};
 use tracing::warn;
 
-use crate::actor::{Actor, Outbox, Wake};
+use crate::actor::{Actor, Outbox, Wake, start};
 use crate::atomic_file;
 use crate::notice::Notice;
 
@@ -142,11 +142,10 @@ pub struct SettingsPlugin {
 
 impl Plugin for SettingsPlugin {
     fn build(&self, app: &mut App) {
-        let wake = app.world().resource::<Wake>().clone();
         // Each part of the app writes a table of its own, in any order.
         app.insert_resource(Settings::read(self.path.clone())).allow_ambiguous_resource::<Settings>();
         app.add_systems(Last, tell_problem);
-        if let Ok(writer) = SettingsWriter::new(&wake) {
+        if let Some(writer) = start(app, "save settings", SettingsWriter::new) {
             app.insert_resource(writer).add_systems(Last, save);
         }
     }
@@ -166,7 +165,7 @@ fn save(
     mut exits: MessageReader<AppExit>,
     mut notices: MessageWriter<Notice>,
 ) {
-    notices.write_batch(writer.0.iter().flat_map(Actor::replies).map(Notice::new));
+    notices.write_batch(writer.0.iter_mut().flat_map(Actor::replies).map(Notice::new));
     let exiting = exits.read().next().is_some();
     if exiting {
         // Waits until what was handed over has been written, which is older.

@@ -16,9 +16,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bevy::prelude::*;
-use dsp::Pcm;
 use dsp::analysis::{Decoded, StreamAnalysis};
 use dsp::descriptors::Describer;
+use dsp::{Pcm, Seconds};
 use file::DecodeError;
 use file::source::Source;
 use file::stream::Decoders;
@@ -26,11 +26,11 @@ use model::Model;
 use model::session::{self, EmbedError, Embedded, Embedder, Runtime};
 
 use self::priorities::{First, Priorities};
-use crate::actor::{Actor, Stop, Wake, contained};
-use crate::library::identity::{self, ByContent, Sighting, Sightings, Twin};
+use crate::actor::{Actor, Stop, Wake, contained, start};
+use crate::library::identity::{self, ByContent, Duplicate, Sighting, Sightings};
 use crate::library::{
-    AudioInfo, ContentHash, Contents, Descriptors, Embedding, Failed, FailureKind, Features, FileStamp, Guest, Missing,
-    MoveCandidate, Recording, Restored, Sample, SampleIndex, Stage, Thumbnail,
+    AudioInfo, ContentHash, Contents, Descriptors, Embedding, Failed, FailureKind, Features, FileStamp, Missing,
+    MoveCandidate, Recording, Restored, Sample, SampleIndex, Stage, Thumbnail, Transient,
 };
 use crate::notice::Notice;
 use crate::paths;
@@ -49,9 +49,9 @@ pub struct FinishedTake {
     pub hash: Option<ContentHash>,
 }
 
-/// Seconds of a sound that the model wants to hear.
+/// How much of a sound the model wants to hear.
 #[derive(Resource, Clone, Copy, Debug)]
-pub struct AnalysisLength(pub f64);
+pub struct AnalysisLength(pub Seconds);
 
 /// Loads ONNX Runtime once for the whole process, from where this machine has it.
 ///
@@ -86,11 +86,11 @@ pub struct Analysis {
     pub windows: usize,
     /// Time inside ONNX Runtime, summed over workers.
     pub session_time: Duration,
-    /// Seconds of audio decoded.
-    pub audio_seconds: f64,
+    /// Audio decoded.
+    pub audio: Seconds,
     /// Whether the library's own samples are left as they are.
-    pub guests_only: bool,
-    /// Whether the user has paused it; guests are analysed all the same.
+    pub transient_only: bool,
+    /// Whether the user has paused it; transient samples are analysed all the same.
     pub paused: bool,
     /// Why sounds get no vectors at all, if so.
     pub blocked: Option<String>,
@@ -129,7 +129,7 @@ enum Work {
         /// Where to look for another sample with the same content; `None` if no such sample could help.
         contents: Option<Contents>,
         /// Hash of its content before its stamp changed.
-        former: Option<ContentHash>,
+        before: Option<ContentHash>,
         /// It has its vector already and lacks nothing but descriptors.
         embedded: bool,
     },
@@ -231,13 +231,12 @@ pub struct AnalysePlugin {
     pub model: Arc<Model>,
     /// Number of workers.
     pub workers: usize,
-    /// Leave the library's own samples as they are and analyse guests only.
-    pub guests_only: bool,
+    /// Leave the library's own samples as they are and analyse transient samples only.
+    pub transient_only: bool,
 }
 
 impl Plugin for AnalysePlugin {
     fn build(&self, app: &mut App) {
-        let wake = app.world().resource::<Wake>().clone();
         let model = self.model.clone();
         let decoders = Decoders::default();
         let make = move |stop| {
@@ -247,21 +246,15 @@ impl Plugin for AnalysePlugin {
         };
         app.insert_resource(ActiveModel(self.model.clone()))
             .insert_resource(AnalysisLength(self.model.manifest.audio.max_seconds))
-            .insert_resource(Analysis { guests_only: self.guests_only, ..default() })
+            .insert_resource(Analysis { transient_only: self.transient_only, ..default() })
             .init_resource::<Priorities>()
             .add_observer(forget_outdated)
             .add_observer(show_take);
         // The window draws what has been analysed at a pace of its own.
-        match Actor::pool("analyse", self.workers, MAILBOX, &wake.unhurried(), make) {
-            Ok(actor) => app.insert_resource(AnalysisWorkers { actor, supply: Supply::new(self.workers) }),
-            Err(error) => {
-                app.world_mut().write_message(Notice::new(format!(
-                    "cannot analyse sounds: starting a thread failed ({error}); restart Soundkin"
-                )));
-                return;
-            }
-        };
-        app.add_systems(Update, collect_analyses.in_set(CollectSystems::Analyses))
+        let spawn = |wake: &Wake| Actor::pool("analyse", self.workers, MAILBOX, &wake.unhurried(), make);
+        let Some(actor) = start(app, "analyse sounds", spawn) else { return };
+        app.insert_resource(AnalysisWorkers { actor, supply: Supply::new(self.workers) })
+            .add_systems(Update, collect_analyses.in_set(CollectSystems::Analyses))
             .add_systems(Update, (dispatch_takes, dispatch_analyses).chain().in_set(DispatchSystems::Analyses));
     }
 }
@@ -287,7 +280,7 @@ type WasKnown<'a> = (&'a ContentHash, &'a AudioInfo, &'a Thumbnail, &'a Features
 
 fn forget_outdated(
     replaced: On<Discard, FileStamp>,
-    known: Query<WasKnown, (Without<Guest>, Without<Recording>)>,
+    known: Query<WasKnown, (Without<Transient>, Without<Recording>)>,
     mut commands: Commands,
 ) {
     let Ok(mut sample) = commands.get_entity(replaced.entity) else { return };
@@ -315,9 +308,11 @@ type Known<'a> = (
 );
 
 /// What a sample could give to another one with the same content.
-fn twin((_, embedding, descriptors, failed): <Known<'_> as bevy::ecs::query::QueryData>::Item<'_, '_>) -> Twin {
+fn duplicate(
+    (_, embedding, descriptors, failed): <Known<'_> as bevy::ecs::query::QueryData>::Item<'_, '_>,
+) -> Duplicate {
     let analysed = embedding.is_some() || failed.is_some_and(Failed::is_of_content);
-    Twin { analysed, described: descriptors.is_some() }
+    Duplicate { analysed, described: descriptors.is_some() }
 }
 
 fn collect_analyses(
@@ -329,7 +324,7 @@ fn collect_analyses(
     known: Query<Known>,
     embedded: Query<(), With<Embedding>>,
     recordings: Query<(), With<Recording>>,
-    guests: Query<(), With<Guest>>,
+    transients: Query<(), With<Transient>>,
     mut notices: MessageWriter<Notice>,
     mut commands: Commands,
 ) {
@@ -367,11 +362,11 @@ fn collect_analyses(
             Outcome::Known { hash, gone } => {
                 // If no sample with this content can help after all, only the hash was computed in vain.
                 entity.try_insert(hash);
-                let twins = index.contents().samples(hash);
-                let others = twins.iter().map(|(other, _)| *other).filter(|other| *other != reply.entity);
-                let twins = others.filter_map(|other| Some((other, twin(known.get(other).ok()?))));
-                let needs_all = embedded.contains(reply.entity) || guests.contains(reply.entity);
-                let best = identity::best_twin(twins, needs_all).map(|twin| known.get(twin));
+                let duplicates = index.contents().samples(hash);
+                let others = duplicates.iter().map(|(other, _)| *other).filter(|other| *other != reply.entity);
+                let duplicates = others.filter_map(|other| Some((other, duplicate(known.get(other).ok()?))));
+                let needs_all = embedded.contains(reply.entity) || transients.contains(reply.entity);
+                let best = identity::best_duplicate(duplicates, needs_all).map(|duplicate| known.get(duplicate));
                 let Some(Ok((measured, embedding, descriptors, failed))) = best else { continue };
                 analysis.recognised += 1;
                 // A copy of a file that cannot be decoded gets only the same failure.
@@ -389,8 +384,8 @@ fn collect_analyses(
                 tracing::warn!("sound is compared without its descriptors: {failed}");
                 entity.try_insert(PassedOver);
             }
-            // A missing sample is found again when its folder is listed; a guest never is, so it fails instead.
-            Outcome::Gone(_) if !guests.contains(reply.entity) => {
+            // A missing sample is found again when its folder is listed; a transient sample never is, so it fails instead.
+            Outcome::Gone(_) if !transients.contains(reply.entity) => {
                 sightings.report(Sighting::Looked { sample: reply.entity, known: reply.stamp, now: None });
             }
             Outcome::Gone(failed) => {
@@ -413,7 +408,7 @@ fn collect_analyses(
                     entity.try_remove::<(Embedding, Descriptors)>();
                 } else {
                     analysis.decoded += 1;
-                    analysis.audio_seconds += decoded.info.seconds();
+                    analysis.audio += decoded.info.seconds();
                 }
                 let measured = decode::measured(&decoded);
                 // All at once; a take of which no file was kept has no hash.
@@ -505,16 +500,16 @@ fn hand_over(world: &mut World, entity: Entity) {
     }
 }
 
-/// Hands over guests, then what people look at, then the rest.
+/// Hands over transient samples, then what people look at, then the rest.
 fn dispatch_analyses(
     workers: Res<AnalysisWorkers>,
     mut analysis: ResMut<Analysis>,
     restored: Res<Restored>,
     priorities: Res<Priorities>,
     index: Res<SampleIndex>,
-    guests: Query<Waiting, (With<Guest>, Without<Embedding>, Ready)>,
-    members: Query<Waiting, (Without<Guest>, Without<Embedding>, Ready)>,
-    undescribed: Query<Waiting, (Without<Guest>, Undescribed, Ready)>,
+    transients: Query<Waiting, (With<Transient>, Without<Embedding>, Ready)>,
+    members: Query<Waiting, (Without<Transient>, Without<Embedding>, Ready)>,
+    undescribed: Query<Waiting, (Without<Transient>, Undescribed, Ready)>,
     known: Query<Known>,
     recordings: Query<(), With<Recording>>,
     mut first: Local<First>,
@@ -528,14 +523,14 @@ fn dispatch_analyses(
     }
     let blocked = analysis.blocked.is_some();
     // Results that arrive before everything is restored would be taken for restored data and not be stored.
-    let rest = analysis.guests_only || analysis.paused || !restored.0;
+    let rest = analysis.transient_only || analysis.paused || !restored.0;
     let first = if rest { Vec::new() } else { first.of(&priorities, &|sample| members.contains(sample)) };
     // A sample that can already be compared waits for those that cannot.
     let others = members.iter().chain(undescribed.iter()).filter(|(sample, ..)| !first.contains(sample));
     let members = first.iter().filter_map(|sample| members.get(*sample).ok()).chain(others);
     let members = members.take(if rest { 0 } else { usize::MAX });
-    let waiting = guests.iter().map(|guest| (guest, true)).chain(members.map(|member| (member, false)));
-    for ((entity, sample, stamp, hash, former, has_info, embedded), guest) in waiting {
+    let waiting = transients.iter().map(|transient| (transient, true)).chain(members.map(|member| (member, false)));
+    for ((entity, sample, stamp, hash, before, has_info, embedded), transient) in waiting {
         if blocked && has_info && !embedded {
             continue;
         }
@@ -543,15 +538,17 @@ fn dispatch_analyses(
             return;
         }
         // Any duplicate with a vector shows where a new file came from; only a described one helps a sample that has a
-        // vector already, or a guest, which is not described later.
-        let is_twin =
-            |twin| twin != entity && known.get(twin).is_ok_and(|known| self::twin(known).helps(embedded || guest));
+        // vector already, or a transient sample, which is not described later.
+        let is_duplicate = |duplicate| {
+            duplicate != entity
+                && known.get(duplicate).is_ok_and(|known| self::duplicate(known).helps(embedded || transient))
+        };
         // If the hash is known, it is also known whether a duplicate helps.
-        let may_be_known = hash.is_none_or(|hash| index.contents().find(*hash, is_twin).is_some());
+        let may_be_known = hash.is_none_or(|hash| index.contents().find(*hash, is_duplicate).is_some());
         let contents = may_be_known.then(|| index.contents().clone());
-        let former = former.map(|former| former.hash);
+        let before = before.map(|before| before.hash);
         let path = sample.path.clone();
-        let work = Work::File { path, contents, former, embedded };
+        let work = Work::File { path, contents, before, embedded };
         if actor.try_send(Job { entity, stamp: *stamp, work }).is_err() {
             return;
         }
@@ -564,17 +561,17 @@ fn dispatch_analyses(
 pub fn is_idle(world: &mut World) -> bool {
     type Undone = (With<Sample>, Or<(Without<Embedding>, Undescribed)>, Ready);
     let analysis = world.resource::<Analysis>();
-    let (guests_only, blocked) = (analysis.guests_only, analysis.blocked.is_some());
+    let (transient_only, blocked) = (analysis.transient_only, analysis.blocked.is_some());
     if analysis.in_flight > 0 {
         return false;
     }
     if world.query_filtered::<(), Or<(With<Recording>, With<FinishedTake>)>>().iter(world).next().is_some() {
         return false;
     }
-    let mut undone = world.query_filtered::<(Has<Guest>, Has<AudioInfo>, Has<Embedding>), Undone>();
+    let mut undone = world.query_filtered::<(Has<Transient>, Has<AudioInfo>, Has<Embedding>), Undone>();
     // Without a network, nothing follows after decoding; descriptors need no network.
-    let waits = |guest, decoded, embedded| (guest || !guests_only) && (embedded || !(blocked && decoded));
-    !undone.iter(world).any(|(guest, decoded, embedded)| waits(guest, decoded, embedded))
+    let waits = |transient, decoded, embedded| (transient || !transient_only) && (embedded || !(blocked && decoded));
+    !undone.iter(world).any(|(transient, decoded, embedded)| waits(transient, decoded, embedded))
 }
 
 /// One worker's state.
@@ -593,10 +590,11 @@ impl AnalysisWorker {
         let mut hash = None;
         let recorded = matches!(job.work, Work::Taken(..) | Work::Newest(_));
         let outcome = match job.work {
-            Work::File { path, contents, former, embedded } => {
-                let twins = |hash| contents.map_or_else(Vec::new, |contents| contents.samples(hash));
-                let twins = |hash| twins(hash).into_iter().filter(|(twin, _)| *twin != job.entity).collect();
-                self.analyse(&path, job.stamp, former, twins, embedded, &mut hash)
+            Work::File { path, contents, before, embedded } => {
+                let duplicates = |hash| contents.map_or_else(Vec::new, |contents| contents.samples(hash));
+                let duplicates =
+                    |hash| duplicates(hash).into_iter().filter(|(duplicate, _)| *duplicate != job.entity).collect();
+                self.analyse(&path, job.stamp, before, duplicates, embedded, &mut hash)
             }
             Work::Taken(decoded, of) => {
                 hash = of;
@@ -604,7 +602,7 @@ impl AnalysisWorker {
                 Outcome::Decoded(decoded, embedded)
             }
             Work::Newest(pcm) => {
-                let mut analysis = StreamAnalysis::new(pcm.rate, 1, f64::MAX);
+                let mut analysis = StreamAnalysis::new(pcm.rate, 1, Seconds(f64::MAX));
                 analysis.add(&pcm.mono);
                 Outcome::Newest(self.embed_contained(&analysis.finish("")).ok())
             }
@@ -617,8 +615,8 @@ impl AnalysisWorker {
         &mut self,
         path: &Path,
         stamp: FileStamp,
-        former: Option<ContentHash>,
-        twins: impl FnOnce(ContentHash) -> Vec<(Entity, Arc<Path>)>,
+        before: Option<ContentHash>,
+        duplicates: impl FnOnce(ContentHash) -> Vec<(Entity, Arc<Path>)>,
         embedded: bool,
         hash: &mut Option<ContentHash>,
     ) -> Outcome {
@@ -632,12 +630,12 @@ impl AnalysisWorker {
         }
         let content = ContentHash(source.hash);
         *hash = Some(content);
-        let twins = twins(content);
-        match identity::by_content(content, former, !twins.is_empty()) {
+        let duplicates = duplicates(content);
+        match identity::by_content(content, before, !duplicates.is_empty()) {
             ByContent::Same => return Outcome::Same,
             ByContent::Known => {
                 // A renamed folder is never listed again under its old name, so nobody else would notice.
-                let gone = twins.into_iter().map(|(_, path)| path).filter(|path| !path.exists()).collect();
+                let gone = duplicates.into_iter().map(|(_, path)| path).filter(|path| !path.exists()).collect();
                 return Outcome::Known { hash: content, gone };
             }
             ByContent::New => {}
@@ -657,7 +655,7 @@ impl AnalysisWorker {
                 let describer = self.describer.get_or_insert_with(|| Describer::new(filter));
                 match contained(|| describer.describe(&decoded.pcm)) {
                     Ok(Some(values)) => Outcome::Described(Descriptors(Arc::new(values))),
-                    Ok(None) => undescribed(FailureKind::SampleRate, decoded.pcm.rate.to_string()),
+                    Ok(None) => undescribed(FailureKind::SampleRate, decoded.pcm.rate.0.to_string()),
                     Err(panic) => undescribed(FailureKind::AnalysisPanic, panic),
                 }
             }
@@ -716,7 +714,7 @@ mod tests {
     /// Adds the plugin with a worker that answers every job with `outcome`.
     fn add_plugin(app: &mut App, outcome: fn(&Job) -> Outcome) {
         let model = Arc::new(Model::built_in().unwrap());
-        app.add_plugins(AnalysePlugin { model, workers: 1, guests_only: false });
+        app.add_plugins(AnalysePlugin { model, workers: 1, transient_only: false });
         let wake = app.world().resource::<Wake>().clone();
         let serve = move |job: Job| Reply {
             entity: job.entity,
@@ -804,7 +802,7 @@ mod tests {
         std::fs::File::options().write(true).open(&path).unwrap().set_len(u64::from(size) + 44).unwrap();
         let mut app = app();
         let model = Arc::new(Model::built_in().unwrap());
-        app.add_plugins(AnalysePlugin { model, workers: 1, guests_only: false });
+        app.add_plugins(AnalysePlugin { model, workers: 1, transient_only: false });
         let stamp = FileStamp::of(&path.metadata().unwrap());
         app.world_mut().spawn((Sample { path: path.as_path().into() }, stamp));
         app.update();
@@ -861,9 +859,9 @@ mod tests {
             let sample = Sample { path: Path::new(path).into() };
             app.world_mut().spawn((sample, FileStamp { size: 1, modified: 1 })).id()
         };
-        let (twin, file) = (spawn("/twin.wav"), spawn("/file.wav"));
+        let (duplicate, file) = (spawn("/duplicate.wav"), spawn("/file.wav"));
         // It is known, was never analysed and is not there now.
-        app.world_mut().entity_mut(twin).insert((ContentHash([1; 32]), Missing));
+        app.world_mut().entity_mut(duplicate).insert((ContentHash([1; 32]), Missing));
         let wake = app.world().resource::<Wake>().clone();
         let deadline = std::time::Instant::now() + Duration::from_secs(10);
         while !is_idle(app.world_mut()) {

@@ -7,12 +7,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use bevy::prelude::*;
 use dsp::crossings::Crossings;
 use dsp::pyramid::Pyramid;
+use dsp::{Frames, Hz, Seconds};
 use file::DecodeError;
 use file::stream::{Decoders, Stream};
 
-use crate::actor::{Actor, Stop, Wake};
+use crate::actor::{Actor, Stop, Wake, start};
 use crate::library::{AudioInfo, Descriptors, Features, FileStamp, Recording, Sample, Thumbnail};
-use crate::notice::Notice;
 use crate::schedule::SoundkinSystems;
 
 /// The whole waveform of the sample that is looked at, at every zoom.
@@ -22,13 +22,13 @@ pub struct Waveform {
     pub pyramid: Arc<Pyramid>,
     /// Where it can be cut without a click.
     crossings: Arc<Crossings>,
-    /// Frames in a second.
-    pub rate: u32,
+    /// Its sample rate.
+    pub rate: Hz,
 }
 
 impl Waveform {
-    /// The waveform of a sound at a rate in Hz.
-    pub fn new(pyramid: Pyramid, rate: u32) -> Self {
+    /// The waveform of a sound at a rate.
+    pub fn new(pyramid: Pyramid, rate: Hz) -> Self {
         Self { pyramid: Arc::new(pyramid), crossings: Arc::default(), rate }
     }
 
@@ -40,7 +40,7 @@ impl Waveform {
 
     /// The zero crossing of the mean of all channels that is nearest to a place, if one lies so near; all in seconds.
     pub fn crossing(&self, seconds: f64, within: f64) -> Option<f64> {
-        let rate = f64::from(self.rate.max(1));
+        let rate = f64::from(self.rate.0.max(1));
         Some(self.crossings.nearest(seconds * rate, within * rate)? as f64 / rate)
     }
 
@@ -50,9 +50,9 @@ impl Waveform {
         high.max(-low)
     }
 
-    /// Length in seconds.
-    pub fn seconds(&self) -> f64 {
-        self.pyramid.frames() as f64 / f64::from(self.rate.max(1))
+    /// Its length.
+    pub fn seconds(&self) -> Seconds {
+        Frames(self.pyramid.frames() as u64).at(self.rate)
     }
 }
 
@@ -77,7 +77,6 @@ struct Tracer {
     actor: Actor<Look, Option<Seen>>,
     /// The newest request; the thread abandons an older one.
     newest: Arc<AtomicU64>,
-    waiting: Option<Look>,
     shown: Option<Entity>,
 }
 
@@ -100,23 +99,16 @@ pub struct WaveformPlugin;
 impl Plugin for WaveformPlugin {
     fn build(&self, app: &mut App) {
         app.add_observer(forget_outdated).add_message::<ShowWaveform>();
-        let wake = app.world().resource::<Wake>().clone();
         let newest = Arc::new(AtomicU64::new(0));
         let current = newest.clone();
         let make = move |stop: Stop| {
             let (newest, decoders) = (current.clone(), Decoders::default());
             move |look: Look| trace(&look, || stop.is_set() || newest.load(Ordering::Relaxed) != look.serial, &decoders)
         };
-        match Actor::pool("waveform", 1, 1, &wake, make) {
-            Ok(actor) => app.insert_resource(Tracer { actor, newest, waiting: None, shown: None }),
-            Err(error) => {
-                app.world_mut().write_message(Notice::new(format!(
-                    "cannot show waveforms: starting a thread failed ({error}); restart Soundkin"
-                )));
-                return;
-            }
-        };
-        app.add_observer(forget_unseen)
+        let spawn = |wake: &Wake| Actor::pool("waveform", 1, 1, wake, make);
+        let Some(actor) = start(app, "show waveforms", spawn) else { return };
+        app.insert_resource(Tracer { actor, newest, shown: None })
+            .add_observer(forget_unseen)
             .add_systems(Update, collect_waveform.in_set(SoundkinSystems::Collect))
             .add_systems(Update, ask_for_waveform.in_set(SoundkinSystems::Dispatch));
     }
@@ -130,15 +122,10 @@ fn forget_outdated(replaced: On<Discard, FileStamp>, mut commands: Commands) {
 
 fn collect_waveform(mut tracer: ResMut<Tracer>, mut commands: Commands) {
     let newest = tracer.newest.load(Ordering::Relaxed);
-    for seen in tracer.actor.replies().flatten().filter(|seen| seen.serial == newest) {
+    for seen in tracer.actor.replies().into_iter().flatten().filter(|seen| seen.serial == newest) {
         if let Ok(mut sample) = commands.get_entity(seen.entity) {
             sample.try_insert(seen.wave);
         }
-    }
-    if let Some(look) = tracer.waiting.take()
-        && let Err(look) = tracer.actor.try_send(look)
-    {
-        tracer.waiting = Some(look);
     }
 }
 
@@ -157,12 +144,11 @@ fn ask_for_waveform(
         sample.try_remove::<Waveform>();
     }
     let serial = tracer.newest.fetch_add(1, Ordering::Relaxed) + 1;
-    tracer.waiting = None;
+    tracer.actor.retain_waiting(|_| false);
     if let Some(entity) = wanted
         && let Ok(sample) = samples.get(entity)
     {
-        let look = Look { entity, path: sample.path.clone(), serial };
-        tracer.waiting = tracer.actor.try_send(look).err();
+        tracer.actor.queue(Look { entity, path: sample.path.clone(), serial });
     }
 }
 
@@ -197,7 +183,7 @@ mod tests {
     fn a_place_in_a_file_is_moved_to_where_its_decoded_sound_crosses_zero() {
         let sound = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/demo/pads/pad_01.flac");
         let mut stream = Stream::open_path(&sound, &Decoders::default()).unwrap();
-        let (mut mean, mut block_mean, mut rate) = (Vec::new(), Vec::new(), 0);
+        let (mut mean, mut block_mean, mut rate) = (Vec::new(), Vec::new(), Hz(0));
         while let Some(block) = stream.next_block().unwrap() {
             dsp::downmix(block.samples, block.channels, &mut block_mean);
             mean.extend_from_slice(&block_mean);
@@ -227,7 +213,7 @@ mod tests {
         let sound = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/audio/wav_stereo.wav");
         let decoded = |stop: &Stop| {
             let source = Source::open(&sound, &|| false).unwrap();
-            decode(source, &sound, 10.0, stop, &Decoders::default())
+            decode(source, &sound, Seconds(10.0), stop, &Decoders::default())
         };
         assert!(matches!(decoded(&stop), Err(DecodeError::Stopped)));
         decoded(&go).unwrap();

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use cpal::{FromSample, Sample};
+use dsp::Hz;
 use rtrb::{Consumer, Producer, RingBuffer};
 
 use super::device::InputError;
@@ -99,8 +100,8 @@ impl CaptureCallback {
 pub struct InputStream {
     /// Name of the device.
     pub name: String,
-    /// Rate of the device in Hz.
-    pub rate: u32,
+    /// Rate of the device.
+    pub rate: Hz,
     /// Number of its channels.
     pub channels: usize,
     ring: Consumer<f32>,
@@ -144,7 +145,7 @@ impl InputStream {
 #[cfg(test)]
 impl InputStream {
     /// Makes an open input, and a function that gives it interleaved frames as a device would.
-    pub(crate) fn simulated(rate: u32, channels: usize) -> (impl FnMut(&[f32]), Self) {
+    pub(crate) fn simulated(rate: Hz, channels: usize) -> (impl FnMut(&[f32]), Self) {
         let (mut callback, stream, _) = input_stream("test".to_owned(), rate, channels);
         (move |frames: &[f32]| callback.capture(frames), stream)
     }
@@ -153,11 +154,11 @@ impl InputStream {
 /// Makes the two ends of a ring for a device, and what they share.
 pub(super) fn input_stream(
     name: String,
-    rate: u32,
+    rate: Hz,
     channels: usize,
 ) -> (CaptureCallback, InputStream, Arc<CaptureStatus>) {
     let channels = channels.max(1);
-    let frames = (RING * rate as usize).min(MOST / channels);
+    let frames = (RING * rate.0 as usize).min(MOST / channels);
     let (producer, ring) = RingBuffer::new(frames * channels);
     let status = Arc::new(CaptureStatus::default());
     let callback = CaptureCallback { channels, ring: producer, status: status.clone() };
@@ -172,7 +173,7 @@ mod tests {
 
     #[test]
     fn the_callback_never_allocates_and_counts_what_it_has_no_room_for() {
-        let (mut callback, mut stream, _) = input_stream("test".to_owned(), 100, 2);
+        let (mut callback, mut stream, _) = input_stream("test".to_owned(), Hz(100), 2);
         let (floats, integers) = ([0.25_f32; 64], [i16::MAX; 64]);
         let before = violation_count();
         assert_no_alloc(|| {
@@ -197,7 +198,7 @@ mod tests {
     #[test]
     fn after_an_overrun_no_channel_has_changed_places() {
         // Five channels whose samples are their numbers, and a ring of 800 frames.
-        let (mut callback, mut stream, _) = input_stream("test".to_owned(), 100, 5);
+        let (mut callback, mut stream, _) = input_stream("test".to_owned(), Hz(100), 5);
         let buffer: Vec<f32> = (0..7 * 5).map(|sample| (sample % 5) as f32).collect();
         let mut heard = Vec::new();
         for _ in 0..3 {
@@ -211,7 +212,7 @@ mod tests {
 
     #[test]
     fn what_is_no_number_is_read_as_silence() {
-        let (mut callback, mut stream, _) = input_stream("test".to_owned(), 100, 1);
+        let (mut callback, mut stream, _) = input_stream("test".to_owned(), Hz(100), 1);
         callback.capture(&[0.5, f32::NAN, f32::INFINITY, -0.5]);
         let mut heard = Vec::new();
         stream.read(&mut heard);

@@ -25,9 +25,15 @@ pub struct Devices {
     pub inputs: Vec<String>,
 }
 
+/// The system's sound, where all devices come from.
+pub(super) fn host() -> cpal::Host {
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that asks for it")]
+    cpal::default_host()
+}
+
 /// Lists the devices of the system's default sound host; none where there is no sound.
 pub fn devices() -> Devices {
-    let host = cpal::default_host();
+    let host = host();
     let name = |device: cpal::Device| {
         let plugin = device.id().is_ok_and(|id| NO_DEVICES.contains(&id.id()));
         device.description().map(|d| d.name().to_owned()).ok().filter(|_| !plugin)

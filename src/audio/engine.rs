@@ -4,13 +4,13 @@
 //! from where it was if an output is found within a few seconds. While nothing plays the thread sleeps until a job
 //! comes. After a few seconds of silence the device is paused as well; it runs again when a sound may soon be played.
 
-use dsp::Span;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bevy::prelude::Entity;
 use crossbeam_channel::{Receiver, bounded, never, select};
+use dsp::{Hz, Seconds, Span};
 use file::DecodeError;
 use tracing::debug;
 
@@ -62,21 +62,21 @@ pub(super) struct Wanted {
     pub sample: Entity,
     /// The file.
     pub cue: Cue,
-    /// Where to start, in seconds.
-    pub from: f64,
-    /// What to stay within, in seconds, if not the whole sample.
+    /// Where to start.
+    pub from: Seconds,
+    /// What to stay within, if not the whole sample.
     pub region: Option<Span>,
 }
 
 /// What the actor tells the plugin.
 #[derive(Debug)]
 pub(super) enum Reply {
-    /// The output in use, and its rate in Hz; none if there is none.
-    Device(Option<(String, u32)>),
+    /// The output in use, and its rate; none if there is none.
+    Device(Option<(String, Hz)>),
     /// A sample plays, and this tells where its playhead is; sent again when the playhead jumps.
     Playing(Entity, Arc<PlaybackPosition>),
-    /// Nothing plays any more; the playhead stopped here, in seconds.
-    Stopped(f64),
+    /// Nothing plays any more; the playhead stopped here.
+    Stopped(Seconds),
     /// Something that the user should read.
     Notice(String),
 }
@@ -170,7 +170,7 @@ struct Engine<O> {
     /// What plays, as the plugin knows it.
     shown: Option<Shown>,
     /// Everything has been rendered: when the last frame will have been heard, and where the playhead is then.
-    ending: Option<(Instant, f64)>,
+    ending: Option<(Instant, Seconds)>,
     /// Files to make ready; the last is the newest.
     to_prepare: Vec<Cue>,
 }
@@ -266,7 +266,7 @@ impl<O: Outputs> Engine<O> {
             }
         }
         if self.wanted.as_ref().is_some_and(|(_, until)| now >= *until) {
-            let seconds = self.wanted.take().map_or(0.0, |(wanted, _)| wanted.from);
+            let seconds = self.wanted.take().map_or(Seconds(0.0), |(wanted, _)| wanted.from);
             self.stopped(seconds)?;
         }
         match self.player.feed() {
@@ -276,9 +276,9 @@ impl<O: Outputs> Engine<O> {
                 wait = wait.min(next);
             }
             Fed::Ended(seconds) => {
-                let rate = self.output.as_ref().map_or(1, |output| output.rate);
+                let rate = self.output.as_ref().map_or(Hz(1), |output| output.rate);
                 let late = Duration::from_secs_f64(self.monitor.latency() as f64 / f64::from(rate)).min(REST);
-                debug!("rendered to {seconds} s, heard in {late:?}; {} underruns", self.monitor.underruns());
+                debug!("rendered to {seconds}, heard in {late:?}; {} underruns", self.monitor.underruns());
                 self.ending = Some((now + late, seconds));
             }
             Fed::Failed(error) => self.failed(&error)?,
@@ -348,10 +348,10 @@ impl<O: Outputs> Engine<O> {
         if let Some(shown) = &self.shown {
             self.outbox.send(Reply::Notice(format!("{error}: {}", shown.path.display())))?;
         }
-        self.stopped(0.0)
+        self.stopped(Seconds(0.0))
     }
 
-    fn stopped(&mut self, seconds: f64) -> Result<(), Closed> {
+    fn stopped(&mut self, seconds: Seconds) -> Result<(), Closed> {
         (self.shown, self.ending) = (None, None);
         self.outbox.send(Reply::Stopped(seconds))
     }
@@ -365,7 +365,7 @@ impl<O: Outputs> Engine<O> {
         let (events, heard) = bounded(1);
         let output = self.outputs.open(&mut self.player, &self.monitor, events)?;
         self.events = heard;
-        debug!("opened {} at {} Hz in {:?}", output.device.name, output.rate, started.elapsed());
+        debug!("opened {} at {} in {:?}", output.device.name, output.rate, started.elapsed());
         self.output = Some(output);
         (self.failures, self.resting, self.lost) = (0, false, false);
         Ok(())

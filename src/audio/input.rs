@@ -6,10 +6,11 @@ use bevy::prelude::*;
 use cpal::traits::{DeviceTrait, HostTrait, StreamTrait};
 use cpal::{BufferSize, ErrorKind, SampleFormat, StreamConfig, SupportedStreamConfig, SupportedStreamConfigRange};
 use crossbeam_channel::{Receiver, Sender, bounded, never};
+use dsp::Hz;
 use tracing::debug;
 
 use super::capture::{CaptureCallback, CaptureStatus, InputStream, input_stream};
-use super::device::{Decision, DeviceName, ErrorStreak, InputError, Stage, StreamHandle, buffer_size, decide};
+use super::device::{Decision, DeviceName, ErrorStreak, InputError, Stage, StreamHandle, buffer_size, decide, host};
 
 /// Frames that the device gives at a time, if it can: more than an output takes, since nobody hears the delay.
 const BUFFER: u32 = 1024;
@@ -59,19 +60,19 @@ impl Inputs for SystemInputs {
         let build = |buffer_size| {
             let config = StreamConfig { buffer_size, ..supported.config() };
             let (callback, input, status) =
-                input_stream(name.clone(), config.sample_rate, usize::from(config.channels));
+                input_stream(name.clone(), Hz(config.sample_rate), usize::from(config.channels));
             let on_stream_error = on_stream_error(name.clone(), status, lost.clone());
             build(&device, config, supported.sample_format(), callback, on_stream_error).map(|stream| (stream, input))
         };
         let (stream, input) = build(large).or_else(|_| build(BufferSize::Default)).map_err(refused)?;
         stream.play().map_err(refused)?;
-        debug!("listening to {name}: {} Hz, {} channels", input.rate, input.channels);
+        debug!("listening to {name}: {}, {} channels", input.rate, input.channels);
         Ok((StreamHandle::new(stream), input))
     }
 }
 
 fn find(name: &str) -> Result<cpal::Device, InputError> {
-    let host = cpal::default_host();
+    let host = host();
     if name.is_empty() {
         return host.default_input_device().ok_or(InputError::Absent);
     }
@@ -214,7 +215,7 @@ mod tests {
 
     /// An open input, the callbacks that the system would call, and where it tells that the stream has ended.
     fn open() -> (CaptureCallback, impl FnMut(ErrorKind), InputStream, Receiver<InputError>) {
-        let (callback, stream, status) = input_stream("Mic".to_owned(), 48_000, 2);
+        let (callback, stream, status) = input_stream("Mic".to_owned(), Hz(48_000), 2);
         let (lost, heard) = bounded(1);
         let mut on_stream_error = on_stream_error("Mic".to_owned(), status, lost);
         (callback, move |kind: ErrorKind| on_stream_error(kind.into()), stream, heard)
@@ -308,7 +309,7 @@ mod tests {
                 return Err(InputError::Unknown(request.device.clone()));
             }
             self.reports.lock().unwrap().push(lost);
-            let (callback, stream, _) = input_stream(request.device.clone(), 48_000, request.channels);
+            let (callback, stream, _) = input_stream(request.device.clone(), Hz(48_000), request.channels);
             Ok((StreamHandle::new(Running { _open: self.open.clone(), _callback: callback }), stream))
         }
     }

@@ -22,10 +22,10 @@ mod reader;
 mod render;
 mod simulated;
 
-use dsp::Span;
 use std::sync::Arc;
 
 use bevy::prelude::*;
+use dsp::{Hz, Seconds, Span};
 
 pub use self::capture::{InputStream, Overruns};
 pub use self::device::{Devices, InputError, devices};
@@ -37,7 +37,7 @@ pub use self::player::{AuditionSettings, VOLUMES};
 use self::player::{Cue, PlaybackPosition};
 use self::render::Monitor;
 use self::simulated::Simulated;
-use crate::actor::{Actor, Wake};
+use crate::actor::{Actor, start};
 use crate::library::{Features, FileStamp, Sample};
 use crate::notice::Notice;
 use crate::schedule::SoundkinSystems;
@@ -60,12 +60,12 @@ pub enum Audition {
     Play {
         /// The sample.
         sample: Entity,
-        /// Where to start, in seconds.
-        from: f64,
-        /// What to stay within, in seconds, if not the whole sample.
+        /// Where to start.
+        from: Seconds,
+        /// What to stay within, if not the whole sample.
         region: Option<Span>,
     },
-    /// Changes the region of what plays, in seconds; a playhead outside of it jumps to its start.
+    /// Changes the region of what plays; a playhead outside of it jumps to its start.
     Region(Option<Span>),
     /// Stops what plays, with a fade.
     Stop,
@@ -76,12 +76,12 @@ pub enum Audition {
 pub struct Playback {
     /// The sample that plays.
     pub sample: Option<Entity>,
-    /// Playhead within the sample in seconds, as it is heard; after the end, where it ended.
-    pub seconds: f64,
+    /// Playhead within the sample, as it is heard; after the end, where it ended.
+    pub seconds: Seconds,
     /// Name of the output in use.
     pub device: Option<String>,
-    /// Its rate in Hz; 0 without one.
-    pub rate: u32,
+    /// Its rate; 0 without one.
+    pub rate: Hz,
     /// Gaps since the start of the app: sound that was not ready when the device wanted it.
     pub underruns: u64,
 }
@@ -99,19 +99,18 @@ struct Auditioner {
     monitor: Arc<Monitor>,
     /// The playhead of what plays.
     position: Option<Arc<PlaybackPosition>>,
-    /// Jobs for which the mailbox had no room yet.
-    unsent: Vec<Job>,
 }
 
 impl Auditioner {
     fn send(&mut self, job: Job) {
-        if let Err(job) = self.actor.try_send(job)
-            && !matches!(job, Job::Prepare(_))
-        {
+        if matches!(job, Job::Prepare(_)) {
+            // Where there is no room for it, what is wanted now comes first.
+            let _ = self.actor.try_send(job);
+        } else {
             // Of each kind of job only the last counts.
             let kind = std::mem::discriminant(&job);
-            self.unsent.retain(|old| std::mem::discriminant(old) != kind);
-            self.unsent.push(job);
+            self.actor.retain_waiting(|old| std::mem::discriminant(old) != kind);
+            self.actor.queue(job);
         }
     }
 }
@@ -137,7 +136,6 @@ impl<F: Fn(&[f32]) + Clone + Send + Sync + 'static> Plugin for SimulatedAudioPlu
 }
 
 fn build(app: &mut App, outputs: impl Outputs, inputs: Box<dyn Inputs>) {
-    let wake = app.world().resource::<Wake>().clone();
     app.add_message::<Audition>()
         .add_message::<OpenInput>()
         .init_resource::<AuditionSettings>()
@@ -145,16 +143,9 @@ fn build(app: &mut App, outputs: impl Outputs, inputs: Box<dyn Inputs>) {
     let monitor = Arc::new(Monitor::default());
     let shared = monitor.clone();
     let body = move |inbox, outbox| engine::serve(&inbox, outbox, shared, outputs, inputs);
-    match Actor::spawn("audio", MAILBOX, &wake, body) {
-        Ok(actor) => app.insert_resource(Auditioner { actor, monitor, position: None, unsent: Vec::new() }),
-        Err(error) => {
-            app.world_mut().write_message(Notice::new(format!(
-                "cannot play sounds: starting a thread failed ({error}); restart Soundkin"
-            )));
-            return;
-        }
-    };
-    app.add_systems(Update, collect_playback.in_set(SoundkinSystems::Collect))
+    let Some(actor) = start(app, "play sounds", |wake| Actor::spawn("audio", MAILBOX, wake, body)) else { return };
+    app.insert_resource(Auditioner { actor, monitor, position: None })
+        .add_systems(Update, collect_playback.in_set(SoundkinSystems::Collect))
         .add_systems(Update, send_auditions.in_set(SoundkinSystems::Dispatch));
 }
 
@@ -164,11 +155,10 @@ fn collect_playback(
     mut notices: MessageWriter<Notice>,
 ) {
     let mut now = playback.clone();
-    let replies: Vec<Reply> = auditioner.actor.replies().collect();
-    for reply in replies {
+    for reply in auditioner.actor.replies() {
         match reply {
             Reply::Device(device) => {
-                (now.device, now.rate) = device.map_or((None, 0), |(name, rate)| (Some(name), rate));
+                (now.device, now.rate) = device.map_or((None, Hz(0)), |(name, rate)| (Some(name), rate));
             }
             Reply::Playing(sample, position) => {
                 // Until the first of it is heard, the playhead stands where it will start.
@@ -199,9 +189,6 @@ fn send_auditions(
     mut playback: ResMut<Playback>,
     samples: Query<(&Sample, Option<&FileStamp>, Option<&Features>)>,
 ) {
-    for job in std::mem::take(&mut auditioner.unsent) {
-        auditioner.send(job);
-    }
     if let Some(OpenInput(request)) = inputs.read().last() {
         auditioner.send(Job::OpenInput(request.clone()));
     }
@@ -253,6 +240,7 @@ mod tests {
     use dsp::features::Measures;
 
     use super::*;
+    use crate::actor::Wake;
     use crate::library::LibraryPlugin;
     use crate::notice::NoticePlugin;
     use crate::run_until;
@@ -344,7 +332,7 @@ mod tests {
     }
 
     fn play(app: &mut App, sample: Entity) {
-        app.world_mut().write_message(Audition::Play { sample, from: 0.0, region: None });
+        app.world_mut().write_message(Audition::Play { sample, from: Seconds(0.0), region: None });
         app.update();
     }
 
@@ -386,11 +374,11 @@ mod tests {
         let mut app = app(true);
         let sample = spawn(&mut app, &demo());
         play(&mut app, sample);
-        assert!(until(&mut app, |playback| playback.sample == Some(sample) && playback.seconds > 0.1));
+        assert!(until(&mut app, |playback| playback.sample == Some(sample) && playback.seconds > Seconds(0.1)));
         let playback = app.world().resource::<Playback>();
-        assert_eq!((playback.device.as_deref(), playback.rate), (Some("simulated"), 48_000));
+        assert_eq!((playback.device.as_deref(), playback.rate), (Some("simulated"), Hz(48_000)));
         assert!(until(&mut app, |playback| playback.sample.is_none()));
-        assert!(app.world().resource::<Playback>().seconds > 1.0);
+        assert!(app.world().resource::<Playback>().seconds > Seconds(1.0));
         assert!(notices(&mut app, 100).is_empty());
     }
 
@@ -419,7 +407,7 @@ mod tests {
         app.world_mut().resource_mut::<AuditionSettings>().looping = true;
         let sample = spawn(&mut app, &demo());
         play(&mut app, sample);
-        assert!(until(&mut app, |playback| playback.sample == Some(sample) && playback.seconds > 0.1));
+        assert!(until(&mut app, |playback| playback.sample == Some(sample) && playback.seconds > Seconds(0.1)));
         (app, device, sample)
     }
 
@@ -433,7 +421,9 @@ mod tests {
         device.gone.store(false, Ordering::Relaxed);
         assert_eq!(notices(&mut app, 1300), ["sound output is back: simulated"]);
         let before = app.world().resource::<Playback>().seconds;
-        assert!(until(&mut app, |playback| playback.sample == Some(sample) && (playback.seconds - before).abs() > 1e-3));
+        assert!(
+            until(&mut app, |playback| playback.sample == Some(sample) && (playback.seconds - before).0.abs() > 1e-3)
+        );
         device.take_away();
         assert!(until(&mut app, |playback| playback.device.is_none()));
         app.world_mut().write_message(Audition::Stop);

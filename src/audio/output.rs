@@ -5,8 +5,9 @@ use std::sync::Arc;
 use cpal::traits::{DeviceTrait, HostTrait, StreamTrait};
 use cpal::{BufferSize, ErrorKind, SampleFormat, StreamConfig};
 use crossbeam_channel::Sender;
+use dsp::Hz;
 
-use super::device::{Decision, DeviceName, ErrorStreak, OutputError, Stage, StreamHandle, buffer_size, decide};
+use super::device::{Decision, DeviceName, ErrorStreak, OutputError, Stage, StreamHandle, buffer_size, decide, host};
 use super::player::SamplePlayer;
 use super::render::{Monitor, Renderer};
 
@@ -44,7 +45,7 @@ pub(super) struct Output {
     /// Its device.
     pub device: DeviceName,
     /// Rate in Hz.
-    pub rate: u32,
+    pub rate: Hz,
     /// The stream.
     pub stream: StreamHandle,
 }
@@ -59,23 +60,23 @@ impl Outputs for SystemOutputs {
         monitor: &Arc<Monitor>,
         events: Sender<StreamEvent>,
     ) -> Result<Output, OutputError> {
-        let device = cpal::default_host().default_output_device().ok_or(OutputError::Absent)?;
+        let device = host().default_output_device().ok_or(OutputError::Absent)?;
         let name = DeviceName::of(&device);
         let refused = |error: cpal::Error| OutputError::at_opening(&error, &name.name);
         let supported = device.default_output_config().map_err(refused)?;
         let small = buffer_size(*supported.buffer_size(), BUFFER);
         let mut build = |buffer_size| {
             let config = StreamConfig { buffer_size, ..supported.config() };
-            let renderer = player.connect(config.sample_rate, usize::from(config.channels));
+            let renderer = player.connect(Hz(config.sample_rate), usize::from(config.channels));
             build(&device, config, supported.sample_format(), renderer, monitor.clone(), events.clone())
         };
         let stream = build(small).or_else(|_| build(BufferSize::Default)).map_err(refused)?;
         stream.play().map_err(refused)?;
-        Ok(Output { device: name, rate: supported.sample_rate(), stream: StreamHandle::new(stream) })
+        Ok(Output { device: name, rate: Hz(supported.sample_rate()), stream: StreamHandle::new(stream) })
     }
 
     fn default_device(&mut self) -> Option<DeviceName> {
-        cpal::default_host().default_output_device().map(|device| DeviceName::of(&device))
+        host().default_output_device().map(|device| DeviceName::of(&device))
     }
 }
 
@@ -176,7 +177,7 @@ mod tests {
     #[test]
     fn unexplained_errors_end_an_output_only_while_it_takes_nothing() {
         let (mut report, monitor, events) = open();
-        let mut renderer = Renderer::new(48_000, 2, monitor.clone()).0;
+        let mut renderer = Renderer::new(Hz(48_000), 2, monitor.clone()).0;
         for _ in 0..50 {
             report(ErrorKind::BackendError);
             renderer.fill(&mut [0.0_f32; 8], std::time::Duration::ZERO);

@@ -4,7 +4,6 @@
 //! new voice starts at the frame that is being rendered, and the renderer fades over to it.
 //! The player knows neither devices nor the ECS, so that tests can call a [`Renderer`] by hand.
 
-use dsp::Span;
 use std::ops::RangeInclusive;
 use std::path::Path;
 use std::sync::Arc;
@@ -13,6 +12,7 @@ use std::time::Duration;
 
 use bevy::prelude::Resource;
 use dsp::resample::Flow;
+use dsp::{Frames, Hz, Seconds, Span};
 use file::DecodeError;
 use file::stream::Decoders;
 use rtrb::{Consumer, Producer, RingBuffer};
@@ -21,10 +21,10 @@ use super::reader::Reader;
 use super::render::{Command, Monitor, Renderer, Voice};
 use crate::library::FileStamp;
 
-/// Sound queued for the renderer, in seconds.
-const QUEUED: f64 = 0.5;
-/// Sound that must be queued before a voice starts, in seconds: more than a device takes at once.
-const FIRST: f64 = 0.1;
+/// Sound queued for the renderer.
+const QUEUED: Seconds = Seconds(0.5);
+/// Sound that must be queued before a voice starts: more than a device takes at once.
+const FIRST: Seconds = Seconds(0.1);
 /// Longest pause between two calls of [`SamplePlayer::feed`].
 const FEED_EVERY: Duration = Duration::from_millis(100);
 /// Frames read at a time.
@@ -82,10 +82,10 @@ pub(super) struct PlaybackPosition {
     wrap: Option<u64>,
     /// The frame at which it ends, or goes back to `wrap`; `u64::MAX` until that is known.
     end: AtomicU64,
-    /// Rate of the file in Hz.
-    rate: u32,
-    /// Rate of the device in Hz.
-    device_rate: u32,
+    /// Rate of the file.
+    rate: Hz,
+    /// Rate of the device.
+    device_rate: Hz,
 }
 
 impl PlaybackPosition {
@@ -99,20 +99,20 @@ impl PlaybackPosition {
         }
     }
 
-    /// The position at which it started, in seconds.
-    pub fn start_seconds(&self) -> f64 {
-        self.from as f64 / f64::from(self.rate)
+    /// The position at which it started.
+    pub fn start_seconds(&self) -> Seconds {
+        Frames(self.from).at(self.rate)
     }
 
-    /// The position that is heard now, in seconds; none unless the renderer plays this voice.
-    pub fn seconds(&self, monitor: &Monitor) -> Option<f64> {
+    /// The position that is heard now; none unless the renderer plays this voice.
+    pub fn seconds(&self, monitor: &Monitor) -> Option<Seconds> {
         let (_, played) = monitor.playing().filter(|(id, _)| *id == self.id)?;
-        Some(self.frame(played.saturating_sub(monitor.latency())) / f64::from(self.rate))
+        Some(Seconds(self.frame(played.saturating_sub(monitor.latency())) / f64::from(self.rate)))
     }
 
-    /// The position at which it ended, in seconds.
-    fn end_seconds(&self) -> f64 {
-        self.end.load(Ordering::Relaxed) as f64 / f64::from(self.rate)
+    /// The position at which it ended.
+    fn end_seconds(&self) -> Seconds {
+        Frames(self.end.load(Ordering::Relaxed)).at(self.rate)
     }
 }
 
@@ -123,15 +123,15 @@ pub(super) enum Fed {
     Idle,
     /// The sound plays on; `feed` has to be called again after this time.
     Playing(Duration),
-    /// The sound has come to its end, at this position in seconds.
-    Ended(f64),
+    /// The sound has come to its end, at this position.
+    Ended(Seconds),
     /// The rest of its file could not be read.
     Failed(DecodeError),
 }
 
 /// The player's ends of the rings to and from the renderer.
 struct RendererRings {
-    rate: u32,
+    rate: Hz,
     commands: Producer<Command>,
     spent: Consumer<Voice>,
 }
@@ -166,7 +166,7 @@ pub(super) struct SamplePlayer {
     waiting: Option<Command>,
     /// Open files; the last one was used last.
     ready: Vec<(Cue, Reader)>,
-    flows: Vec<(u32, Flow)>,
+    flows: Vec<(Hz, Flow)>,
     decoders: Decoders,
     last_id: u16,
 }
@@ -190,20 +190,20 @@ impl SamplePlayer {
     }
 
     /// Makes the renderer for a device.
-    pub fn connect(&mut self, rate: u32, channels: usize) -> Renderer {
+    pub fn connect(&mut self, rate: Hz, channels: usize) -> Renderer {
         self.disconnect();
         let (renderer, commands, spent) = Renderer::new(rate, channels, self.monitor.clone());
         self.rings = Some(RendererRings { rate, commands, spent });
         renderer
     }
 
-    /// Forgets the device; returns what played, where its playhead was, and its region, both in seconds.
-    pub fn disconnect(&mut self) -> Option<(Cue, f64, Option<Span>)> {
+    /// Forgets the device; returns what played, where its playhead was, and its region.
+    pub fn disconnect(&mut self) -> Option<(Cue, Seconds, Option<Span>)> {
         let sound = self.sound.take();
         let stopped = sound.map(|sound| {
-            let rate = f64::from(sound.reader.rate());
-            let from = sound.position.seconds(&self.monitor).unwrap_or(sound.position.from as f64 / rate);
-            let region = sound.region.map(|region| Span::from(region.map(|frame| frame as f64 / rate)));
+            let rate = sound.reader.rate();
+            let from = sound.position.seconds(&self.monitor).unwrap_or(sound.position.start_seconds());
+            let region = sound.region.map(|region| Span::from(region.map(|frame| Frames(frame).at(rate).0)));
             let cue = sound.cue.clone();
             self.put_away(sound);
             (cue, from, region)
@@ -245,17 +245,17 @@ impl SamplePlayer {
         }
     }
 
-    /// Plays a file from a position within a region, both in seconds; what played before is cut.
+    /// Plays a file from a position within a region; what played before is cut.
     ///
     /// # Errors
     /// The file cannot be read or decoded.
-    pub fn play(&mut self, cue: Cue, from: f64, region: Option<Span>) -> Result<(), DecodeError> {
+    pub fn play(&mut self, cue: Cue, from: Seconds, region: Option<Span>) -> Result<(), DecodeError> {
         if let Some(sound) = self.sound.take() {
             self.put_away(sound);
         }
         let started = self.reader(&cue).and_then(|reader| {
             let region = region.map(|region| frames_of(region, reader.rate()));
-            let from = within(frame_at(from, reader.rate()), region);
+            let from = within(from.frames(reader.rate()).0, region);
             self.start_voice(cue, reader, from, region, None)
         });
         if started.is_err() {
@@ -274,13 +274,13 @@ impl SamplePlayer {
         if std::mem::replace(&mut sound.region, region) == region { Ok(()) } else { self.restart_voice() }
     }
 
-    /// Stops what plays; returns where it was in seconds.
-    pub fn stop(&mut self) -> Option<f64> {
+    /// Stops what plays; returns where it was.
+    pub fn stop(&mut self) -> Option<Seconds> {
         let sound = self.sound.take()?;
         let seconds = sound.position.seconds(&self.monitor);
         self.put_away(sound);
         self.send(Command::Stop);
-        Some(seconds.unwrap_or(0.0))
+        Some(seconds.unwrap_or_default())
     }
 
     /// Closes the files that are kept ready, so that their drive can be unmounted.
@@ -370,12 +370,12 @@ impl SamplePlayer {
             rate,
             device_rate,
         });
-        let room = whole(QUEUED * f64::from(device_rate)) + burst(rate, device_rate);
+        let room = QUEUED.frames(device_rate).0 + burst(rate, device_rate);
         let (queue, frames) = RingBuffer::new(2 * usize::try_from(room).unwrap_or(0));
         let voice = Voice { id: self.last_id, frames, gain: gain.clone(), fade_in: from > 0, follows };
         let mut sound =
             Sound { cue, reader, region, next: from, pass: 0, queue: Some(queue), queued: 0, flow, gain, position };
-        let first = usize::try_from(whole(FIRST * f64::from(device_rate))).unwrap_or(0);
+        let first = usize::try_from(FIRST.frames(device_rate).0).unwrap_or(0);
         sound.fill(first, looping)?;
         self.send(Command::Start(voice));
         self.sound = Some(sound);
@@ -402,16 +402,16 @@ impl SamplePlayer {
         self.ready.push((cue, reader));
     }
 
-    fn flow(&mut self, rate: u32, device_rate: u32) -> Result<Flow, DecodeError> {
+    fn flow(&mut self, rate: Hz, device_rate: Hz) -> Result<Flow, DecodeError> {
         if let Some(i) = self.flows.iter().position(|(known, _)| *known == rate) {
             let (_, mut flow) = self.flows.remove(i);
             flow.restart();
             return Ok(flow);
         }
-        Flow::new(rate, device_rate).ok_or_else(|| DecodeError::Damaged(format!("header states {rate} Hz")))
+        Flow::new(rate, device_rate).ok_or_else(|| DecodeError::Damaged(format!("header states {rate}")))
     }
 
-    fn keep_flow(&mut self, rate: u32, flow: Option<Flow>) {
+    fn keep_flow(&mut self, rate: Hz, flow: Option<Flow>) {
         if self.flows.len() >= FLOWS {
             self.flows.remove(0);
         }
@@ -472,18 +472,14 @@ impl Sound {
 }
 
 /// Most frames that reading one chunk can give at the device's rate.
-fn burst(rate: u32, device_rate: u32) -> u64 {
-    (2 * CHUNK as u64 * u64::from(device_rate)).div_ceil(u64::from(rate.max(1))) + CHUNK as u64
+fn burst(rate: Hz, device_rate: Hz) -> u64 {
+    (2 * CHUNK as u64 * u64::from(device_rate.0)).div_ceil(u64::from(rate.0.max(1))) + CHUNK as u64
 }
 
-fn frame_at(seconds: f64, rate: u32) -> u64 {
-    whole(seconds * f64::from(rate))
-}
-
-/// Converts a region, whichever of its ends is given first, to frames; at least one frame.
-fn frames_of(Span { start, end }: Span, rate: u32) -> [u64; 2] {
-    let first = frame_at(start.min(end), rate);
-    [first, frame_at(start.max(end), rate).max(first + 1)]
+/// The first frame of a region, and the one behind its last.
+fn frames_of(region: Span, rate: Hz) -> [u64; 2] {
+    let part = region.frames(rate);
+    [part.start.0, part.end.0]
 }
 
 /// Returns the frame if it lies within the region, else the region's first frame.
@@ -548,7 +544,7 @@ mod tests {
             let monitor = Arc::new(Monitor::default());
             let mut player = SamplePlayer::new(monitor.clone());
             player.set(settings).unwrap();
-            let renderer = player.connect(RATE, 2);
+            let renderer = player.connect(Hz(RATE), 2);
             Self { folder: tempfile::tempdir().unwrap(), player, renderer, monitor, ended: None }
         }
 
@@ -568,7 +564,7 @@ mod tests {
             while heard.len() < 2 * frames {
                 let mut buffer = vec![0.0; 2 * 512.min(frames - heard.len() / 2)];
                 if let Fed::Ended(at) = self.player.feed() {
-                    self.ended = Some(at);
+                    self.ended = Some(at.0);
                 }
                 self.renderer.render(&mut buffer);
                 heard.extend(buffer);
@@ -577,7 +573,7 @@ mod tests {
         }
 
         fn seconds(&self) -> f64 {
-            self.player.position().unwrap().seconds(&self.monitor).unwrap()
+            self.player.position().unwrap().seconds(&self.monitor).unwrap().0
         }
     }
 
@@ -598,7 +594,7 @@ mod tests {
         let mut bench = Bench::new(PLAIN);
         let stereo = sound(60_000, RATE, 440.0);
         let cue = bench.sound("a.wav", RATE, &stereo);
-        bench.player.play(cue, 0.0, None).unwrap();
+        bench.player.play(cue, Seconds(0.0), None).unwrap();
         let heard = bench.hear(61_000);
         assert!(heard[..120_000] == stereo, "not the same samples");
         assert!(heard[120_000..].iter().all(|s| *s == 0.0));
@@ -610,7 +606,7 @@ mod tests {
         for rate in [44_100, 96_000, 8000] {
             let mut bench = Bench::new(PLAIN);
             let cue = bench.sound("a.wav", rate, &sound(rate as usize, rate, 440.0));
-            bench.player.play(cue, 0.0, None).unwrap();
+            bench.player.play(cue, Seconds(0.0), None).unwrap();
             let heard = bench.hear(RATE as usize);
             let wanted = sound(RATE as usize, RATE, 440.0);
             let alike = correlation(&heard, &wanted);
@@ -626,7 +622,7 @@ mod tests {
         bench.player.prepare(&cue);
         // With the file gone from the disk, all that can be heard is what was made ready.
         std::fs::remove_file(&cue.path).unwrap();
-        bench.player.play(cue, 0.0, None).unwrap();
+        bench.player.play(cue, Seconds(0.0), None).unwrap();
         let mut first = vec![0.0; 1024];
         bench.renderer.render(&mut first);
         assert!(first[..20].iter().any(|s| s.abs() > 1e-4) && first[1000..].iter().any(|s| s.abs() > 0.01));
@@ -647,7 +643,7 @@ mod tests {
         bench.player.close_files();
         assert_eq!(open(), 0);
         let [cue, _] = cues;
-        bench.player.play(cue, 0.0, None).unwrap();
+        bench.player.play(cue, Seconds(0.0), None).unwrap();
         assert!(bench.hear(1000).iter().any(|s| s.abs() > 0.1), "it can be opened again");
     }
 
@@ -656,13 +652,13 @@ mod tests {
         let mut bench = Bench::new(PLAIN);
         let low = bench.sound("low.wav", RATE, &sound(90_000, RATE, 50.0));
         let high = bench.sound("high.wav", RATE, &sound(90_000, RATE, 60.0));
-        bench.player.play(low.clone(), 0.0, None).unwrap();
+        bench.player.play(low.clone(), Seconds(0.0), None).unwrap();
         let mut heard = bench.hear(10_000);
-        bench.player.play(high.clone(), 0.3, None).unwrap();
+        bench.player.play(high.clone(), Seconds(0.3), None).unwrap();
         heard.extend(bench.hear(10_000));
-        bench.player.play(low, 0.0, None).unwrap();
+        bench.player.play(low, Seconds(0.0), None).unwrap();
         heard.extend(bench.hear(10_000));
-        assert!(bench.player.stop().is_some_and(|at| (at - 10_000.0 / 48_000.0).abs() < 1e-3));
+        assert!(bench.player.stop().is_some_and(|at| (at.0 - 10_000.0 / 48_000.0).abs() < 1e-3));
         heard.extend(bench.hear(1000));
         // The tones and their noise step by 0.015; a fade of 240 frames from full level by 0.003 more.
         assert!(largest_step(&heard) < 0.02, "{}", largest_step(&heard));
@@ -675,7 +671,7 @@ mod tests {
         let stereo = sound(90_000, RATE, 440.0);
         let cue = bench.sound("a.wav", RATE, &stereo);
         // Half a second from one second on, started in its middle.
-        bench.player.play(cue, 1.25, Some(Span::new(1.0, 1.5))).unwrap();
+        bench.player.play(cue, Seconds(1.25), Some(Span::new(1.0, 1.5))).unwrap();
         let heard = bench.hear(100_000);
         let expected = |n: usize| 48_000 + (12_000 + n) % 24_000;
         let wrong = (300..100_000).find(|n| heard[2 * n..2 * n + 2] != stereo[2 * expected(*n)..2 * expected(*n) + 2]);
@@ -689,7 +685,7 @@ mod tests {
         let mut bench = Bench::new(LOOP);
         // A whole number of periods, so that the wrap is smooth.
         let cue = bench.sound("a.wav", 44_100, &sound(4410, 44_100, 440.0));
-        bench.player.play(cue, 0.0, None).unwrap();
+        bench.player.play(cue, Seconds(0.0), None).unwrap();
         let heard = bench.hear(47_000);
         assert!(correlation(&heard, &sound(47_000, RATE, 440.0)) > 0.998);
         assert!((bench.seconds() - (47_000.0 / 48_000.0) % 0.1).abs() < 1e-6, "{}", bench.seconds());
@@ -700,7 +696,7 @@ mod tests {
         let mut bench = Bench::new(PLAIN);
         let stereo = sound(48_000, RATE, 440.0);
         let cue = bench.sound("a.wav", RATE, &stereo);
-        bench.player.play(cue, 0.0, None).unwrap();
+        bench.player.play(cue, Seconds(0.0), None).unwrap();
         let mut heard = bench.hear(40_000);
         bench.player.set(LOOP).unwrap();
         heard.extend(bench.hear(20_000));
@@ -724,7 +720,7 @@ mod tests {
         let mut bench = Bench::new(LOOP);
         let cue = bench.sound("a.wav", RATE, &sound(4800, RATE, 440.0));
         for region in [[5.0, 6.0], [0.1, 0.1], [0.05, 0.05], [0.09, 0.02], [-3.0, -2.0], [f64::NAN, f64::NAN]] {
-            bench.player.play(cue.clone(), 0.0, Some(region.into())).unwrap();
+            bench.player.play(cue.clone(), Seconds(0.0), Some(region.into())).unwrap();
             bench.hear(5000);
         }
     }
@@ -733,11 +729,11 @@ mod tests {
     fn a_missing_file_is_an_error_and_stops_what_played() {
         let mut bench = Bench::new(PLAIN);
         let cue = bench.sound("a.wav", RATE, &sound(48_000, RATE, 440.0));
-        bench.player.play(cue, 0.0, None).unwrap();
+        bench.player.play(cue, Seconds(0.0), None).unwrap();
         bench.hear(1000);
         let gone = bench.cue("gone.wav");
         bench.player.prepare(&gone);
-        assert!(bench.player.play(gone, 0.0, None).is_err());
+        assert!(bench.player.play(gone, Seconds(0.0), None).is_err());
         bench.hear(500);
         assert!(bench.hear(500).iter().all(|s| *s == 0.0));
     }
@@ -746,22 +742,22 @@ mod tests {
     fn what_a_lost_device_played_can_be_played_on() {
         let mut bench = Bench::new(PLAIN);
         let cue = bench.sound("a.wav", RATE, &sound(96_000, RATE, 440.0));
-        bench.player.play(cue.clone(), 0.0, Some(Span::new(0.0, 1.5))).unwrap();
+        bench.player.play(cue.clone(), Seconds(0.0), Some(Span::new(0.0, 1.5))).unwrap();
         bench.hear(24_000);
         let (lost, from, region) = bench.player.disconnect().unwrap();
         assert_eq!((&lost, region), (&cue, Some(Span::new(0.0, 1.5))));
-        assert!((from - 0.5).abs() < 1e-6);
-        bench.renderer = bench.player.connect(44_100, 2);
+        assert!((from.0 - 0.5).abs() < 1e-6);
+        bench.renderer = bench.player.connect(Hz(44_100), 2);
         bench.player.play(lost, from, region).unwrap();
         assert!(bench.hear(1000)[1000..].iter().any(|s| s.abs() > 0.1));
-        assert!((bench.seconds() - from - 1000.0 / 44_100.0).abs() < 1e-6);
+        assert!((bench.seconds() - from.0 - 1000.0 / 44_100.0).abs() < 1e-6);
     }
 
     #[test]
     fn the_lowest_volume_is_silence() {
         let mut bench = Bench::new(AuditionSettings { volume_db: *VOLUMES.start(), ..PLAIN });
         let cue = bench.sound("a.wav", RATE, &vec![1.0; 40_000]);
-        bench.player.play(cue, 0.0, None).unwrap();
+        bench.player.play(cue, Seconds(0.0), None).unwrap();
         assert!(bench.hear(5000).iter().all(|s| *s == 0.0));
         bench.player.set(AuditionSettings { volume_db: *VOLUMES.start() + 1.0, ..PLAIN }).unwrap();
         assert!(bench.hear(10_000).last().is_some_and(|s| *s > 1e-3));
@@ -772,7 +768,7 @@ mod tests {
         let mut bench = Bench::new(AuditionSettings { equal_loudness: true, ..PLAIN });
         let mut cue = bench.sound("a.wav", RATE, &vec![0.25; 20_000]);
         cue.loudness_db = 6.0206;
-        bench.player.play(cue, 0.0, None).unwrap();
+        bench.player.play(cue, Seconds(0.0), None).unwrap();
         assert!(bench.hear(500).iter().all(|s| (s - 0.5).abs() < 1e-4));
         bench.player.set(PLAIN).unwrap();
         assert_eq!(bench.hear(4000).last(), Some(&0.25));

@@ -5,6 +5,7 @@
 
 use std::path::Path;
 
+use dsp::{Frames, Hz};
 use file::DecodeError;
 use file::stream::{Decoders, Stream};
 
@@ -34,7 +35,7 @@ impl Span {
 /// An open sound file.
 pub(super) struct Reader {
     stream: Stream,
-    rate: u32,
+    rate: Hz,
     block: Span,
     /// The start of the file, and the start of the loop.
     kept: [Span; 2],
@@ -72,8 +73,8 @@ impl Reader {
         self.stream.close(decoders);
     }
 
-    /// Sample rate in Hz.
-    pub fn rate(&self) -> u32 {
+    /// Its sample rate.
+    pub fn rate(&self) -> Hz {
         self.rate
     }
 
@@ -116,8 +117,8 @@ impl Reader {
         block.stereo.clear();
         block.start = at;
         let decode = || {
-            if stream.position() != at {
-                stream.seek(at)?;
+            if stream.position() != Frames(at) {
+                stream.seek(Frames(at))?;
             }
             if let Some(next) = stream.next_block()? {
                 to_stereo(next.samples, next.channels, &mut block.stereo);

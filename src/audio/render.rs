@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use cpal::{FromSample, Sample};
+use dsp::Hz;
 use rtrb::{Consumer, Producer, RingBuffer};
 
 /// Voices at once: one plays and the others fade out.
@@ -188,7 +189,7 @@ impl Slot {
 
 /// Mixes voices into the buffers of one device.
 pub(super) struct Renderer {
-    rate: u32,
+    rate: Hz,
     channels: usize,
     /// Buffers of silence to come.
     lead_in: u32,
@@ -207,10 +208,10 @@ pub(super) struct Renderer {
 impl Renderer {
     /// Makes a renderer for a device, and the other ends of its rings: for commands, and for spent voices.
     #[expect(clippy::cast_possible_truncation, reason = "a share of one")]
-    pub fn new(rate: u32, channels: usize, monitor: Arc<Monitor>) -> (Self, Producer<Command>, Consumer<Voice>) {
+    pub fn new(rate: Hz, channels: usize, monitor: Arc<Monitor>) -> (Self, Producer<Command>, Consumer<Voice>) {
         let (command_sender, commands) = RingBuffer::new(COMMANDS);
         let (spent, spent_receiver) = RingBuffer::new(2 * VOICES);
-        let glide = 1.0 - (-1.0 / (GLIDE * rate as f32)).exp();
+        let glide = 1.0 - (-1.0 / (GLIDE * rate.0 as f32)).exp();
         let volume = load(&monitor.volume);
         let renderer = Self {
             rate,
@@ -237,7 +238,7 @@ impl Renderer {
             return;
         }
         let buffer = (out.len() / self.channels) as u64;
-        let ahead = latency.as_micros() * u128::from(self.rate) / 1_000_000;
+        let ahead = latency.as_micros() * u128::from(self.rate.0) / 1_000_000;
         self.monitor.latency.store(buffer + u64::try_from(ahead).unwrap_or(0), Ordering::Relaxed);
         let mut scratch = std::mem::take(&mut self.scratch);
         for piece in out.chunks_mut(scratch.len()) {
@@ -355,7 +356,7 @@ mod tests {
     #[global_allocator]
     static ALLOCATOR: AllocDisabler = AllocDisabler;
 
-    const RATE: u32 = 48_000;
+    const RATE: Hz = Hz(48_000);
     const FADE_FRAMES: usize = 240;
 
     /// A voice of constant level, and its producer: the sound ends when that is dropped.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
+use dsp::Hz;
 
 use super::device::{DeviceName, OutputError, RestingStream, StreamHandle};
 use super::output::{Output, Outputs, StreamEvent};
@@ -11,8 +12,8 @@ use super::player::SamplePlayer;
 use super::render::{Monitor, Renderer};
 use crate::actor::{Actor, Outbox, Wake};
 
-/// Rate of the simulated device in Hz.
-const RATE: u32 = 48_000;
+/// Rate of the simulated device.
+const RATE: Hz = Hz(48_000);
 /// Frames that the simulated device takes at a time.
 const BUFFER: usize = 512;
 

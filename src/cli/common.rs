@@ -18,13 +18,13 @@ use serde_json::{Value, json};
 use crate::actor::Wake;
 use crate::library::search::Found;
 use crate::library::table::samples_with;
-use crate::library::{FileStamp, Guest, Sample, SampleIndex, Stage};
+use crate::library::{FileStamp, Sample, SampleIndex, Stage, Transient};
 use crate::neighbours::query::Subject;
 use crate::neighbours::vectors::Sound;
-use crate::neighbours::{Need, Projection};
+use crate::neighbours::{Demand, Projection};
 use crate::notice::Notice;
 use crate::store::{Library, StoreState};
-use crate::{Assembly, headless, is_idle, paths, run_until};
+use crate::{Assembly, facts, headless, is_idle, paths, run_until};
 
 #[derive(Args, Debug, Clone)]
 pub(super) struct Common {
@@ -59,6 +59,13 @@ impl Common {
         let library = Library::read(&self.library_path())?;
         let mut app = headless(Assembly::new(Some(library), self.find_model()?));
         prepare(app.world_mut());
+        self.wait(&mut app)?;
+        Ok(app)
+    }
+
+    /// Assembles what is known of the library's samples but their vectors, which takes no model.
+    pub(super) fn facts(&self) -> Result<App> {
+        let mut app = facts(&self.library_path())?;
         self.wait(&mut app)?;
         Ok(app)
     }
@@ -136,7 +143,7 @@ impl Notices {
 /// Tells the app that nothing will be compared; must be called before the app runs.
 pub(super) fn keep_only(world: &mut World) {
     if let Some(mut projection) = world.get_resource_mut::<Projection>() {
-        projection.need = Need::Keeping;
+        projection.demand = Demand::Keeping;
     }
 }
 
@@ -156,13 +163,13 @@ pub(super) fn interrupted(wake: &Wake) -> Result<Arc<AtomicBool>> {
     Ok(interrupted)
 }
 
-/// Finds the sample of a file in the library, or adds the file as a guest.
-pub(super) fn sample_or_guest(world: &mut World, file: &Path) -> Result<Entity, Unusable> {
+/// Finds the sample of a file in the library, or adds the file as a transient sample.
+pub(super) fn sample_or_transient(world: &mut World, file: &Path) -> Result<Entity, Unusable> {
     if let Some(entity) = known(world, file) {
         return Ok(entity);
     }
     let (sample, stamp) = file_at(file)?;
-    Ok(world.spawn((Guest, sample, stamp)).id())
+    Ok(world.spawn((Transient, sample, stamp)).id())
 }
 
 /// What to ask with for a file: its sample if it is in the library, or the file; a part of it, if one is given.

@@ -4,7 +4,8 @@ use anyhow::Result;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::common::{Common, base64_of, keep_only};
+use super::common::{Common, base64_of};
+use crate::actor::Stop;
 use crate::duplicates::contents;
 use crate::duplicates::search::{Content, Group, Kind, LEAST, Step, identical, near, steps};
 
@@ -22,7 +23,7 @@ fn threshold(text: &str) -> Result<f64, &'static str> {
 
 impl Dupes {
     pub(super) fn run(self, common: &Common) -> Result<()> {
-        let mut app = common.prepared_app(keep_only)?;
+        let mut app = common.facts()?;
         let contents = contents(app.world_mut());
         drop(app);
         let threshold = self.threshold.max(LEAST);
@@ -48,7 +49,7 @@ impl Dupes {
 fn compare(common: &Common, contents: &[Content], threshold: f64) -> Result<Vec<Group>> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let bar = common.bar(steps(contents));
-    let groups = near(contents, threshold, cores, |step| match step {
+    let groups = near(contents, threshold, cores, &Stop::default(), |step| match step {
         Step::Done(steps) => bar.inc(steps as u64),
         Step::Unreadable(path, error) => {
             bar.suspend(|| common.say(&format!("not compared: {error}: {}", path.display())));

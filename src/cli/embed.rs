@@ -7,7 +7,7 @@ use bevy::prelude::*;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::common::{Common, failed_json, put_path, sample_or_guest};
+use super::common::{Common, failed_json, put_path, sample_or_transient};
 use crate::analyse::{ActiveModel, Analysis};
 use crate::library::{Descriptors, Embedding, Failed, Sample, Stage};
 use crate::{Assembly, headless};
@@ -25,7 +25,7 @@ impl Embed {
         let mut asked = Vec::new();
         let mut failures: Vec<(PathBuf, Stage, String)> = Vec::new();
         for file in &self.files {
-            match sample_or_guest(app.world_mut(), file) {
+            match sample_or_transient(app.world_mut(), file) {
                 Ok(entity) => asked.push(entity),
                 Err(error) => {
                     let path = std::path::absolute(file).unwrap_or_else(|_| file.clone());

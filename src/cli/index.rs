@@ -1,13 +1,14 @@
 //! `soundkin index FOLDER…`
 
-use std::collections::HashSet;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow, bail};
+use bevy::ecs::entity::EntityHashSet;
 use bevy::ecs::message::MessageCursor;
 use bevy::prelude::*;
 use clap::Args;
+use dsp::Seconds;
 use indicatif::ProgressBar;
 use serde_json::json;
 
@@ -159,16 +160,16 @@ pub(super) fn readable(common: &Common, folders: &[PathBuf]) -> Result<Vec<PathB
 }
 
 fn report(world: &mut World, common: &Common, folders: &[PathBuf], tally: Tally, took: Duration) -> Result<()> {
-    let members: HashSet<Entity> =
+    let members: EntityHashSet =
         folders.iter().flat_map(|folder| world.resource::<SampleIndex>().below(folder).collect::<Vec<_>>()).collect();
     // Those that went while they were analysed are missing too.
     let mut gone = world.query_filtered::<Entity, With<Missing>>();
     let missing = gone.iter(world).filter(|entity| members.contains(entity)).count();
     let mut samples =
         world.query_filtered::<(Entity, &Sample, Option<&AudioInfo>, Option<&Failed>), Without<Missing>>();
-    let (mut audio_seconds, mut failed) = (0.0, Vec::new());
+    let (mut audio, mut failed) = (Seconds(0.0), Vec::new());
     for (_, sample, info, failure) in samples.iter(world).filter(|(entity, ..)| members.contains(entity)) {
-        audio_seconds += info.map_or(0.0, AudioInfo::seconds);
+        audio += info.map(AudioInfo::seconds).unwrap_or_default();
         failed.extend(failure.map(|failure| (sample.path.clone(), failure.clone())));
     }
     failed.sort_by(|a, b| a.0.cmp(&b.0));
@@ -182,7 +183,7 @@ fn report(world: &mut World, common: &Common, folders: &[PathBuf], tally: Tally,
         "unchanged": tally.unchanged,
         "missing": missing,
         "failed": failed.iter().map(|(path, failure)| failed_json(path, failure.stage, &failure.to_string())).collect::<Vec<_>>(),
-        "audio_seconds": audio_seconds,
+        "audio_seconds": audio,
         "seconds": seconds,
         "model": world.resource::<ActiveModel>().0.manifest.id,
         "decoded": analysis.decoded,
@@ -204,7 +205,7 @@ fn report(world: &mut World, common: &Common, folders: &[PathBuf], tally: Tally,
             tally.unchanged,
             missing,
             failed.len(),
-            audio_seconds,
+            audio.0,
         )
     })
 }

@@ -11,10 +11,10 @@ use bevy::prelude::*;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::common::{Common, keep_only, put_path};
+use super::common::{Common, put_path};
 use crate::library::search::Found;
 use crate::library::table::{known_first, natural};
-use crate::library::{AudioInfo, Failed, Features, Guest, Missing, Sample, Tags};
+use crate::library::{AudioInfo, Failed, Features, Missing, Sample, Tags, Transient};
 
 /// Columns that can be sorted by.
 const KEYS: [&str; 8] = ["path", "name", "seconds", "channels", "rate", "lufs", "peak", "brightness"];
@@ -55,7 +55,7 @@ struct Line {
 
 impl List {
     pub(super) fn run(self, common: &Common) -> Result<()> {
-        let mut app = common.prepared_app(keep_only)?;
+        let mut app = common.facts()?;
         let found = self.filter.as_deref().map(|words| common.samples_with(app.world_mut(), words));
         let within = found.as_ref().map(Found::samples);
         let mut lines = lines(app.world_mut(), within.as_ref());
@@ -78,7 +78,7 @@ fn lines(world: &mut World, within: Option<&EntityHashSet>) -> Vec<Line> {
         Has<Missing>,
         Option<&'a Failed>,
     );
-    let mut samples = world.query_filtered::<Columns, Without<Guest>>();
+    let mut samples = world.query_filtered::<Columns, Without<Transient>>();
     let all = samples.iter(world).filter(|(sample, ..)| within.is_none_or(|within| within.contains(sample)));
     all.map(|(_, sample, info, features, tags, missing, failed)| Line {
         path: sample.path.clone(),
@@ -94,7 +94,7 @@ fn lines(world: &mut World, within: Option<&EntityHashSet>) -> Vec<Line> {
 fn compare(a: &Line, b: &Line, SortKey { key, descending }: &SortKey) -> Ordering {
     let number = |line: &Line| -> f64 {
         let value = match key.as_str() {
-            "seconds" => line.info.as_ref().map(AudioInfo::seconds),
+            "seconds" => line.info.as_ref().map(|i| i.seconds().0),
             "channels" => line.info.as_ref().map(|i| f64::from(i.channels)),
             "rate" => line.info.as_ref().map(|i| f64::from(i.rate)),
             "lufs" => line.features.and_then(|f| f.lufs).map(f64::from),
@@ -142,7 +142,7 @@ fn write_line(out: &mut dyn Write, line: &Line) -> io::Result<()> {
     match (&line.info, &line.features) {
         (Some(info), Some(features)) => {
             let lufs = features.lufs.map_or("   –".to_owned(), |l| format!("{l:.1}"));
-            let (seconds, brightness) = (info.seconds(), features.brightness_hz);
+            let (seconds, brightness) = (info.seconds().0, features.brightness_hz);
             writeln!(out, "{seconds:>9.2} s {lufs:>6} LUFS {brightness:>6.0} Hz  {:<9} {path}{state}", info.codec)
         }
         _ => writeln!(out, "{:>40} {path}{state}", ""),

@@ -16,7 +16,7 @@ use crate::analyse::ActiveModel;
 use crate::atomic_file;
 use crate::library::{Features, Sample};
 use crate::map::picture::{Dot, write_png};
-use crate::neighbours::{Need, Projection, SpaceIndex};
+use crate::neighbours::{Demand, Projection, SpaceIndex};
 
 #[derive(Args, Debug)]
 pub(super) struct Map {
@@ -63,7 +63,7 @@ pub(super) fn write(world: &mut World, out: &Path) -> Result<usize> {
 
 /// Requests a layout of the map; must be called before the app runs.
 pub(super) fn lay_out(world: &mut World) {
-    world.resource_mut::<Projection>().need = Need::Mapping;
+    world.resource_mut::<Projection>().demand = Demand::Mapping;
 }
 
 fn layout(world: &World) -> Option<(&[Entity], &Layout)> {

@@ -1,14 +1,14 @@
 //! `soundkin play FILE`
 
-use dsp::Span;
 use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 use bevy::prelude::*;
 use clap::Args;
+use dsp::{Seconds, Span};
 use serde_json::json;
 
-use super::common::{Common, Notices, put_path, region, sample_or_guest};
+use super::common::{Common, Notices, put_path, region, sample_or_transient};
 use crate::audio::{AudioPlugin, Audition, AuditionSettings, Playback};
 use crate::library::Sample;
 use crate::{player, run_until};
@@ -27,8 +27,8 @@ impl Play {
         // Nothing is analysed, so this app needs no model.
         let mut app = player(AudioPlugin);
         app.insert_resource(AuditionSettings { volume_db: 0.0, ..default() });
-        let sample = sample_or_guest(app.world_mut(), &self.file)?;
-        let from = self.region.map_or(0.0, |region| region.start);
+        let sample = sample_or_transient(app.world_mut(), &self.file)?;
+        let from = Seconds(self.region.map_or(0.0, |region| region.start));
         app.world_mut().write_message(Audition::Play { sample, from, region: self.region });
         let mut notices = Notices::default();
         let mut device = None;
@@ -55,11 +55,11 @@ impl Play {
         if playback.device.is_none() {
             bail!("sound output did not come back; connect a device and play again");
         }
-        let seconds = (playback.seconds - from).max(0.0);
+        let seconds = (playback.seconds - from).max(Seconds(0.0));
         let mut value = json!({"seconds": seconds, "device": device});
         if let Some(sample) = world.get::<Sample>(sample) {
             put_path(&mut value, &sample.path);
         }
-        common.print(&value, |out| writeln!(out, "{seconds:.3} s on {}", device.as_deref().unwrap_or_default()))
+        common.print(&value, |out| writeln!(out, "{seconds:.3} on {}", device.as_deref().unwrap_or_default()))
     }
 }

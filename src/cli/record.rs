@@ -7,11 +7,12 @@ use anyhow::{Result, bail};
 use bevy::ecs::message::MessageCursor;
 use bevy::prelude::*;
 use clap::Args;
+use dsp::{Hz, Seconds};
 use serde_json::json;
 
 use super::common::{Common, Notices, interrupted, put_path, store_failure};
 use crate::actor::Wake;
-use crate::library::{AudioInfo, Embedding, Failed, Features, FileStamp, Guest, Sample};
+use crate::library::{AudioInfo, Embedding, Failed, Features, FileStamp, Sample, Transient};
 use crate::notice::Notice;
 use crate::paths::settings_file;
 use crate::record::{
@@ -29,10 +30,10 @@ pub(super) struct Take {
     out: Option<PathBuf>,
     /// Stop after this many seconds [default: at Ctrl+C]
     #[arg(long, value_name = "S", value_parser = seconds)]
-    seconds: Option<f64>,
+    seconds: Option<Seconds>,
     /// Also keep the S seconds before the start, up to 60
-    #[arg(long, value_name = "S", value_parser = pre_roll, default_value_t = 0.0)]
-    pre_roll: f64,
+    #[arg(long, value_name = "S", value_parser = pre_roll, default_value = "0")]
+    pre_roll: Seconds,
     /// Start once the input reaches a level of DB (dBFS, such as -40)
     #[arg(long, value_name = "DB", allow_negative_numbers = true)]
     threshold: Option<f32>,
@@ -50,7 +51,8 @@ impl Take {
         let world = app.world();
         let path = world.get::<Sample>(taken.finished.entity).map(|sample| sample.path.clone());
         let info = world.get::<AudioInfo>(taken.finished.entity);
-        let (seconds, rate, channels) = info.map_or((0.0, 0, 0), |info| (info.seconds(), info.rate, info.channels));
+        let (seconds, rate, channels) =
+            info.map_or((Seconds(0.0), Hz(0), 0), |info| (info.seconds(), info.rate, info.channels));
         let overruns = taken.finished.overruns;
         let mut value = json!({
             "seconds": seconds,
@@ -77,7 +79,7 @@ impl Take {
         };
         let clipped = if taken.clipped { ", clipped" } else { "" };
         let path = path.map(|path| path.display().to_string()).unwrap_or_default();
-        common.print(&value, |out| writeln!(out, "{seconds:.3} s{lost}{gaps}{clipped}: {path}"))
+        common.print(&value, |out| writeln!(out, "{seconds:.3}{lost}{gaps}{clipped}: {path}"))
     }
 
     /// A take in the recordings folder goes into the library, unless another program has it open, which then finds it.
@@ -117,10 +119,10 @@ pub(super) fn take(app: &mut App, common: &Common, options: TakeOptions) -> Resu
     let interrupted = interrupted(app.world().resource::<Wake>())?;
     let keeps = options.keep != Keep::Nothing;
     // Without a threshold the take starts at once, so the pre-roll has to be collected first.
-    let waits = options.threshold_db.is_none() && options.pre_roll > 0.0;
+    let waits = options.threshold_db.is_none() && options.pre_roll > Seconds(0.0);
     let seconds = options.seconds;
     let start = Record::Start(TakeOptions {
-        pre_roll: if waits { 0.0 } else { options.pre_roll },
+        pre_roll: if waits { Seconds(0.0) } else { options.pre_roll },
         seconds: seconds.map(|seconds| if waits { seconds + options.pre_roll } else { seconds }),
         ..options
     });
@@ -144,8 +146,7 @@ pub(super) fn take(app: &mut App, common: &Common, options: TakeOptions) -> Resu
         if let (Some(input), false) = (input.as_ref().filter(|_| recorder.take.is_some()), said) {
             said = true;
             let until = if seconds.is_some() { "" } else { "; press Ctrl+C to stop" };
-            common
-                .say(&format!("recording from {}, {} Hz, {} channels{until}", input.name, input.rate, input.channels));
+            common.say(&format!("recording from {}, {}, {} channels{until}", input.name, input.rate, input.channels));
         }
         if interrupted.swap(false, Ordering::Relaxed) {
             world.write_message(Record::Stop);
@@ -166,7 +167,7 @@ pub(super) fn take(app: &mut App, common: &Common, options: TakeOptions) -> Resu
         let known = world.get::<FileStamp>(end.entity).is_some();
         let analysed = world.get::<Embedding>(end.entity).is_some() || world.get::<Failed>(end.entity).is_some();
         let blocked = world.resource::<crate::analyse::Analysis>().blocked.is_some();
-        let is_member = world.get::<Sample>(end.entity).is_some() && world.get::<Guest>(end.entity).is_none();
+        let is_member = world.get::<Sample>(end.entity).is_some() && world.get::<Transient>(end.entity).is_none();
         let mirrored = world.contains_resource::<crate::store::StoreState>() && is_member;
         // A take that is not stored in a library needs no vector.
         let wanted = mirrored || !keeps;
@@ -181,14 +182,14 @@ pub(super) fn take(app: &mut App, common: &Common, options: TakeOptions) -> Resu
 }
 
 /// Reads a number of seconds.
-pub(super) fn seconds(text: &str) -> Result<f64, &'static str> {
+pub(super) fn seconds(text: &str) -> Result<Seconds, &'static str> {
     let seconds = text.parse::<f64>().ok().filter(|seconds| seconds.is_finite() && *seconds > 0.0);
-    seconds.ok_or("give a number of seconds, such as 2.5")
+    seconds.map(Seconds).ok_or("give a number of seconds, such as 2.5")
 }
 
-fn pre_roll(text: &str) -> Result<f64, &'static str> {
-    let seconds = text.parse::<f64>().ok().filter(|seconds| (0.0..=LONGEST).contains(seconds));
-    seconds.ok_or("give a number of seconds up to 60, such as 2.5")
+fn pre_roll(text: &str) -> Result<Seconds, &'static str> {
+    let seconds = text.parse::<f64>().ok().filter(|seconds| (0.0..=LONGEST.0).contains(seconds));
+    seconds.map(Seconds).ok_or("give a number of seconds up to 60, such as 2.5")
 }
 
 fn wav(text: &str) -> Result<PathBuf, &'static str> {

@@ -8,7 +8,7 @@ use std::time::Instant;
 use anyhow::{Result, anyhow, bail};
 use bevy::prelude::*;
 use clap::Args;
-use dsp::Span;
+use dsp::{Seconds, Span};
 use serde_json::{Value, json};
 
 use super::common::{Common, put_path, region, subject};
@@ -32,7 +32,7 @@ pub(super) struct Similar {
     minus: Vec<PathBuf>,
     /// Record this many seconds from the sound input and use them as the query; the recording is not kept
     #[arg(long, value_name = "SECONDS", value_parser = record::seconds)]
-    mic: Option<f64>,
+    mic: Option<Seconds>,
     /// Number of neighbours
     #[arg(short, default_value_t = 10, value_parser = count)]
     k: usize,

@@ -1,6 +1,5 @@
 //! `soundkin watch`
 
-use std::collections::HashMap;
 use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
@@ -8,6 +7,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use anyhow::{Result, anyhow, bail};
+use bevy::ecs::entity::EntityHashMap;
 use bevy::ecs::message::MessageCursor;
 use bevy::prelude::*;
 use serde_json::json;
@@ -15,7 +15,7 @@ use serde_json::json;
 use super::common::{Common, Notices, interrupted, keep_only, put_path, put_path_as, store_failure};
 use crate::actor::Wake;
 use crate::analyse::is_idle;
-use crate::library::{ContentHash, Failed, Folders, Guest, Missing, Restored, Sample};
+use crate::library::{ContentHash, Failed, Folders, Missing, Restored, Sample, Transient};
 use crate::store::{Library, StoreState, Stored};
 use crate::watch::Listing;
 use crate::{Assembly, add_following, headless};
@@ -38,7 +38,7 @@ struct Left(Vec<(Entity, Arc<Path>, Option<ContentHash>)>);
 /// What has been told so far.
 struct Following {
     stored: MessageCursor<Stored>,
-    known: HashMap<Entity, State>,
+    known: EntityHashMap<State>,
     /// Samples that have gone and may still turn up under another name.
     away: Vec<Entity>,
 }
@@ -105,7 +105,7 @@ pub(super) fn run(common: &Common) -> Result<()> {
 
 fn leave(
     removed: On<Remove, Sample>,
-    samples: Query<(&Sample, Option<&ContentHash>), Without<Guest>>,
+    samples: Query<(&Sample, Option<&ContentHash>), Without<Transient>>,
     mut left: ResMut<Left>,
 ) {
     if let Ok((sample, hash)) = samples.get(removed.entity) {
@@ -115,8 +115,8 @@ fn leave(
 
 type Columns<'a> = (Entity, Option<&'a ContentHash>, Has<Missing>, Has<Failed>);
 
-fn states(world: &mut World) -> HashMap<Entity, State> {
-    let mut samples = world.query_filtered::<Columns, (With<Sample>, Without<Guest>)>();
+fn states(world: &mut World) -> EntityHashMap<State> {
+    let mut samples = world.query_filtered::<Columns, (With<Sample>, Without<Transient>)>();
     samples.iter(world).map(state).collect()
 }
 
@@ -134,7 +134,7 @@ impl Following {
         if at_rest {
             asked.extend(self.away.drain(..).map(|entity| (entity, true)));
         }
-        let mut samples = world.query_filtered::<(&Sample, Option<&Failed>, Columns), Without<Guest>>();
+        let mut samples = world.query_filtered::<(&Sample, Option<&Failed>, Columns), Without<Transient>>();
         let mut found = Vec::new();
         let mut left = std::mem::take(&mut world.resource_mut::<Left>().0);
         for (entity, done) in asked {

@@ -1,9 +1,9 @@
-//! What one pass over a sound yields, block by block, whether it is read from a file or being recorded: length, outline,
+//! What one pass over a sound yields, block by block, whether it is read from a file or being recorded: length, thumbnail,
 //! loudness, peak and brightness come from all of it, and its first seconds are kept for the model.
 
 use crate::features::{Centroid, Measures, Meter, largest};
-use crate::pyramid::{Outline, Pyramid};
-use crate::{Pcm, SILENCE, downmix};
+use crate::pyramid::{Pyramid, Thumbnail};
+use crate::{Frames, Hz, Pcm, SILENCE, Seconds, downmix};
 
 /// Most frames for which memory is reserved because a header states them.
 const MOST_EXPECTED: usize = 1 << 19;
@@ -12,9 +12,9 @@ const MOST_EXPECTED: usize = 1 << 19;
 #[derive(Clone, Debug, PartialEq)]
 pub struct StreamInfo {
     /// Frames that could be decoded.
-    pub frames: u64,
-    /// Sample rate in Hz.
-    pub rate: u32,
+    pub frames: Frames,
+    /// Sample rate.
+    pub rate: Hz,
     /// Number of channels.
     pub channels: u32,
     /// Short name of the codec, such as `flac` or `pcm_s16le`.
@@ -22,9 +22,9 @@ pub struct StreamInfo {
 }
 
 impl StreamInfo {
-    /// Length in seconds.
-    pub fn seconds(&self) -> f64 {
-        self.frames as f64 / f64::from(self.rate.max(1))
+    /// Its length.
+    pub fn seconds(&self) -> Seconds {
+        self.frames.at(self.rate)
     }
 }
 
@@ -33,8 +33,8 @@ impl StreamInfo {
 pub struct Decoded {
     /// Format and length.
     pub info: StreamInfo,
-    /// Outline.
-    pub thumbnail: Box<Outline>,
+    /// Thumbnail.
+    pub thumbnail: Box<Thumbnail>,
     /// Measures.
     pub features: Measures,
     /// Audio for the model.
@@ -45,7 +45,7 @@ pub struct Decoded {
 
 /// Gathers what one pass over a sound yields, block by block, from a file or while it is being recorded.
 pub struct StreamAnalysis {
-    rate: u32,
+    rate: Hz,
     channels: usize,
     meter: Meter,
     mono: Vec<f32>,
@@ -71,7 +71,7 @@ struct Heard {
 impl Heard {
     fn new() -> Self {
         Self {
-            wave: Pyramid::outlining(),
+            wave: Pyramid::thumbnail_only(),
             centroid: Centroid::default(),
             head: Vec::new(),
             head_start: 0,
@@ -96,9 +96,8 @@ impl Heard {
 }
 
 impl StreamAnalysis {
-    /// Begins a sound of which `keep` seconds are kept for the model.
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "seconds times rate, both positive")]
-    pub fn new(rate: u32, channels: usize, keep: f64) -> Self {
+    /// Begins a sound whose first `keep` are kept for the model.
+    pub fn new(rate: Hz, channels: usize, keep: Seconds) -> Self {
         Self {
             rate,
             channels,
@@ -107,15 +106,15 @@ impl StreamAnalysis {
             mean: Heard::new(),
             first: None,
             silent: true,
-            room: (keep * f64::from(rate)) as usize,
+            room: usize::try_from(keep.frames(rate).0).unwrap_or(usize::MAX),
             frames: 0,
         }
     }
 
     /// Reserves memory for what is kept of this many frames.
     #[must_use]
-    pub fn expecting(mut self, frames: u64) -> Self {
-        let kept = usize::try_from(frames).unwrap_or(usize::MAX).min(self.room).min(MOST_EXPECTED);
+    pub fn expecting(mut self, frames: Frames) -> Self {
+        let kept = usize::try_from(frames.0).unwrap_or(usize::MAX).min(self.room).min(MOST_EXPECTED);
         self.mean.head.reserve_exact(kept);
         self
     }
@@ -141,14 +140,14 @@ impl StreamAnalysis {
     }
 
     /// Frames added so far.
-    pub fn frames(&self) -> u64 {
-        self.frames
+    pub fn frames(&self) -> Frames {
+        Frames(self.frames)
     }
 
     /// Format and length so far.
     pub fn info(&self, codec: &str) -> StreamInfo {
         let channels = u32::try_from(self.channels).unwrap_or(u32::MAX);
-        StreamInfo { frames: self.frames, rate: self.rate, channels, codec: codec.to_owned() }
+        StreamInfo { frames: self.frames(), rate: self.rate, channels, codec: codec.to_owned() }
     }
 
     /// Ends the sound.
@@ -158,9 +157,9 @@ impl StreamAnalysis {
         let mut heard = first.unwrap_or(self.mean);
         Decoded {
             info,
-            thumbnail: Box::new(heard.wave.outline()),
+            thumbnail: Box::new(heard.wave.thumbnail()),
             features: self.meter.finish(heard.centroid.centroid(self.rate)),
-            pcm: Pcm { rate: self.rate, start: heard.head_start as f64 / f64::from(self.rate), mono: heard.head },
+            pcm: Pcm { rate: self.rate, start: Frames(heard.head_start).at(self.rate), mono: heard.head },
             skipped: 0,
         }
     }
@@ -171,7 +170,7 @@ mod tests {
     use super::*;
 
     fn analysed(channels: usize, interleaved: &[f32]) -> Decoded {
-        let mut analysis = StreamAnalysis::new(8000, channels, 0.5);
+        let mut analysis = StreamAnalysis::new(Hz(8000), channels, Seconds(0.5));
         interleaved.chunks(channels * 1000).for_each(|block| analysis.add(block));
         analysis.finish("")
     }
@@ -184,7 +183,7 @@ mod tests {
         let stereo: Vec<f32> = tone.iter().flat_map(|s| [*s, -s]).collect();
         let opposite = analysed(2, &stereo);
         assert_eq!(opposite.pcm.mono, alone.pcm.mono);
-        assert_eq!((opposite.pcm.start, opposite.info.frames), (0.5, 14_000));
+        assert_eq!((opposite.pcm.start, opposite.info.frames), (Seconds(0.5), Frames(14_000)));
         assert_eq!(opposite.thumbnail, alone.thumbnail);
         assert!((opposite.features.brightness_hz - alone.features.brightness_hz).abs() < f32::EPSILON);
         // What is heard in the mean is the mean from the start, even if it begins with channels of opposite phase.

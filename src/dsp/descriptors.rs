@@ -35,13 +35,13 @@ use std::sync::LazyLock;
 
 use realfft::num_complex::Complex;
 
-use crate::Pcm;
 use crate::features::largest;
 use crate::resample::{Filter, Resampler};
 use crate::spectrum::{Beyond, Hann, Spectrum};
+use crate::{Hz, Pcm};
 
-/// The rate at which sounds are described, in Hz.
-pub const RATE: u32 = 44_100;
+/// The rate at which sounds are described.
+pub const RATE: Hz = Hz(44_100);
 /// Number of descriptors.
 pub const COUNT: usize = 47;
 

@@ -4,6 +4,7 @@ use std::sync::LazyLock;
 
 use realfft::num_complex::Complex;
 
+use crate::Hz;
 use crate::loudness::Loudness;
 use crate::spectrum::{Hann, Spectrum};
 
@@ -34,8 +35,8 @@ pub struct Meter {
 }
 
 impl Meter {
-    /// Prepares for a stream of `channels` interleaved channels at `rate` Hz.
-    pub fn new(rate: u32, channels: usize) -> Self {
+    /// Prepares for a stream of `channels` interleaved channels.
+    pub fn new(rate: Hz, channels: usize) -> Self {
         Self { loudness: Loudness::new(rate, channels), peak: 0.0 }
     }
 
@@ -101,7 +102,7 @@ impl Centroid {
 
     /// Ends the stream; returns its centroid in Hz.
     #[expect(clippy::cast_possible_truncation, reason = "a frequency in Hz needs no more than f32")]
-    pub fn centroid(&mut self, rate: u32) -> f32 {
+    pub fn centroid(&mut self, rate: Hz) -> f32 {
         if !self.waiting.is_empty() {
             self.measure();
             self.waiting.clear();
@@ -146,7 +147,7 @@ pub fn largest(samples: &[f32]) -> f32 {
 mod tests {
     use super::*;
 
-    fn measured(rate: u32, channels: usize, mono: &[f32]) -> Measures {
+    fn measured(rate: Hz, channels: usize, mono: &[f32]) -> Measures {
         let mut meter = Meter::new(rate, channels);
         let interleaved: Vec<f32> = mono.iter().flat_map(|s| std::iter::repeat_n(*s, channels)).collect();
         meter.add(&interleaved);
@@ -155,8 +156,8 @@ mod tests {
         meter.finish(spectrum.centroid(rate))
     }
 
-    fn sine(rate: u32, hz: f32, seconds: f32, level: f32) -> Vec<f32> {
-        let frames = (rate as f32 * seconds) as usize;
+    fn sine(rate: Hz, hz: f32, seconds: f32, level: f32) -> Vec<f32> {
+        let frames = (rate.0 as f32 * seconds) as usize;
         let phase = |n: usize| std::f64::consts::TAU * f64::from(hz) * n as f64 / f64::from(rate);
         (0..frames).map(|n| level * phase(n).sin() as f32).collect()
     }
@@ -164,7 +165,7 @@ mod tests {
     #[test]
     fn the_reference_tone_of_ebu_tech_3341_has_its_loudness() {
         // Test case 1: stereo 1 kHz sine at -23 dBFS reads -23 LUFS.
-        let features = measured(48_000, 2, &sine(48_000, 1000.0, 20.0, 10_f32.powf(-23.0 / 20.0)));
+        let features = measured(Hz(48_000), 2, &sine(Hz(48_000), 1000.0, 20.0, 10_f32.powf(-23.0 / 20.0)));
         assert!((features.lufs.unwrap() + 23.0).abs() < 0.1, "{features:?}");
         assert!((features.peak_db + 23.0).abs() < 0.01, "{features:?}");
         assert!((features.brightness_hz - 1000.0).abs() < 25.0, "{features:?}");
@@ -172,44 +173,41 @@ mod tests {
 
     #[test]
     fn a_one_shot_shorter_than_a_gating_block_has_a_loudness() {
-        let features = measured(44_100, 1, &sine(44_100, 200.0, 0.05, 0.9));
+        let features = measured(Hz(44_100), 1, &sine(Hz(44_100), 200.0, 0.05, 0.9));
         assert!(features.lufs.is_some_and(|l| (-30.0..-5.0).contains(&l)), "{features:?}");
     }
 
     #[test]
     fn a_short_sound_has_a_loudness_at_every_rate_at_which_there_is_one() {
-        let long = measured(48_000, 1, &sine(48_000, 300.0, 0.4, 0.9)).lufs.unwrap();
-        for rate in [3400, 4000, 8000, 11_025, 22_050, 22_505, 31_136, 44_101, 96_000] {
+        let long = measured(Hz(48_000), 1, &sine(Hz(48_000), 300.0, 0.4, 0.9)).lufs.unwrap();
+        for rate in [3400, 4000, 8000, 11_025, 22_050, 22_505, 31_136, 44_101, 96_000].map(Hz) {
             for seconds in [0.05, 0.3, 0.4] {
                 let features = measured(rate, 1, &sine(rate, 300.0, seconds, 0.9));
                 let expected = long + 10.0 * (seconds / 0.4).log10();
-                assert!(
-                    features.lufs.is_some_and(|l| (l - expected).abs() < 1.5),
-                    "{rate} Hz, {seconds} s: {features:?}"
-                );
+                assert!(features.lufs.is_some_and(|l| (l - expected).abs() < 1.5), "{rate}, {seconds} s: {features:?}");
             }
         }
-        for rate in [100, 1000, 2000, 3000, 3364] {
-            assert_eq!(measured(rate, 1, &sine(rate, 40.0, 2.0, 0.9)).lufs, None, "{rate} Hz");
+        for rate in [100, 1000, 2000, 3000, 3364].map(Hz) {
+            assert_eq!(measured(rate, 1, &sine(rate, 40.0, 2.0, 0.9)).lufs, None, "{rate}");
         }
     }
 
     #[test]
     fn loudness_is_the_weighted_sum_of_all_channels() {
-        let tone = sine(48_000, 1000.0, 1.0, 0.1);
-        let one = measured(48_000, 1, &tone).lufs.unwrap();
+        let tone = sine(Hz(48_000), 1000.0, 1.0, 0.1);
+        let one = measured(Hz(48_000), 1, &tone).lufs.unwrap();
         // Subwoofers do not count, channels at the sides count 1.41 times.
         for (channels, sum) in
             [(2, 2.0), (3, 3.0), (6, 3.0 + 2.82), (7, 4.0 + 2.82), (8, 5.0 + 2.82), (9, 9.0), (720, 720.0)]
         {
-            let all = measured(48_000, channels, &tone).lufs.unwrap();
+            let all = measured(Hz(48_000), channels, &tone).lufs.unwrap();
             assert!((all - one - 10.0 * f32::log10(sum)).abs() < 0.01, "{channels}: {one} and {all}");
         }
     }
 
     #[test]
     fn silence_has_no_loudness_and_a_finite_peak() {
-        let features = measured(44_100, 1, &vec![0.0; 44_100]);
+        let features = measured(Hz(44_100), 1, &vec![0.0; 44_100]);
         assert_eq!(features.lufs, None);
         assert!((features.peak_db - PEAK_FLOOR).abs() < f32::EPSILON);
         assert!(features.brightness_hz.abs() < f32::EPSILON);

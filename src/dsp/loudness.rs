@@ -20,6 +20,8 @@
 
 use std::f64::consts::PI;
 
+use crate::Hz;
+
 /// The shelf for the head: corner in Hz, gain in dB, quality.
 const SHELF: (f64, f64, f64) = (1_681.974_450_955_533, 3.999_843_853_973_347, 0.707_175_236_955_419_6);
 /// The gain at the shelf's corner, as a power of its whole gain.
@@ -59,16 +61,16 @@ pub struct Loudness {
 }
 
 impl Loudness {
-    /// Prepares for `channels` interleaved channels at `rate` Hz; none where the shelf's corner is above half the rate, or
+    /// Prepares for `channels` interleaved channels; none where the shelf's corner is above half the rate, or
     /// there are more than 180 million samples a second.
-    pub fn new(rate: u32, channels: usize) -> Option<Self> {
-        let samples = u64::from(rate).saturating_mul(channels as u64);
+    pub fn new(rate: Hz, channels: usize) -> Option<Self> {
+        let samples = u64::from(rate.0).saturating_mul(channels as u64);
         let filter = Filter::new(f64::from(rate)).filter(|_| (1..=MOST_SAMPLES).contains(&samples))?;
         Some(Self {
             filter,
             memories: vec![Memory::default(); channels],
             weights: weights(channels),
-            tenth: ((rate + 5) / 10) as usize,
+            tenth: ((rate.0 + 5) / 10) as usize,
             frames: 0,
             sum: 0.0,
             powers: Vec::new(),
@@ -231,7 +233,7 @@ mod tests {
     }
 
     fn ours(rate: u32, channels: usize, interleaved: &[f32]) -> Option<f64> {
-        let mut loudness = Loudness::new(rate, channels)?;
+        let mut loudness = Loudness::new(Hz(rate), channels)?;
         // In uneven pieces, as decoders give them.
         interleaved.chunks(1013 * channels).for_each(|piece| loudness.add(piece));
         loudness.integrated()
@@ -274,16 +276,16 @@ mod tests {
 
     #[test]
     fn a_header_that_says_anything_costs_nothing() {
-        assert!(Loudness::new(6_144_000, 65_535).is_none());
+        assert!(Loudness::new(Hz(6_144_000), 65_535).is_none());
         // The most that is measured: two frames of it are followed by 400 ms of silence.
-        let mut loudness = Loudness::new(44_100, 4_096).unwrap();
+        let mut loudness = Loudness::new(Hz(44_100), 4_096).unwrap();
         loudness.add(&noise(2 * 4_096));
         assert!(loudness.integrated().is_some());
     }
 
     #[test]
     fn silence_after_a_sound_does_not_become_slow_to_compute_with() {
-        let mut loudness = Loudness::new(48_000, 1).unwrap();
+        let mut loudness = Loudness::new(Hz(48_000), 1).unwrap();
         loudness.add(&noise(4_800));
         for _ in 0..20 {
             loudness.add(&vec![0.0; 48_000]);

@@ -6,10 +6,10 @@
 //! summed; a peak is an onset where it exceeds the mean of the last 150 ms by 1.1. Everything is done as the
 //! sound comes: of an hour only one number a frame is kept.
 
-use crate::Span;
 use std::collections::VecDeque;
 
 use crate::spectrum::{Hann, Spectrum};
+use crate::{Hz, Seconds, Span};
 
 /// Frames a second.
 const FRAMES: f64 = 200.0;
@@ -47,9 +47,9 @@ pub struct Onsets {
 }
 
 impl Onsets {
-    /// Begins a sound of `rate` Hz.
-    pub fn new(rate: u32) -> Self {
-        let length = WINDOW * (rate as usize / 64_000 + 1).next_power_of_two();
+    /// Begins a sound.
+    pub fn new(rate: Hz) -> Self {
+        let length = WINDOW * (rate.0 as usize / 64_000 + 1).next_power_of_two();
         Self {
             rate: f64::from(rate),
             spectrum: Spectrum::new(length, Hann::Periodic.values(length)),
@@ -99,11 +99,11 @@ impl Onsets {
         self.last.push_back(now);
     }
 
-    /// Ends the sound; returns the onsets in seconds, in order.
+    /// Ends the sound; returns the onsets in order.
     ///
     /// A window sees an attack coming, so an onset is a little early rather than late. The last half window has
     /// no onsets: a sound that is cut off there would look like one.
-    pub fn finish(self) -> Vec<f64> {
+    pub fn finish(self) -> Vec<Seconds> {
         let strength = &self.strength;
         let mut last = None;
         let mut onsets = Vec::new();
@@ -114,7 +114,7 @@ impl Onsets {
             let is_peak = highest.fold(0.0_f32, |a, b| a.max(*b)) <= *value && *value >= mean + THRESHOLD;
             if is_peak && last.is_none_or(|last| n - last > APART) {
                 last = Some(n);
-                onsets.push(n as f64 / FRAMES);
+                onsets.push(Seconds(n as f64 / FRAMES));
             }
         }
         onsets
@@ -132,18 +132,18 @@ fn bands(rate: f64, length: usize) -> Vec<[usize; 3]> {
     bins.windows(3).map(|bins| [bins[0], bins[1], bins[2]]).collect()
 }
 
-/// Finds the onsets of a mono sound, in seconds.
-pub fn onsets(mono: &[f32], rate: u32) -> Vec<f64> {
+/// Finds the onsets of a mono sound.
+pub fn onsets(mono: &[f32], rate: Hz) -> Vec<Seconds> {
     let mut onsets = Onsets::new(rate);
     onsets.add(mono);
     onsets.finish()
 }
 
-/// Cuts a sound of so many seconds at its onsets: each slice ends where the next begins, and what lies before the first
-/// onset belongs to none.
-pub fn slices(onsets: &[f64], seconds: f64) -> Vec<Span> {
-    let ends = onsets.iter().skip(1).copied().chain([seconds]);
-    onsets.iter().copied().zip(ends).filter(|(from, to)| from < to).map(|(start, end)| Span { start, end }).collect()
+/// Cuts a sound of this length at its onsets: each slice ends where the next begins, and what lies before the first onset
+/// belongs to none.
+pub fn slices(onsets: &[Seconds], length: Seconds) -> Vec<Span> {
+    let ends = onsets.iter().skip(1).copied().chain([length]);
+    onsets.iter().zip(ends).filter(|(from, to)| **from < *to).map(|(from, to)| Span::new(from.0, to.0)).collect()
 }
 
 #[cfg(test)]
@@ -170,9 +170,9 @@ mod tests {
     fn every_hit_is_found_where_it_begins_at_any_rate_and_level() {
         let starts = [0.3, 0.55, 1.0, 1.2, 1.9];
         for (rate, level) in [(44_100, 0.5), (48_000, 0.05), (96_000, 0.5)] {
-            let found = onsets(&hits(rate, &starts, 2.5, level), rate);
+            let found = onsets(&hits(rate, &starts, 2.5, level), Hz(rate));
             assert_eq!(found.len(), starts.len(), "{rate}: {found:?}");
-            for (found, start) in found.iter().zip(starts) {
+            for (Seconds(found), start) in found.iter().zip(starts) {
                 assert!((found - start).abs() < 0.02 && *found < start + 0.003, "{found} for {start}");
             }
         }
@@ -180,27 +180,27 @@ mod tests {
 
     #[test]
     fn silence_and_a_steady_tone_with_vibrato_have_no_onsets_within() {
-        assert!(onsets(&vec![0.0; 44_100], 44_100).is_empty());
+        assert!(onsets(&vec![0.0; 44_100], Hz(44_100)).is_empty());
         let tone = |n: u32| {
             let time = n as f32 / 44_100.0;
             let phase = 440.0 * time - 0.6 * (std::f32::consts::TAU * 5.0 * time).cos();
             0.5 * (std::f32::consts::TAU * phase).sin()
         };
-        let found = onsets(&(0..88_200).map(tone).collect::<Vec<f32>>(), 44_100);
-        assert!(found.iter().all(|onset| *onset < 0.05), "{found:?}");
+        let found = onsets(&(0..88_200).map(tone).collect::<Vec<f32>>(), Hz(44_100));
+        assert!(found.iter().all(|onset| onset.0 < 0.05), "{found:?}");
     }
 
     #[test]
     fn blocks_of_any_size_give_the_same_onsets() {
         let sound = hits(44_100, &[0.2, 0.7], 1.0, 0.4);
-        let mut pieces = Onsets::new(44_100);
+        let mut pieces = Onsets::new(Hz(44_100));
         sound.chunks(333).for_each(|block| pieces.add(block));
-        assert_eq!(pieces.finish(), onsets(&sound, 44_100));
+        assert_eq!(pieces.finish(), onsets(&sound, Hz(44_100)));
     }
 
     #[test]
     fn slices_lie_end_to_end() {
-        assert_eq!(slices(&[0.1, 0.5], 1.0), [Span::new(0.1, 0.5), Span::new(0.5, 1.0)]);
-        assert!(slices(&[], 1.0).is_empty());
+        assert_eq!(slices(&[Seconds(0.1), Seconds(0.5)], Seconds(1.0)), [Span::new(0.1, 0.5), Span::new(0.5, 1.0)]);
+        assert!(slices(&[], Seconds(1.0)).is_empty());
     }
 }

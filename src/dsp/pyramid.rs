@@ -4,14 +4,14 @@
 //! When the narrowest spans are used up, neighbours merge and their width doubles, so that any length fits in the same
 //! memory and every sample counts.
 
-/// Columns in an [`Outline`].
+/// Columns in an [`Thumbnail`].
 pub const COLUMNS: usize = 128;
 
 /// Narrowest spans of a sound that is looked at, over all channels: 64 MiB, and a third more for the wider ones.
 const MOST: usize = 1 << 24;
 /// The same for a sound that is still growing, which is kept a little coarser: adding to it must never take long.
 const MOST_GROWING: usize = 1 << 21;
-/// The same for an [`Outline`]: at least four for each column of a long sound.
+/// The same for an [`Thumbnail`]: at least four for each column of a long sound.
 const MOST_OUTLINED: usize = COLUMNS * 8;
 /// Spans of a level above which there is a wider one, for each channel.
 const WIDER: usize = MOST_OUTLINED;
@@ -19,7 +19,7 @@ const WIDER: usize = MOST_OUTLINED;
 const STEP: usize = 4;
 
 /// Lowest and highest sample of each column of a list row's picture, scaled to -127..=127.
-pub type Outline = [[i8; 2]; COLUMNS];
+pub type Thumbnail = [[i8; 2]; COLUMNS];
 
 /// Minimum and maximum, scaled to 16 bits.
 type Span = [i16; 2];
@@ -48,8 +48,8 @@ impl Pyramid {
         Self::bounded(channels, MOST_GROWING)
     }
 
-    /// Begins a mono sound of which only its [`outline`](Self::outline) is wanted.
-    pub fn outlining() -> Self {
+    /// Begins a mono sound of which only its [`thumbnail`](Self::thumbnail) is wanted.
+    pub fn thumbnail_only() -> Self {
         Self::bounded(1, MOST_OUTLINED)
     }
 
@@ -113,8 +113,8 @@ impl Pyramid {
         self.frames
     }
 
-    /// The outline over the whole length and all channels; all zeros when nothing was added.
-    pub fn outline(&self) -> Outline {
+    /// The thumbnail over the whole length and all channels; all zeros when nothing was added.
+    pub fn thumbnail(&self) -> Thumbnail {
         let spans = self.levels.first().map_or(&[][..], Vec::as_slice);
         let count = spans.len() / self.channels;
         if count == 0 {
@@ -302,10 +302,10 @@ mod tests {
         for (length, at, block) in [(1, 0, 1), (100, 99, 7), (100_000, 5, 1000), (1_000_003, 777_777, 4096)] {
             let mut samples = vec![0.0; length];
             samples[at] = -1.0;
-            let mut pyramid = Pyramid::outlining();
+            let mut pyramid = Pyramid::thumbnail_only();
             samples.chunks(block).for_each(|chunk| pyramid.add(chunk));
-            let outline = pyramid.outline();
-            let hit: Vec<usize> = (0..COLUMNS).filter(|&c| outline[c][0] == -127).collect();
+            let thumbnail = pyramid.thumbnail();
+            let hit: Vec<usize> = (0..COLUMNS).filter(|&c| thumbnail[c][0] == -127).collect();
             assert!(!hit.is_empty(), "{length} samples lost their click");
             let expected = at * COLUMNS / length;
             assert!(hit.iter().any(|c| c.abs_diff(expected) <= 1), "{length}: at {hit:?}, not {expected}");
@@ -314,7 +314,7 @@ mod tests {
 
     #[test]
     fn nothing_added_is_a_flat_line() {
-        assert_eq!(Pyramid::outlining().outline(), [[0; 2]; COLUMNS]);
+        assert_eq!(Pyramid::thumbnail_only().thumbnail(), [[0; 2]; COLUMNS]);
         assert_eq!(Pyramid::new(2).extremes(None, 0.0, 1.0), None);
     }
 

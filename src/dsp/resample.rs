@@ -15,6 +15,8 @@ use rubato::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::Hz;
+
 /// Ratios with more phases than this are interpolated between fewer filters.
 const MOST_PHASES: u32 = 1024;
 /// Input frames rubato takes at a time.
@@ -49,9 +51,9 @@ pub enum Filter {
 
 /// Converts to one rate; keeps the filters of the rates it has met.
 pub struct Resampler {
-    to: u32,
+    to: Hz,
     filter: Filter,
-    by_rate: HashMap<u32, Option<Conversion>>,
+    by_rate: HashMap<Hz, Option<Conversion>>,
 }
 
 /// rubato's resampler for one pair of rates.
@@ -64,16 +66,16 @@ struct Conversion {
 }
 
 impl Resampler {
-    /// Prepares for conversions to `to` Hz.
-    pub fn new(to: u32, filter: Filter) -> Self {
+    /// Prepares for conversions to one rate.
+    pub fn new(to: Hz, filter: Filter) -> Self {
         Self { to, filter, by_rate: HashMap::new() }
     }
 
-    /// Converts `mono` from `from` Hz, without delay: output sample `n` is the sound at time `n / to`.
+    /// Converts `mono` from the rate `from`, without delay: output sample `n` is the sound at time `n / to`.
     ///
     /// Returns `ceil(len * to / from) - 1` samples (at least one), as libsamplerate does; `None` for a ratio that
     /// rubato refuses.
-    pub fn convert<'a>(&mut self, mono: &'a [f32], from: u32) -> Option<Cow<'a, [f32]>> {
+    pub fn convert<'a>(&mut self, mono: &'a [f32], from: Hz) -> Option<Cow<'a, [f32]>> {
         if from == self.to || mono.is_empty() {
             return Some(Cow::Borrowed(mono));
         }
@@ -92,7 +94,7 @@ impl Resampler {
 }
 
 impl Conversion {
-    fn new(from: u32, to: u32, filter: Filter) -> Option<Self> {
+    fn new(from: Hz, to: Hz, filter: Filter) -> Option<Self> {
         let stretch = stretch(from, to);
         let parameters = match filter {
             #[expect(clippy::cast_possible_truncation, reason = "a share of the Nyquist frequency")]
@@ -105,23 +107,23 @@ impl Conversion {
     }
 
     fn with(
-        from: u32,
-        to: u32,
+        from: Hz,
+        to: Hz,
         parameters: SincInterpolationParameters,
         finer: u32,
         chunk: usize,
         channels: usize,
     ) -> Option<Self> {
-        let divisor = gcd(from, to);
+        let divisor = gcd(from.0, to.0);
         let ratio = f64::from(to) / f64::from(from);
-        let phases = to / divisor;
+        let phases = to.0 / divisor;
         let parameters = if phases <= MOST_PHASES {
             parameters.oversampling_factor((phases * finer) as usize).interpolation(SincInterpolationType::Nearest)
         } else {
             parameters.oversampling_factor(256).interpolation(SincInterpolationType::Linear)
         };
         let resampler = Async::new_sinc(ratio, 1.0, &parameters, chunk, channels, FixedAsync::Input).ok()?;
-        let step = [(from / divisor) as usize, phases as usize];
+        let step = [(from.0 / divisor) as usize, phases as usize];
         Some(Self { resampler, half: parameters.sinc_len / 2, step })
     }
 
@@ -167,10 +169,10 @@ pub struct Flow {
 
 impl Flow {
     /// Prepares for a conversion; `None` for a ratio that rubato refuses.
-    pub fn new(from: u32, to: u32) -> Option<Self> {
+    pub fn new(from: Hz, to: Hz) -> Option<Self> {
         let length = (FLOW_LENGTH * stretch(from, to)).min(FLOW_LONGEST);
         // Whole multiples of the phases leave them exact, and the delay of one stored phase becomes small.
-        let finer = FLOW_PHASES.div_ceil(to / gcd(from, to));
+        let finer = FLOW_PHASES.div_ceil(to.0 / gcd(from.0, to.0));
         let conversion = Conversion::with(from, to, parameters(length), finer, FLOW_CHUNK, 2)?;
         let output = Vec::with_capacity(2 * conversion.resampler.output_frames_max());
         let mut flow = Self { conversion, input: Vec::new(), output, skip: 0, taken: 0, given: 0 };
@@ -229,8 +231,8 @@ impl Flow {
     }
 }
 
-/// How much longer a filter is in samples of `from` Hz than in samples of the lower rate.
-fn stretch(from: u32, to: u32) -> f64 {
+/// How much longer a filter is in samples at the rate `from` than in samples of the lower rate.
+fn stretch(from: Hz, to: Hz) -> f64 {
     (f64::from(from) / f64::from(to)).max(1.0)
 }
 
@@ -311,7 +313,7 @@ mod tests {
     fn every_common_rate_agrees_with_the_kaiser_sinc_formula() {
         for from in [8000, 11_025, 16_000, 22_050, 22_505, 31_136, 32_000, 48_000, 88_200, 96_000, 192_000, 384_000] {
             let mono = noise(from as usize / 20);
-            let ours = Resampler::new(44_100, REFERENCE).convert(&mono, from).unwrap();
+            let ours = Resampler::new(Hz(44_100), REFERENCE).convert(&mono, Hz(from)).unwrap();
             let theirs = direct(&mono, from, 44_100);
             assert_eq!(ours.len(), theirs.len(), "{from} Hz");
             let error: f64 = ours.iter().zip(&theirs).map(|(a, b)| (f64::from(*a) - b).powi(2)).sum();
@@ -324,7 +326,7 @@ mod tests {
     #[test]
     fn an_odd_ratio_is_aligned_to_half_a_sample() {
         let mono: Vec<f32> = (0..44_101).map(|n| (n as f32 * 0.01).sin()).collect();
-        let ours = Resampler::new(44_100, REFERENCE).convert(&mono, 44_101).unwrap();
+        let ours = Resampler::new(Hz(44_100), REFERENCE).convert(&mono, Hz(44_101)).unwrap();
         let far: f32 = (1000..40_000).map(|n| (ours[n] - (n as f32 * 0.01).sin()).abs()).fold(0.0, f32::max);
         assert!(far < 0.012, "{far}");
     }
@@ -335,7 +337,7 @@ mod tests {
             let frames = from as usize / 3;
             let wave = |n: usize, rate: u32| (n as f32 * 2000.0 / rate as f32).sin();
             let stereo: Vec<f32> = (0..frames).flat_map(|n| [wave(n, from), -wave(n, from)]).collect();
-            let mut flow = Flow::new(from, to).unwrap();
+            let mut flow = Flow::new(Hz(from), Hz(to)).unwrap();
             for again in 0..2 {
                 flow.restart();
                 let mut out = Vec::new();
@@ -356,7 +358,7 @@ mod tests {
     #[test]
     fn a_single_sample_gives_a_sound() {
         for from in [100, 22_050, 44_100, 384_000] {
-            let out = Resampler::new(44_100, REFERENCE).convert(&[1.0], from).unwrap();
+            let out = Resampler::new(Hz(44_100), REFERENCE).convert(&[1.0], Hz(from)).unwrap();
             assert!(!out.is_empty() && out.iter().all(|s| s.is_finite()), "{from} Hz");
         }
     }
@@ -371,7 +373,7 @@ mod tests {
             to in prop::sample::select(vec![16_000_u32, 44_100, 48_000]),
         ) {
             let mono = noise(samples);
-            let length = Resampler::new(to, REFERENCE).convert(&mono, from).unwrap().len();
+            let length = Resampler::new(Hz(to), REFERENCE).convert(&mono, Hz(from)).unwrap().len();
             let exact = (samples as u64 * u64::from(to)).div_ceil(u64::from(from)) as usize;
             let expected = if from == to { samples } else { exact.saturating_sub(1).max(1) };
             // A product of doubles may be a rounding error beyond a whole number.
@@ -384,7 +386,7 @@ mod tests {
             from in 8000_u32..100_000,
             to in prop::sample::select(vec![44_100_u32, 48_000]),
         ) {
-            let mut flow = Flow::new(from, to).unwrap();
+            let mut flow = Flow::new(Hz(from), Hz(to)).unwrap();
             let mut given = 0;
             for piece in &pieces {
                 flow.push(&vec![0.25; 2 * piece], |frames| given += frames.len() / 2).unwrap();

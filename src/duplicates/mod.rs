@@ -9,13 +9,13 @@ use std::collections::BTreeMap;
 use bevy::prelude::*;
 
 use self::search::Content;
-use crate::library::{AudioInfo, ContentHash, Guest, Missing, Sample};
+use crate::library::{AudioInfo, ContentHash, Missing, Sample, Transient};
 
 /// Groups the library's files that are present by content, each with its paths in order.
 pub fn contents(world: &mut World) -> Vec<Content> {
     let mut by_hash: BTreeMap<ContentHash, Content> = BTreeMap::new();
     let mut samples =
-        world.query_filtered::<(&Sample, &ContentHash, Option<&AudioInfo>), (Without<Guest>, Without<Missing>)>();
+        world.query_filtered::<(&Sample, &ContentHash, Option<&AudioInfo>), (Without<Transient>, Without<Missing>)>();
     for (sample, hash, info) in samples.iter(world) {
         let content = by_hash.entry(*hash).or_default();
         content.paths.push(sample.path.clone());
@@ -38,9 +38,9 @@ mod tests {
         let mut world = World::new();
         let mut spawn =
             |name: &str, hash| world.spawn((Sample { path: Path::new(name).into() }, ContentHash([hash; 32]))).id();
-        let [_, guest, _, missing, _] =
+        let [_, transient, _, missing, _] =
             [("b", 1), ("a", 1), ("c", 2), ("d", 2), ("a2", 1)].map(|(name, hash)| spawn(name, hash));
-        world.entity_mut(guest).insert(Guest);
+        world.entity_mut(transient).insert(Transient);
         world.entity_mut(missing).insert(Missing);
         let contents = contents(&mut world);
         let names: Vec<Vec<&str>> =

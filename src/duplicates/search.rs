@@ -9,7 +9,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use dsp::{Pcm, SILENCE, Span};
+use dsp::{Pcm, SILENCE, Seconds, Span};
 use file::DecodeError;
 use file::stream::Decoders;
 use similarity::fingerprint::{self, Comparer, Duplicates, Fingerprint, HEARD, Spectrum, duplicates};
@@ -28,14 +28,14 @@ const TILE: usize = 16;
 /// Leading samples below this share of the loudest one count as silence before the sound.
 const BEFORE: f32 = 1e-3;
 
-/// Files with identical content and the length of their sound in seconds; `None` for what could not be decoded, which is
+/// Files with identical content and the length of their sound; `None` for what could not be decoded, which is
 /// compared with nothing.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Content {
     /// The files, in order.
     pub paths: Vec<Arc<Path>>,
     /// The length of the sound.
-    pub seconds: Option<f64>,
+    pub seconds: Option<Seconds>,
 }
 
 /// In which way the files of a group are the same.
@@ -73,25 +73,36 @@ pub fn identical(contents: &[Content]) -> Vec<Group> {
     paths.map(|paths| Group { kind: Kind::Identical, paths, similarity: 1.0 }).collect()
 }
 
+/// Why sounds were not compared to the end.
+#[derive(Debug, thiserror::Error)]
+pub enum SearchError {
+    /// The caller no longer wants to know.
+    #[error("the search was stopped before its end")]
+    Stopped,
+    /// The operating system refused a thread.
+    #[error("cannot compare sounds: starting a thread failed ({0}); try again")]
+    Thread(#[from] std::io::Error),
+}
+
 /// The number of steps that [`near`] takes.
 pub fn steps(contents: &[Content]) -> usize {
     2 * contents.iter().filter(|content| content.seconds.is_some()).count()
 }
 
 /// Groups the sounds whose waveforms are at least as similar as `threshold`, and as [`LEAST`]; the most similar come first.
-/// Each sound is decoded once for its fingerprint, then possible copies again, on `threads` threads.
+/// Each sound is decoded once for its fingerprint, then possible copies again, on `threads` threads, until `stop` is set.
 ///
 /// # Errors
-/// The operating system refused a thread.
+/// It was stopped, or the operating system refused a thread.
 pub fn near(
     contents: &[Content],
     threshold: f64,
     threads: usize,
+    stop: &Stop,
     mut report: impl FnMut(Step),
-) -> std::io::Result<Vec<Group>> {
-    let wake = Wake::default();
-    let heard = fingerprints(contents, threads, &wake, &mut report)?;
-    let links = links(&heard, threshold.max(LEAST), threads, &wake, &mut report)?;
+) -> Result<Vec<Group>, SearchError> {
+    let heard = fingerprints(contents, threads, stop, &mut report)?;
+    let links = links(&heard, threshold.max(LEAST), threads, stop, &mut report)?;
     let group = |duplicates: Duplicates| {
         let paths = files(duplicates.places.iter().flat_map(|place| heard[*place].paths.clone()).collect());
         Group { kind: Kind::Near, paths, similarity: duplicates.similarity }
@@ -103,34 +114,36 @@ pub fn near(
 /// A sound that is compared.
 struct Heard {
     paths: Vec<Arc<Path>>,
-    seconds: f64,
+    seconds: Seconds,
     period: usize,
-    print: Fingerprint,
+    fingerprint: Fingerprint,
 }
 
 /// Decodes every sound for its fingerprint.
 fn fingerprints(
     contents: &[Content],
     threads: usize,
-    wake: &Wake,
+    stop: &Stop,
     report: &mut impl FnMut(Step),
-) -> std::io::Result<Arc<[Heard]>> {
-    let known: Vec<(&Content, f64)> = contents.iter().filter_map(|content| Some((content, content.seconds?))).collect();
-    let printing = Actor::pool("fingerprint", threads, threads, wake, |stop| {
+) -> Result<Arc<[Heard]>, SearchError> {
+    let wake = Wake::default();
+    let known: Vec<(&Content, Seconds)> =
+        contents.iter().filter_map(|content| Some((content, content.seconds?))).collect();
+    let mut printing = Actor::pool("fingerprint", threads, threads, &wake, |stop| {
         let mut listener = Listener::new(stop);
         move |(place, paths): (usize, Vec<Arc<Path>>)| {
-            let mut print = || {
-                let Some(pcm) = listener.listen(&paths, 0.0)? else { return Ok(None) };
-                Ok(listener.comparer.fingerprint(&pcm).map(|print| (fingerprint::period(&pcm), print)))
+            let mut listen = || {
+                let Some(pcm) = listener.listen(&paths, Seconds(0.0))? else { return Ok(None) };
+                Ok(listener.comparer.fingerprint(&pcm).map(|fingerprint| (fingerprint::period(&pcm), fingerprint)))
             };
-            (place, contained(&mut print).unwrap_or_else(|panic| Err(DecodeError::Panicked(panic))))
+            (place, contained(&mut listen).unwrap_or_else(|panic| Err(DecodeError::Panicked(panic))))
         }
     })?;
-    let mut prints: Vec<Option<(usize, Fingerprint)>> = vec![None; known.len()];
+    let mut fingerprints: Vec<Option<(usize, Fingerprint)>> = vec![None; known.len()];
     let jobs = known.iter().enumerate().map(|(place, (content, _))| (place, content.paths.clone()));
-    printing.work_off(wake, jobs, |(place, sound)| {
+    printing.work_off(&wake, stop, jobs, |(place, sound)| {
         match sound {
-            Ok(print) => prints[place] = print,
+            Ok(fingerprint) => fingerprints[place] = fingerprint,
             Err(error) => {
                 let path = known[place].0.paths.first().map_or(Path::new(""), |path| path);
                 report(Step::Unreadable(path, error));
@@ -138,9 +151,12 @@ fn fingerprints(
         }
         report(Step::Done(1));
     });
-    let heard = known.into_iter().zip(prints).filter_map(|((content, seconds), print)| {
-        let (period, print) = print?;
-        Some(Heard { paths: content.paths.clone(), seconds, period, print })
+    if stop.is_set() {
+        return Err(SearchError::Stopped);
+    }
+    let heard = known.into_iter().zip(fingerprints).filter_map(|((content, seconds), fingerprint)| {
+        let (period, fingerprint) = fingerprint?;
+        Some(Heard { paths: content.paths.clone(), seconds, period, fingerprint })
     });
     Ok(heard.collect())
 }
@@ -150,13 +166,14 @@ fn links(
     heard: &Arc<[Heard]>,
     threshold: f64,
     threads: usize,
-    wake: &Wake,
+    stop: &Stop,
     report: &mut impl FnMut(Step),
-) -> std::io::Result<Vec<(usize, usize, f32)>> {
+) -> Result<Vec<(usize, usize, f32)>, SearchError> {
+    let wake = Wake::default();
     #[expect(clippy::cast_possible_truncation, reason = "between 0 and 1")]
     let least = fingerprint::correlation(threshold) as f32;
     let (sounds, tile) = (heard.clone(), (heard.len() / (4 * threads.max(1))).clamp(1, TILE));
-    let comparing = Actor::pool("correlate", threads, threads, wake, move |stop| {
+    let mut comparing = Actor::pool("correlate", threads, threads, &wake, move |stop| {
         let (sounds, mut listener) = (sounds.clone(), Listener::new(stop));
         move |firsts: Range<usize>| {
             // If a comparison panics, its sounds count as having no copies.
@@ -166,22 +183,28 @@ fn links(
     })?;
     let mut links = Vec::new();
     let jobs = (0..heard.len()).step_by(tile).map(|first| first..(first + tile).min(heard.len()));
-    comparing.work_off(wake, jobs, |(compared, found)| {
+    comparing.work_off(&wake, stop, jobs, |(compared, found)| {
         links.extend(found);
         report(Step::Done(compared));
     });
+    if stop.is_set() {
+        return Err(SearchError::Stopped);
+    }
     links.sort_by_key(|(a, b, _)| (*a, *b));
     Ok(links)
 }
 
-/// Compares some of the sounds with all behind each.
+/// Compares some of the sounds with all behind each, until nobody waits for it.
 fn compare(sounds: &[Heard], firsts: Range<usize>, least: f32, listener: &mut Listener) -> Vec<(usize, usize, f32)> {
     let mut links = Vec::new();
     let mut kept = HashMap::new();
     for (second, b) in sounds.iter().enumerate().skip(firsts.start + 1) {
+        if listener.stop.is_set() {
+            break;
+        }
         let may = |first: &usize| {
             let a = &sounds[*first];
-            *first < second && as_long(a.seconds, b.seconds) && a.print.may_reach(&b.print, least)
+            *first < second && as_long(a.seconds, b.seconds) && a.fingerprint.may_reach(&b.fingerprint, least)
         };
         let mut own = HashMap::new();
         for first in firsts.clone().filter(may) {
@@ -201,7 +224,7 @@ fn compare(sounds: &[Heard], firsts: Range<usize>, least: f32, listener: &mut Li
 }
 
 /// Sounds longer than the part that is compared are copies only if their lengths match.
-fn as_long(a: f64, b: f64) -> bool {
+fn as_long(Seconds(a): Seconds, Seconds(b): Seconds) -> bool {
     a.max(b) <= HEARD || (a - b).abs() <= SECONDS.max(PART * a.max(b))
 }
 
@@ -217,10 +240,11 @@ impl Listener {
         Self { comparer: Comparer::default(), decoders: Decoders::default(), stop }
     }
 
-    /// Decodes a sound from the given second on, without leading silence; `None` if it is silent.
-    fn listen(&self, paths: &[Arc<Path>], from: f64) -> Result<Option<Pcm>, DecodeError> {
+    /// Decodes a sound from the given place on, without leading silence; `None` if it is silent.
+    fn listen(&self, paths: &[Arc<Path>], Seconds(from): Seconds) -> Result<Option<Pcm>, DecodeError> {
         let region = Span { start: from, end: from + HEARD };
-        let mut sounds = paths.iter().map(|path| decode_region(path, region, HEARD, &self.stop, &self.decoders));
+        let mut sounds =
+            paths.iter().map(|path| decode_region(path, region, Seconds(HEARD), &self.stop, &self.decoders));
         // Some of the identical files may be gone; any that is left will do.
         let (Some(first), mut others) = (sounds.next(), sounds) else { return Ok(None) };
         let mut pcm = first.or_else(|error| others.find_map(Result::ok).ok_or(error))?.pcm;
@@ -233,18 +257,18 @@ impl Listener {
     }
 
     fn spectrum(&mut self, sound: &Heard, period: usize) -> Option<Spectrum> {
-        let pcm = self.listen(&sound.paths, 0.0).ok()??;
+        let pcm = self.listen(&sound.paths, Seconds(0.0)).ok()??;
         // It may have been written to in between.
         (fingerprint::period(&pcm) <= period).then(|| self.comparer.spectrum(&pcm, period))?
     }
 
     /// Tells whether the ends of long sounds match too: different songs may begin in the same way.
     fn end_alike(&mut self, a: &Heard, b: &Heard, least: f32) -> bool {
-        if a.seconds.max(b.seconds) <= HEARD {
+        if a.seconds.max(b.seconds) <= Seconds(HEARD) {
             return true;
         }
-        let from = a.seconds.min(b.seconds) - HEARD;
-        let ends = [a, b].map(|sound| self.listen(&sound.paths, from.max(0.0)).ok().flatten());
+        let from = a.seconds.min(b.seconds) - Seconds(HEARD);
+        let ends = [a, b].map(|sound| self.listen(&sound.paths, from.max(Seconds(0.0))).ok().flatten());
         let [Some(x), Some(y)] = &ends else { return ends.iter().all(Option::is_none) };
         let period = fingerprint::period(x).max(fingerprint::period(y));
         let spectra = [x, y].map(|pcm| self.comparer.spectrum(pcm, period));
@@ -308,7 +332,7 @@ mod tests {
         std::fs::hard_link(path("b.wav"), path("b3.wav")).unwrap();
         let content = |names: &[&str]| Content {
             paths: names.iter().map(|name| path(name).into()).collect(),
-            seconds: Some(1.0),
+            seconds: Some(Seconds(1.0)),
         };
         let undecoded = Content { seconds: None, ..content(&["never.wav"]) };
         let contents = [
@@ -322,7 +346,7 @@ mod tests {
         let same = identical(&contents);
         assert_eq!(same, [Group { kind: Kind::Identical, paths: paths(["b.wav", "b2.wav"]), similarity: 1.0 }]);
         let (mut done, mut unreadable) = (0, Vec::new());
-        let near = near(&contents, 0.5, 2, |step| match step {
+        let near = near(&contents, 0.5, 2, &Stop::default(), |step| match step {
             Step::Done(n) => done += n,
             Step::Unreadable(path, _) => unreadable.push(path.to_owned()),
         })
@@ -333,5 +357,16 @@ mod tests {
         assert_eq!(unreadable, [path("gone.wav")]);
         // The one that could not be read is not compared.
         assert_eq!((steps(&contents), done), (8, 7));
+        // Stopped while sounds are read, and while they are compared.
+        for stopped_at in [1, 5] {
+            let (stop, mut done) = (Stop::default(), 0);
+            let stopped = super::near(&contents, 0.5, 1, &stop, |step| {
+                done += usize::from(matches!(step, Step::Done(_)));
+                if done == stopped_at {
+                    stop.set();
+                }
+            });
+            assert!(matches!(stopped, Err(SearchError::Stopped)) && done < 7, "{stopped:?} after {done} steps");
+        }
     }
 }

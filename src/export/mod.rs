@@ -3,13 +3,14 @@
 //! No file is ever overwritten but the one whose part is to take its place, in one step, once the part is whole. Knows
 //! neither the ECS nor the library.
 
-use dsp::Span;
 use std::ffi::{OsStr, OsString};
 use std::fs::{File, Metadata};
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use dsp::{Frames, Span};
 use file::DecodeError;
 use file::source::Source;
 use file::stream::{Decoders, Stream};
@@ -113,28 +114,24 @@ fn numbered(folder: &Path, path: &Path, ending: &OsStr, first: u32) -> impl Iter
 }
 
 /// Writes `region` of a sound as WAV.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "seconds times rate, clamped to be positive"
-)]
 fn cut(path: &Path, region: Span, to: &File) -> Result<(), ExportError> {
     let mut stream = Stream::open_path(path, &Decoders::default())?;
     let format = if is_narrow(stream.codec()) { Format::Int24 } else { Format::Float32 };
     let first = stream.next_block()?.ok_or(ExportError::Beyond)?;
     let (rate, channels) = (first.rate, first.channels);
-    let [from, end] = [region.start, region.end].map(|seconds| (seconds.max(0.0) * f64::from(rate)).round() as u64);
-    stream.seek(from)?;
+    let part = region.frames(rate);
+    stream.seek(part.start)?;
+    let Range { start: Frames(from), end: Frames(end) } = part;
     let mut at = from;
     let spec = Spec { rate, channels: u16::try_from(channels).unwrap_or(u16::MAX), format };
     let mut writer = Writer::new(to.try_clone()?, spec)?;
     while at < end
         && let Some(block) = stream.next_block()?
     {
-        let frames = (block.samples.len() / channels) as u64;
-        let taken = frames.min(end - at);
-        writer.write(&block.samples[..taken as usize * channels])?;
-        at += taken;
+        let left = usize::try_from(end - at).unwrap_or(usize::MAX);
+        let taken = (block.samples.len() / channels).min(left);
+        writer.write(&block.samples[..taken * channels])?;
+        at += taken as u64;
     }
     if at == from {
         return Err(ExportError::Beyond);
@@ -155,7 +152,7 @@ pub(crate) mod tests {
     /// A take of two seconds in two channels, at 1000 Hz.
     pub(crate) fn take(folder: &Path) -> PathBuf {
         let path = folder.join("take.wav");
-        let spec = Spec { rate: 1000, channels: 2, format: Format::Float32 };
+        let spec = Spec { rate: dsp::Hz(1000), channels: 2, format: Format::Float32 };
         let mut writer = Writer::new(File::create(&path).unwrap(), spec).unwrap();
         writer.write(&(0..4000).map(|n| (n / 2) as f32 / 4000.0).collect::<Vec<f32>>()).unwrap();
         writer.finish().unwrap();

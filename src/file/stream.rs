@@ -7,7 +7,7 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::{Arc, LazyLock, Mutex};
 
-use dsp::downmix;
+use dsp::{Frames, Hz, downmix};
 use symphonia::core::codecs::CodecParameters;
 use symphonia::core::codecs::audio::well_known::CODEC_ID_VORBIS;
 use symphonia::core::codecs::audio::{AudioCodecParameters, AudioDecoder, AudioDecoderOptions};
@@ -91,8 +91,8 @@ fn books(parameters: &AudioCodecParameters) -> Option<&[u8]> {
 pub struct Block<'a> {
     /// Interleaved samples, nominally in -1..=1, always finite.
     pub samples: &'a [f32],
-    /// Sample rate in Hz, the same for all blocks of a stream.
-    pub rate: u32,
+    /// Sample rate, the same for all blocks of a stream.
+    pub rate: Hz,
     /// Number of channels, the same for all blocks of a stream.
     pub channels: usize,
 }
@@ -106,7 +106,7 @@ pub struct Stream {
     skipped: usize,
     skipped_in_a_row: usize,
     block: Vec<f32>,
-    spec: Option<(u32, usize)>,
+    spec: Option<(Hz, usize)>,
     /// Where to open the file anew if its format cannot seek.
     path: Option<Box<Path>>,
     /// Times of the file's first packet and of its first frame, in the track's units.
@@ -194,14 +194,14 @@ impl Stream {
         self.decoder.codec_info().short_name
     }
 
-    /// Rate in Hz and number of channels, once the first block has been decoded.
-    pub fn spec(&self) -> Option<(u32, usize)> {
+    /// Rate and number of channels, once the first block has been decoded.
+    pub fn spec(&self) -> Option<(Hz, usize)> {
         self.spec
     }
 
     /// Frames that the file says it has, right or wrong.
-    pub fn stated(&self) -> Option<u64> {
-        self.format.tracks().iter().find(|track| track.id == self.track)?.num_frames
+    pub fn stated(&self) -> Option<Frames> {
+        self.format.tracks().iter().find(|track| track.id == self.track)?.num_frames.map(Frames)
     }
 
     /// Hands the decoder over for the next file.
@@ -210,9 +210,9 @@ impl Stream {
     }
 
     /// The frame that the next block starts with, counted from the start of the file.
-    pub fn position(&self) -> u64 {
+    pub fn position(&self) -> Frames {
         let position = if self.jumped { self.wanted } else { self.position.max(self.wanted) };
-        u64::try_from(position).unwrap_or(0)
+        Frames(u64::try_from(position).unwrap_or(0))
     }
 
     /// Makes the next block start with `frame`, or with the end of the file if it has fewer.
@@ -222,12 +222,12 @@ impl Stream {
     ///
     /// # Errors
     /// As for [`Stream::next_block`]; also if the file would have to be opened anew and was not opened by its path.
-    pub fn seek(&mut self, frame: u64) -> Result<(), DecodeError> {
+    pub fn seek(&mut self, frame: Frames) -> Result<(), DecodeError> {
         if self.origin.is_none() && self.next_block()?.is_none() {
             return Ok(());
         }
         // Nearby frames are reached sooner by decoding on than by a search.
-        let wanted = i64::try_from(frame).unwrap_or(i64::MAX);
+        let wanted = i64::try_from(frame.0).unwrap_or(i64::MAX);
         let near = (self.position..self.position.saturating_add(PRE_ROLL)).contains(&wanted);
         if (self.jumped || !near) && !self.jump((wanted - PRE_ROLL).max(0)) {
             let path = self.path.clone().ok_or(DecodeError::Unsupported("seeking"))?;
@@ -256,9 +256,9 @@ impl Stream {
     fn scale(&self, count: i64, to_frames: bool) -> Option<i64> {
         let (rate, _) = self.spec?;
         let track = self.format.tracks().iter().find(|track| track.id == self.track)?;
-        let base = track.time_base.or_else(|| TimeBase::try_from_recip(rate))?;
+        let base = track.time_base.or_else(|| TimeBase::try_from_recip(rate.0))?;
         let ticks_per = i128::from(base.denom.get());
-        let frames_per = i128::from(base.numer.get()) * i128::from(rate);
+        let frames_per = i128::from(base.numer.get()) * i128::from(rate.0);
         let (times, by) = if to_frames { (frames_per, ticks_per) } else { (ticks_per, frames_per) };
         i64::try_from((i128::from(count) * times + by / 2).div_euclid(by)).ok()
     }
@@ -352,14 +352,14 @@ impl Stream {
             self.first.get_or_insert(packet.pts.get());
             match self.decoder.decode(&packet) {
                 Ok(audio) => {
-                    let spec = (audio.spec().rate(), audio.num_planes());
+                    let spec = (Hz(audio.spec().rate()), audio.num_planes());
                     self.good += 1;
                     self.skipped_in_a_row = 0;
                     if audio.frames() == 0 {
                         continue;
                     }
-                    if !RATES.contains(&spec.0) || spec.1 == 0 {
-                        return Err(DecodeError::Damaged(format!("header states {} Hz, {} channels", spec.0, spec.1)));
+                    if !RATES.contains(&spec.0.0) || spec.1 == 0 {
+                        return Err(DecodeError::Damaged(format!("header states {}, {} channels", spec.0, spec.1)));
                     }
                     let (rate, channels) = *self.spec.get_or_insert(spec);
                     if spec.0 != rate {
@@ -525,12 +525,12 @@ mod tests {
             let mut stream = open(&path);
             // Forward, back, to the end, and to the very start.
             for frame in [frames / 3, frames / 2 + 1, 7, frames - 1, frames / 5, 0] {
-                stream.seek(frame).unwrap();
-                assert_eq!(stream.position(), frame, "{}", path.display());
+                stream.seek(Frames(frame)).unwrap();
+                assert_eq!(stream.position(), Frames(frame), "{}", path.display());
                 let from = usize::try_from(frame).unwrap() * width;
                 assert!(rest(&mut stream).0 == all[from..], "{} from {frame}", path.display());
             }
-            stream.seek(frames + 10).unwrap();
+            stream.seek(Frames(frames + 10)).unwrap();
             assert!(rest(&mut stream).0.is_empty(), "{}", path.display());
         }
     }
@@ -551,7 +551,7 @@ mod tests {
         assert!(end.iter().any(|s| s.abs() > 0.1));
         let mut stream = open(&path);
         for frame in [90 * 1152, 20 * 1152, 97 * 1152 + 5, 0] {
-            stream.seek(frame as u64).unwrap();
+            stream.seek(Frames(frame as u64)).unwrap();
             let (found, _) = rest(&mut stream);
             assert_eq!(found.len(), all.len() - frame);
             let error: f32 = all[frame..].iter().zip(&found).map(|(a, b)| (a - b).powi(2)).sum();
@@ -570,11 +570,11 @@ mod tests {
             let Ok(mut stream) = Stream::open_path(&path, &Decoders::default()) else { continue };
             let (all, _) = rest(&mut stream);
             std::fs::rename(&path, &away).unwrap();
-            if let Err(first) = stream.seek(0) {
-                let again = stream.seek(0).unwrap_err();
+            if let Err(first) = stream.seek(Frames(0)) {
+                let again = stream.seek(Frames(0)).unwrap_err();
                 assert!(matches!((first, again), (DecodeError::Read(_), DecodeError::Read(_))), "{name}");
                 std::fs::rename(&away, &path).unwrap();
-                stream.seek(0).unwrap();
+                stream.seek(Frames(0)).unwrap();
                 assert!(rest(&mut stream).0 == all, "{name}");
                 opened_anew.push(name);
             }
@@ -588,12 +588,12 @@ mod tests {
         let mut stream = open(&file("tests/audio/caf_alac.caf"));
         let (all, width) = rest(&mut stream);
         let frame = all.len() / width - 10;
-        stream.seek(frame as u64).unwrap();
+        stream.seek(Frames(frame as u64)).unwrap();
         let asked = std::cell::Cell::new(0);
         let after_one = || asked.replace(asked.get() + 1) >= 1;
         assert!(matches!(stream.next_block_unless(&after_one), Err(DecodeError::Stopped)));
         assert_eq!(asked.get(), 2);
-        stream.seek(frame as u64).unwrap();
+        stream.seek(Frames(frame as u64)).unwrap();
         assert!(rest(&mut stream).0 == all[frame * width..]);
     }
 
@@ -638,7 +638,7 @@ mod tests {
             let frames = all.len() / width;
             let mut stream = open(&path);
             for frame in [frames / 2, frames / 3, 0] {
-                stream.seek(frame as u64).unwrap();
+                stream.seek(Frames(frame as u64)).unwrap();
                 let (found, _) = rest(&mut stream);
                 // Matroska tells time in milliseconds, and leaves out how much of Opus' first packet is heard.
                 let near = if [".mkv", ".mka", ".webm"].iter().any(|m| name.ends_with(m)) { 480 } else { 2 };

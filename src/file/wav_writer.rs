@@ -7,6 +7,7 @@ use std::fs::File;
 use std::io::{self, Seek, SeekFrom, Write};
 
 use blake3::hazmat::{ChainingValue, HasherExt, Mode, merge_subtrees_non_root, merge_subtrees_root};
+use dsp::Hz;
 use serde::{Deserialize, Serialize};
 
 /// Bytes before the first sample.
@@ -45,8 +46,8 @@ impl Format {
 /// What a file holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Spec {
-    /// Rate in Hz.
-    pub rate: u32,
+    /// Sample rate.
+    pub rate: Hz,
     /// Number of channels.
     pub channels: u16,
     /// How samples are written.
@@ -183,8 +184,8 @@ fn header(spec: Spec, data: u64) -> [u8; HEADER] {
     put(&40_u32.to_le_bytes());
     put(&0xfffe_u16.to_le_bytes());
     put(&spec.channels.to_le_bytes());
-    put(&spec.rate.to_le_bytes());
-    put(&(spec.rate.wrapping_mul(u32::from(frame))).to_le_bytes());
+    put(&spec.rate.0.to_le_bytes());
+    put(&(spec.rate.0.wrapping_mul(u32::from(frame))).to_le_bytes());
     put(&frame.to_le_bytes());
     put(&(8 * width).to_le_bytes());
     put(&22_u16.to_le_bytes());
@@ -306,7 +307,7 @@ mod tests {
     }
 
     fn spec(channels: u16, format: Format) -> Spec {
-        Spec { rate: 48_000, channels, format }
+        Spec { rate: Hz(48_000), channels, format }
     }
 
     fn read(bytes: &[u8]) -> (hound::WavSpec, Vec<f32>) {
@@ -390,7 +391,7 @@ mod tests {
                 piece[..kept].iter().map(|n| *n as f32 / 8_388_608.0).collect::<Vec<f32>>()
             };
             let pieces: Vec<Vec<f32>> = pieces.iter().map(whole).collect();
-            let mut writer = Writer::new(disk(usize::MAX), Spec { rate, channels, format }).unwrap();
+            let mut writer = Writer::new(disk(usize::MAX), Spec { rate: Hz(rate), channels, format }).unwrap();
             for (n, piece) in pieces.iter().enumerate() {
                 writer.write(piece).unwrap();
                 if n == settled {

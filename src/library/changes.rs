@@ -10,7 +10,7 @@ use bevy::ecs::event::EntityEvent;
 use bevy::prelude::*;
 
 use super::components::{
-    AudioInfo, ContentHash, Descriptors, Embedding, FileStamp, Guest, Missing, Recording, Sample, Tags,
+    AudioInfo, ContentHash, Descriptors, Embedding, FileStamp, Missing, Recording, Sample, Tags, Transient,
 };
 use super::failure::Failed;
 
@@ -170,7 +170,7 @@ pub(super) fn plugin(app: &mut App) {
 
 fn note<E: EntityEvent, C: Followed>(
     event: On<E, C>,
-    samples: Query<Has<Recording>, (With<Sample>, Without<Guest>)>,
+    samples: Query<Has<Recording>, (With<Sample>, Without<Transient>)>,
     mut changes: ResMut<Changes>,
 ) {
     let sample = event.event_target();
@@ -275,14 +275,19 @@ mod tests {
     }
 
     #[test]
-    fn guests_are_nobodys_news_and_a_take_is_none_while_it_grows() {
+    fn transient_samples_are_nobodys_news_and_a_take_is_none_while_it_grows() {
         let mut app = app();
         let reader = reader(&mut app);
-        app.world_mut().spawn((sample("/guest.wav"), Guest));
+        app.world_mut().spawn((sample("/transient.wav"), Transient));
         assert!(read(&mut app, reader).is_empty());
         let take = app.world_mut().spawn((Sample { path: Path::new("/take.wav").into() }, Recording)).id();
         read(&mut app, reader);
-        let info = dsp::analysis::StreamInfo { frames: 1, rate: 44_100, channels: 1, codec: String::new() };
+        let info = dsp::analysis::StreamInfo {
+            frames: dsp::Frames(1),
+            rate: dsp::Hz(44_100),
+            channels: 1,
+            codec: String::new(),
+        };
         app.world_mut().entity_mut(take).insert(AudioInfo(info.clone()));
         assert!(read(&mut app, reader).is_empty());
         app.world_mut().entity_mut(take).remove::<Recording>().insert(AudioInfo(info));

@@ -8,10 +8,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bevy::prelude::*;
+use dsp::Seconds;
 use dsp::analysis::StreamInfo;
 use dsp::descriptors::Values;
 use dsp::features::Measures;
-use dsp::pyramid::Outline;
+use dsp::pyramid;
 use half::f16;
 use model::session::Embedded;
 
@@ -59,7 +60,7 @@ pub struct Missing;
 
 /// Analysed for a single query only: never stored, never listed, not part of the space.
 #[derive(Component, Clone, Copy, Debug, Default)]
-pub struct Guest;
+pub struct Transient;
 
 /// It is being recorded: it has no [`FileStamp`] until it is finished, so that the growing file is not taken for one that
 /// has to be analysed.
@@ -79,15 +80,15 @@ pub struct Tags(pub Vec<String>);
 pub struct AudioInfo(pub StreamInfo);
 
 impl AudioInfo {
-    /// Length in seconds.
-    pub fn seconds(&self) -> f64 {
+    /// Its length.
+    pub fn seconds(&self) -> Seconds {
         self.0.seconds()
     }
 }
 
-/// The waveform's outline for a list row.
+/// The waveform in small, for a list row.
 #[derive(Component, Clone, Debug, PartialEq, Eq)]
-pub struct Thumbnail(pub Box<Outline>);
+pub struct Thumbnail(pub Box<pyramid::Thumbnail>);
 
 /// Measures that can be shown, sorted and coloured by.
 #[derive(Component, Clone, Copy, Debug, PartialEq, Deref)]
@@ -119,7 +120,7 @@ impl From<Embedded> for Embedding {
     #[expect(clippy::cast_possible_truncation, reason = "seconds within a file fit f32")]
     fn from(embedded: Embedded) -> Self {
         let windows = (embedded.windows.len() > 1).then(|| {
-            let spans = embedded.windows.iter().map(|w| [w.from as f32, w.to as f32]).collect();
+            let spans = embedded.windows.iter().map(|w| [w.span.start as f32, w.span.end as f32]).collect();
             let vectors = embedded.windows.iter().flat_map(|w| w.vector.iter().map(|v| f16::from_f32(*v))).collect();
             Arc::new(Windows { spans, vectors })
         });

@@ -149,7 +149,7 @@ impl Failed {
             }
             EmbedError::Undefined => (FailureKind::Undefined, String::new()),
             EmbedError::Silent => (FailureKind::Silent, String::new()),
-            EmbedError::Rate(rate) => (FailureKind::SampleRate, rate.to_string()),
+            EmbedError::Rate(rate) => (FailureKind::SampleRate, rate.0.to_string()),
             EmbedError::Panicked(why) => (FailureKind::AnalysisPanic, why.clone()),
         };
         Some(Self { stage: Stage::Embed, kind, detail })
@@ -218,7 +218,7 @@ mod tests {
         let embedding = [
             EmbedError::Undefined,
             EmbedError::Silent,
-            EmbedError::Rate(2_000_000),
+            EmbedError::Rate(dsp::Hz(2_000_000)),
             EmbedError::Panicked("bad packet".to_owned()),
         ];
         let mut kinds = HashSet::new();

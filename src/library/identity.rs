@@ -9,13 +9,13 @@
 //! second reading; to send all candidates along cannot be done by size, because thousands of sounds may share one. They
 //! only ask whether to decode: what the hash means is decided here, when it has arrived.
 
-use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
+use bevy::ecs::entity::EntityHashSet;
 use bevy::ecs::system::EntityCommands;
 use bevy::prelude::*;
 
-use super::components::{ContentHash, FileStamp, Guest, Missing, MoveCandidate, Recording, Sample, Tags};
+use super::components::{ContentHash, FileStamp, Missing, MoveCandidate, Recording, Sample, Tags, Transient};
 use super::failure::Failed;
 use super::folders::Folders;
 use super::index::SampleIndex;
@@ -60,7 +60,7 @@ pub enum Sighting {
 pub struct Sightings {
     waiting: Vec<Sighting>,
     /// Samples met on the walk that is under way.
-    met: HashSet<Entity>,
+    met: EntityHashSet,
     tally: Tally,
     walked: Vec<(PathBuf, Option<Tally>)>,
     /// Whether folders are still being listed, so that a file that has moved may not have been seen yet.
@@ -159,23 +159,27 @@ pub fn by_content(hash: ContentHash, before: Option<ContentHash>, elsewhere: boo
 
 /// What a sample could give to another one with the same content.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Twin {
+pub struct Duplicate {
     /// It has its vector, or failed for a reason that lies in the content.
     pub analysed: bool,
     /// It has its descriptors.
     pub described: bool,
 }
 
-impl Twin {
+impl Duplicate {
     /// Tells whether another sample with the same content is spared its analysis; `described` if it has to be described.
     pub fn helps(self, described: bool) -> bool {
         self.analysed && (self.described || !described)
     }
 }
 
-/// Finds the twin that helps most.
-pub fn best_twin(twins: impl Iterator<Item = (Entity, Twin)> + Clone, described: bool) -> Option<Entity> {
-    let find = |described| twins.clone().find(|(_, twin)| twin.helps(described)).map(|(entity, _)| entity);
+/// Finds the duplicate that helps most.
+pub fn best_duplicate(
+    duplicates: impl Iterator<Item = (Entity, Duplicate)> + Clone,
+    described: bool,
+) -> Option<Entity> {
+    let find =
+        |described| duplicates.clone().find(|(_, duplicate)| duplicate.helps(described)).map(|(entity, _)| entity);
     find(true).or_else(|| find(described))
 }
 
@@ -233,13 +237,14 @@ fn settle(world: &mut World, sightings: &mut Sightings, sighting: Sighting) {
     match sighting {
         Sighting::File { path, stamp, in_walk } => {
             // A late report about a folder that has been removed in the meantime.
-            if !world.resource::<Folders>().0.iter().any(|folder| path.starts_with(folder)) {
+            if !world.resource::<Folders>().contain(&path) {
                 return;
             }
             let at = world.resource::<SampleIndex>().at(&path);
-            // A guest that existed before its folder was added is replaced by a sample.
-            let is_guest = |entity| world.get::<Guest>(entity).is_some() && world.get::<Recording>(entity).is_none();
-            let at = at.filter(|entity| !is_guest(*entity));
+            // A transient sample that existed before its folder was added is replaced by a sample.
+            let is_transient =
+                |entity| world.get::<Transient>(entity).is_some() && world.get::<Recording>(entity).is_none();
+            let at = at.filter(|entity| !is_transient(*entity));
             let mut tally = Tally { files: 1, ..default() };
             let entity = if let Some(entity) = at {
                 // Of a take that is being recorded there is nothing to say yet.
@@ -269,7 +274,7 @@ fn settle(world: &mut World, sightings: &mut Sightings, sighting: Sighting) {
         }
         Sighting::Walked { folder, asked, unknown } => {
             let index = world.resource::<SampleIndex>();
-            let unknown: HashSet<Entity> = unknown.iter().flat_map(|path| index.below(path)).collect();
+            let unknown: EntityHashSet = unknown.iter().flat_map(|path| index.below(path)).collect();
             for (entity, known) in members_below(world, &folder) {
                 if !sightings.met.contains(&entity) && !unknown.contains(&entity) {
                     sightings.tally.missing += 1;
@@ -321,7 +326,7 @@ fn of(world: &World, entity: Entity) -> Option<Known> {
 
 /// As [`of`], for samples of the library only.
 fn member(world: &World, entity: Entity) -> Option<Known> {
-    of(world, entity).filter(|_| world.get::<Guest>(entity).is_none())
+    of(world, entity).filter(|_| world.get::<Transient>(entity).is_none())
 }
 
 fn members_below(world: &World, path: &Path) -> Vec<(Entity, Known)> {
@@ -335,13 +340,13 @@ fn settle_moves(
     sightings: Res<Sightings>,
     index: Res<SampleIndex>,
     arrived: Query<(Entity, &ContentHash, &Sample), With<MoveCandidate>>,
-    gone: Query<(Option<&Tags>, &Sample), (With<Missing>, Without<Guest>)>,
+    gone: Query<(Option<&Tags>, &Sample), (With<Missing>, Without<Transient>)>,
     mut commands: Commands,
 ) {
-    let mut claimed = HashSet::new();
+    let mut claimed = EntityHashSet::default();
     for (entity, hash, new) in &arrived {
-        let twins = index.contents().samples(*hash);
-        let free = twins.iter().map(|(old, _)| *old).filter(|old| !claimed.contains(old));
+        let duplicates = index.contents().samples(*hash);
+        let free = duplicates.iter().map(|(old, _)| *old).filter(|old| !claimed.contains(old));
         let free: Vec<(Entity, &Path)> =
             free.filter_map(|old| Some((old, gone.get(old).ok()?.1.path.as_ref()))).collect();
         match arrival(&new.path, &free, sightings.listing) {
@@ -412,9 +417,9 @@ mod tests {
     fn the_twin_that_is_described_helps_first_and_one_that_was_never_analysed_does_not() {
         let mut world = World::new();
         let [a, b] = [(); 2].map(|()| world.spawn_empty().id());
-        let [nothing, vector, all] =
-            [(false, false), (true, false), (true, true)].map(|(analysed, described)| Twin { analysed, described });
-        for (twins, described, best) in [
+        let [nothing, vector, all] = [(false, false), (true, false), (true, true)]
+            .map(|(analysed, described)| Duplicate { analysed, described });
+        for (duplicates, described, best) in [
             (vec![], false, None),
             (vec![(a, nothing)], false, None),
             (vec![(a, vector)], false, Some(a)),
@@ -423,7 +428,7 @@ mod tests {
             (vec![(a, vector), (b, all)], true, Some(b)),
             (vec![(a, nothing), (b, vector)], false, Some(b)),
         ] {
-            assert_eq!(best_twin(twins.iter().copied(), described), best, "{twins:?} {described}");
+            assert_eq!(best_duplicate(duplicates.iter().copied(), described), best, "{duplicates:?} {described}");
         }
     }
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use bevy::prelude::*;
 
-use super::components::{ContentHash, Guest, Sample};
+use super::components::{ContentHash, Sample, Transient};
 
 /// Finds the entity of a path, and those that hold given content.
 #[derive(Resource, Default, Debug)]
@@ -33,7 +33,7 @@ impl SampleIndex {
         &self.contents
     }
 
-    /// Counts all samples, guests included.
+    /// Counts all samples, transient samples included.
     pub fn len(&self) -> usize {
         self.by_path.len()
     }
@@ -44,7 +44,7 @@ impl SampleIndex {
     }
 }
 
-/// Which samples have which content, and where they are; guests are left out.
+/// Which samples have which content, and where they are; transient samples are left out.
 ///
 /// Clones share the same data. Each worker has one because it is the first to learn a file's hash; the lock is only
 /// held for a single lookup.
@@ -108,7 +108,7 @@ fn forget_path(discarded: On<Discard, Sample>, samples: Query<&Sample>, mut inde
 
 fn index_content<C: Component>(
     inserted: On<Insert, C>,
-    samples: Query<(&Sample, &ContentHash), Without<Guest>>,
+    samples: Query<(&Sample, &ContentHash), Without<Transient>>,
     index: Res<SampleIndex>,
 ) {
     if let Ok((sample, hash)) = samples.get(inserted.entity) {
@@ -173,7 +173,7 @@ mod tests {
         for entity in [a, b, a] {
             app.world_mut().entity_mut(entity).insert(hash);
         }
-        app.world_mut().spawn((Guest, Sample { path: Path::new("/c.wav").into() }, hash));
+        app.world_mut().spawn((Transient, Sample { path: Path::new("/c.wav").into() }, hash));
         let path_of = |app: &App, wanted: Entity| {
             let mut samples = app.world().resource::<SampleIndex>().contents().samples(hash);
             samples.retain(|(entity, _)| *entity == wanted);

@@ -11,13 +11,14 @@ use std::sync::Arc;
 use bevy::ecs::entity::{EntityHashMap, EntityHashSet};
 use bevy::ecs::query::QueryItem;
 use bevy::prelude::*;
+use dsp::Hz;
 use serde::{Deserialize, Serialize};
 
 use super::changes::{Changes, Fact, Reader};
 use super::search::{self, Found, Search, SearchKey};
 use super::{
-    AudioInfo, Descriptors, Embedding, Failed, FailureKind, Features, FileStamp, Folders, Guest, Missing, Recording,
-    Sample, Stage, Tags,
+    AudioInfo, Descriptors, Embedding, Failed, FailureKind, Features, FileStamp, Folders, Missing, Recording, Sample,
+    Stage, Tags, Transient,
 };
 use crate::schedule::DeriveSystems;
 
@@ -201,8 +202,8 @@ pub struct Row {
     pub pitch: f32,
     /// Channels; 0 before they are known.
     pub channels: u32,
-    /// Sample rate in Hz; 0 before it is known.
-    pub rate: u32,
+    /// Sample rate; 0 before it is known.
+    pub rate: Hz,
     /// When the file was last changed, in nanoseconds since 1970; 0 before it is known.
     pub modified: i64,
     /// Short name of the format.
@@ -433,7 +434,7 @@ pub fn compare(x: &Row, y: &Row, sort: Sort) -> Ordering {
         Column::Brightness => by_number(x.brightness, y.brightness),
         Column::Pitch => by_number(x.pitch, y.pitch),
         Column::Channels => counted(x.channels.into(), y.channels.into()),
-        Column::Rate => counted(x.rate.into(), y.rate.into()),
+        Column::Rate => counted(x.rate.0.into(), y.rate.0.into()),
         Column::Modified => counted(x.modified, y.modified),
         Column::Format => turn(x.format.cmp(&y.format)).then_with(by_name),
     }
@@ -477,7 +478,7 @@ pub fn natural(name: &str) -> String {
 /// What the samples with these words in name, path or tags are, for the command line.
 pub fn samples_with(world: &mut World, text: &str) -> Found<Entity> {
     let keys: Vec<(Entity, SearchKey)> = {
-        let mut samples = world.query_filtered::<(Entity, &Sample, Option<&Tags>), Without<Guest>>();
+        let mut samples = world.query_filtered::<(Entity, &Sample, Option<&Tags>), Without<Transient>>();
         let folders = world.resource::<Folders>();
         samples.iter(world).map(|(entity, sample, tags)| (entity, key(&sample.path, tags, folders))).collect()
     };
@@ -533,7 +534,7 @@ fn update(
     mut changes: ResMut<Changes>,
     mut table: ResMut<SampleTable>,
     folders: Res<Folders>,
-    samples: Query<RowQuery, Without<Guest>>,
+    samples: Query<RowQuery, Without<Transient>>,
 ) {
     let changed = changes.read(followed.0).into_iter().filter(|change| change.facts.has(&SHOWN));
     let mut changed: EntityHashSet = changed.map(|change| change.sample).collect();
@@ -559,7 +560,7 @@ fn row(
     let path = sample.path.clone();
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     #[expect(clippy::cast_possible_truncation, reason = "shown with two digits")]
-    let seconds = info.filter(|_| !growing).map_or(f32::NAN, |info| info.seconds() as f32);
+    let seconds = info.filter(|_| !growing).map_or(f32::NAN, |info| info.seconds().0 as f32);
     Row {
         entity,
         key: key(&path, tags, folders),
@@ -573,7 +574,7 @@ fn row(
         brightness: features.map_or(f32::NAN, |f| f.brightness_hz),
         pitch: descriptors.map_or(f32::NAN, |descriptors| 10.0_f32.powf(descriptors.0[MEDIAN_FREQUENCY])),
         channels: info.map_or(0, |info| info.channels),
-        rate: info.map_or(0, |info| info.rate),
+        rate: info.map_or(Hz(0), |info| info.rate),
         modified: stamp.map_or(0, |stamp| stamp.modified),
         known: info.is_some(),
         analysed,

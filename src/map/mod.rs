@@ -1,6 +1,6 @@
 //! The similarity map: every sound a dot, near those it sounds like.
 //!
-//! The `project` actor lays out; here the layout becomes dots that glide from where they were, get their colours, and are
+//! The `space` actor lays out; here the layout becomes dots that glide from where they were, get their colours, and are
 //! looked for under the pointer. The panels set [`Map::area`] and [`MapLook`] and draw what lies over the dots.
 
 pub mod colour;
@@ -26,7 +26,7 @@ use self::colour::{BRIGHTNESS, DURATION, LOUDNESS, Painted};
 use self::shown::follow;
 use crate::library::{AudioInfo, Features, Folders, Missing, Sample};
 use crate::neighbours::newcomers::Newcomers;
-use crate::neighbours::{Need, Newcomer, Projection, SpaceIndex};
+use crate::neighbours::{Demand, Newcomer, Projection, SpaceIndex};
 use crate::palette::Palette;
 use crate::schedule::MapSystems;
 
@@ -66,7 +66,7 @@ impl Plugin for MapPlugin {
             .init_resource::<Legend>()
             .add_systems(PostUpdate, (arrange, paint, follow).chain().in_set(MapSystems));
         if let Some(mut projection) = app.world_mut().get_resource_mut::<Projection>() {
-            projection.need = Need::Mapping;
+            projection.demand = Demand::Mapping;
         }
         #[cfg(feature = "desktop")]
         if app.is_plugin_added::<bevy::render::RenderPlugin>() {
@@ -147,7 +147,7 @@ fn paint(
         ColourBy::Loudness => colour::by_measure(features().map(|features| features?.lufs), &LOUDNESS, &palette),
         ColourBy::Duration => {
             #[expect(clippy::cast_possible_truncation, reason = "seconds of a sound fit f32")]
-            let seconds = |entity: &Entity| samples.get(*entity).ok()?.2.map(|info| info.seconds() as f32);
+            let seconds = |entity: &Entity| samples.get(*entity).ok()?.2.map(|info| info.seconds().0 as f32);
             colour::by_measure(entities.iter().map(seconds), &DURATION, &palette)
         }
     };

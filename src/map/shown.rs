@@ -1,9 +1,9 @@
 //! The map as it is on the screen: where each dot is, was and goes, which of them are shown, and what is seen of them.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bevy::ecs::entity::EntityHashMap;
 use bevy::prelude::*;
 use similarity::density::Line;
 use similarity::layout::Layout;
@@ -49,7 +49,7 @@ pub struct Dots {
     pub colours: Vec<[u8; 3]>,
     /// Whether it passes the filter and its group is shown, `[n]`.
     pub shown: Vec<bool>,
-    pub(super) rows: Arc<HashMap<Entity, usize>>,
+    pub(super) rows: Arc<EntityHashMap<usize>>,
 }
 
 impl Dots {

@@ -4,8 +4,8 @@
 //! Reference: the contract's numpy implementation in `export/frontend.py`, which agrees with Essentia, librosa and
 //! transformers' CLAP extractor on the golden vectors under `tests/golden`.
 
-use dsp::descriptors;
 use dsp::spectrum::{Beyond, Hann, Precision, Spectrum};
+use dsp::{Span, descriptors};
 use ndarray::{Array2, ArrayView2, s};
 
 use crate::manifest::{
@@ -16,10 +16,8 @@ use crate::manifest::{
 /// One input of the network.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Seen {
-    /// Where it starts in the analysed sound, in seconds.
-    pub from: f64,
-    /// Where it ends, in seconds; never beyond the sound.
-    pub to: f64,
+    /// The part of the analysed sound that it is; it never ends beyond that.
+    pub span: Span,
     /// `[frames, bands]`, of fewer frames if the network repeats them, or `[1, samples]` for a waveform model.
     pub input: Array2<f32>,
 }
@@ -99,7 +97,7 @@ impl FrontEnd {
             if self.kind == InputKind::Waveform {
                 let to = start + piece.len() as f64 / rate;
                 let input = Array2::from_shape_vec((1, piece.len()), piece).unwrap_or_default();
-                seen.push(Seen { from: start, to: to.min(seconds), input });
+                seen.push(Seen { span: Span::new(start, to.min(seconds)), input });
                 continue;
             }
             let bands = self.log_mel(&piece);
@@ -137,7 +135,7 @@ impl FrontEnd {
         let length = self.window.frames as f64 * step;
         cut_frames(bands, &self.window).into_iter().map(move |(frame, input)| {
             let from = start + frame as f64 * step;
-            Seen { from: from.min(seconds), to: (from + length).min(seconds), input }
+            Seen { span: Span::new(from.min(seconds), (from + length).min(seconds)), input }
         })
     }
 
@@ -439,7 +437,7 @@ mod tests {
             let rows = (samples.div_ceil(1024) + 1).min(100);
             assert_eq!(given.len(), all.len());
             for (given, all) in given.iter().zip(&all) {
-                assert_eq!((given.from, given.to), (all.from, all.to));
+                assert_eq!(given.span, all.span);
                 assert_eq!(given.input, all.input.slice(s![..rows, ..]), "{samples}");
             }
         }
@@ -448,9 +446,9 @@ mod tests {
     #[test]
     fn a_long_sound_ends_with_a_window_that_ends_with_it() {
         let seen = windows(264_600);
-        let starts: Vec<f64> = seen.iter().map(|s| (s.from * 44_100.0 / 1024.0).round()).collect();
+        let starts: Vec<f64> = seen.iter().map(|s| (s.span.start * 44_100.0 / 1024.0).round()).collect();
         assert_eq!(starts, [0.0, 100.0, 160.0]);
-        assert!(seen.iter().all(|s| s.to <= 6.0));
+        assert!(seen.iter().all(|s| s.span.end <= 6.0));
     }
 
     #[test]
@@ -474,7 +472,10 @@ mod tests {
             let alone = front_end.prepare(&mut sound.clone());
             assert_eq!(shared.len(), alone.len(), "{samples}");
             for (a, b) in shared.iter().zip(&alone) {
-                assert!((a.from - b.from).abs() < 1e-9 && (a.to - b.to).abs() < 1e-9, "{samples}");
+                assert!(
+                    (a.span.start - b.span.start).abs() < 1e-9 && (a.span.end - b.span.end).abs() < 1e-9,
+                    "{samples}"
+                );
                 assert_eq!(a.input.dim(), b.input.dim());
                 let far = a.input.iter().zip(&b.input).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
                 // The tolerance of the golden spectrograms, as the network sees it.

@@ -3,8 +3,8 @@
 
 use std::path::Path;
 
-use dsp::descriptors;
 use dsp::resample::Filter;
+use dsp::{Hz, Seconds, descriptors};
 use serde::Deserialize;
 
 use crate::ModelError;
@@ -100,16 +100,16 @@ pub enum Layout {
 /// Treatment of the waveform.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Audio {
-    /// Rate in Hz.
-    pub sample_rate: u32,
+    /// Its sample rate.
+    pub sample_rate: Hz,
     /// Only `mean` is known.
     pub channels: Downmix,
     /// Divide by the largest absolute sample.
     pub peak_normalize: bool,
     /// Clip to plus and minus this, before normalising.
     pub clip: Option<f32>,
-    /// Analysed length in seconds.
-    pub max_seconds: f64,
+    /// Analysed length.
+    pub max_seconds: Seconds,
     /// Resampling filter.
     pub resampler: Filter,
 }
@@ -433,8 +433,11 @@ pub fn parse(text: &str, path: &Path) -> Result<Manifest, ModelError> {
 fn check(m: &Manifest) -> Result<(), &'static str> {
     let require = |ok: bool, why: &'static str| if ok { Ok(()) } else { Err(why) };
     require(m.schema == SCHEMA, "schema is not 1")?;
-    require((1000..=384_000).contains(&m.audio.sample_rate), "sample_rate is out of range")?;
-    require(m.audio.max_seconds > 0.0 && m.audio.max_seconds <= LONGEST, "max_seconds must be above 0, at most 60")?;
+    require((1000..=384_000).contains(&m.audio.sample_rate.0), "sample_rate is out of range")?;
+    require(
+        m.audio.max_seconds.0 > 0.0 && m.audio.max_seconds.0 <= LONGEST,
+        "max_seconds must be above 0, at most 60",
+    )?;
     require(m.audio.clip.is_none_or(|clip| clip > 0.0), "clip must be above 0")?;
     if let Filter::KaiserSinc { half_width, cutoff, .. } = m.audio.resampler {
         require((1.0..=1024.0).contains(&half_width), "resampler.half_width must be in 1..=1024")?;

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use dsp::descriptors::{self, Describer, Values};
 use dsp::resample::Resampler;
 use dsp::vector::normalise;
-use dsp::{Pcm, SILENCE};
+use dsp::{Hz, Pcm, SILENCE, Span};
 use ndarray::{Array2, ArrayView2, Axis};
 use ort::environment::Environment;
 use ort::session::Session;
@@ -59,8 +59,8 @@ pub enum EmbedError {
     #[error("sound is silent (peak below -80 dBFS) and cannot be compared")]
     Silent,
     /// A ratio of rates that cannot be converted.
-    #[error("unsupported sample rate of {0} Hz; convert the file to 44100 Hz")]
-    Rate(u32),
+    #[error("unsupported sample rate of {0}; convert the file to 44100 Hz")]
+    Rate(Hz),
     /// The worker failed on this sound.
     #[error("analysis failed ({0}); convert the file to WAV")]
     Panicked(String),
@@ -80,10 +80,8 @@ pub struct Embedded {
 /// The vector of one window.
 #[derive(Clone, Debug, PartialEq)]
 pub struct WindowVector {
-    /// Start in the file, in seconds.
-    pub from: f64,
-    /// End in the file, in seconds.
-    pub to: f64,
+    /// The part of the file that it is.
+    pub span: Span,
     /// As the network gave it: `[dim]`.
     pub vector: Vec<f32>,
 }
@@ -187,7 +185,8 @@ impl Embedder {
         let mut windows = Vec::new();
         for seen in heard {
             let vector = self.run(seen.input.view())?;
-            windows.push(WindowVector { from: pcm.start + seen.from, to: pcm.start + seen.to, vector });
+            let Span { start, end } = seen.span;
+            windows.push(WindowVector { span: Span::new(pcm.start.0 + start, pcm.start.0 + end), vector });
         }
         let pooled = pool(&windows, &self.manifest);
         Ok(Embedded { pooled, windows, descriptors })

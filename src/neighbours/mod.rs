@@ -1,4 +1,4 @@
-//! Embeddings → [`Space`]: built on its own thread from all vectors there are, where somebody has [`Need`] of it. Where a
+//! Embeddings → [`Space`]: built on its own thread from all vectors there are, where there is [`Demand`] for it. Where a
 //! map is wanted, the same thread then lays it out, so that similarity never waits for the [`Layout`].
 //!
 //! While sounds are being analysed, that is done for the first ones, at a hundred, and again as often as they double, so
@@ -12,11 +12,11 @@ pub mod newcomers;
 pub mod query;
 pub mod vectors;
 
-use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use bevy::ecs::entity::EntityHashMap;
 use bevy::prelude::*;
 use half::f16;
 use model::head::Statistics;
@@ -26,11 +26,11 @@ use similarity::weights::Weights;
 
 use self::newcomers::Newcomers;
 use self::vectors::heard;
-use crate::actor::{Actor, Outbox, Wake, contained};
+use crate::actor::{Actor, Outbox, Wake, contained, start};
 use crate::analyse::{ActiveModel, Analysis};
 use crate::library::changes::{Change, Changes, Fact, Reader};
 use crate::library::{
-    ContentHash, Descriptors, Embedding, Failed, Folders, Guest, Missing, Recording, Restored, Sample,
+    ContentHash, Descriptors, Embedding, Failed, Folders, Missing, Recording, Restored, Sample, Transient,
 };
 use crate::notice::Notice;
 use crate::schedule::{CollectSystems, DeriveSystems, DispatchSystems, SoundkinSystems};
@@ -54,8 +54,8 @@ pub struct SpaceIndex {
     /// The sample of each row.
     pub entities: Arc<Vec<Entity>>,
     /// The row of each sample.
-    pub rows: Arc<HashMap<Entity, usize>>,
-    /// The map of these rows; it follows some time after the space, if the [`Need`] is to see it.
+    pub rows: Arc<EntityHashMap<usize>>,
+    /// The map of these rows; it follows some time after the space, if there is [`Demand`] for it.
     pub layout: Option<Arc<Layout>>,
 }
 
@@ -80,11 +80,11 @@ pub struct Newcomer {
 
 /// Where the sounds stood in the last layout, of this run of the program or of one before.
 #[derive(Resource, Clone, Debug, Default)]
-pub struct LastSpots(pub Arc<SavedPositions>);
+pub struct LastPositions(pub Arc<SavedPositions>);
 
 /// What the vectors are needed for; each purpose includes those before it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Need {
+pub enum Demand {
     /// Only to be stored: nothing is built from them.
     Keeping,
     /// To be compared: the space is built.
@@ -102,7 +102,7 @@ struct Followed(Reader);
 #[derive(Resource, Default, Debug)]
 pub struct Projection {
     /// What is wanted.
-    pub need: Need,
+    pub demand: Demand,
     /// Up to this many sounds a question is answered by comparing with all of them at once; above it, a tree proposes.
     pub scan_at_once: usize,
     stale: bool,
@@ -122,7 +122,7 @@ impl Projection {
     /// Tells whether what is wanted is up to date.
     pub fn is_idle(&self) -> bool {
         let current = !self.stale && !self.building && !self.is_reweighted() && !self.unmapped;
-        current || self.need == Need::Keeping
+        current || self.demand == Demand::Keeping
     }
 
     /// Tells whether a space of so many sounds is due: at rest after any change, while sounds are `coming` for the first
@@ -204,12 +204,11 @@ struct Drafts {
 
 type Built = (SpaceIndex, Arc<[Row]>);
 
-/// Keeps [`SpaceIndex`] up to date, as far as [`Projection::need`] says.
+/// Keeps [`SpaceIndex`] up to date, as far as [`Projection::demand`] says.
 pub struct SpacePlugin;
 
 impl Plugin for SpacePlugin {
     fn build(&self, app: &mut App) {
-        let wake = app.world().resource::<Wake>().clone();
         let newest = Arc::new(AtomicU64::new(0));
         let mut drafts = Drafts { newest: newest.clone(), built: None, build };
         let body = move |inbox: crossbeam_channel::Receiver<Job>, outbox: Outbox<Reply>| {
@@ -218,19 +217,13 @@ impl Plugin for SpacePlugin {
         };
         let head = app.world().resource::<ActiveModel>().0.statistics.usual_weight();
         app.insert_resource(ActiveWeights(Weights { head, ..default() }));
-        match Actor::spawn("project", 1, &wake, body) {
-            Ok(actor) => app.insert_resource(Projector { actor, newest }),
-            Err(error) => {
-                app.world_mut().write_message(Notice::new(format!(
-                    "cannot lay out the map: starting a thread failed ({error}); restart Soundkin"
-                )));
-                return;
-            }
-        };
+        let spawn = |wake: &Wake| Actor::spawn("space", 1, wake, body);
+        let Some(actor) = start(app, "compare sounds and lay out the map", spawn) else { return };
         let reader = app.world_mut().get_resource_or_init::<Changes>().reader();
-        app.insert_resource(Followed(reader))
+        app.insert_resource(Projector { actor, newest })
+            .insert_resource(Followed(reader))
             .insert_resource(Projection { weight: head, scan_at_once: SCAN_AT_ONCE, ..default() })
-            .init_resource::<LastSpots>()
+            .init_resource::<LastPositions>()
             .init_resource::<Newcomers>()
             .add_systems(Update, collect_space.in_set(SoundkinSystems::Collect).before(CollectSystems::Answers))
             .add_observer(welcome)
@@ -299,7 +292,7 @@ fn build(mut samples: Vec<Embedded>, job: &Job) -> Built {
 }
 
 fn collect_space(
-    projector: Res<Projector>,
+    mut projector: ResMut<Projector>,
     mut projection: ResMut<Projection>,
     mut newcomers: ResMut<Newcomers>,
     mut notices: MessageWriter<Notice>,
@@ -317,7 +310,7 @@ fn collect_space(
                 newcomers.place_anew();
                 commands.insert_resource(index);
                 if let Some(spots) = spots {
-                    commands.insert_resource(LastSpots(spots));
+                    commands.insert_resource(LastPositions(spots));
                 }
             }
             Reply::Failed(reason) => {
@@ -348,7 +341,7 @@ fn follow_samples(
     for change in changes.read(followed.0).iter().filter(concerns) {
         projection.stale = true;
         // The first space has everything that was restored.
-        if restored.0 && projection.need != Need::Keeping {
+        if restored.0 && projection.demand != Demand::Keeping {
             newcomers.note(change.sample);
         }
     }
@@ -364,7 +357,7 @@ fn welcome(begun: On<Add, Recording>, mut commands: Commands) {
 fn hear_newcomers(
     index: Option<Res<SpaceIndex>>,
     mut newcomers: ResMut<Newcomers>,
-    members: Query<(&Embedding, Option<&Descriptors>), (Without<Guest>, Without<Recording>, Without<Missing>)>,
+    members: Query<(&Embedding, Option<&Descriptors>), (Without<Transient>, Without<Recording>, Without<Missing>)>,
 ) {
     let Some(index) = index else { return };
     for _ in 0..HEARD {
@@ -410,14 +403,14 @@ fn dispatch_projection(
     restored: Res<Restored>,
     embedded: Query<
         (Entity, &Sample, Option<&ContentHash>, &Embedding, Option<&Descriptors>),
-        (Without<Guest>, Without<Recording>, Without<Missing>),
+        (Without<Transient>, Without<Recording>, Without<Missing>),
     >,
-    spots: Res<LastSpots>,
+    spots: Res<LastPositions>,
     folders: Res<Folders>,
     mut newcomers: ResMut<Newcomers>,
     mut statistics: Local<Option<Arc<Statistics>>>,
 ) {
-    if projection.need == Need::Keeping {
+    if projection.demand == Demand::Keeping {
         return;
     }
     let statistics = statistics.get_or_insert_with(|| Arc::new(model.0.statistics.clone()));
@@ -445,7 +438,7 @@ fn dispatch_projection(
     let number = if due { newcomers.next_job() } else { newcomers.job() };
     let mapped = if due { sounds } else { projection.sounds.unwrap_or(0) };
     // A map of fewer would say little, and the next is near.
-    let lay_out = projection.need == Need::Mapping && (!coming || mapped >= FIRST);
+    let lay_out = projection.demand == Demand::Mapping && (!coming || mapped >= FIRST);
     let job = Job {
         samples: due.then(|| samples.collect()),
         statistics: statistics.clone(),
@@ -462,7 +455,7 @@ fn dispatch_projection(
         projection.handed = projection.wanted;
         projection.building = true;
         projection.sounds = Some(mapped);
-        projection.unmapped = projection.need == Need::Mapping && !lay_out;
+        projection.unmapped = projection.demand == Demand::Mapping && !lay_out;
     }
 }
 
@@ -502,13 +495,13 @@ mod tests {
         let body = move |inbox: crossbeam_channel::Receiver<Job>, outbox: Outbox<Reply>| {
             inbox.into_iter().for_each(|job| drafts.project(job, &outbox));
         };
-        let actor = Actor::spawn("test", 4, &wake, body).unwrap();
+        let mut actor = Actor::spawn("test", 4, &wake, body).unwrap();
         assert!([3, 5].into_iter().all(|sounds| actor.try_send(job(sounds)).is_ok()));
         let mut told = Vec::new();
         while told.len() < 3 {
             wake.wait(std::time::Duration::from_secs(30));
             let before = told.len();
-            told.extend(actor.replies().map(|reply| match reply {
+            told.extend(actor.replies().into_iter().map(|reply| match reply {
                 Reply::Built { index, more, .. } => format!("built {} {more}", index.rows.len()),
                 Reply::LaidOut { index, .. } => format!("laid out {}", index.layout.is_some()),
                 Reply::Failed(reason) => reason,

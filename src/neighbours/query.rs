@@ -21,10 +21,9 @@ use similarity::weights::{PartSimilarities, Weights};
 use super::newcomers::{Newcomers, NewerSounds};
 use super::vectors::{self, QueryVectors, Sound, SoundError};
 use super::{ActiveWeights, SpaceIndex};
-use crate::actor::{Actor, Wake};
+use crate::actor::{Actor, Wake, start};
 use crate::analyse::Analysis;
-use crate::library::{Descriptors, Embedding, Failed, FileStamp, Guest, Missing, Recording, Sample, Windows};
-use crate::notice::Notice;
+use crate::library::{Descriptors, Embedding, Failed, FileStamp, Missing, Recording, Sample, Transient, Windows};
 use crate::schedule::{CollectSystems, DeriveSystems};
 
 /// Neighbours that are shown around a take.
@@ -196,21 +195,21 @@ struct Found {
 }
 
 impl Sounds {
-    fn nearest(&self, query: &Query, probe: &QueryVector, exactly: bool) -> Found {
+    fn nearest(&self, query: &Query, vector: &QueryVector, exactly: bool) -> Found {
         let Self { index: SpaceIndex { space, entities, .. }, newer } = self;
         let accept = |row: usize| query.allows(entities[row]) && !newer.contains_key(&entities[row]);
         let found = if exactly {
-            space.exact(probe, &query.weights, query.k, &accept)
+            space.exact(vector, &query.weights, query.k, &accept)
         } else {
-            space.quick(probe, &query.weights, query.k, &accept)
+            space.quick(vector, &query.weights, query.k, &accept)
         };
-        let row = |near: &space::Neighbour| (entities[near.row], space.part_similarities(probe, near.row));
+        let row = |near: &space::Neighbour| (entities[near.row], space.part_similarities(vector, near.row));
         let mut neighbours: Vec<Neighbour> = found.neighbours.iter().map(|near| neighbour(near, row(near))).collect();
         let allowed = newer.iter().filter(|(entity, _)| query.allows(**entity));
         let newer: Vec<_> = allowed.filter_map(|(entity, newer)| Some((*entity, newer.vector.as_deref()?))).collect();
         if !newer.is_empty() {
-            let late = |near: &space::Neighbour| (newer[near.row].0, probe.part_similarities(newer[near.row].1));
-            let ranked = probe.rank(&query.weights, newer.iter().map(|(_, vector)| *vector), query.k);
+            let late = |near: &space::Neighbour| (newer[near.row].0, vector.part_similarities(newer[near.row].1));
+            let ranked = vector.rank(&query.weights, newer.iter().map(|(_, vector)| *vector), query.k);
             neighbours.extend(ranked.iter().map(|near| neighbour(near, late(near))));
             neighbours.sort_by(|a, b| b.similarity.total_cmp(&a.similarity));
             neighbours.truncate(query.k);
@@ -238,7 +237,7 @@ fn neighbour(near: &space::Neighbour, (entity, part_similarities): (Entity, Part
 
 /// May be an answer once it is analysed.
 type Comparable =
-    (With<Sample>, Without<Failed>, Without<Missing>, Without<Guest>, Without<Recording>, With<FileStamp>);
+    (With<Sample>, Without<Failed>, Without<Missing>, Without<Transient>, Without<Recording>, With<FileStamp>);
 
 /// Answers questions.
 #[derive(SystemParam)]
@@ -259,17 +258,17 @@ impl Neighbours<'_, '_> {
     /// # Errors
     /// See [`Unanswered`].
     pub fn exactly(&mut self, query: &Arc<Query>) -> Result<Answer, Unanswered> {
-        let (sounds, probe) = self.prepare(query)?;
-        let found = sounds.nearest(query, &probe, true);
-        Ok(self.located(query, found, &sounds, &probe))
+        let (sounds, vector) = self.prepare(query)?;
+        let found = sounds.nearest(query, &vector, true);
+        Ok(self.located(query, found, &sounds, &vector))
     }
 
     /// Answers a question at once; also gives what an exact answer needs, where this one is none.
     fn at_once(&mut self, query: &Arc<Query>) -> Result<(Answer, Sounds, QueryVector), Unanswered> {
-        let (sounds, probe) = self.prepare(query)?;
-        let found = sounds.nearest(query, &probe, false);
-        let answer = self.located(query, found, &sounds, &probe);
-        Ok((answer, sounds, probe))
+        let (sounds, vector) = self.prepare(query)?;
+        let found = sounds.nearest(query, &vector, false);
+        let answer = self.located(query, found, &sounds, &vector);
+        Ok((answer, sounds, vector))
     }
 
     fn prepare(&mut self, query: &Query) -> Result<(Sounds, QueryVector), Unanswered> {
@@ -281,7 +280,7 @@ impl Neighbours<'_, '_> {
         let sounds = sounds.filter(|sounds| sounds.len() > 0);
         // Asked for all of them first, so that they are made one after the other without a word in between.
         let probes = |asked: &[Subject], this: &mut Self| -> Vec<Result<QueryVector, Unanswered>> {
-            asked.iter().map(|subject| this.probe(subject, sounds.as_ref().map(|sounds| &sounds.index))).collect()
+            asked.iter().map(|subject| this.vector(subject, sounds.as_ref().map(|sounds| &sounds.index))).collect()
         };
         let (like, unlike) = (probes(&query.like, self), probes(&query.unlike, self));
         let like = like.into_iter().collect::<Result<Vec<_>, _>>()?;
@@ -290,7 +289,7 @@ impl Neighbours<'_, '_> {
         Ok((sounds, QueryVector::blend(&like, &unlike).ok_or(Unanswered::Nothing)?))
     }
 
-    fn probe(&mut self, subject: &Subject, index: Option<&SpaceIndex>) -> Result<QueryVector, Unanswered> {
+    fn vector(&mut self, subject: &Subject, index: Option<&SpaceIndex>) -> Result<QueryVector, Unanswered> {
         let sound = match subject {
             Subject::Sample(entity) | Subject::Take(entity) => {
                 let Ok((embedding, descriptors)) = self.compared.get(*entity) else {
@@ -318,11 +317,11 @@ impl Neighbours<'_, '_> {
     }
 
     /// What was found, with the place in each long sound that is most similar to the query, and among how many it was found.
-    fn located(&self, query: &Arc<Query>, found: Found, sounds: &Sounds, probe: &QueryVector) -> Answer {
+    fn located(&self, query: &Arc<Query>, found: Found, sounds: &Sounds, vector: &QueryVector) -> Answer {
         let mut neighbours = found.neighbours;
         for neighbour in &mut neighbours {
             let windows = self.compared.get(neighbour.entity).ok().and_then(|(embedding, _)| embedding.windows.clone());
-            neighbour.at = windows.and_then(|windows| nearest_window(&windows, &sounds.index.space, probe));
+            neighbour.at = windows.and_then(|windows| nearest_window(&windows, &sounds.index.space, vector));
         }
         let coverage = match &query.within {
             None => Coverage { among: sounds.len(), of: self.comparable.iter().len() },
@@ -336,9 +335,9 @@ impl Neighbours<'_, '_> {
     }
 }
 
-fn nearest_window(windows: &Windows, space: &Space, probe: &QueryVector) -> Option<[f32; 2]> {
+fn nearest_window(windows: &Windows, space: &Space, vector: &QueryVector) -> Option<[f32; 2]> {
     let width = windows.vectors.len() / windows.spans.len().max(1);
-    let scores = windows.vectors.chunks_exact(width.max(1)).map(|window| space.window_similarity(probe, window));
+    let scores = windows.vectors.chunks_exact(width.max(1)).map(|window| space.window_similarity(vector, window));
     let best = scores.enumerate().max_by(|a, b| a.1.total_cmp(&b.1))?;
     windows.spans.get(best.0).copied()
 }
@@ -449,23 +448,19 @@ struct Job {
     serial: u64,
     query: Arc<Query>,
     sounds: Sounds,
-    probe: QueryVector,
+    vector: QueryVector,
 }
 
 struct Reply {
     purpose: Purpose,
     serial: u64,
     sounds: Sounds,
-    probe: QueryVector,
+    vector: QueryVector,
     found: Found,
 }
 
 #[derive(Resource)]
-struct Comparer {
-    actor: Actor<Job, Reply>,
-    /// Questions that found the thread busy.
-    waiting: Vec<Job>,
-}
+struct Comparer(Actor<Job, Reply>);
 
 /// Answers [`Ask`].
 pub struct QueryPlugin;
@@ -474,37 +469,25 @@ impl Plugin for QueryPlugin {
     fn build(&self, app: &mut App) {
         app.init_resource::<Answers>().add_message::<Ask>();
         vectors::build(app);
-        let wake = app.world().resource::<Wake>().clone();
-        match Actor::pool("compare", 1, 2, &wake, |_| compare) {
-            Ok(actor) => app.insert_resource(Comparer { actor, waiting: Vec::new() }),
-            Err(error) => {
-                app.world_mut().write_message(Notice::new(format!("cannot find neighbours: no thread ({error})")));
-                return;
-            }
-        };
+        let spawn = |wake: &Wake| Actor::pool("compare", 1, 2, wake, |_| compare);
+        let Some(actor) = start(app, "find neighbours", spawn) else { return };
         let collect = (vectors::collect.run_if(resource_exists::<QueryVectors>), collect_exact).chain();
-        app.add_systems(Update, collect.in_set(CollectSystems::Answers))
+        app.insert_resource(Comparer(actor))
+            .add_systems(Update, collect.in_set(CollectSystems::Answers))
             .add_systems(Update, (ask_again, answer_asked).chain().in_set(DeriveSystems::Answer));
     }
 }
 
-fn compare(Job { purpose, serial, query, sounds, probe }: Job) -> Reply {
-    let found = sounds.nearest(&query, &probe, true);
-    Reply { purpose, serial, sounds, probe, found }
+fn compare(Job { purpose, serial, query, sounds, vector }: Job) -> Reply {
+    let found = sounds.nearest(&query, &vector, true);
+    Reply { purpose, serial, sounds, vector, found }
 }
 
 fn collect_exact(mut comparer: ResMut<Comparer>, mut answers: ResMut<Answers>, neighbours: Neighbours) {
-    let replies: Vec<Reply> = comparer.actor.replies().collect();
-    for Reply { purpose, serial, sounds, probe, found } in replies {
+    for Reply { purpose, serial, sounds, vector, found } in comparer.0.replies() {
         // A question that was replaced meanwhile needs no answer.
         if let Some(asked) = answers.of(purpose).as_mut().filter(|asked| asked.serial == serial) {
-            asked.answer = Ok(neighbours.located(&asked.query, found, &sounds, &probe));
-        }
-    }
-    while let Some(job) = comparer.waiting.pop() {
-        if let Err(job) = comparer.actor.try_send(job) {
-            comparer.waiting.push(job);
-            return;
+            asked.answer = Ok(neighbours.located(&asked.query, found, &sounds, &vector));
         }
     }
 }
@@ -558,19 +541,17 @@ fn answer_asked(
     for Ask { purpose, query } in again.chain(asks.read().cloned()) {
         answers.serial += 1;
         let serial = answers.serial;
-        comparer.waiting.retain(|waiting| waiting.purpose != purpose);
+        comparer.0.retain_waiting(|waiting| waiting.purpose != purpose);
         let Some(query) = query else {
             *answers.of(purpose) = None;
             continue;
         };
         let before = answers.of(purpose).take().filter(|asked| asked.query == query);
-        let answer = neighbours.at_once(&query).map(|(answer, sounds, probe)| {
+        let answer = neighbours.at_once(&query).map(|(answer, sounds, vector)| {
             if answer.is_exact() {
                 return answer;
             }
-            let job = Job { purpose, serial, query: query.clone(), sounds, probe };
-            let unsent = comparer.actor.try_send(job).err();
-            comparer.waiting.extend(unsent);
+            comparer.0.queue(Job { purpose, serial, query: query.clone(), sounds, vector });
             // The list would only jump there and back, if it were worse for a moment.
             before.and_then(|asked| asked.answer.ok()).filter(Answer::is_exact).unwrap_or(answer)
         });

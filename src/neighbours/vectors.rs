@@ -4,7 +4,7 @@
 //! so that it does not wait behind the files that are being analysed, and is kept for the next question. Nothing becomes
 //! an entity, and the sounds that were not asked with for longest make room.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -18,11 +18,10 @@ use half::f16;
 use model::Model;
 use model::session::{EmbedError, Embedder};
 
-use crate::actor::{Actor, Stop, Wake, contained};
+use crate::actor::{Actor, Stop, Wake, contained, start};
 use crate::analyse::decode::{decode, decode_region};
 use crate::analyse::{ActiveModel, runtime};
 use crate::library::{Descriptors, Embedding, FileStamp};
-use crate::notice::Notice;
 
 /// Sounds whose vectors are kept.
 const KEPT: usize = 64;
@@ -99,7 +98,6 @@ struct Reply {
 #[derive(Resource)]
 pub struct QueryVectors {
     actor: Actor<Job, Reply>,
-    unsent: VecDeque<Job>,
     entries: HashMap<Key, Entry>,
     clock: u64,
 }
@@ -118,12 +116,11 @@ impl QueryVectors {
         {
             // What is still waited for is asked for again; what the thread says of the others is not listened to.
             let oldest = oldest.clone();
-            self.unsent.retain(|job| job.key != oldest);
+            self.actor.retain_waiting(|job| job.key != oldest);
             self.entries.remove(&oldest);
         }
         self.entries.insert(key.clone(), Entry { known: None, used: self.clock });
-        self.unsent.push_back(Job { key, sound: sound.clone() });
-        self.send();
+        self.actor.queue(Job { key, sound: sound.clone() });
         None
     }
 
@@ -141,43 +138,25 @@ impl QueryVectors {
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
-
-    fn send(&mut self) {
-        while let Some(job) = self.unsent.pop_front() {
-            if let Err(job) = self.actor.try_send(job) {
-                self.unsent.push_front(job);
-                return;
-            }
-        }
-    }
 }
 
 /// Starts the thread.
 pub(super) fn build(app: &mut App) {
-    let wake = app.world().resource::<Wake>().clone();
     let model = app.world().resource::<ActiveModel>().0.clone();
     let make = move |stop: Stop| {
         let mut listener = Listener { model: model.clone(), embedder: None, decoders: Decoders::default(), stop };
         move |Job { key, sound }: Job| Reply { key, known: listener.listen(&sound).map_err(Arc::new) }
     };
-    match Actor::pool("question", 1, 4, &wake, make) {
-        Ok(actor) => {
-            let vectors = QueryVectors { actor, unsent: VecDeque::new(), entries: HashMap::new(), clock: 0 };
-            app.insert_resource(vectors);
-        }
-        Err(error) => {
-            let text = format!("cannot search with regions or other files: no thread ({error})");
-            app.world_mut().write_message(Notice::new(text));
-        }
+    let spawn = |wake: &Wake| Actor::pool("question", 1, 4, wake, make);
+    if let Some(actor) = start(app, "search with regions or other files", spawn) {
+        app.insert_resource(QueryVectors { actor, entries: HashMap::new(), clock: 0 });
     }
 }
 
 /// Takes in what the thread has found.
 pub(super) fn collect(mut vectors: ResMut<QueryVectors>) {
     let vectors = vectors.bypass_change_detection();
-    vectors.send();
-    let replies: Vec<Reply> = vectors.actor.replies().collect();
-    for Reply { key, known } in replies {
+    for Reply { key, known } in vectors.actor.replies() {
         if let Some(entry) = vectors.entries.get_mut(&key) {
             entry.known = Some(known);
         }

@@ -1,6 +1,7 @@
 //! The input's level: the peak of the moment, the highest of the last seconds, and whether it ever clipped.
 
 use bevy::prelude::*;
+use dsp::Hz;
 
 /// How long the highest peak is held, in seconds.
 const HOLD: f64 = 2.0;
@@ -35,8 +36,8 @@ impl Peaks {
         *self = Self { now: vec![0.0; channels], held: vec![(0.0, 0.0); channels], clipped: self.clipped };
     }
 
-    /// Adds interleaved frames at `rate` Hz.
-    pub fn add(&mut self, interleaved: &[f32], rate: u32) {
+    /// Adds interleaved frames.
+    pub fn add(&mut self, interleaved: &[f32], rate: Hz) {
         let frames = interleaved.len() / self.now.len().max(1);
         for (channel, (now, held)) in self.now.iter_mut().zip(&mut self.held).enumerate() {
             let own = interleaved.iter().skip(channel).step_by(interleaved.len() / frames.max(1));
@@ -71,14 +72,14 @@ mod tests {
     fn the_highest_peak_is_held_for_a_while_and_clipping_until_it_is_forgotten() {
         let mut peaks = Peaks::default();
         peaks.restart(2);
-        peaks.add(&[0.5, 0.1, -1.0, 0.0], 100);
+        peaks.add(&[0.5, 0.1, -1.0, 0.0], Hz(100));
         let level = peaks.take();
         assert!(level.peak_db[0].abs() < 1e-4 && (level.peak_db[1] + 20.0).abs() < 1e-4 && level.clipped);
-        peaks.add(&[0.1; 200], 100);
+        peaks.add(&[0.1; 200], Hz(100));
         let level = peaks.take();
         assert!((level.peak_db[0] + 20.0).abs() < 1e-4 && level.hold_db[0].abs() < 1e-4, "{level:?}");
         peaks.unclip();
-        peaks.add(&[0.1; 400], 100);
+        peaks.add(&[0.1; 400], Hz(100));
         let level = peaks.take();
         assert!((level.hold_db[0] + 20.0).abs() < 1e-4 && !level.clipped, "{level:?}");
     }

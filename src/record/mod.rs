@@ -11,13 +11,13 @@ mod settings;
 mod slices;
 mod take_writer;
 
-use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bevy::prelude::*;
 use crossbeam_channel::{Sender, bounded};
-use dsp::onset;
+use dsp::pyramid::Pyramid;
+use dsp::{Hz, Seconds, onset};
 
 use crate::schedule::{CollectSystems, RespondSystems, SoundkinSystems};
 
@@ -25,19 +25,18 @@ pub use self::level::Level;
 pub use self::settings::RecordingSettings;
 pub use self::slices::{AcceptTrim, ProposeSlices, SaveSlices, Slices, SlicesSaved, Trim};
 use self::take_writer::{Job, Place, Reply, Start};
-use crate::actor::{Actor, Wake};
+use crate::actor::{Actor, start};
 use crate::analyse::waveform::Waveform;
 use crate::analyse::{AnalysisLength, LivePcm};
 use crate::audio::{InputError, InputRequest, InputStream, OpenInput, Overruns};
-use crate::library::{AudioInfo, FileStamp, Folders, Guest, Recording, Sample, SampleIndex, identity};
+use crate::library::{AudioInfo, FileStamp, Folders, Recording, Sample, SampleIndex, Transient, identity};
 use crate::notice::Notice;
 use crate::settings::Settings;
 use crate::watch::AddFolder;
-use dsp::pyramid::Pyramid;
 pub use file::wav_writer::Format;
 
-/// Longest pre-roll in seconds.
-pub const LONGEST: f64 = 60.0;
+/// Longest pre-roll.
+pub const LONGEST: Seconds = Seconds(60.0);
 /// Jobs that may wait at the actor.
 const MAILBOX: usize = 16;
 
@@ -59,12 +58,12 @@ pub enum Record {
 pub struct TakeOptions {
     /// What becomes of it.
     pub keep: Keep,
-    /// Seconds before the start that belong to it, as far as the input was open then.
-    pub pre_roll: f64,
+    /// How much before the start belongs to it, as far as the input was open then.
+    pub pre_roll: Seconds,
     /// Level that starts it, in dBFS; at once without one.
     pub threshold_db: Option<f32>,
-    /// Seconds after its start at which it ends by itself.
-    pub seconds: Option<f64>,
+    /// How long after its start it ends by itself.
+    pub seconds: Option<Seconds>,
 }
 
 /// What becomes of a take.
@@ -121,8 +120,8 @@ pub struct Recorder {
 pub struct Input {
     /// Name of the device.
     pub name: String,
-    /// Rate in Hz.
-    pub rate: u32,
+    /// Its rate.
+    pub rate: Hz,
     /// Channels that are recorded.
     pub channels: usize,
 }
@@ -132,8 +131,6 @@ pub struct Input {
 struct RecorderThread {
     actor: Actor<Job, Reply>,
     inputs: Sender<Result<InputStream, InputError>>,
-    /// What the full mailbox did not take.
-    unsent: VecDeque<Job>,
     /// The newest take's number, its entity, and what becomes of it.
     serial: u64,
     entity: Option<(u64, Entity)>,
@@ -145,20 +142,6 @@ struct RecorderThread {
 }
 
 impl RecorderThread {
-    fn send(&mut self, job: Job) {
-        self.unsent.push_back(job);
-        self.send_rest();
-    }
-
-    fn send_rest(&mut self) {
-        while let Some(job) = self.unsent.pop_front() {
-            if let Err(job) = self.actor.try_send(job) {
-                self.unsent.push_front(job);
-                return;
-            }
-        }
-    }
-
     fn of(&self, serial: u64) -> Option<Entity> {
         self.entity.filter(|(of, _)| *of == serial).map(|(_, entity)| entity)
     }
@@ -169,27 +152,18 @@ pub struct RecordPlugin;
 
 impl Plugin for RecordPlugin {
     fn build(&self, app: &mut App) {
-        let wake = app.world().resource::<Wake>().clone();
         let (inputs, opened) = bounded(4);
         let body = move |inbox, outbox| take_writer::serve(&inbox, outbox, &opened);
-        match Actor::spawn("recorder", MAILBOX, &wake, body) {
-            Ok(actor) => app.insert_resource(RecorderThread {
-                actor,
-                inputs,
-                unsent: VecDeque::new(),
-                serial: 0,
-                entity: None,
-                keep: Keep::Nothing,
-                question: None,
-                lost: false,
-            }),
-            Err(error) => {
-                app.world_mut().write_message(Notice::new(format!(
-                    "cannot record: starting a thread failed ({error}); restart Soundkin"
-                )));
-                return;
-            }
-        };
+        let Some(actor) = start(app, "record", |wake| Actor::spawn("recorder", MAILBOX, wake, body)) else { return };
+        app.insert_resource(RecorderThread {
+            actor,
+            inputs,
+            serial: 0,
+            entity: None,
+            keep: Keep::Nothing,
+            question: None,
+            lost: false,
+        });
         let known = app.world_mut().get_resource_mut::<Settings>().map(|mut settings| settings.get("recording"));
         if let Some(known) = known {
             app.insert_resource::<RecordingSettings>(known);
@@ -221,12 +195,10 @@ fn collect_takes(
     mut notices: MessageWriter<Notice>,
     mut commands: Commands,
 ) {
-    thread.send_rest();
     let mut now = recorder.clone();
     // Waveforms begun in this frame are not components before the commands have been applied.
     let mut begun: Option<Waveform> = None;
-    let replies: Vec<Reply> = thread.actor.replies().collect();
-    for reply in replies {
+    for reply in thread.actor.replies() {
         match reply {
             Reply::InputOpened(name, rate, channels) => {
                 now.input = Some(Input { name, rate, channels });
@@ -243,15 +215,14 @@ fn collect_takes(
             }
             Reply::Started { serial, path, info } => {
                 let folder = path.as_ref().and_then(|path| path.parent().map(Path::to_owned));
-                let within = |path: &Path| folders.0.iter().any(|folder| path.starts_with(folder));
                 let is_member = match (&thread.keep, &path) {
                     (Keep::Recordings, Some(path)) => {
-                        if let Some(path) = folder.filter(|_| !within(path)) {
+                        if let Some(path) = folder.filter(|_| !folders.contain(path)) {
                             added.write(AddFolder { path, follow: true });
                         }
                         true
                     }
-                    (Keep::File(_), Some(path)) => within(path),
+                    (Keep::File(_), Some(path)) => folders.contain(path),
                     _ => false,
                 };
                 begun = Some(Waveform::new(Pyramid::growing(info.channels as usize), info.rate));
@@ -335,11 +306,11 @@ fn sample_of(path: Option<Arc<Path>>, is_member: bool, index: &SampleIndex, comm
         (Some(known), _) => commands.entity(known),
         (None, None) => commands.spawn(QuestionTake),
         (None, Some(path)) if is_member => commands.spawn(Sample { path }),
-        // Inserted together: a sample that is not yet marked as a guest would be stored.
-        (None, Some(path)) => commands.spawn((Sample { path }, Guest)),
+        // Inserted together: a sample that is not yet marked as a transient sample would be stored.
+        (None, Some(path)) => commands.spawn((Sample { path }, Transient)),
     };
     if is_member {
-        sample.try_remove::<Guest>();
+        sample.try_remove::<Transient>();
     }
     identity::begin_anew(&mut sample);
     sample.id()
@@ -361,7 +332,7 @@ fn settle(
         // What has no file cannot be cut.
         if end.stamp.is_some() {
             take.try_insert(cuts);
-            let loud = end.loud.filter(|loud| loud.start > 0.0 || loud.end < seconds);
+            let loud = end.loud.filter(|loud| loud.start > 0.0 || loud.end < seconds.0);
             loud.map(|loud| take.try_insert(Trim(loud)));
         }
     } else {
@@ -380,8 +351,8 @@ fn respond(
     kept: Option<Res<AnalysisLength>>,
 ) {
     if settings.is_changed() {
-        let pre_roll = settings.pre_roll.clamp(0.0, LONGEST);
-        thread.send(Job::Setup { channels: settings.channels.clone(), pre_roll });
+        let pre_roll = settings.pre_roll.max(Seconds(0.0)).min(LONGEST);
+        thread.actor.queue(Job::Setup { channels: settings.channels.clone(), pre_roll });
     }
     for record in asked.read() {
         match record {
@@ -397,20 +368,20 @@ fn respond(
                 let start = Start {
                     serial: thread.serial,
                     place,
-                    pre_roll: options.pre_roll.clamp(0.0, LONGEST),
+                    pre_roll: options.pre_roll.max(Seconds(0.0)).min(LONGEST),
                     threshold_db: options.threshold_db,
                     seconds: options.seconds,
                     keep: kept.as_ref().map_or(LONGEST, |kept| kept.0),
                     format: settings.format,
                 };
                 (recorder.waiting, recorder.ending) = (true, false);
-                thread.send(Job::Start(Box::new(start)));
+                thread.actor.queue(Job::Start(Box::new(start)));
             }
             Record::Stop => {
                 recorder.ending = recorder.take.is_some() || recorder.waiting;
-                thread.send(Job::Stop);
+                thread.actor.queue(Job::Stop);
             }
-            Record::Unclip => thread.send(Job::Unclip),
+            Record::Unclip => thread.actor.queue(Job::Unclip),
         }
     }
 }
@@ -432,7 +403,7 @@ fn listen(
         let request =
             wanted.clone().map(|(device, channels)| InputRequest { device, channels, to: thread.inputs.clone() });
         // At once, so that no take begins on an input that is being closed.
-        thread.send(Job::Leave);
+        thread.actor.queue(Job::Leave);
         requests.write(OpenInput(request));
         thread.lost = false;
         *opened = wanted;
@@ -462,7 +433,7 @@ mod tests {
         app.update();
         let requests = app.world().resource::<Messages<OpenInput>>();
         let request = requests.get_cursor().read(requests).find_map(|open| open.0.clone()).unwrap();
-        let (feed, input) = InputStream::simulated(48_000, 1);
+        let (feed, input) = InputStream::simulated(Hz(48_000), 1);
         request.to.send(Ok(input)).unwrap();
         until(&mut app, "the input", |world| world.resource::<Recorder>().input.is_some());
         (app, feed)
@@ -533,13 +504,13 @@ mod tests {
         let listed = app.world_mut().spawn((sample, old, ContentHash([1; 32]))).id();
         assert_eq!(begun(&mut app), listed);
         let take = app.world().entity(listed);
-        assert!(take.contains::<Recording>() && take.contains::<AudioInfo>() && !take.contains::<Guest>());
+        assert!(take.contains::<Recording>() && take.contains::<AudioInfo>() && !take.contains::<Transient>());
         assert!(!take.contains::<FileStamp>() && !take.contains::<ContentHash>());
         feed(&vec![0.5; 4800]);
         stop(&mut app);
         let world = app.world_mut();
         assert_eq!(world.query::<&Sample>().iter(world).count(), 1);
         assert_eq!(world.get::<FileStamp>(listed), Some(&FileStamp::of(&path.metadata().unwrap())));
-        assert_eq!(world.get::<AudioInfo>(listed).unwrap().frames, 4800);
+        assert_eq!(world.get::<AudioInfo>(listed).unwrap().frames, dsp::Frames(4800));
     }
 }

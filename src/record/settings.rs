@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use bevy::prelude::*;
+use dsp::Seconds;
 use file::wav_writer::Format;
 use serde::{Deserialize, Serialize};
 
@@ -23,8 +24,8 @@ pub struct RecordingSettings {
     pub slices: PathBuf,
     /// How samples are written: `float32` or `int24`.
     pub format: Format,
-    /// Seconds that are kept in memory while armed, at most 60.
-    pub pre_roll: f64,
+    /// What is kept in memory while armed, at most 60 seconds.
+    pub pre_roll: Seconds,
 }
 
 impl Default for RecordingSettings {
@@ -35,7 +36,7 @@ impl Default for RecordingSettings {
             folder: PathBuf::new(),
             slices: PathBuf::new(),
             format: Format::Float32,
-            pre_roll: 10.0,
+            pre_roll: Seconds(10.0),
         }
     }
 }

@@ -2,21 +2,20 @@
 //!
 //! The `slices` thread finds and cuts them; what is cut becomes a sample at once.
 
-use dsp::Span;
-use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bevy::prelude::*;
 use dsp::analysis::StreamAnalysis;
 use dsp::onset::{Onsets, slices};
+use dsp::{Seconds, Span};
 use file::DecodeError;
 use file::stream::{Decoders, Stream};
 
 use super::settings::{RecordingSettings, recordings};
-use crate::actor::{Actor, Wake, contained};
+use crate::actor::{Actor, contained, start};
 use crate::export::{self, ExportError};
-use crate::library::{FileStamp, Folders, Guest, Recording, Sample, SampleIndex};
+use crate::library::{FileStamp, Folders, Recording, Sample, SampleIndex, Transient};
 use crate::notice::Notice;
 use crate::schedule::{CollectSystems, RespondSystems};
 use crate::watch::AddFolder;
@@ -24,7 +23,7 @@ use crate::watch::AddFolder;
 /// Jobs that may wait at the actor.
 const MAILBOX: usize = 4;
 
-/// Proposed slices of a sound: start and end of each in seconds, in order. A take has them when it ends.
+/// Proposed slices of a sound, in order. A take has them when it ends.
 #[derive(Component, Clone, Debug, Default, PartialEq)]
 pub struct Slices(pub Vec<Span>);
 
@@ -42,7 +41,7 @@ pub struct ProposeSlices(pub Entity);
 pub struct SaveSlices {
     /// The sample.
     pub sample: Entity,
-    /// Start and end of each slice in seconds.
+    /// The slices.
     pub slices: Vec<Span>,
 }
 
@@ -72,27 +71,18 @@ enum Reply {
 }
 
 #[derive(Resource)]
-struct SliceWriter {
-    actor: Actor<Job, Reply>,
-    waiting: VecDeque<Job>,
-}
+struct SliceWriter(Actor<Job, Reply>);
 
 pub(super) fn build(app: &mut App) {
     app.add_message::<ProposeSlices>()
         .add_message::<SaveSlices>()
         .add_message::<SlicesSaved>()
         .add_message::<AcceptTrim>();
-    let wake = app.world().resource::<Wake>().clone();
-    match Actor::pool("slices", 1, MAILBOX, &wake, |_| serve) {
-        Ok(actor) => app.insert_resource(SliceWriter { actor, waiting: VecDeque::new() }),
-        Err(error) => {
-            app.world_mut().write_message(Notice::new(format!(
-                "cannot cut sounds: starting a thread failed ({error}); restart Soundkin"
-            )));
-            return;
-        }
+    let Some(actor) = start(app, "cut sounds", |wake| Actor::pool("slices", 1, MAILBOX, wake, |_| serve)) else {
+        return;
     };
-    app.add_observer(forget_outdated)
+    app.insert_resource(SliceWriter(actor))
+        .add_observer(forget_outdated)
         .add_systems(Update, collect_slices.in_set(CollectSystems::Requests))
         .add_systems(Update, respond.in_set(RespondSystems::Record));
 }
@@ -131,14 +121,7 @@ fn respond(
         let folder = destination(&path, &settings);
         Some(Job::Slice(ask.0, path, stamp, vec![loud], folder))
     });
-    let jobs: Vec<Job> = proposals.chain(saves).chain(trims).collect();
-    writer.waiting.extend(jobs);
-    while let Some(job) = writer.waiting.pop_front() {
-        if let Err(job) = writer.actor.try_send(job) {
-            writer.waiting.push_front(job);
-            return;
-        }
-    }
+    proposals.chain(saves).chain(trims).for_each(|job| writer.0.queue(job));
 }
 
 /// Where what is cut from a sound goes.
@@ -151,7 +134,7 @@ fn destination(sound: &Path, settings: &RecordingSettings) -> PathBuf {
 }
 
 fn collect_slices(
-    writer: Res<SliceWriter>,
+    mut writer: ResMut<SliceWriter>,
     folders: Res<Folders>,
     index: Res<SampleIndex>,
     samples: Query<&Sample>,
@@ -160,7 +143,7 @@ fn collect_slices(
     mut notices: MessageWriter<Notice>,
     mut commands: Commands,
 ) {
-    for reply in writer.actor.replies() {
+    for reply in writer.0.replies() {
         match reply {
             Reply::Proposed(entity, slices) => {
                 if let Ok(mut sample) = commands.get_entity(entity) {
@@ -179,10 +162,10 @@ fn collect_slices(
                     // The watcher may have been quicker.
                     if index.at(path).is_none() {
                         let slice = (Sample { path: path.clone() }, *stamp);
-                        if new.is_some() || within(path) {
+                        if new.is_some() || folders.contain(path) {
                             commands.spawn(slice);
                         } else {
-                            commands.spawn((slice, Guest));
+                            commands.spawn((slice, Transient));
                         }
                     }
                 }
@@ -259,8 +242,9 @@ fn propose(path: &Path) -> Result<Vec<Span>, CutError> {
     let mut stream = Stream::open_path(path, &Decoders::default())?;
     let mut heard = None;
     while let Some(block) = stream.next_block()? {
-        let (analysis, onsets) = heard
-            .get_or_insert_with(|| (StreamAnalysis::new(block.rate, block.channels, 0.0), Onsets::new(block.rate)));
+        let (analysis, onsets) = heard.get_or_insert_with(|| {
+            (StreamAnalysis::new(block.rate, block.channels, Seconds(0.0)), Onsets::new(block.rate))
+        });
         analysis.add(block.samples);
         onsets.add(analysis.mono());
     }

@@ -1,7 +1,6 @@
 //! The `recorder` thread: reads the input's ring, keeps the pre-roll, and makes takes: writes the file, measures as it goes,
 //! and reports to the app. It never waits for the app: reports that cannot be sent yet are collected and sent later.
 
-use dsp::Span;
 use std::collections::VecDeque;
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -12,7 +11,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, select};
 use dsp::analysis::StreamAnalysis;
 use dsp::onset::Onsets;
-use dsp::{Pcm, SILENCE};
+use dsp::{Frames, Hz, Pcm, SILENCE, Seconds, Span};
 use file::wav_writer::{Format, Spec, Writer};
 
 use super::level::{Level, Peaks};
@@ -32,9 +31,9 @@ const REPORT_EVERY: Duration = Duration::from_millis(33);
 const SETTLE: Duration = Duration::from_millis(400);
 /// A device that delivers nothing for this long counts as disconnected.
 const MUTE: Duration = Duration::from_secs(5);
-/// How much of the newest sound is embedded during a take, and how often, in seconds.
-const NEWEST: f64 = 2.5;
-const NEWEST_EVERY: f64 = 0.4;
+/// How much of the newest sound is embedded during a take, and how often.
+const NEWEST: Seconds = Seconds(2.5);
+const NEWEST_EVERY: Seconds = Seconds(0.4);
 /// Samples of waveform kept for an app that is too busy to take them; beyond this they are read from the file instead.
 const UNREPORTED: usize = 1 << 24;
 /// Ends of a take below this level (-60 dBFS) are proposed for trimming; the margins left before and after, in seconds.
@@ -43,8 +42,8 @@ const MARGIN: [f64; 2] = [0.01, 0.05];
 
 /// What the plugin asks for.
 pub(super) enum Job {
-    /// Channels to record, counted from 1, none for all up to two; and the longest pre-roll in seconds.
-    Setup { channels: Vec<u16>, pre_roll: f64 },
+    /// Channels to record, counted from 1, none for all up to two; and the longest pre-roll.
+    Setup { channels: Vec<u16>, pre_roll: Seconds },
     /// Begin a take, now or once the input is open or loud enough.
     Start(Box<Start>),
     /// End it.
@@ -62,14 +61,14 @@ pub(super) struct Start {
     pub serial: u64,
     /// Where the file goes; none for a take that is not kept.
     pub place: Option<Place>,
-    /// Seconds before the start that belong to it.
-    pub pre_roll: f64,
+    /// How much before the start belongs to it.
+    pub pre_roll: Seconds,
     /// Level that starts it, in dBFS.
     pub threshold_db: Option<f32>,
-    /// Seconds after which it ends by itself.
-    pub seconds: Option<f64>,
-    /// Seconds that the model wants.
-    pub keep: f64,
+    /// How long after its start it ends by itself.
+    pub seconds: Option<Seconds>,
+    /// How much the model wants.
+    pub keep: Seconds,
     /// How samples are written.
     pub format: Format,
 }
@@ -85,8 +84,8 @@ pub(super) enum Place {
 
 /// What the plugin is told.
 pub(super) enum Reply {
-    /// The input is open: name, rate in Hz, channels that are recorded.
-    InputOpened(String, u32, usize),
+    /// The input is open: name, rate, channels that are recorded.
+    InputOpened(String, Hz, usize),
     /// The input is closed: whether it was lost, and why, unless that has been reported in another way.
     InputClosed { lost: bool, error: Option<InputError> },
     /// The input's level, and what it has lost.
@@ -111,9 +110,9 @@ pub(super) struct Finished {
     pub stamp: Option<FileStamp>,
     /// Its analysis without the vector; `None` if the file could not be finished as it should.
     pub take: Option<FinishedTake>,
-    /// Where sounds begin in it, in seconds.
-    pub onsets: Vec<f64>,
-    /// What is left of it without silence at its ends, in seconds.
+    /// Where sounds begin in it.
+    pub onsets: Vec<Seconds>,
+    /// What is left of it without silence at its ends.
     pub loud: Option<Span>,
     /// What was lost during it.
     pub overruns: Overruns,
@@ -156,7 +155,7 @@ struct TakeWriter {
     wanted: Vec<u16>,
     /// The channels of the input that are recorded, counted from 0.
     channels: Vec<usize>,
-    longest: f64,
+    longest: Seconds,
     raw: Vec<f32>,
     block: Vec<f32>,
     peaks: Peaks,
@@ -176,7 +175,7 @@ impl TakeWriter {
             last_read: Instant::now(),
             wanted: Vec::new(),
             channels: Vec::new(),
-            longest: 0.0,
+            longest: Seconds(0.0),
             raw: Vec::new(),
             block: Vec::new(),
             peaks: Peaks::default(),
@@ -414,9 +413,9 @@ impl TakeWriter {
     }
 }
 
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "seconds times rate, both positive")]
-fn frames(seconds: f64, rate: u32) -> usize {
-    (seconds.max(0.0) * f64::from(rate)).round() as usize
+/// Frames that lie in memory.
+fn frames(seconds: Seconds, rate: Hz) -> usize {
+    usize::try_from(seconds.frames(rate).0).unwrap_or(usize::MAX)
 }
 
 /// A take under way.
@@ -424,15 +423,15 @@ struct Take {
     serial: u64,
     file: Option<(Writer<File>, Arc<Path>)>,
     codec: &'static str,
-    rate: u32,
+    rate: Hz,
     channels: usize,
     analysis: StreamAnalysis,
     onsets: Onsets,
     /// First and last frame that is not quiet.
-    loud: Option<[u64; 2]>,
+    loud: Option<[Frames; 2]>,
     newest: VecDeque<f32>,
     /// The frame at which the newest sound is next reported.
-    report_at: u64,
+    report_at: Frames,
     /// Frames at which it ends by itself.
     limit: usize,
     settled: Instant,
@@ -458,7 +457,7 @@ impl Take {
             onsets: Onsets::new(input.rate),
             loud: None,
             newest: VecDeque::new(),
-            report_at: frames(NEWEST_EVERY, input.rate) as u64,
+            report_at: NEWEST_EVERY.frames(input.rate),
             limit: start.seconds.map_or(usize::MAX, |seconds| before + frames(seconds, input.rate)),
             settled: Instant::now(),
             unreported: Some(Vec::new()),
@@ -468,7 +467,7 @@ impl Take {
 
     /// Frames until it ends by itself.
     fn room(&self) -> usize {
-        self.limit.saturating_sub(usize::try_from(self.analysis.frames()).unwrap_or(usize::MAX))
+        self.limit.saturating_sub(usize::try_from(self.analysis.frames().0).unwrap_or(usize::MAX))
     }
 
     fn add(&mut self, block: &[f32]) -> Result<(), String> {
@@ -482,7 +481,7 @@ impl Take {
         let before = self.analysis.frames();
         let loud = |sample: &f32| sample.abs() > QUIET;
         if let (Some(first), Some(last)) = (block.iter().position(loud), block.iter().rposition(loud)) {
-            let [first, last] = [first, last].map(|sample| before + (sample / self.channels.max(1)) as u64);
+            let [first, last] = [first, last].map(|sample| Frames(before.0 + (sample / self.channels.max(1)) as u64));
             self.loud = Some([self.loud.map_or(first, |[first, _]| first), last]);
         }
         self.analysis.add(block);
@@ -506,8 +505,8 @@ impl Take {
         if now < self.report_at {
             return None;
         }
-        self.report_at = now + frames(NEWEST_EVERY, self.rate) as u64;
-        let start = (now - self.newest.len() as u64) as f64 / f64::from(self.rate);
+        self.report_at = Frames(now.0 + NEWEST_EVERY.frames(self.rate).0);
+        let start = Frames(now.0 - self.newest.len() as u64).at(self.rate);
         Some(without_silence(Pcm { rate: self.rate, start, mono: self.newest.iter().copied().collect() }))
     }
 
@@ -516,11 +515,11 @@ impl Take {
         reason: Option<String>,
         overruns: Overruns,
     ) -> (Result<Finished, String>, Option<(File, Arc<Path>)>) {
-        let seconds = self.analysis.frames() as f64 / f64::from(self.rate);
+        let Seconds(length) = self.analysis.frames().at(self.rate);
         let (mut hash, mut stamp, mut whole, mut open) = (None, None, true, None);
         let mut reason = reason;
         if let Some((writer, path)) = self.file {
-            if self.analysis.frames() == 0 {
+            if self.analysis.frames() == Frames(0) {
                 let text = reason.unwrap_or_else(|| "nothing was recorded; check the input".to_owned());
                 // If the empty file cannot be removed, that is not worth a message of its own.
                 let _ = std::fs::remove_file(&path);
@@ -535,9 +534,9 @@ impl Take {
                 }
             }
         }
-        let rate = f64::from(self.rate);
         let loud = self.loud.map(|[first, last]| {
-            Span::new((first as f64 / rate - MARGIN[0]).max(0.0), ((last + 1) as f64 / rate + MARGIN[1]).min(seconds))
+            let [Seconds(first), Seconds(end)] = [first, Frames(last.0 + 1)].map(|frame| frame.at(self.rate));
+            Span::new((first - MARGIN[0]).max(0.0), (end + MARGIN[1]).min(length))
         });
         let mut decoded = Box::new(self.analysis.finish(self.codec));
         decoded.pcm = without_silence(decoded.pcm);
@@ -560,7 +559,7 @@ fn without_silence(mut pcm: Pcm) -> Pcm {
     if let (Some(first), Some(last)) = (pcm.mono.iter().position(loud), pcm.mono.iter().rposition(loud)) {
         pcm.mono.truncate(last + 1);
         pcm.mono.drain(..first);
-        pcm.start += first as f64 / f64::from(pcm.rate);
+        pcm.start += Frames(first as u64).at(pcm.rate);
     }
     pcm
 }
@@ -672,7 +671,7 @@ mod tests {
     use super::*;
     use crate::actor::{Actor, Wake};
 
-    const RATE: u32 = 48_000;
+    const RATE: Hz = Hz(48_000);
 
     /// A writer whose replies stay with it, listening to two channels, and what these are given.
     fn take_writer() -> (TakeWriter, impl FnMut(f32, f64)) {
@@ -681,20 +680,21 @@ mod tests {
         let _actor = Actor::spawn("test", 1, &Wake::default(), body).unwrap();
         let mut take_writer = TakeWriter::new(given.recv().unwrap());
         let (mut feed, input) = InputStream::simulated(RATE, 2);
-        take_writer.serve(Job::Setup { channels: Vec::new(), pre_roll: 10.0 });
+        take_writer.serve(Job::Setup { channels: Vec::new(), pre_roll: Seconds(10.0) });
         take_writer.connect(Ok(input));
-        (take_writer, move |level, seconds| feed(&vec![level; 2 * frames(seconds, RATE)]))
+        (take_writer, move |level, seconds| feed(&vec![level; 2 * frames(Seconds(seconds), RATE)]))
     }
 
     fn start(pre_roll: f64, threshold_db: Option<f32>, seconds: Option<f64>) -> Job {
-        let (place, format) = (None, Format::Float32);
-        Job::Start(Box::new(Start { serial: 1, place, pre_roll, threshold_db, seconds, keep: 60.0, format }))
+        let (place, format, keep) = (None, Format::Float32, Seconds(60.0));
+        let (pre_roll, seconds) = (Seconds(pre_roll), seconds.map(Seconds));
+        Job::Start(Box::new(Start { serial: 1, place, pre_roll, threshold_db, seconds, keep, format }))
     }
 
     /// The length of the take that has just ended.
     fn length(take_writer: &TakeWriter) -> f64 {
         let Some(Reply::Finished(_, end)) = take_writer.reports.replies.back() else { panic!("no take has ended") };
-        end.take.as_ref().unwrap().decoded.info.seconds()
+        end.take.as_ref().unwrap().decoded.info.seconds().0
     }
 
     #[test]
@@ -722,7 +722,7 @@ mod tests {
         for (channels, pre_roll, kept) in cases {
             let (mut take_writer, mut feed) = take_writer();
             feed(0.5, 2.0);
-            take_writer.serve(Job::Setup { channels: channels.clone(), pre_roll });
+            take_writer.serve(Job::Setup { channels: channels.clone(), pre_roll: Seconds(pre_roll) });
             take_writer.serve(start(60.0, None, None));
             take_writer.serve(Job::Stop);
             assert!(

@@ -88,7 +88,7 @@ impl Default for Comparer {
 impl Comparer {
     /// Analyses a sound over a period of at least its own; none if there is hardly anything between [`BOTTOM`] and [`TOP`].
     pub fn spectrum(&mut self, pcm: &Pcm, period: usize) -> Option<Spectrum> {
-        let length = usize::try_from(pcm.rate).ok()? * period;
+        let length = usize::try_from(pcm.rate.0).ok()? * period;
         let transform = self.planner.plan_fft_forward(length);
         let mut sound = pcm.mono.clone();
         sound.resize(length, 0.0);
@@ -109,7 +109,7 @@ impl Comparer {
         let scale = (1.0 / energy.sqrt()) as f32;
         bins.iter_mut().for_each(|bin| *bin *= scale);
         // Resamplers fade out the last tenth below the Nyquist frequency.
-        let top = usize::try_from(pcm.rate).ok()? * 9 / 20;
+        let top = usize::try_from(pcm.rate.0).ok()? * 9 / 20;
         Some(Spectrum { period, bins, top })
     }
 
@@ -250,6 +250,7 @@ fn leader(leaders: &mut [usize], mut place: usize) -> usize {
 mod tests {
     use super::*;
     use dsp::resample::{Filter, Resampler};
+    use dsp::{Hz, Seconds};
 
     const RATE: u32 = 44_100;
 
@@ -270,7 +271,7 @@ mod tests {
     }
 
     fn pcm(mono: Vec<f32>, rate: u32) -> Pcm {
-        Pcm { rate, start: 0.0, mono }
+        Pcm { rate: Hz(rate), start: Seconds(0.0), mono }
     }
 
     /// Compares two sounds, and checks that the prints promise no less.
@@ -292,7 +293,8 @@ mod tests {
         let longer = pcm([sound.mono.clone(), vec![0.0; 3 * RATE as usize]].concat(), RATE);
         assert!([&sound, &turned, &later, &longer].map(|other| compare(&sound, other)).into_iter().all(|c| c > 0.999));
         for rate in [22_050, 32_000, 48_000, 96_000] {
-            let other = Resampler::new(rate, Filter::AnyHighQuality).convert(&sound.mono, RATE).unwrap().into_owned();
+            let other =
+                Resampler::new(Hz(rate), Filter::AnyHighQuality).convert(&sound.mono, Hz(RATE)).unwrap().into_owned();
             // Half a sample late, as a codec may be, and with its band ending where this one's rate says.
             let other = other.windows(2).map(|pair| pair[0].midpoint(pair[1])).collect();
             assert!(compare(&sound, &pcm(other, rate)) > 0.98, "{rate}");

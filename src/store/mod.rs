@@ -6,24 +6,24 @@
 mod rows;
 mod schema;
 
-use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bevy::ecs::entity::{EntityHashMap, EntityHashSet};
 use bevy::prelude::*;
 use crossbeam_channel::Receiver;
 use similarity::layout::SavedPositions;
 
 use self::rows::{ContentRow, Record, SampleRow};
-use crate::actor::{Actor, Outbox, Wake};
+use crate::actor::{Actor, Outbox, Wake, start};
 use crate::analyse::{ActiveModel, Analysis};
 use crate::library::changes::{Changes, Fact, Reader};
 use crate::library::{
-    AudioInfo, ContentHash, Descriptors, Embedding, Failed, Features, FileStamp, Folders, Guest, Missing,
-    MoveCandidate, Restored, Sample, Tags, Thumbnail,
+    AudioInfo, ContentHash, Descriptors, Embedding, Failed, Features, FileStamp, Folders, Missing, MoveCandidate,
+    Restored, Sample, Tags, Thumbnail, Transient,
 };
-use crate::neighbours::LastSpots;
+use crate::neighbours::LastPositions;
 use crate::notice::Notice;
 use crate::schedule::{CollectSystems, DispatchSystems};
 use crate::watch::Listing;
@@ -65,7 +65,7 @@ pub struct Stored {
 #[derive(Resource, Default, Debug)]
 pub struct StoreState {
     /// Samples whose newest state has not been handed to the thread.
-    dirty: HashSet<Entity>,
+    dirty: EntityHashSet,
     /// Handed over and not yet committed.
     under_way: usize,
     forgotten: Vec<Arc<Path>>,
@@ -116,12 +116,11 @@ enum Reply {
 }
 
 #[derive(Resource)]
-struct StoreActor {
-    actor: Actor<Job, Reply>,
-    writable: bool,
-    /// How far the mirror has followed the samples.
-    reader: Reader,
-}
+struct StoreActor(Actor<Job, Reply>);
+
+/// How far the mirror has followed the samples.
+#[derive(Resource)]
+struct Followed(Reader);
 
 /// Mirrors the library file given to it.
 pub struct StorePlugin {
@@ -141,39 +140,35 @@ impl Plugin for StorePlugin {
     fn build(&self, app: &mut App) {
         let library = self.library.lock().ok().and_then(|mut library| library.take());
         let Some(library) = library else { return };
-        let wake = app.world().resource::<Wake>().clone();
-        let key = app.world().resource::<ActiveModel>().0.key.clone();
+        // No model has an empty key, so without one no vectors are read.
+        let model = app.world().get_resource::<ActiveModel>();
+        let key = model.map(|model| model.0.key.clone()).unwrap_or_default();
         let writable = self.writable;
         let body = move |inbox, outbox| LibraryWriter { library, key, model: None }.run(&inbox, &outbox, writable);
-        match Actor::spawn("store", 256, &wake, body) {
-            Ok(actor) => {
-                let reader = app.world_mut().get_resource_or_init::<Changes>().reader();
-                app.insert_resource(StoreActor { actor, writable, reader })
-            }
-            Err(error) => {
-                app.world_mut().write_message(Notice::new(format!(
-                    "cannot save the library: starting a thread failed ({error}); restart Soundkin"
-                )));
-                return;
-            }
-        };
-        app.init_resource::<StoreState>()
+        let spawn = |wake: &Wake| Actor::spawn("store", 256, wake, body);
+        let Some(actor) = start(app, "open the library", spawn) else { return };
+        app.insert_resource(StoreActor(actor))
+            .init_resource::<StoreState>()
             .add_message::<Stored>()
-            .add_observer(forget)
-            .add_systems(Update, collect_stored.in_set(CollectSystems::Store))
-            .add_systems(Update, hand_over.in_set(DispatchSystems::Store));
+            .add_systems(Update, collect_stored.in_set(CollectSystems::Store));
+        if writable {
+            let reader = app.world_mut().get_resource_or_init::<Changes>().reader();
+            app.insert_resource(Followed(reader))
+                .add_observer(forget)
+                .add_systems(Update, hand_over.in_set(DispatchSystems::Store));
+        }
     }
 }
 
 fn collect_stored(
-    store: Res<StoreActor>,
+    mut store: ResMut<StoreActor>,
     mut state: ResMut<StoreState>,
     mut folders: ResMut<Folders>,
     mut stored: MessageWriter<Stored>,
     mut notices: MessageWriter<Notice>,
     mut commands: Commands,
 ) {
-    for reply in store.actor.replies() {
+    for reply in store.0.replies() {
         match reply {
             Reply::Loaded(records) => {
                 commands.queue(|world: &mut World| world.resource_mut::<Changes>().set_restoring(true));
@@ -193,7 +188,7 @@ fn collect_stored(
             }
             Reply::Restored(spots) => {
                 state.saved_spots = Arc::new(spots);
-                commands.insert_resource(LastSpots(state.saved_spots.clone()));
+                commands.insert_resource(LastPositions(state.saved_spots.clone()));
                 // After the commands that spawn what was restored.
                 commands.queue(|world: &mut World| world.resource_mut::<Restored>().0 = true);
             }
@@ -235,7 +230,7 @@ fn spawn(record: Record, commands: &mut Commands) {
     record.embedding.map(|embedding| entity.insert(embedding));
 }
 
-fn forget(discarded: On<Discard, Sample>, samples: Query<&Sample, Without<Guest>>, mut state: ResMut<StoreState>) {
+fn forget(discarded: On<Discard, Sample>, samples: Query<&Sample, Without<Transient>>, mut state: ResMut<StoreState>) {
     if let Ok(sample) = samples.get(discarded.entity) {
         state.dirty.remove(&discarded.entity);
         state.forgotten.push(sample.path.clone());
@@ -254,22 +249,19 @@ type Everything<'a> = (
 );
 
 fn hand_over(
-    store: Res<StoreActor>,
+    mut store: ResMut<StoreActor>,
+    followed: Res<Followed>,
     mut state: ResMut<StoreState>,
     mut changes: ResMut<Changes>,
     folders: Res<Folders>,
     restored: Res<Restored>,
     analysis: Res<Analysis>,
     listing: Res<Listing>,
-    spots: Option<Res<LastSpots>>,
-    samples: Query<Everything, (Without<MoveCandidate>, Without<Guest>)>,
-    alive: Query<(), (With<Sample>, Without<Guest>)>,
+    spots: Option<Res<LastPositions>>,
+    samples: Query<Everything, (Without<MoveCandidate>, Without<Transient>)>,
+    alive: Query<(), (With<Sample>, Without<Transient>)>,
 ) {
-    let changes = changes.read(store.reader);
-    if !store.writable {
-        *state = StoreState { failure: state.failure.take(), ..default() };
-        return;
-    }
+    let changes = changes.read(followed.0);
     let unsaved = changes.iter().filter(|change| change.unsaved.has(&SAVED));
     state.dirty.extend(unsaved.map(|change| change.sample));
     state.folders_dirty = restored.0 && Some(&folders.0) != state.saved_folders.as_ref();
@@ -277,21 +269,18 @@ fn hand_over(
         return;
     }
     state.retry_at = None;
-    if state.folders_dirty && store.actor.try_send(Job::Folders(folders.0.clone())).is_ok() {
+    if state.folders_dirty && store.0.try_send(Job::Folders(folders.0.clone())).is_ok() {
         state.saved_folders = Some(folders.0.clone());
         state.folders_dirty = false;
         state.under_way += 1;
     }
-    while let Some(path) = state.forgotten.pop() {
-        if let Err(Job::Forget(path)) = store.actor.try_send(Job::Forget(path)) {
-            state.forgotten.push(path);
-            return;
-        }
+    for path in std::mem::take(&mut state.forgotten) {
+        store.0.queue(Job::Forget(path));
         state.under_way += 1;
     }
     let waiting: Vec<Entity> = state.dirty.iter().copied().collect();
     for entity in waiting {
-        if !store.actor.has_room() {
+        if !store.0.has_room() {
             return;
         }
         if !alive.contains(entity) {
@@ -299,7 +288,7 @@ fn hand_over(
         }
         // A sample that may be a moved file waits until that is decided.
         if let Ok(everything) = samples.get(entity) {
-            if store.actor.try_send(Job::Save(entity, Box::new(record(everything)))).is_err() {
+            if store.0.try_send(Job::Save(entity, Box::new(record(everything)))).is_err() {
                 return;
             }
             state.under_way += 1;
@@ -310,12 +299,12 @@ fn hand_over(
     let at_rest = analysis.in_flight == 0 && listing.is_idle() && state.dirty.is_empty();
     // While the map is growing, it is stored only now and then.
     let due = at_rest || state.spots_saved.is_none_or(|at| at.elapsed() > KEEP_MAP);
-    if let Some(LastSpots(spots)) = spots.as_deref().filter(|_| due)
+    if let Some(LastPositions(spots)) = spots.as_deref().filter(|_| due)
         && !Arc::ptr_eq(spots, &state.saved_spots)
     {
         if *spots == state.saved_spots {
             state.saved_spots = spots.clone();
-        } else if store.actor.try_send(Job::SavedPositions(spots.clone())).is_ok() {
+        } else if store.0.try_send(Job::SavedPositions(spots.clone())).is_ok() {
             state.saved_spots = spots.clone();
             state.spots_saved = Some(Instant::now());
             state.under_way += 1;
@@ -323,7 +312,7 @@ fn hand_over(
         }
     }
     // With the workers at rest nothing joins the batch, so waiting for more would only cost time.
-    if at_rest && state.under_way > 0 && !state.flushed && store.actor.try_send(Job::Flush).is_ok() {
+    if at_rest && state.under_way > 0 && !state.flushed && store.0.try_send(Job::Flush).is_ok() {
         state.under_way += 1;
         state.flushed = true;
     }
@@ -418,7 +407,7 @@ impl LibraryWriter {
         match written {
             Ok(refused) => {
                 saved.retain(|stored| !refused.contains_key(&stored.entity));
-                Reply::Committed { jobs: count, saved, refused: refused.into_values().collect() }
+                Reply::Committed { jobs: count, saved, refused: refused.into_iter().map(|(_, line)| line).collect() }
             }
             Err(error) => {
                 let reason = schema::sqlite(error, &self.library.path).to_string();
@@ -430,9 +419,9 @@ impl LibraryWriter {
     /// Commits all jobs or none, except for samples that the tables refuse: those must not block the others.
     ///
     /// Returns the refused samples, each with a line for the user.
-    fn write(&mut self, jobs: &[Job]) -> rusqlite::Result<HashMap<Entity, String>> {
+    fn write(&mut self, jobs: &[Job]) -> rusqlite::Result<EntityHashMap<String>> {
         let mut transaction = self.library.connection.transaction()?;
-        let mut refused = HashMap::new();
+        let mut refused = EntityHashMap::default();
         let model = match self.model {
             Some(model) => model,
             None => rows::model_number(&transaction, &self.key)?,
@@ -512,11 +501,11 @@ mod tests {
             let mut writer = LibraryWriter { library, key: "m".to_owned(), model: None };
             writer.restore(&outbox).unwrap();
         };
-        let actor = Actor::spawn("test", 1, &Wake::default(), body).unwrap();
+        let mut actor = Actor::spawn("test", 1, &Wake::default(), body).unwrap();
         let deadline = Instant::now() + Duration::from_secs(10);
         let mut order = Vec::new();
         while order.len() < 3 && Instant::now() < deadline {
-            order.extend(actor.replies().map(|reply| match reply {
+            order.extend(actor.replies().into_iter().map(|reply| match reply {
                 Reply::Folders(folders) => format!("folders {}", folders.len()),
                 Reply::Loaded(records) => format!("samples {}", records.len()),
                 Reply::Restored(_) => "restored".to_owned(),

@@ -7,6 +7,7 @@ use dsp::analysis::StreamInfo;
 use dsp::descriptors::COUNT;
 use dsp::features::Measures;
 use dsp::pyramid::COLUMNS;
+use dsp::{Frames, Hz};
 use half::f16;
 use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
 use similarity::layout::{LayoutKey, SavedPosition, SavedPositions};
@@ -38,7 +39,7 @@ pub struct SampleRow {
 pub struct ContentRow {
     /// Format and length.
     pub info: AudioInfo,
-    /// Outline.
+    /// Thumbnail.
     pub thumbnail: Thumbnail,
     /// Measures.
     pub features: Features,
@@ -112,8 +113,8 @@ fn save_content(connection: &Connection, hash: ContentHash, content: &ContentRow
         )?
         .execute(params![
             hash.0.as_slice(),
-            content.info.frames.cast_signed(),
-            content.info.rate,
+            content.info.frames.0.cast_signed(),
+            content.info.rate.0,
             content.info.channels,
             content.info.codec,
             outline,
@@ -252,8 +253,8 @@ fn content(row: &Row) -> rusqlite::Result<Option<ContentRow>> {
     }
     Ok(Some(ContentRow {
         info: AudioInfo(StreamInfo {
-            frames: frames.cast_unsigned(),
-            rate: row.get(9)?,
+            frames: Frames(frames.cast_unsigned()),
+            rate: Hz(row.get(9)?),
             channels: row.get(10)?,
             codec: row.get(11)?,
         }),
@@ -337,7 +338,7 @@ pub(super) mod tests {
                 tags: Tags(vec!["dark, wet".into(), "naïve \"quoted\"".into()]),
             },
             content: Some(ContentRow {
-                info: AudioInfo(StreamInfo { frames: 7, rate: 44_100, channels: 2, codec: "flac".into() }),
+                info: AudioInfo(StreamInfo { frames: Frames(7), rate: Hz(44_100), channels: 2, codec: "flac".into() }),
                 thumbnail: Thumbnail(Box::new([[-7, 9]; COLUMNS])),
                 features: Features(Measures { lufs: None, peak_db: -3.5, brightness_hz: 812.25 }),
                 descriptors: (seed != 1).then(|| Descriptors(Arc::new([f32::from(seed); COUNT]))),

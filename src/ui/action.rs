@@ -8,8 +8,8 @@ use std::path::PathBuf;
 
 use bevy::prelude::*;
 use bevy_egui::egui::{self, Key, KeyboardShortcut, Modifiers};
-use dsp::Span;
 use dsp::descriptors;
+use dsp::{Seconds, Span};
 use serde::{Deserialize, Serialize};
 
 use super::columns::Columns;
@@ -227,7 +227,7 @@ pub enum Take {
     /// Records from the input of this name; empty for the default.
     From(String),
     /// So many seconds before a take can be taken into it.
-    PreRoll(f64),
+    PreRoll(Seconds),
     /// Takes go into this folder; none for the usual one.
     Into(Option<PathBuf>),
     /// Shows or hides where the selected sample could be split.

@@ -217,8 +217,9 @@ mod x11 {
             self.shared.owner().is_ok()
         }
 
-        pub(super) fn offer(&self, forms: Vec<Form>) -> Result<(), ClipboardError> {
-            let Shared { connection, window, atoms, content } = &*self.shared;
+        pub(super) fn offer(&mut self, forms: Vec<Form>) -> Result<(), ClipboardError> {
+            let shared = self.shared.clone();
+            let Shared { connection, window, atoms, content } = &*shared;
             if forms.iter().any(|(_, bytes)| bytes.len() + HEADER > connection.maximum_request_bytes()) {
                 return Err(ClipboardError::TooLong);
             }
@@ -242,10 +243,10 @@ mod x11 {
         }
 
         /// Waits for something to happen.
-        fn wait(&self, patience: Duration, wanted: impl Fn(&Happened) -> bool) -> Option<Happened> {
+        fn wait(&mut self, patience: Duration, wanted: impl Fn(&Happened) -> bool) -> Option<Happened> {
             let deadline = Instant::now() + patience;
             loop {
-                if let Some(happened) = self.actor.as_ref()?.replies().find(&wanted) {
+                if let Some(happened) = self.actor.as_mut()?.replies().into_iter().find(&wanted) {
                     return Some(happened);
                 }
                 let left = deadline.checked_duration_since(Instant::now())?;
@@ -254,8 +255,9 @@ mod x11 {
         }
 
         /// Lets a clipboard manager, if one runs, take over what was copied.
-        fn hand_over(&self) -> Result<(), ReplyError> {
-            let Shared { connection, window, atoms, content } = &*self.shared;
+        fn hand_over(&mut self) -> Result<(), ReplyError> {
+            let shared = self.shared.clone();
+            let Shared { connection, window, atoms, content } = &*shared;
             let manager = connection.get_selection_owner(atoms.CLIPBOARD_MANAGER)?.reply()?.owner;
             if manager == NONE || self.shared.owner()? != *window {
                 return Ok(());

@@ -17,7 +17,7 @@ use super::dropping::Hovering;
 use super::rows::Rows;
 use super::session::Session;
 use super::{demo, services};
-use crate::actor::{Actor, Outbox, Wake, drop_within};
+use crate::actor::{Actor, Outbox, Wake, drop_within, start};
 use crate::analyse::Analysis;
 use crate::export::{self, ExportError};
 use crate::library::table::SampleTable;
@@ -73,21 +73,6 @@ pub(super) struct Inputs(pub Vec<String>);
 pub(super) struct Desktop {
     /// None only while it is being dropped.
     actor: Option<Actor<Job, Reply>>,
-    /// Dropped folders that the full mailbox has not accepted yet.
-    dropped: Vec<PathBuf>,
-}
-
-impl Desktop {
-    fn new(actor: Actor<Job, Reply>) -> Self {
-        Self { actor: Some(actor), dropped: Vec::new() }
-    }
-
-    fn try_send(&self, job: Job) -> Result<(), Job> {
-        match &self.actor {
-            Some(actor) => actor.try_send(job),
-            None => Err(job),
-        }
-    }
 }
 
 impl Drop for Desktop {
@@ -98,17 +83,12 @@ impl Drop for Desktop {
 
 /// Connects the desktop.
 pub(super) fn plugin(app: &mut App) {
-    let wake = app.world().resource::<Wake>().clone();
-    match Actor::spawn("desktop", 4, &wake, |inbox, outbox| serve(&inbox, &outbox)) {
-        Ok(actor) => app.init_resource::<Hovering>().insert_resource(Desktop::new(actor)),
-        Err(error) => {
-            app.world_mut().write_message(Notice::new(format!(
-                "cannot open dialogs or copy files: starting a thread failed ({error}); restart Soundkin"
-            )));
-            return;
-        }
-    };
-    app.add_systems(Update, collect.in_set(CollectSystems::Requests));
+    let body = |inbox: Receiver<Job>, outbox: Outbox<Reply>| serve(&inbox, &outbox);
+    let spawn = |wake: &Wake| Actor::spawn("desktop", 4, wake, body);
+    let Some(actor) = start(app, "open dialogs or copy files", spawn) else { return };
+    app.init_resource::<Hovering>()
+        .insert_resource(Desktop { actor: Some(actor) })
+        .add_systems(Update, collect.in_set(CollectSystems::Requests));
 }
 
 fn collect(
@@ -122,7 +102,8 @@ fn collect(
     index: Res<SampleIndex>,
     mut commands: Commands,
 ) {
-    for reply in desktop.actor.iter().flat_map(Actor::replies) {
+    let Some(actor) = &mut desktop.actor else { return };
+    for reply in actor.replies() {
         match reply {
             Reply::Chosen(wanted, paths) => {
                 typed.write(Type::Close);
@@ -159,17 +140,15 @@ fn collect(
             Reply::Inputs(names) => inputs.0 = names,
         }
     }
+    let mut found = Vec::new();
     for drop in dropped.iter_mut().flat_map(|messages| messages.drain()) {
         hovering.follow(&drop);
         if let FileDragAndDrop::DroppedFile { path_buf, .. } = drop {
-            desktop.dropped.push(path_buf);
+            found.push(path_buf);
         }
     }
-    let dropped = std::mem::take(&mut desktop.dropped);
-    if !dropped.is_empty()
-        && let Err(Job::Find(dropped)) = desktop.try_send(Job::Find(dropped))
-    {
-        desktop.dropped = dropped;
+    if !found.is_empty() {
+        actor.queue(Job::Find(found));
     }
 }
 
@@ -212,7 +191,7 @@ pub(super) fn respond(
                 continue;
             }
         };
-        if desktop.try_send(job).is_err() {
+        if desktop.actor.as_ref().is_none_or(|actor| actor.try_send(job).is_err()) {
             notices.write(Notice::new("another dialog is still open; close it and try again"));
         }
     }
@@ -230,6 +209,7 @@ fn serve(inbox: &Receiver<Job>, outbox: &Outbox<Reply>) {
                     FolderFor::Sounds => "Add a folder of sounds",
                     FolderFor::Takes => "Record into a folder",
                 };
+                #[expect(clippy::disallowed_methods, reason = "on the thread of the desktop")]
                 let chosen = rfd::FileDialog::new().set_title(title).pick_folder();
                 chosen.map(|path| Reply::Chosen(wanted, vec![real(path)]))
             }
@@ -361,7 +341,7 @@ mod tests {
             let _ = answered.recv();
         };
         // This would wait for ever for somebody to answer.
-        drop(Desktop::new(Actor::spawn("test", 1, &Wake::default(), dialog).unwrap()));
+        drop(Desktop { actor: Some(Actor::spawn("test", 1, &Wake::default(), dialog).unwrap()) });
         drop(answer);
     }
 
@@ -402,8 +382,7 @@ mod tests {
         let folder = root.path().canonicalize().unwrap().join("data/demo");
         let mut app = desktop();
         let mut add = || {
-            let sent = app.world().resource::<Desktop>().try_send(Job::WriteDemo(folder.clone()));
-            assert!(sent.is_ok());
+            app.world_mut().resource_mut::<Desktop>().actor.as_mut().unwrap().queue(Job::WriteDemo(folder.clone()));
             assert_eq!(added(&mut app, 1), std::slice::from_ref(&folder));
             std::fs::metadata(folder.join("kicks/kick_01.flac")).unwrap().modified().unwrap()
         };

@@ -57,7 +57,7 @@ pub(super) fn show(ui: &Ui, hovering: &Hovering, theme: &Theme) {
     let area = ui.max_rect();
     let painter = ui.painter();
     painter.rect_filled(area, 0.0, theme.veil);
-    painter.rect_stroke(area, 0.0, Stroke::new(FRAME, theme.likeness), StrokeKind::Inside);
+    painter.rect_stroke(area, 0.0, Stroke::new(FRAME, theme.similarity), StrokeKind::Inside);
     let line = Rect::from_center_size(area.center(), vec2(area.width() - 8.0 * FRAME, ROW));
     controls::line(ui, line, Align2::CENTER_CENTER, &promise, theme::strong(16.0), theme.text);
     let response = ui.interact(area, ui.id().with("drop"), bevy_egui::egui::Sense::hover());

@@ -13,8 +13,7 @@ use crossbeam_channel::Receiver;
 use fontdb::{Database, FaceInfo, ID, Style};
 use skrifa::{FontRef, MetadataProvider};
 
-use crate::actor::{Actor, Outbox, Wake};
-use crate::notice::Notice;
+use crate::actor::{Actor, Outbox, start};
 use crate::schedule::CollectSystems;
 
 /// Weights that may stand beside the regular one.
@@ -35,8 +34,6 @@ pub(super) struct Fonts {
     actor: Option<Actor<Letters, Vec<Found>>>,
     /// Looked for already, found or not.
     asked: Letters,
-    /// Not handed to the thread yet.
-    wanted: Letters,
     found: Vec<(String, Arc<FontData>)>,
     /// egui has not been told of all of them.
     changed: bool,
@@ -44,22 +41,14 @@ pub(super) struct Fonts {
 
 /// Looks for fonts when they are needed.
 pub(super) fn plugin(app: &mut App) {
-    let wake = app.world().resource::<Wake>().clone();
-    let actor = match Actor::spawn("fonts", 4, &wake, |inbox, outbox| serve(&inbox, &outbox)) {
-        Ok(actor) => Some(actor),
-        Err(error) => {
-            app.world_mut().write_message(Notice::new(format!(
-                "cannot look for fonts: starting a thread failed ({error}); restart Soundkin"
-            )));
-            None
-        }
-    };
+    let body = |inbox: Receiver<Letters>, outbox: Outbox<Vec<Found>>| serve(&inbox, &outbox);
+    let actor = start(app, "look for fonts", |wake| Actor::spawn("fonts", 4, wake, body));
     app.insert_resource(Fonts { actor, changed: true, ..default() })
         .add_systems(Update, collect.in_set(CollectSystems::Requests));
 }
 
 fn collect(mut fonts: ResMut<Fonts>, mut redraws: MessageWriter<RequestRedraw>) {
-    let found: Vec<Found> = fonts.actor.iter().flat_map(Actor::replies).flatten().collect();
+    let found: Vec<Found> = fonts.actor.iter_mut().flat_map(Actor::replies).flatten().collect();
     if !found.is_empty() {
         fonts.found.extend(found.into_iter().map(|Found { name, data }| (name, Arc::new(data))));
         fonts.changed = true;
@@ -80,13 +69,13 @@ impl Fonts {
     /// Looks for fonts with the letters that were drawn and that no font has.
     pub(super) fn look(&mut self, context: &egui::Context) {
         let lacking = context.data_mut(|data| data.remove_temp::<Letters>(lacking())).unwrap_or_default();
-        self.wanted.extend(lacking.difference(&self.asked));
-        if self.wanted.is_empty() {
+        let wanted: Letters = lacking.difference(&self.asked).copied().collect();
+        if wanted.is_empty() {
             return;
         }
-        // A full mailbox takes them in a later frame.
-        if self.actor.as_ref().is_none_or(|actor| actor.try_send(self.wanted.clone()).is_ok()) {
-            self.asked.append(&mut self.wanted);
+        self.asked.extend(&wanted);
+        if let Some(actor) = &mut self.actor {
+            actor.queue(wanted);
         }
     }
 
@@ -188,6 +177,7 @@ fn fits(face: &FaceInfo) -> (bool, bool, i32, std::cmp::Reverse<&str>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::actor::Wake;
 
     /// Ours alone.
     fn database() -> Database {

@@ -90,7 +90,7 @@ fn bars(ui: &Ui, rect: Rect, part_similarities: &PartSimilarities, response: &Re
         let ground = Rect::from_min_size(pos2(left, rect.top()), vec2(BAR * scale, rect.height()));
         ui.painter().rect_filled(ground, 0.0, theme.raised);
         let height = rect.height() * share.unwrap_or(0.0).clamp(0.0, 1.0);
-        ui.painter().rect_filled(ground.with_min_y(ground.bottom() - height), 0.0, theme.likeness);
+        ui.painter().rect_filled(ground.with_min_y(ground.bottom() - height), 0.0, theme.similarity);
         left += (BAR + 2.0) * scale;
     }
     let pointed = response.hover_pos().is_some_and(|at| rect.expand2(vec2(4.0, 8.0)).contains(at));
@@ -402,7 +402,7 @@ fn row(ui: &Ui, line: Rect, place: usize, row: &Row, places: &Places, view: &Vie
                 }
             }
             _ => {
-                let colour = if *column == Column::Match { theme.likeness } else { theme.muted };
+                let colour = if *column == Column::Match { theme.similarity } else { theme.muted };
                 let text = text(*column, place, row, view);
                 controls::line(ui, at(*rect), aligned(*column), &text, theme::regular(12.0), colour);
             }
@@ -424,7 +424,7 @@ fn text(column: Column, place: usize, row: &Row, view: &View) -> String {
             2 => "stereo".to_owned(),
             more => more.to_string(),
         },
-        Column::Rate if row.rate == 0 => String::new(),
+        Column::Rate if row.rate.0 == 0 => String::new(),
         Column::Rate => format!("{} kHz", f64::from(row.rate) / 1000.0),
         Column::Pitch => known(row.pitch, controls::frequency(row.pitch)),
         Column::Brightness => known(row.brightness, controls::frequency(row.brightness)),
@@ -436,13 +436,13 @@ fn text(column: Column, place: usize, row: &Row, view: &View) -> String {
     }
 }
 
-fn accessible(row: &Row, likeness: Option<f32>) -> String {
+fn accessible(row: &Row, similarity: Option<f32>) -> String {
     let state = match row.trouble() {
         "" => String::new(),
         trouble => format!(", {trouble}"),
     };
     let kept = if row.kept { ", kept" } else { "" };
-    let like = likeness.map(|like| format!(", {like:.3}")).unwrap_or_default();
+    let like = similarity.map(|like| format!(", {like:.3}")).unwrap_or_default();
     format!("{}{state}{kept}{like}", row.name)
 }
 

@@ -1,6 +1,7 @@
 //! What is heard: turns what the user asked for into auditions.
 
 use bevy::prelude::*;
+use dsp::Seconds;
 
 use super::action::Listen;
 use super::session::Session;
@@ -31,10 +32,14 @@ pub(super) fn respond(
             }
             Listen::PlayFrom(seconds) => {
                 let region = session.selection.within.region.filter(|region| region.holds(*seconds));
-                auditions.write_batch(selected.map(|sample| Audition::Play { sample, from: *seconds, region }));
+                auditions.write_batch(selected.map(|sample| Audition::Play {
+                    sample,
+                    from: Seconds(*seconds),
+                    region,
+                }));
             }
             Listen::Play(sample) => {
-                auditions.write(Audition::Play { sample: *sample, from: 0.0, region: None });
+                auditions.write(Audition::Play { sample: *sample, from: Seconds(0.0), region: None });
             }
             Listen::ToggleLoop => settings.looping = !settings.looping,
             Listen::ToggleEqualLoudness => settings.equal_loudness = !settings.equal_loudness,

@@ -313,10 +313,10 @@ fn overlay(ui: &Ui, body: Rect, view: &mut View) {
     let tags = tags(&painter, body, view);
     names(&painter, body, view, tags.iter().map(|(rect, ..)| *rect).collect());
     for at in view.found.iter().filter_map(|found| at(*found)) {
-        painter.circle_stroke(at, NEIGHBOUR + 1.5, Stroke::new(1.5, theme.likeness));
+        painter.circle_stroke(at, NEIGHBOUR + 1.5, Stroke::new(1.5, theme.similarity));
     }
     for at in view.subjects.iter().filter_map(|subject| at(*subject)) {
-        painter.circle_stroke(at, SELECTED + 3.5, Stroke::new(1.5, theme.likeness));
+        painter.circle_stroke(at, SELECTED + 3.5, Stroke::new(1.5, theme.similarity));
     }
     for marked in &mut *view.marked {
         if let Some(at) = at(marked) {
@@ -327,8 +327,8 @@ fn overlay(ui: &Ui, body: Rect, view: &mut View) {
         && let Some(from) = at(*centre)
     {
         for to in neighbours.iter().filter_map(|neighbour| at(*neighbour)) {
-            painter.line_segment([from, to], Stroke::new(1.0, theme.likeness.gamma_multiply(0.7)));
-            painter.circle_filled(to, NEIGHBOUR, theme.likeness);
+            painter.line_segment([from, to], Stroke::new(1.0, theme.similarity.gamma_multiply(0.7)));
+            painter.circle_filled(to, NEIGHBOUR, theme.similarity);
         }
     }
     let ring = |at: Pos2, radius: f32, colour: Color32| {

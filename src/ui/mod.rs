@@ -570,7 +570,7 @@ fn show(ui: &mut Ui, views: &Views, map: &Map, actions: &mut Vec<Action>) -> Are
 
     if let Some(rect) = sections.list {
         #[expect(clippy::cast_possible_truncation, reason = "a share of a length")]
-        let share = |sample| Some((playback.seconds / seconds(sample)?) as f32);
+        let share = |sample| Some((playback.seconds.0 / seconds(sample)?.0) as f32);
         let view = list::View {
             table,
             rows,
@@ -712,7 +712,7 @@ fn wave(ui: &mut Ui, views: &Views, keys: &dyn Fn(&Action) -> String, actions: &
         subject,
         span: session.selection.within.visible,
         region: session.selection.within.region,
-        playhead: (playback.sample.is_some() && playback.sample == selected).then_some(playback.seconds),
+        playhead: (playback.sample.is_some() && playback.sample == selected).then_some(playback.seconds.0),
         playing: playback.sample.is_some(),
         asked: session.query().and_then(|query| query.single()),
         audition: *views.audition,
@@ -728,7 +728,7 @@ fn wave(ui: &mut Ui, views: &Views, keys: &dyn Fn(&Action) -> String, actions: &
             written: views.recorder.take.and_then(|take| {
                 let info = views.samples.get(take).ok()?.0?;
                 let width = if views.recording.format == Format::Int24 { 3 } else { 4 };
-                Some((info.seconds(), info.frames * u64::from(info.channels) * width))
+                Some((info.seconds().0, info.frames.0 * u64::from(info.channels) * width))
             }),
             waits: preferences.record_when_loud,
             theme,

@@ -129,7 +129,7 @@ pub fn band(ui: &mut Ui, rect: Rect, view: &View, actions: &mut Vec<Action>) {
 /// What to record, and how.
 fn choices(view: &View) -> Vec<Item> {
     let settings = view.settings;
-    let before = format!("Record, including the last {:.0} s", settings.pre_roll);
+    let before = format!("Record, including the last {:.0} s", settings.pre_roll.0);
     let mut items = vec![
         Item::new(before, Take::Before),
         Item::new("Record only to find similar sounds", Take::Ask),
@@ -182,8 +182,7 @@ fn meter(ui: &Ui, rect: Rect, view: &View, actions: &mut Vec<Action>) {
     if response.clicked() {
         actions.push(Take::Unclip.into());
     }
-    let name =
-        view.recorder.input.as_ref().map(|input| format!("{}, {} Hz", input.name, input.rate)).unwrap_or_default();
+    let name = view.recorder.input.as_ref().map(|input| format!("{}, {}", input.name, input.rate)).unwrap_or_default();
     let clipped = if level.clipped { "\nThe input has clipped; click to reset." } else { "" };
     response.on_hover_text(format!("{name}{clipped}"));
 }

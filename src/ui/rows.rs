@@ -328,7 +328,12 @@ mod tests {
     fn what_is_unknown_comes_last_in_either_order() {
         let (mut app, entities) = app(&["a.wav", "b.wav", "c.wav"]);
         for (entity, frames) in [(entities[0], 100), (entities[2], 300)] {
-            let info = AudioInfo(StreamInfo { frames, rate: 100, channels: 1, codec: "flac".to_owned() });
+            let info = AudioInfo(StreamInfo {
+                frames: dsp::Frames(frames),
+                rate: dsp::Hz(100),
+                channels: 1,
+                codec: "flac".to_owned(),
+            });
             app.world_mut().entity_mut(entity).insert(info);
         }
         app.update();

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bevy::prelude::*;
-use dsp::Span;
+use dsp::{Seconds, Span};
 
 use super::action::{Chip, Choose, Go};
 use super::navigation::{Location, Navigation};
@@ -114,7 +114,7 @@ impl Session {
     /// Plays a sample, and of the selected one its region.
     pub fn audition(&self, sample: Entity) -> Audition {
         let region = self.selection.within.region.filter(|_| self.selected() == Some(sample));
-        Audition::Play { sample, from: region.map_or(0.0, |region| region.start), region }
+        Audition::Play { sample, from: Seconds(region.map_or(0.0, |region| region.start)), region }
     }
 
     fn go(&mut self, to: Location) {
@@ -247,7 +247,7 @@ pub(super) fn respond(
                 }
             }
             Go::Span(span) => {
-                let length = session.selected().and_then(|selected| Some(infos.get(selected).ok()?.seconds()));
+                let length = session.selected().and_then(|selected| Some(infos.get(selected).ok()?.seconds().0));
                 let whole = length.is_some_and(|length| span.start <= 0.0 && span.end >= length);
                 session.selection.within.visible = (!whole).then_some(*span);
             }
@@ -503,7 +503,7 @@ fn let_go(session: &mut Session, gone: &dyn Fn(Entity) -> bool, folders: &Folder
     if location.query.as_ref().is_some_and(lost) {
         location.query = None;
     }
-    let outside = |folder: &std::path::PathBuf| !folders.0.iter().any(|of| folder.starts_with(of));
+    let outside = |folder: &std::path::PathBuf| !folders.contain(folder);
     if location.filter.folder.as_ref().is_some_and(outside) {
         location.filter.folder = None;
     }

@@ -11,6 +11,7 @@ use bevy_egui::egui::{
     self, Align2, CursorIcon, Id, KeyboardShortcut, Rect, ScrollArea, Sense, Ui, UiBuilder, WidgetInfo, WidgetType,
     pos2, vec2,
 };
+use dsp::Seconds;
 use file::wav_writer::Format;
 
 use super::action::{
@@ -372,12 +373,12 @@ fn recording(ui: &Ui, lines: &mut Lines, view: &View, actions: &mut Vec<Action>)
     let waits = preferences.record_when_loud;
     switch(ui, lines, "Start when the input gets loud", waits, Take::ToggleThreshold, actions);
     if let Some(mut strip) = lines.setting(ui, "Seconds kept from before") {
-        let seconds = recording.pre_roll.clamp(0.0, LONGEST);
+        let seconds = recording.pre_roll.0.clamp(0.0, LONGEST.0);
         #[expect(clippy::cast_possible_truncation, reason = "a share of a minute")]
-        let share = (seconds / LONGEST) as f32;
+        let share = (seconds / LONGEST.0) as f32;
         let label = "Seconds kept from before";
         let (response, asked) = controls::slider(ui, strip.left(160.0), (label, seconds), share, theme.time, theme);
-        actions.extend(asked.map(|share| Take::PreRoll((f64::from(share) * LONGEST).round()).into()));
+        actions.extend(asked.map(|share| Take::PreRoll(Seconds((f64::from(share) * LONGEST.0).round())).into()));
         let key = view.bindings.text(&Take::Before.into());
         response.on_hover_text(controls::hint("What a take begins with when it includes the moments before", &key));
         strip.left(10.0);

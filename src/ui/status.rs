@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use bevy::prelude::*;
 use bevy_egui::egui::{self, Align2, Rect, Sense, Ui, WidgetInfo, WidgetType, pos2, vec2};
+use dsp::Hz;
 
 use super::action::{Action, Go, Outside, Prefer, Setup};
 use super::controls::{self, Strip, Tone};
@@ -12,7 +13,7 @@ use super::notices::Notices;
 use super::theme::{self, Theme, icon};
 use crate::analyse::{Analysis, Undescribed};
 use crate::library::table::{Counts, SampleTable, StatusFilter};
-use crate::library::{Guest, Missing, Recording, Restored, Sample};
+use crate::library::{Missing, Recording, Restored, Sample, Transient};
 use crate::notice::Kind;
 use crate::watch::Listing;
 
@@ -64,8 +65,8 @@ pub(super) fn measure(
     analysis: Res<Analysis>,
     restored: Res<Restored>,
     listing: Res<Listing>,
-    undescribed: Query<(), (Undescribed, With<Sample>, Without<Missing>, Without<Guest>)>,
-    recordings: Query<(), (With<Recording>, Without<Guest>)>,
+    undescribed: Query<(), (Undescribed, With<Sample>, Without<Missing>, Without<Transient>)>,
+    recordings: Query<(), (With<Recording>, Without<Transient>)>,
     mut progress: ResMut<Progress>,
     mut past: Local<VecDeque<(Instant, usize)>>,
 ) {
@@ -80,7 +81,7 @@ pub(super) fn measure(
         recording: recordings.iter().len(),
         speed: progress.speed,
     };
-    let waiting = next.done() < counts.samples && analysis.blocked.is_none() && !analysis.guests_only;
+    let waiting = next.done() < counts.samples && analysis.blocked.is_none() && !analysis.transient_only;
     next.busy = waiting && !next.loading;
     if next.busy && !next.paused {
         // What was restored was not analysed in this run, and says nothing about how fast that goes.
@@ -108,7 +109,7 @@ pub struct View<'a> {
     /// What was said.
     pub notices: &'a Notices,
     /// The sound output in use and its rate in Hz.
-    pub output: Option<(&'a str, u32)>,
+    pub output: Option<(&'a str, Hz)>,
     /// The model in use.
     pub model: &'a str,
     /// Colours.

@@ -135,7 +135,7 @@ fn chip(ui: &Ui, rect: Rect, text: &str, is_query: bool, view: &View) -> bool {
         None => (format!("Only {text}, clear"), "List the others too"),
     };
     response.widget_info(|| WidgetInfo::labeled(WidgetType::Button, true, &label));
-    let colour = if is_query { theme.likeness } else { theme.text };
+    let colour = if is_query { theme.similarity } else { theme.text };
     ui.painter().rect_filled(rect, 0.0, theme.chip);
     let (words, cross) = rect.split_left_right_at_x(rect.right() - 20.0);
     // The end says which part of a sound, or how many of a group.
@@ -235,7 +235,7 @@ pub fn weights(ui: &mut Ui, rect: Rect, (weights, _, has_head): Weighed, theme: 
             slider,
             (&format!("Weight of {name}"), f64::from(value)),
             value,
-            theme.likeness,
+            theme.similarity,
             theme,
         );
         if response.double_clicked() {

@@ -64,7 +64,7 @@ pub struct Theme {
     /// Playhead, played part, progress.
     pub time: Color32,
     /// Scores and edges to neighbours.
-    pub likeness: Color32,
+    pub similarity: Color32,
     /// Ground of the chip that names a query.
     pub chip: Color32,
     /// The part of a waveform that has not been played.
@@ -95,7 +95,7 @@ pub const DARK: Theme = Theme {
     selected: rgb(0x2A_24_19),
     selected_text: rgb(0xF0_C9_87),
     time: rgb(0xE2_A5_48),
-    likeness: rgb(0x6F_CA_B4),
+    similarity: rgb(0x6F_CA_B4),
     chip: rgb(0x1D_3A_35),
     wave: rgb(0xA6_AD_B6),
     region: rgb(0x24_22_1C),
@@ -116,7 +116,7 @@ pub const LIGHT: Theme = Theme {
     selected: rgb(0xF7_E8_CC),
     selected_text: rgb(0x6A_42_00),
     time: rgb(0x9A_5F_00),
-    likeness: rgb(0x0B_70_5D),
+    similarity: rgb(0x0B_70_5D),
     chip: rgb(0xD3_ED_E7),
     wave: rgb(0x5F_68_72),
     region: rgb(0xF1_EA_DD),
@@ -312,9 +312,9 @@ mod tests {
                 ("muted on selected", theme.muted, theme.selected),
                 ("selected", theme.selected_text, theme.selected),
                 ("time", theme.time, theme.ground),
-                ("likeness", theme.likeness, theme.ground),
-                ("likeness on selected", theme.likeness, theme.selected),
-                ("likeness on its chip", theme.likeness, theme.chip),
+                ("similarity", theme.similarity, theme.ground),
+                ("similarity on selected", theme.similarity, theme.selected),
+                ("similarity on its chip", theme.similarity, theme.chip),
                 ("warning", theme.warning, theme.ground),
                 ("warning on raised", theme.warning, theme.raised),
                 ("warning on selected", theme.warning, theme.selected),

@@ -11,8 +11,8 @@ use bevy_egui::egui::{
     self, Align2, Color32, CursorIcon, Mesh, PointerButton, Pos2, Rect, Sense, Stroke, Ui, WidgetInfo, WidgetType,
     pos2, vec2,
 };
-use dsp::Span;
 use dsp::pyramid::{COLUMNS, Pyramid};
+use dsp::{Hz, Span};
 
 use super::action::{Action, Edit, Go, Listen, Outside, Prefer, Take};
 use super::controls::{self, Strip, Tone};
@@ -68,8 +68,8 @@ pub struct Subject<'a> {
 impl Subject<'_> {
     /// Length in seconds, 0 until anything of it has been read.
     fn seconds(&self) -> f64 {
-        let read = || self.wave.map_or(0.0, Waveform::seconds);
-        self.info.map_or_else(read, AudioInfo::seconds)
+        let read = || self.wave.map_or(0.0, |wave| wave.seconds().0);
+        self.info.map_or_else(read, |info| info.seconds().0)
     }
 
     fn channels(&self) -> usize {
@@ -163,7 +163,7 @@ pub fn show(ui: &mut Ui, view: &View, actions: &mut Vec<Action>) {
         scales(ui, [over.1, under.1], length / visible.seconds(), gain, view, actions);
     }
     let rate = subject.info.map(|info| info.rate).or_else(|| subject.wave.map(|wave| wave.rate));
-    let frame = 1.0 / f64::from(rate.unwrap_or(44_100));
+    let frame = 1.0 / f64::from(rate.unwrap_or(Hz(44_100)));
     let scale = Scale { rect: body.0, span: visible };
     pointer(ui, &scale, length, frame, view, actions);
     paint(ui, &scale, subject, length, gain.shown, view);
@@ -494,7 +494,7 @@ fn facts(subject: &Subject) -> String {
         n => format!("{n} channels"),
     };
     #[expect(clippy::cast_possible_truncation, reason = "shown with two digits")]
-    let length = controls::length(info.seconds() as f32);
+    let length = controls::length(info.seconds().0 as f32);
     let rate = f64::from(info.rate) / 1000.0;
     let loudness = match subject.row {
         Some(row) if row.lufs.is_finite() => format!("{} LUFS", controls::signed(row.lufs, 1)),
@@ -678,7 +678,7 @@ fn slices(ui: &Ui, scale: &Scale, slices: &[Span], length: f64, view: &View, act
         }
         for (side, at) in [slice.start, slice.end].into_iter().enumerate() {
             let x = scale.x(at);
-            painter.vline(painter.round_to_pixel_center(x), scale.rect.y_range(), Stroke::new(1.0, theme.likeness));
+            painter.vline(painter.round_to_pixel_center(x), scale.rect.y_range(), Stroke::new(1.0, theme.similarity));
             let inward = if side == 0 { 4.0 } else { -4.0 };
             let flag = Rect::from_center_size(pos2(x + inward, scale.rect.top() + 6.0), vec2(8.0, 12.0));
             // Of overlapping handles only the first can be grabbed.
@@ -686,7 +686,7 @@ fn slices(ui: &Ui, scale: &Scale, slices: &[Span], length: f64, view: &View, act
                 continue;
             }
             last = flag.center().x;
-            painter.rect_filled(flag, 0.0, theme.likeness);
+            painter.rect_filled(flag, 0.0, theme.similarity);
             let label = format!("{} of slice {}", if side == 0 { "Start" } else { "End" }, i + 1);
             let response = ui.interact(flag.expand(3.0), ui.id().with(&label), Sense::click_and_drag());
             response.widget_info(|| WidgetInfo::slider(true, at, &label));

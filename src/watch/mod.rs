@@ -18,10 +18,10 @@ use notify::{RecursiveMode, Watcher};
 use self::debounce::Debounce;
 pub use self::walk::has_audio_ending;
 use self::walk::{Found, is_absence};
-use crate::actor::{Actor, Closed, Outbox, Wake};
+use crate::actor::{Actor, Closed, Outbox, start};
 pub use crate::library::identity::Tally;
 use crate::library::identity::{Sighting, Sightings};
-use crate::library::{FileStamp, Folders, Guest, Restored, Sample, SampleIndex};
+use crate::library::{FileStamp, Folders, Restored, Sample, SampleIndex, Transient};
 use crate::notice::Notice;
 use crate::schedule::{CollectSystems, DispatchSystems, RespondSystems};
 
@@ -63,7 +63,6 @@ pub struct FolderListed {
 #[derive(Resource, Default, Debug)]
 pub struct Listing {
     waiting: Vec<Waiting>,
-    leaving: Vec<PathBuf>,
     under_way: usize,
 }
 
@@ -102,17 +101,10 @@ pub struct WatchPlugin;
 
 impl Plugin for WatchPlugin {
     fn build(&self, app: &mut App) {
-        let wake = app.world().resource::<Wake>().clone();
-        match Actor::spawn("watch", 16, &wake, |inbox, outbox| Watching::new(outbox).run(&inbox)) {
-            Ok(actor) => app.insert_resource(WatchActor(actor)),
-            Err(error) => {
-                app.world_mut().write_message(Notice::new(format!(
-                    "cannot list folders: starting a thread failed ({error}); restart Soundkin"
-                )));
-                return;
-            }
-        };
-        app.init_resource::<Listing>()
+        let body = |inbox: Receiver<Job>, outbox| Watching::new(outbox).run(&inbox);
+        let Some(actor) = start(app, "list folders", |wake| Actor::spawn("watch", 16, wake, body)) else { return };
+        app.insert_resource(WatchActor(actor))
+            .init_resource::<Listing>()
             .add_message::<AddFolder>()
             // Folders of one frame may be added in any order.
             .allow_ambiguous_resource::<Messages<AddFolder>>()
@@ -139,7 +131,7 @@ impl Plugin for FollowPlugin {
     }
 }
 
-fn collect_facts(actor: Res<WatchActor>, mut sightings: ResMut<Sightings>, mut notices: MessageWriter<Notice>) {
+fn collect_facts(mut actor: ResMut<WatchActor>, mut sightings: ResMut<Sightings>, mut notices: MessageWriter<Notice>) {
     for fact in actor.0.replies() {
         match fact {
             Fact::Files { files, in_walk } => {
@@ -173,19 +165,20 @@ fn announce_listed(
 /// Takes out the samples below a folder that are not below another one as well.
 fn remove_folders(
     mut removed: MessageReader<RemoveFolder>,
+    mut actor: ResMut<WatchActor>,
     mut listing: ResMut<Listing>,
     mut folders: ResMut<Folders>,
     index: Res<SampleIndex>,
-    samples: Query<&Sample, Without<Guest>>,
+    samples: Query<&Sample, Without<Transient>>,
     mut commands: Commands,
 ) {
     for RemoveFolder(path) in removed.read() {
         folders.0.retain(|folder| folder != path);
         listing.waiting.retain(|waiting| waiting.folder.path != *path);
-        listing.leaving.push(path.clone());
+        actor.0.queue(Job::Remove(path.clone()));
         for entity in index.below(path) {
             let Ok(sample) = samples.get(entity) else { continue };
-            if !folders.0.iter().any(|folder| sample.path.starts_with(folder)) {
+            if !folders.contain(&sample.path) {
                 commands.entity(entity).try_remove::<Sample>().try_insert(Removed(sample.clone()));
             }
         }
@@ -231,26 +224,10 @@ fn follow_restored(
     }
 }
 
-fn dispatch_folders(actor: Res<WatchActor>, restored: Res<Restored>, mut listing: ResMut<Listing>) {
-    while let Some(path) = listing.leaving.pop() {
-        if let Err(Job::Remove(path)) = actor.0.try_send(Job::Remove(path)) {
-            listing.leaving.push(path);
-            return;
-        }
-    }
-    if !restored.0 || listing.waiting.is_empty() {
-        return;
-    }
-    while actor.0.has_room() && !listing.waiting.is_empty() {
-        let folder = listing.waiting.remove(0);
-        match actor.0.try_send(Job::Add(folder)) {
-            Ok(()) => listing.under_way += 1,
-            Err(Job::Add(folder)) => {
-                listing.waiting.insert(0, folder);
-                return;
-            }
-            Err(Job::Remove(_)) => return,
-        }
+fn dispatch_folders(mut actor: ResMut<WatchActor>, restored: Res<Restored>, mut listing: ResMut<Listing>) {
+    while restored.0 && !listing.waiting.is_empty() && actor.0.has_room() {
+        actor.0.queue(Job::Add(listing.waiting.remove(0)));
+        listing.under_way += 1;
     }
 }
 
@@ -277,6 +254,7 @@ impl Watching {
         let (change_sender, changes) = bounded(CHANGES);
         let (overflow_sender, overflow) = bounded(1);
         let senders = (change_sender.clone(), overflow_sender.clone());
+        #[expect(clippy::disallowed_methods, reason = "this is the one place that follows files")]
         let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
             let (paths, lost) = match event {
                 Ok(event) if event.kind.is_access() => return,
@@ -526,6 +504,7 @@ fn device(_: &Path) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::actor::Wake;
     use crate::library::{Failed, FailureKind, LibraryPlugin, Missing, Stage};
     use crate::notice::NoticePlugin;
 
@@ -721,9 +700,9 @@ mod tests {
             // One turn, which has nothing to do until the folder is due.
             let _ = watching.turn(&inbox);
         };
-        let actor = Actor::spawn("test", 1, &Wake::default(), body).unwrap();
+        let mut actor = Actor::spawn("test", 1, &Wake::default(), body).unwrap();
         let deadline = Instant::now() + Duration::from_secs(5);
-        let listed = || actor.replies().any(|fact| matches!(fact, Fact::Listed { .. }));
+        let mut listed = || actor.replies().iter().any(|fact| matches!(fact, Fact::Listed { .. }));
         while !listed() {
             assert!(Instant::now() < deadline, "the turn ended without looking");
             std::thread::sleep(Duration::from_millis(20));
@@ -744,11 +723,11 @@ mod tests {
                 assert_eq!(watching.unknown(root, problems).ok(), Some(expected));
             }
         };
-        let actor = Actor::spawn("test", 1, &Wake::default(), body).unwrap();
+        let mut actor = Actor::spawn("test", 1, &Wake::default(), body).unwrap();
         let deadline = Instant::now() + Duration::from_secs(5);
         let mut notices = Vec::new();
         while notices.len() < 2 && Instant::now() < deadline {
-            notices.extend(actor.replies().filter_map(|fact| match fact {
+            notices.extend(actor.replies().into_iter().filter_map(|fact| match fact {
                 Fact::Notice(text) => Some(text),
                 _ => None,
             }));

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use dsp::analysis::Decoded;
+use dsp::{Frames, Hz, Seconds};
 use file::DecodeError;
 use file::source::Source;
 use file::stream::Decoders;
@@ -17,7 +18,7 @@ use soundkin::analyse::runtime;
 use crate::support::{json, soundkin, write_wav};
 
 fn heard(path: &Path) -> Result<Decoded, DecodeError> {
-    decode(Source::open(path, &|| false)?, path, 10.0, &Stop::default(), &Decoders::default())
+    decode(Source::open(path, &|| false)?, path, Seconds(10.0), &Stop::default(), &Decoders::default())
 }
 
 fn samples() -> Vec<PathBuf> {
@@ -48,8 +49,8 @@ fn every_format_gives_the_same_sound() {
         let sound = result.unwrap_or_else(|e| panic!("{name}: {e}"));
         // Encoders that cannot state their padding add up to 60 ms; the chained files are the sound twice.
         let seconds = if name.starts_with("chained") { 0.6 } else { 0.3 };
-        let beyond = sound.info.seconds() - seconds;
-        assert!((-0.03..0.07).contains(&beyond), "{name}: {} s", sound.info.seconds());
+        let beyond = sound.info.seconds().0 - seconds;
+        assert!((-0.03..0.07).contains(&beyond), "{name}: {}", sound.info.seconds());
         assert_eq!(sound.skipped, 0, "{name}");
         if name.ends_with("m4a") {
             // What its edit list says is neither early nor late by a frame.
@@ -78,7 +79,7 @@ fn a_decoder_kept_for_the_next_file_changes_nothing() {
     let kept = Decoders::default();
     let heard_by_one = |path: &Path| {
         let stop = Stop::default();
-        decode(Source::open(path, &|| false).unwrap(), path, 10.0, &stop, &kept).unwrap()
+        decode(Source::open(path, &|| false).unwrap(), path, Seconds(10.0), &stop, &kept).unwrap()
     };
     let first = heard_by_one(find("vorbis.ogg"));
     for wanted in ["vorbis.ogg", "vorbis.mka", "opus.opus", "vorbis.ogg", "chained.ogg", "vorbis.ogg"] {
@@ -141,7 +142,7 @@ fn odd_wav_files_are_read_or_explained() {
     for rate in [2000, 22_505, 31_136, 44_101, 384_000] {
         write_wav(&path, rate, 1, &tone);
         let sound = heard(&path).unwrap();
-        assert_eq!((sound.info.rate, sound.info.frames), (rate, 4000));
+        assert_eq!((sound.info.rate, sound.info.frames), (Hz(rate), Frames(4000)));
         let mut embedder = Embedder::new(&Model::built_in().unwrap(), runtime().unwrap()).unwrap();
         assert_eq!(embedder.embed(&sound.pcm).unwrap().pooled.len(), 512, "{rate} Hz");
     }
@@ -158,7 +159,7 @@ fn odd_wav_files_are_read_or_explained() {
             file.write_all(&size.to_le_bytes()).unwrap();
         }
         drop(file);
-        assert_eq!(heard(&path).unwrap().info.frames, 4000, "size {size}");
+        assert_eq!(heard(&path).unwrap().info.frames, Frames(4000), "size {size}");
     }
 
     let spec = hound::WavSpec {

@@ -3,9 +3,9 @@
 
 use std::path::Path;
 
-use dsp::Pcm;
 use dsp::descriptors::{ABOUT, Describer, Values};
 use dsp::resample::Filter;
+use dsp::{Hz, Pcm, Seconds};
 use model::Model;
 use model::frontend::FrontEnd;
 use model::head::Statistics;
@@ -58,8 +58,13 @@ fn aisfx_cases() -> Vec<Case> {
                 let frames = pcm16.into_dimensionality::<Ix2>().unwrap().mapv(|s| f32::from(s) / 32768.0);
                 frames.outer_iter().map(|frame| frame.mean().unwrap()).collect()
             };
-            let rate = u32::try_from(about["sample_rate"].as_u64().unwrap()).unwrap();
-            Case { name: name.clone(), pcm: Pcm { rate, start: 0.0, mono }, log_mel, embedding: embedding.to_vec() }
+            let rate = Hz(u32::try_from(about["sample_rate"].as_u64().unwrap()).unwrap());
+            Case {
+                name: name.clone(),
+                pcm: Pcm { rate, start: Seconds(0.0), mono },
+                log_mel,
+                embedding: embedding.to_vec(),
+            }
         })
         .collect()
 }
@@ -69,7 +74,7 @@ fn aisfx_log_mels_agree_with_essentia_at_its_own_rate() {
     let manifest = model("models/aisfx-f16.json").manifest;
     let mut front_end = FrontEnd::new(&manifest);
     let cases = aisfx_cases();
-    let own_rate = cases.iter().filter(|case| case.pcm.rate == 44_100);
+    let own_rate = cases.iter().filter(|case| case.pcm.rate == Hz(44_100));
     let mut checked = 0;
     for case in own_rate {
         let ours = front_end.log_mel(&case.pcm.mono).mapv(|x| x * AISFX_STD);
@@ -81,7 +86,7 @@ fn aisfx_log_mels_agree_with_essentia_at_its_own_rate() {
 }
 
 /// Cosines to the reference vector for each case that is not silent, with the sample rate.
-fn aisfx_cosines(sidecar: &str) -> Vec<(String, u32, f64)> {
+fn aisfx_cosines(sidecar: &str) -> Vec<(String, Hz, f64)> {
     let mut embedder = Embedder::new(&model(sidecar), runtime().unwrap()).unwrap();
     let heard = aisfx_cases().into_iter().filter(|case| case.pcm.mono.iter().any(|s| s.abs() > 1e-4));
     heard
@@ -96,10 +101,10 @@ fn aisfx_cosines(sidecar: &str) -> Vec<(String, u32, f64)> {
 fn aisfx_f16_vectors_agree_with_the_reference() {
     let cosines = aisfx_cosines("models/aisfx-f16.json");
     for (name, rate, cosine) in &cosines {
-        let bar = if *rate == 44_100 { 0.9999 } else { 0.995 };
-        assert!(*cosine >= bar, "{name} at {rate} Hz: {cosine:.6}");
+        let bar = if *rate == Hz(44_100) { 0.9999 } else { 0.995 };
+        assert!(*cosine >= bar, "{name} at {rate}: {cosine:.6}");
     }
-    let resampled: Vec<f64> = cosines.iter().filter(|(_, rate, _)| *rate != 44_100).map(|(.., c)| *c).collect();
+    let resampled: Vec<f64> = cosines.iter().filter(|(_, rate, _)| *rate != Hz(44_100)).map(|(.., c)| *c).collect();
     assert!(resampled.len() >= 4);
     let mean = resampled.iter().sum::<f64>() / resampled.len() as f64;
     assert!(mean >= 0.999, "resampled: mean {mean:.6} of {resampled:?}");
@@ -129,7 +134,7 @@ fn the_quantised_default_stays_close_to_the_reference() {
     // The bar is what quantising costs on the golden sounds (0.9976 at least, 0.9994 on average), with little to spare.
     let cosines = aisfx_cosines("models/aisfx-int8.json");
     for (name, rate, cosine) in &cosines {
-        assert!(*cosine >= 0.995, "{name} at {rate} Hz: {cosine:.6}");
+        assert!(*cosine >= 0.995, "{name} at {rate}: {cosine:.6}");
     }
     let mean = cosines.iter().map(|(.., c)| c).sum::<f64>() / cosines.len() as f64;
     assert!(mean >= 0.999, "{mean:.6}");
@@ -147,7 +152,7 @@ fn clap_front_end_and_vectors_agree_with_the_reference() {
         let audio: Array1<f32> = arrays.get(&format!("{name}__audio")).unwrap();
         let log_mel: Array2<f32> = arrays.get(&format!("{name}__log_mel")).unwrap();
         let embedding: Array1<f32> = arrays.get(&format!("{name}__embedding")).unwrap();
-        let pcm = Pcm { rate: 48_000, start: 0.0, mono: audio.to_vec() };
+        let pcm = Pcm { rate: Hz(48_000), start: Seconds(0.0), mono: audio.to_vec() };
         let inputs = embedder.inputs(&pcm).unwrap();
         assert_eq!(inputs.len(), 1, "{name}");
         let difference = largest_difference(&inputs[0], &log_mel);
@@ -164,7 +169,7 @@ fn described_cases() -> Vec<(String, Vec<f32>, Vec<f32>)> {
     let cases = aisfx_cases().into_iter().filter_map(|case| {
         let known: Array1<f32> = arrays.get(&format!("{}__descriptors", case.name))?;
         let sound = match case.pcm.rate {
-            44_100 => case.pcm.mono,
+            Hz(44_100) => case.pcm.mono,
             _ => arrays.get::<f32, Ix1>(&format!("{}__mono44k", case.name)).unwrap().to_vec(),
         };
         Some((case.name, sound, known.to_vec()))
@@ -214,9 +219,9 @@ fn from_samples_to_joined_vector_the_whole_path_agrees_with_the_reference() {
             let embedded = embedder.embed(&case.pcm).unwrap();
             let ours = joined(&model.statistics, &embedded.pooled, &embedded.descriptors);
             let cosine = cosine(&ours, known.as_slice().unwrap());
-            let bar = if case.pcm.rate == 44_100 { own_rate } else { resampled };
+            let bar = if case.pcm.rate == Hz(44_100) { own_rate } else { resampled };
             println!("{sidecar} {} {cosine:.6}", case.name);
-            assert!(cosine >= bar, "{sidecar}, {} at {} Hz: {cosine:.6}", case.name, case.pcm.rate);
+            assert!(cosine >= bar, "{sidecar}, {} at {}: {cosine:.6}", case.name, case.pcm.rate);
             checked += 1;
         }
         assert_eq!(checked, 18);

@@ -13,7 +13,7 @@ use soundkin::analyse::waveform::Waveform;
 use soundkin::library::{Embedding, Restored, Sample};
 use soundkin::map::Map;
 use soundkin::neighbours::query::{Answer, Answers, Ask, Coverage, Purpose, Query, Subject, ask};
-use soundkin::neighbours::{ActiveWeights, Need, Projection, SpaceIndex};
+use soundkin::neighbours::{ActiveWeights, Demand, Projection, SpaceIndex};
 use soundkin::{is_idle, run_until};
 
 use crate::panels::Panels;
@@ -106,7 +106,7 @@ fn a_library_that_is_half_analysed_has_its_map_and_neighbours_at_once_when_it_is
     assert!(run_until(&mut first, LIMIT, |world| analysed(world) >= 300));
     drop(first);
     let mut second = app(&library);
-    second.world_mut().resource_mut::<Projection>().need = Need::Mapping;
+    second.world_mut().resource_mut::<Projection>().demand = Demand::Mapping;
     begin(&mut second, &folder);
     assert!(run_until(&mut second, LIMIT, |world| world.resource::<Restored>().0));
     let listed = Instant::now();

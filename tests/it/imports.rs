@@ -15,7 +15,7 @@ const PARTS: &[(&str, &str, &str)] = &[
     ("schedule", "", ""),
     ("notice", "", ""),
     ("paths", "model", ""),
-    ("actor", "", ""),
+    ("actor", "notice", ""),
     ("palette", "", ""),
     ("atomic_file", "", ""),
     ("settings", "actor atomic_file notice", ""),

@@ -9,13 +9,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bevy::prelude::*;
+use dsp::Seconds;
 use model::Model;
 use soundkin::analyse::waveform::Waveform;
 use soundkin::analyse::{Analysis, FinishedTake};
 use soundkin::audio::{Audition, AuditionSettings, Overruns, Playback};
 use soundkin::library::{Embedding, FileStamp, Recording, Sample, SampleIndex};
 use soundkin::neighbours::query::{Answers, Query, Subject, ask};
-use soundkin::neighbours::{ActiveWeights, Need, Newcomer, Projection};
+use soundkin::neighbours::{ActiveWeights, Demand, Newcomer, Projection};
 use soundkin::record::{Keep, Level, Record, Recorder, RecordingSettings, TakeOptions};
 use soundkin::store::Library;
 use soundkin::watch::AddFolder;
@@ -101,7 +102,7 @@ pub fn studio(root: &Path, folder: &Path) -> App {
     let settings = RecordingSettings { folder: root.join("takes"), ..RecordingSettings::default() };
     app.insert_resource(settings).insert_resource(AuditionSettings { volume_db: 0.0, ..AuditionSettings::default() });
     add_recording(&mut app);
-    app.world_mut().resource_mut::<Projection>().need = Need::Mapping;
+    app.world_mut().resource_mut::<Projection>().demand = Demand::Mapping;
     app.world_mut().write_message(AddFolder { path: folder.to_owned(), follow: false });
     app.update();
     assert!(run_until(&mut app, Some(Duration::from_mins(2)), is_idle), "indexing did not end");
@@ -109,7 +110,7 @@ pub fn studio(root: &Path, folder: &Path) -> App {
     until(&mut app, "the input", |world| world.resource::<Recorder>().input.is_some());
     // A sink that has never played sleeps for up to two seconds and swallows the beginning of what wakes it.
     let sample = app.world_mut().query_filtered::<Entity, With<Sample>>().iter(app.world()).next().expect("a sample");
-    app.world_mut().write_message(Audition::Play { sample, from: 0.0, region: None });
+    app.world_mut().write_message(Audition::Play { sample, from: Seconds(0.0), region: None });
     let loud = |world: &World| world.resource::<Level>().hold_db.iter().any(|db| *db > -50.0);
     until(&mut app, "the loop", |world| loud(world));
     until(&mut app, "silence", |world| world.resource::<Playback>().sample.is_none() && !loud(world));
@@ -124,12 +125,16 @@ pub fn until(app: &mut App, what: &str, done: impl FnMut(&mut World) -> bool) {
 /// Plays a sound of the library while it is recorded.
 pub fn record_while_playing(app: &mut App, folder: &Path, sound: &Path) -> Outcome {
     let sample = app.world().resource::<SampleIndex>().at(sound).expect("a sample");
-    let options =
-        TakeOptions { keep: Keep::Recordings, threshold_db: Some(-50.0), pre_roll: 0.1, ..TakeOptions::default() };
+    let options = TakeOptions {
+        keep: Keep::Recordings,
+        threshold_db: Some(-50.0),
+        pre_roll: Seconds(0.1),
+        ..TakeOptions::default()
+    };
     let analysed = app.world().resource::<Analysis>().recorded;
     app.world_mut().write_message(Record::Start(options));
     app.update();
-    app.world_mut().write_message(Audition::Play { sample, from: 0.0, region: None });
+    app.world_mut().write_message(Audition::Play { sample, from: Seconds(0.0), region: None });
     until(app, "a take", |world| world.resource::<Recorder>().take.is_some());
     let (began, take) = (Instant::now(), app.world().resource::<Recorder>().take.expect("a take"));
     let (mut live, mut neighbours) = (None, false);

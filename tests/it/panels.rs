@@ -527,14 +527,14 @@ fn a_region_that_is_drawn_is_played_over_and_over() {
     let sample = panels.sample("sound 004.wav");
     panels.until("it plays", |panels| panels.playing() == Some(sample));
     panels.until("the sound has ended", |panels| panels.playing().is_none());
-    let seconds = panels.harness.state().world().get::<AudioInfo>(sample).unwrap().seconds();
+    let seconds = panels.harness.state().world().get::<AudioInfo>(sample).unwrap().seconds().0;
     panels.draw_region(0.4, 0.7);
     panels.press(Key::L);
     panels.press(Key::Space);
     panels.until("it plays", |panels| panels.playing() == Some(sample));
     let (mut rounds, mut last) = (0, 0.0);
     panels.until("three rounds", |panels| {
-        let playhead = panels.harness.state().world().resource::<Playback>().seconds;
+        let playhead = panels.harness.state().world().resource::<Playback>().seconds.0;
         rounds += usize::from(playhead < last);
         last = playhead;
         assert!((0.4 * seconds - 0.02..0.7 * seconds + 0.02).contains(&playhead), "{playhead} of {seconds}");
@@ -555,7 +555,7 @@ fn neighbours_of_a_region_and_of_all_that_is_marked_can_be_asked_for() {
     panels.click_row("both.wav");
     let wave = panels.harness.get_by_label("Waveform").rect();
     let both = panels.sample("both.wav");
-    let seconds = panels.harness.state().world().get::<AudioInfo>(both).unwrap().seconds();
+    let seconds = panels.harness.state().world().get::<AudioInfo>(both).unwrap().seconds().0;
     let at = |at: f64| wave.left_center() + egui::vec2(wave.width() * (at / seconds) as f32, 20.0);
     panels.pointer(at(0.99), true);
     panels.harness.hover_at(at(1.2));

@@ -9,8 +9,8 @@ use bevy::prelude::*;
 use soundkin::analyse::Analysis;
 use soundkin::library::{AudioInfo, Descriptors, Embedding, Failed, Missing, Sample, Stage, Tags};
 use soundkin::neighbours::query::{Answer, Answers, Ask, Purpose, Query, Subject, ask};
-use soundkin::neighbours::{ActiveWeights, Need, Projection, SpaceIndex};
-use soundkin::{is_idle, run_until};
+use soundkin::neighbours::{ActiveWeights, Demand, Projection, SpaceIndex};
+use soundkin::{facts, is_idle, run_until};
 
 use crate::support::{app, folder_of_sounds, index, write_sound, write_wav};
 
@@ -41,6 +41,11 @@ fn a_second_run_restores_everything_and_decodes_nothing() {
     assert_eq!(before.len(), 12);
     assert_eq!(first.world().resource::<Analysis>().decoded, 12);
     drop(first);
+    let mut read = facts(&library).unwrap();
+    assert!(run_until(&mut read, Some(Duration::from_secs(20)), is_idle));
+    let known = read.world_mut().query::<(&Sample, &AudioInfo)>().iter(read.world()).count();
+    assert_eq!((known, vectors(&mut read).len()), (12, 0), "who only looks at facts waits for no vectors");
+    drop(read);
     let mut second = app(&library);
     index(&mut second, &folder);
     assert_eq!(second.world().resource::<Analysis>().decoded, 0);
@@ -52,10 +57,10 @@ fn a_second_run_restores_everything_and_decodes_nothing() {
 fn vectors_that_are_only_kept_make_no_space_until_somebody_compares() {
     let root = tempfile::tempdir().unwrap();
     let mut engine = app(&root.path().join("library.db"));
-    engine.world_mut().resource_mut::<Projection>().need = Need::Keeping;
+    engine.world_mut().resource_mut::<Projection>().demand = Demand::Keeping;
     index(&mut engine, &folder_of_sounds(root.path(), 3));
     assert!(engine.world().get_resource::<SpaceIndex>().is_none());
-    engine.world_mut().resource_mut::<Projection>().need = Need::Comparing;
+    engine.world_mut().resource_mut::<Projection>().demand = Demand::Comparing;
     assert!(run_until(&mut engine, Some(Duration::from_mins(1)), is_idle));
     assert_eq!(engine.world().resource::<SpaceIndex>().rows.len(), 3);
 }
@@ -431,7 +436,7 @@ fn the_map_is_the_next_time_as_it_was_left() {
     };
     let open = || {
         let mut app = app(&library);
-        app.world_mut().resource_mut::<Projection>().need = Need::Mapping;
+        app.world_mut().resource_mut::<Projection>().demand = Demand::Mapping;
         app
     };
     // A map that grew is not the one that the same sounds give at once.

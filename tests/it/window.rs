@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use dsp::Hz;
 use dsp::resample::{Filter, Resampler};
 use file::stream::{Decoders, Stream};
 use soundkin::map;
@@ -236,12 +237,12 @@ fn heard(file: &Path) -> Vec<f32> {
 /// A file's sound at the sink's rate, mono.
 fn sound_of(path: &Path) -> Vec<f32> {
     let mut stream = Stream::open_path(path, &Decoders::default()).unwrap();
-    let (mut mono, mut rate) = (Vec::new(), 0);
+    let (mut mono, mut rate) = (Vec::new(), Hz(0));
     while let Some(block) = stream.next_block().unwrap() {
         rate = block.rate;
         mono.extend(block.samples.chunks_exact(block.channels).map(|frame| frame.iter().sum::<f32>()));
     }
-    Resampler::new(SINK_RATE, Filter::AnyHighQuality).convert(&mono, rate).unwrap().into_owned()
+    Resampler::new(Hz(SINK_RATE), Filter::AnyHighQuality).convert(&mono, rate).unwrap().into_owned()
 }
 
 /// How much of `heard` is `sound`, -1..=1: the largest normalised correlation around the place where both begin.
