@@ -484,7 +484,7 @@ mod x11 {
         #[test]
         fn every_form_can_be_pasted_and_a_manager_takes_over_what_was_copied() {
             let server = Server::start();
-            let owner = Owner::connect(Some(&server.1), &Wake::default()).unwrap();
+            let mut owner = Owner::connect(Some(&server.1), &Wake::default()).unwrap();
             let other = Other(Shared::open(Some(&server.1)).unwrap());
             owner.offer(vec![("text/plain", b"old".to_vec())]).unwrap();
             owner.offer(vec![("text/uri-list", b"file:///a\r\n".to_vec()), ("text/plain", b"/a".to_vec())]).unwrap();
