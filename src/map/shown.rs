@@ -21,7 +21,7 @@ const STEP: Duration = Duration::from_millis(100);
 /// those around it are shown.
 const APART: f32 = 12.0;
 const BESIDE: usize = 2;
-const AROUND: usize = 20;
+const AROUND: usize = 12;
 
 /// How the dots are arranged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]

@@ -37,6 +37,8 @@ const BESIDE: usize = 2;
 const MOST: usize = 3;
 /// A word that tells a group from others of its name is in at least this share of its names.
 const ASIDE: f32 = 0.08;
+/// It is more frequent there than in all of them by at least this, as a logarithm.
+const RARER: f32 = 0.4;
 /// Shortest word in bytes: three Latin letters, or one Chinese character.
 const SHORTEST: usize = 3;
 
@@ -277,7 +279,7 @@ impl<'a> Sounds<'a> {
             let worth = |(word, n): (usize, usize)| {
                 let (p, q) = (n as f32 / rows.len() as f32, among[&word] as f32 / all.len() as f32);
                 let rare = (p / q).ln();
-                let fits = n >= LEAST && p >= ASIDE && rare > 0.0 && !known.contains(&word);
+                let fits = n >= LEAST && p >= ASIDE && rare > RARER && !known.contains(&word);
                 let kind = match self.known[word].kind {
                     Kind::Field => KNOWN,
                     Kind::Common => 1.0,

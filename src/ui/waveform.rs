@@ -661,7 +661,7 @@ fn choices(view: &View, length: f64) -> Vec<Item> {
         Item::Line,
         Item::new("Find on map", Go::FindOnMap),
         Item::new(if row.kept { "Stop keeping" } else { "Keep" }, Edit::Keep),
-        Item::new("Copy file", Outside::CopyFiles),
+        Item::new(if view.region.is_some() { "Copy the region" } else { "Copy file" }, Outside::CopyFiles),
         Item::new("Show in file manager", Outside::RevealSelected),
     ]);
     items
