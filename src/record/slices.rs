@@ -151,12 +151,11 @@ fn collect_slices(
                 }
             }
             Reply::Sliced(sample, files, problem) => {
-                let within = |path: &Path| folders.0.iter().any(|folder| path.starts_with(folder));
                 // A folder that was made for recordings and slices belongs to the library, as for takes; that of a sound
                 // outside does not.
                 let folder = files.first().and_then(|(path, _)| path.parent());
                 let own = samples.get(sample).is_ok_and(|sample| sample.path.parent() == folder);
-                let new = folder.filter(|folder| !own && !within(folder));
+                let new = folder.filter(|folder| !own && !folders.contain(folder));
                 added.write_batch(new.map(|folder| AddFolder { path: folder.to_owned(), follow: true }));
                 for (path, stamp) in &files {
                     // The watcher may have been quicker.

@@ -63,6 +63,7 @@ impl Clipboard {
         let absent = |error: arboard::Error| ClipboardError::Absent(error.to_string());
         let system = match &mut self.system {
             Some(system) => system,
+            #[expect(clippy::disallowed_methods, reason = "on the thread of the desktop")]
             None => self.system.insert(arboard::Clipboard::new().map_err(absent)?),
         };
         system.set().file_list(files).map_err(|error| match error {
