@@ -105,7 +105,17 @@ pub fn menu(response: &Response, by_key: bool) -> Popup<'_> {
         return menu;
     }
     let menu = menu.at_position(response.interact_rect.left_bottom());
-    if by_key { menu.open_memory(SetOpenCommand::Bool(true)) } else { menu }
+    if !by_key {
+        return menu;
+    }
+    response.ctx.data_mut(|data| data.insert_temp(Id::new("menu waits for the focus"), true));
+    menu.open_memory(SetOpenCommand::Bool(true))
+}
+
+/// Tells once that a menu was opened by a key, so that keys walk through it from its first entry on. A menu that is only
+/// measured yet takes no focus.
+pub fn menu_waits(ui: &Ui) -> bool {
+    !ui.is_sizing_pass() && ui.data_mut(|data| data.remove_temp::<bool>(Id::new("menu waits for the focus"))).is_some()
 }
 
 /// Goes to another section if that was asked for, and draws ring and line; goes after the sections. `asked` numbers the

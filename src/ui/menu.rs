@@ -9,6 +9,7 @@ use bevy_egui::egui::{
 
 use super::action::{Action, Edit, Go, Outside};
 use super::controls;
+use super::focus;
 use super::theme::{self, PADDING, Theme};
 
 /// Height of a line, and of the line between two groups with its space, in points.
@@ -128,6 +129,7 @@ fn lines(ui: &mut Ui, items: &[Item], width: f32, look: Look, actions: &mut Vec<
     // The arrows begin at an end, and then egui moves them on.
     let chosen = ui.memory(egui::Memory::focused).is_some_and(|focused| places.contains(&focused));
     let [down, up] = [Key::ArrowDown, Key::ArrowUp].map(|key| ui.input(|input| input.key_pressed(key)));
+    let down = down || focus::menu_waits(ui);
     let end = if down { places.first() } else { places.last() };
     if let Some(end) = end.filter(|_| !chosen && (down || up)) {
         ui.memory_mut(|memory| {

@@ -542,15 +542,16 @@ fn show(ui: &mut Ui, views: &Views, map: &Map, actions: &mut Vec<Action>) -> Are
     let usual = Weights { head: statistics.usual_weight(), ..Weights::default() };
     let weights = (&**views.weights, &usual, statistics.head.is_some());
     let line = line(views, &keys);
+    let menu = focus::menu_asked(ui.ctx(), session.requests.menu);
     if views.page.is_open() {
         section(ui, "settings", over, |ui| page(ui, views, weights, actions));
         section(ui, "status", sections.status, |ui| status::show(ui, &line, actions));
         ui.painter().rect_filled(sections.borders[0], 0.0, theme.border);
+        focus::show(ui, &[], session.requests.section, theme);
         help(ui, views, over, actions);
         return map_area;
     }
 
-    let menu = focus::menu_asked(ui.ctx(), session.requests.menu);
     let (filter, counts, of_key) = (session.filter(), table.counts(), menu == Some(Section::Sources));
     let tree = sources::View { branches: &views.branches.0, filter, counts, menu: of_key, theme, keys: &keys };
     if let Some(rect) = sections.sources {

@@ -178,6 +178,6 @@ fn the_menu_of_what_is_selected_is_opened_and_walked_through_with_keys() {
     // The heads have one too.
     tab_to(&mut panels, "Sort by name");
     panels.press_with(Modifiers::SHIFT, Key::F10);
-    panels.harness.get_by_role_and_label(Role::CheckBox, "Folder");
+    panels.harness.get_by_role_and_label(Role::RadioButton, "Folder");
     assert!(panels.harness.query_by_label_contains("Find on map").is_none());
 }
