@@ -429,7 +429,8 @@ mod x11 {
                 let number = 4200 + std::process::id() % 4000;
                 let display = format!(":{number}");
                 let mut server = Command::new("Xvfb");
-                server.args([&display, "-screen", "0", "320x200x24", "-nolisten", "tcp"]);
+                // Without the last it starts anew when the first client has gone, as it looks whether it is there.
+                server.args([&display, "-screen", "0", "320x200x24", "-nolisten", "tcp", "-noreset"]);
                 let server = Self(server.spawn().unwrap(), display);
                 let deadline = Instant::now() + Duration::from_secs(20);
                 while x11rb::connect(Some(&server.1)).is_err() {

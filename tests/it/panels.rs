@@ -15,7 +15,7 @@ use soundkin::library::{AudioInfo, Folders, Sample, Tags};
 use soundkin::map::Map;
 use soundkin::neighbours::query::{Answers, Query, Subject, ask};
 use soundkin::neighbours::{ActiveWeights, SpaceIndex};
-use soundkin::record::Slices;
+use soundkin::record::{RecordingSettings, Slices};
 use soundkin::ui::draw_panels;
 use soundkin::watch::AddFolder;
 use soundkin::{add_panels, is_idle};
@@ -71,6 +71,8 @@ impl Panels {
     fn of(root: tempfile::TempDir) -> Self {
         let mut app = app(&root.path().join("library.db"));
         add_panels(&mut app, root.path().join("settings.toml"), SimulatedAudioPlugin(|_: &[f32]| {}));
+        // No test writes among the takes of whoever runs it.
+        app.world_mut().resource_mut::<RecordingSettings>().folder = root.path().join("takes");
         app.add_plugins(bevy::time::TimePlugin);
         let frame = |ui: &mut egui::Ui, app: &mut App| {
             app.update();
@@ -680,7 +682,7 @@ fn no_size_is_too_small_to_draw() {
 }
 
 #[test]
-fn slices_are_proposed_moved_and_saved_beside_their_sound() {
+fn slices_are_proposed_moved_and_saved_where_takes_go() {
     let root = tempfile::tempdir().unwrap();
     let folder = root.path().join("sounds");
     std::fs::create_dir(&folder).unwrap();
@@ -711,6 +713,6 @@ fn slices_are_proposed_moved_and_saved_beside_their_sound() {
     panels.until("the slices are samples", |panels| {
         panels.rows().len() == 5 && is_idle(panels.harness.state_mut().world_mut())
     });
-    let files = std::fs::read_dir(&folder).unwrap().count();
-    assert_eq!(files, 5);
+    let files = |folder: &Path| std::fs::read_dir(folder).unwrap().count();
+    assert_eq!((files(&folder), files(&panels.root.path().join("takes"))), (2, 3));
 }

@@ -238,7 +238,8 @@ fn said(panels: &Panels, what: &str) {
             _ => None,
         })
         .collect();
-    assert!(texts.iter().any(|text| text == what), "{what} is not among {texts:?}");
+    // A machine without a sound input has said that before.
+    assert!(texts.iter().any(|text| text.starts_with(what)), "{what} is not among {texts:?}");
 }
 
 #[cfg(target_os = "linux")]
