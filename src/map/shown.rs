@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use bevy::ecs::entity::EntityHashMap;
 use bevy::prelude::*;
-use similarity::density::Line;
 use similarity::layout::Layout;
 
 use super::pick;
@@ -200,7 +199,8 @@ impl Map {
     }
 
     /// Lines of equal density, closed, in map units: those of a cloud of many dots.
-    pub(super) fn contours(&self) -> &[Line] {
+    #[cfg(feature = "desktop")]
+    pub(super) fn contours(&self) -> &[similarity::density::Line] {
         self.layout.as_ref().filter(|_| !self.in_grid).map_or(&[], |layout| &layout.contours)
     }
 

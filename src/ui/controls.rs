@@ -16,7 +16,7 @@ const SLIDES: [Key; 2] = [Key::ArrowLeft, Key::ArrowRight];
 const STEP: f32 = 0.05;
 
 /// A text as it can be drawn in one line: control characters, such as a line break in a file's name, become their pictures.
-fn printable(text: &str) -> Cow<'_, str> {
+pub fn printable(text: &str) -> Cow<'_, str> {
     if !text.contains(char::is_control) {
         return text.into();
     }

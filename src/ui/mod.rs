@@ -605,7 +605,7 @@ fn show(ui: &mut Ui, views: &Views, map: &Map, actions: &mut Vec<Action>) -> Are
         subjects: query.iter().flat_map(|query| &query.like).filter_map(Subject::entity).collect(),
         found: asked.map(|asked| nearest(asked, FOUND)).unwrap_or_default(),
         playing: playback.sample,
-        name: &|sample| table.of(sample).map(|row| row.name.to_string()).unwrap_or_default(),
+        name: &|sample| table.of(sample).map(|row| controls::printable(&row.name).into_owned()).unwrap_or_default(),
         hover_play: preferences.hover_play,
         loading: views.progress.loading,
         large: preferences.large_map,

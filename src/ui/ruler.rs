@@ -21,7 +21,11 @@ pub fn show(ui: &Ui, rect: Rect, visible: Span, theme: &Theme) {
         let at = painter.round_to_pixel_center(x(seconds));
         painter.vline(at, rect.top()..=rect.top() + 5.0, Stroke::new(1.0, theme.faint));
         let label = Rect::from_min_max(pos2(at + 4.0, rect.top()), pos2(rect.right(), rect.bottom()));
-        controls::line(ui, label, Align2::LEFT_CENTER, &text, theme::regular(10.0), theme.muted);
+        // Cut short it would say something else.
+        let width = painter.layout_no_wrap(text.clone(), theme::regular(10.0), theme.muted).size().x;
+        if width <= label.width() {
+            controls::line(ui, label, Align2::LEFT_CENTER, &text, theme::regular(10.0), theme.muted);
+        }
     }
 }
 
