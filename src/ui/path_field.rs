@@ -98,7 +98,7 @@ pub(super) fn show(ui: &mut Ui, typed: &TypedPath, theme: &Theme, actions: &mut 
     let rect = strip.rest().shrink2(egui::vec2(0.0, 4.0));
     let id = Id::new("path of a folder");
     let mut text = typed.text.clone();
-    let response = controls::field(ui, rect, id, &mut text, "/home/you/Samples", theme);
+    let response = controls::field(ui, rect, id, &mut text, "~/Samples", theme);
     if response.changed() {
         actions.push(Type::Text(text).into());
     }
@@ -129,10 +129,13 @@ mod tests {
 
     #[test]
     fn the_home_folder_is_understood() {
-        let home = || Some(PathBuf::from("/home/me"));
-        for (text, path) in
-            [("/lib/kicks", "/lib/kicks"), ("~", "/home/me"), ("~/kicks", "/home/me/kicks"), ("~me/kicks", "~me/kicks")]
-        {
+        let home = || Some(PathBuf::from("/users/me"));
+        for (text, path) in [
+            ("/lib/kicks", "/lib/kicks"),
+            ("~", "/users/me"),
+            ("~/kicks", "/users/me/kicks"),
+            ("~me/kicks", "~me/kicks"),
+        ] {
             assert_eq!(meant(text, home()), Path::new(path), "{text}");
         }
         assert_eq!(meant("~/kicks", None), Path::new("~/kicks"));
