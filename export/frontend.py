@@ -3,8 +3,8 @@
 This is the plain-numpy statement of what the app's Rust front end must compute. Every branch is a
 value of a manifest field; none belongs to one model. Arithmetic is float64 until the final cast.
 
-Order of operations: decode the first `max_seconds` -> mean of channels -> resample -> clip -> peak
-normalise -> frames -> spectrum -> mel -> log -> blocks -> (network) -> pool.
+Order of operations: decode -> mean of channels -> leave out the silence at both ends, keep the first
+`max_seconds` of the rest -> resample -> clip -> peak normalise -> frames -> spectrum -> mel -> log -> blocks -> (network) -> pool.
 
 Mel scales: HTK (S. Young et al., The HTK Book) and Slaney (M. Slaney, Auditory Toolbox, 1998).
 """
@@ -18,6 +18,8 @@ import soundfile as sf
 
 # Peak below which a sound is called silent and gets no embedding (-80 dBFS).
 SILENCE_PEAK = 1e-4
+# A sample further below the peak of the whole sound than this is silence at its ends (-60 dB).
+INAUDIBLE = np.float32(1e-3)
 # Rate pairs with more phases than this have their kernels computed per output sample.
 MAX_PHASES = 4096
 AUDIO_SUFFIXES = {".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".aifc", ".au", ".caf"}
@@ -29,11 +31,21 @@ def find_audio(folder):
 
 
 def read_mono(path, max_seconds=None):
-    """Decodes the first `max_seconds` of a file; returns (mean of the channels in f32, rate in Hz)."""
+    """Decodes a file; returns (mean of the channels as it is heard in f32, rate in Hz)."""
     with sf.SoundFile(str(path)) as file:
-        limit = -1 if max_seconds is None else int(max_seconds * file.samplerate)
-        samples = file.read(limit, dtype="float32", always_2d=True)
-        return samples.mean(axis=1), file.samplerate
+        samples = file.read(-1, dtype="float32", always_2d=True)
+        return excerpt(samples.mean(axis=1), file.samplerate, max_seconds), file.samplerate
+
+
+def excerpt(mono, rate, max_seconds=None):
+    """Returns the first `max_seconds` of a sound without the silence at its ends."""
+    floor = np.abs(mono).max(initial=np.float32(0)) * INAUDIBLE
+    heard = np.flatnonzero(np.abs(mono) > floor)
+    if not len(heard):
+        return mono[:0]
+    end = len(mono) if max_seconds is None else heard[0] + int(max_seconds * rate)
+    last = heard[heard < end][-1]
+    return mono[heard[0] : last + 1]
 
 
 # --- resampling -------------------------------------------------------------------------------
@@ -279,7 +291,7 @@ def embed_samples(samples, rate, manifest, session):
 
 
 def embed_file(path, manifest, session, max_seconds=None):
-    """Embeds the start of a file, at most the manifest's `max_seconds` unless another is given."""
+    """Embeds the start of a file as it is heard, at most the manifest's `max_seconds` unless another is given."""
     seconds = max_seconds if max_seconds is not None else manifest["audio"]["max_seconds"]
     samples, rate = read_mono(path, seconds)
     return embed_samples(samples, rate, manifest, session)

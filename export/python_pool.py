@@ -67,8 +67,9 @@ class Pipeline:
         audio, np = self.manifest["audio"], self.np
         with self.soundfile.SoundFile(path) as file:
             rate = file.samplerate
-            samples = file.read(int(audio["max_seconds"] * rate), dtype="float32", always_2d=True)
+            samples = file.read(-1, dtype="float32", always_2d=True)
         samples = samples[:, 0] if samples.shape[1] == 1 else samples.mean(axis=1)
+        samples = self.frontend.excerpt(samples, rate, audio["max_seconds"])
         if rate != audio["sample_rate"] and len(samples):
             samples = self.soxr.resample(samples, rate, audio["sample_rate"], "HQ")
         if audio.get("clip"):

@@ -477,6 +477,12 @@ fn hand_over(world: &mut World, entity: Entity) {
         return;
     }
     let Ok(mut take) = world.get_entity_mut(entity) else { return };
+    let is_file = |taken: &FinishedTake| taken.decoded.again.is_some() && taken.hash.is_some();
+    if take.get::<FinishedTake>().is_some_and(is_file) {
+        // Not all that the model hears could be kept before its peak was known, so its file is analysed like any other.
+        take.remove::<(FinishedTake, Embedding, Descriptors)>();
+        return;
+    }
     let (stamp, work) =
         if let (Some(stamp), Some(taken)) = (take.get::<FileStamp>().copied(), take.take::<FinishedTake>()) {
             take.insert(InFlight);

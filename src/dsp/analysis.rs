@@ -1,6 +1,7 @@
 //! What one pass over a sound yields, block by block, whether it is read from a file or being recorded: length, thumbnail,
-//! loudness, peak and brightness come from all of it, and its first seconds are kept for the model.
+//! loudness, peak and brightness come from all of it, and an excerpt is kept for the model.
 
+use crate::excerpt::{Again, Excerpt, Heard};
 use crate::features::{Centroid, Measures, Meter, largest};
 use crate::pyramid::{Pyramid, Thumbnail};
 use crate::{Frames, Hz, Pcm, SILENCE, Seconds, downmix};
@@ -39,6 +40,8 @@ pub struct Decoded {
     pub features: Measures,
     /// Audio for the model.
     pub pcm: Pcm,
+    /// Set where the excerpt for the model is shorter than it could be.
+    pub again: Option<Rehearing>,
     /// Packets that were corrupt and left out.
     pub skipped: usize,
 }
@@ -49,9 +52,9 @@ pub struct StreamAnalysis {
     channels: usize,
     meter: Meter,
     mono: Vec<f32>,
-    mean: Heard,
+    mean: Channel,
     /// The first channel, for as long as the mean is silent: channels of opposite phase cancel each other out.
-    first: Option<Heard>,
+    first: Option<Channel>,
     silent: bool,
     /// Frames that are kept for the model.
     room: usize,
@@ -59,54 +62,37 @@ pub struct StreamAnalysis {
 }
 
 /// What is gathered of one channel, or of the mean of all.
-struct Heard {
+struct Channel {
     wave: Pyramid,
     centroid: Centroid,
-    head: Vec<f32>,
-    head_start: u64,
-    /// Its largest sample so far, or any that is loud enough to be heard.
-    head_peak: f32,
+    excerpt: Excerpt,
 }
 
-impl Heard {
-    fn new() -> Self {
-        Self {
-            wave: Pyramid::thumbnail_only(),
-            centroid: Centroid::default(),
-            head: Vec::new(),
-            head_start: 0,
-            head_peak: 0.0,
-        }
+impl Channel {
+    fn new(room: usize) -> Self {
+        Self { wave: Pyramid::thumbnail_only(), centroid: Centroid::default(), excerpt: Excerpt::new(room) }
     }
 
-    /// Adds the samples from frame `at` on, of which `room` are kept.
-    fn add(&mut self, samples: &[f32], at: u64, room: usize) {
+    fn add(&mut self, samples: &[f32]) {
         self.centroid.add(samples);
         self.wave.add(samples);
-        if self.head.len() >= room && self.head_peak < SILENCE {
-            self.head.clear();
-            self.head_start = at;
-        }
-        let taken = &samples[..samples.len().min(room - self.head.len())];
-        if self.head_peak < SILENCE {
-            self.head_peak = self.head_peak.max(largest(taken));
-        }
-        self.head.extend_from_slice(taken);
+        self.excerpt.add(samples);
     }
 }
 
 impl StreamAnalysis {
     /// Begins a sound whose first `keep` are kept for the model.
     pub fn new(rate: Hz, channels: usize, keep: Seconds) -> Self {
+        let room = usize::try_from(keep.frames(rate).0).unwrap_or(usize::MAX);
         Self {
             rate,
             channels,
             meter: Meter::new(rate, channels),
             mono: Vec::new(),
-            mean: Heard::new(),
+            mean: Channel::new(room),
             first: None,
             silent: true,
-            room: usize::try_from(keep.frames(rate).0).unwrap_or(usize::MAX),
+            room,
             frames: 0,
         }
     }
@@ -115,7 +101,7 @@ impl StreamAnalysis {
     #[must_use]
     pub fn expecting(mut self, frames: Frames) -> Self {
         let kept = usize::try_from(frames.0).unwrap_or(usize::MAX).min(self.room).min(MOST_EXPECTED);
-        self.mean.head.reserve_exact(kept);
+        self.mean.excerpt.reserve(kept);
         self
     }
 
@@ -123,13 +109,13 @@ impl StreamAnalysis {
     pub fn add(&mut self, interleaved: &[f32]) {
         downmix(interleaved, self.channels, &mut self.mono);
         self.meter.add(interleaved);
-        self.mean.add(&self.mono, self.frames, self.room);
+        self.mean.add(&self.mono);
         self.silent = self.silent && largest(&self.mono) < SILENCE;
         if !self.silent {
             self.first = None;
         } else if self.channels > 1 {
             let first: Vec<f32> = interleaved.iter().step_by(self.channels).copied().collect();
-            self.first.get_or_insert_with(Heard::new).add(&first, self.frames, self.room);
+            self.first.get_or_insert_with(|| Channel::new(self.room)).add(&first);
         }
         self.frames += self.mono.len() as u64;
     }
@@ -153,15 +139,64 @@ impl StreamAnalysis {
     /// Ends the sound.
     pub fn finish(self, codec: &str) -> Decoded {
         let info = self.info(codec);
-        let first = self.first.filter(|first| first.head_peak >= SILENCE);
-        let mut heard = first.unwrap_or(self.mean);
+        let first = self.first.filter(|first| first.excerpt.is_louder_than(SILENCE));
+        let is_first = first.is_some();
+        let Channel { wave, mut centroid, excerpt } = first.unwrap_or(self.mean);
+        let Heard { start, samples, again } = excerpt.finish();
+        let (rate, channels, room) = (self.rate, self.channels, self.room);
         Decoded {
             info,
-            thumbnail: Box::new(heard.wave.thumbnail()),
-            features: self.meter.finish(heard.centroid.centroid(self.rate)),
-            pcm: Pcm { rate: self.rate, start: Frames(heard.head_start).at(self.rate), mono: heard.head },
+            thumbnail: Box::new(wave.thumbnail()),
+            features: self.meter.finish(centroid.centroid(rate)),
+            pcm: Pcm { rate, start: start.at(rate), mono: samples },
+            again: again.map(|again| Rehearing::new(rate, channels, is_first, room, again)),
             skipped: 0,
         }
+    }
+}
+
+/// Hears a sound again, of which not all could be kept before its peak was known.
+#[derive(Clone, Debug)]
+pub struct Rehearing {
+    rate: Hz,
+    channels: usize,
+    /// Whether the first channel is heard instead of the mean of all.
+    is_first: bool,
+    from: Frames,
+    mono: Vec<f32>,
+    excerpt: Excerpt,
+}
+
+impl Rehearing {
+    fn new(rate: Hz, channels: usize, is_first: bool, room: usize, again: Again) -> Self {
+        Self { rate, channels, is_first, from: again.from, mono: Vec::new(), excerpt: Excerpt::again(room, again) }
+    }
+
+    /// The frame to begin at.
+    pub fn from(&self) -> Frames {
+        self.from
+    }
+
+    /// Tells whether it has heard enough.
+    pub fn is_full(&self) -> bool {
+        self.excerpt.is_full()
+    }
+
+    /// Adds interleaved frames.
+    pub fn add(&mut self, interleaved: &[f32]) {
+        if self.is_first {
+            self.mono.clear();
+            self.mono.extend(interleaved.iter().step_by(self.channels));
+        } else {
+            downmix(interleaved, self.channels, &mut self.mono);
+        }
+        self.excerpt.add(&self.mono);
+    }
+
+    /// Audio for the model.
+    pub fn finish(self) -> Pcm {
+        let Heard { start, samples, .. } = self.excerpt.finish();
+        Pcm { rate: self.rate, start: start.at(self.rate), mono: samples }
     }
 }
 
@@ -183,7 +218,8 @@ mod tests {
         let stereo: Vec<f32> = tone.iter().flat_map(|s| [*s, -s]).collect();
         let opposite = analysed(2, &stereo);
         assert_eq!(opposite.pcm.mono, alone.pcm.mono);
-        assert_eq!((opposite.pcm.start, opposite.info.frames), (Seconds(0.5), Frames(14_000)));
+        // The tone begins with a zero.
+        assert_eq!((opposite.pcm.start, opposite.info.frames), (Frames(5001).at(Hz(8000)), Frames(14_000)));
         assert_eq!(opposite.thumbnail, alone.thumbnail);
         assert!((opposite.features.brightness_hz - alone.features.brightness_hz).abs() < f32::EPSILON);
         // What is heard in the mean is the mean from the start, even if it begins with channels of opposite phase.

@@ -5,6 +5,7 @@
 pub mod analysis;
 pub mod crossings;
 pub mod descriptors;
+pub mod excerpt;
 pub mod features;
 pub mod loudness;
 pub mod onset;
@@ -25,7 +26,7 @@ pub const SILENCE: f32 = 1e-4;
 pub struct Pcm {
     /// Sample rate.
     pub rate: Hz,
-    /// Where it starts in the file; not zero only if the file begins with silence.
+    /// Where it starts in the file: behind the silence that this begins with.
     pub start: Seconds,
     /// The samples, nominally in -1..=1.
     pub mono: Vec<f32>,

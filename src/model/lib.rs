@@ -116,6 +116,10 @@ struct Beside {
 
 type Bytes = std::borrow::Cow<'static, [u8]>;
 
+/// What is done to a sound before any of a manifest's steps; counts up whenever that changes, so that vectors from before
+/// never mix with those from after. 2: the silence at its ends is left out ([`dsp::excerpt`]).
+const PREPARATION: u32 = 2;
+
 /// Hashes everything that shapes a vector; white space, titles, licences and statistics do not.
 fn contract_hash(text: &str) -> String {
     let mut whole: serde_json::Value = serde_json::from_str(text).unwrap_or_default();
@@ -124,6 +128,7 @@ fn contract_hash(text: &str) -> String {
     if let Some(output) = parts.last_mut().and_then(serde_json::Value::as_object_mut) {
         output.remove("post");
     }
+    parts.push(PREPARATION.into());
     hex(&Sha256::digest(serde_json::Value::from(parts).to_string()))
 }
 

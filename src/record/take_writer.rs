@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, select};
 use dsp::analysis::StreamAnalysis;
 use dsp::onset::Onsets;
-use dsp::{Frames, Hz, Pcm, SILENCE, Seconds, Span};
+use dsp::{Frames, Hz, Pcm, Seconds, Span};
 use file::wav_writer::{Format, Spec, Writer};
 
 use super::level::{Level, Peaks};
@@ -507,7 +507,7 @@ impl Take {
         }
         self.report_at = Frames(now.0 + NEWEST_EVERY.frames(self.rate).0);
         let start = Frames(now.0 - self.newest.len() as u64).at(self.rate);
-        Some(without_silence(Pcm { rate: self.rate, start, mono: self.newest.iter().copied().collect() }))
+        Some(Pcm { rate: self.rate, start, mono: self.newest.iter().copied().collect() })
     }
 
     fn finish(
@@ -538,8 +538,7 @@ impl Take {
             let [Seconds(first), Seconds(end)] = [first, Frames(last.0 + 1)].map(|frame| frame.at(self.rate));
             Span::new((first - MARGIN[0]).max(0.0), (end + MARGIN[1]).min(length))
         });
-        let mut decoded = Box::new(self.analysis.finish(self.codec));
-        decoded.pcm = without_silence(decoded.pcm);
+        let decoded = Box::new(self.analysis.finish(self.codec));
         let finished = Finished {
             stamp,
             take: whole.then_some(FinishedTake { decoded, hash: hash.map(ContentHash) }),
@@ -550,18 +549,6 @@ impl Take {
         };
         (Ok(finished), open)
     }
-}
-
-/// Removes the silence before and after the sound: its length says nothing about the sound, but would change
-/// its vector, because a short sound is repeated together with the silence around it.
-fn without_silence(mut pcm: Pcm) -> Pcm {
-    let loud = |sample: &f32| sample.abs() > SILENCE;
-    if let (Some(first), Some(last)) = (pcm.mono.iter().position(loud), pcm.mono.iter().rposition(loud)) {
-        pcm.mono.truncate(last + 1);
-        pcm.mono.drain(..first);
-        pcm.start += Frames(first as u64).at(pcm.rate);
-    }
-    pcm
 }
 
 /// Makes the file of a take; nothing is ever written over.

@@ -417,7 +417,8 @@ fn another_weight_ranks_anew_without_decoding() {
     assert!(soundkin::run_until(&mut engine, Some(std::time::Duration::from_mins(1)), soundkin::is_idle));
     assert!(engine.world().resource::<SpaceIndex>().space.weight().abs() < 1e-6, "tree and map follow");
     assert_eq!(similar(&mut engine, subject), raw);
-    engine.world_mut().resource_mut::<ActiveWeights>().groups[4] = 100.0;
+    // So much that nothing else decides, not even between lengths that are nearly the same.
+    engine.world_mut().resource_mut::<ActiveWeights>().groups[4] = 1e6;
     engine.update();
     let lengths: Vec<f32> = listed(&engine).neighbours.iter().map(|n| n.part_similarities.groups.unwrap()[4]).collect();
     assert!(lengths.is_sorted_by(|a, b| a >= b), "the nearest in length come first: {lengths:?}");
