@@ -846,8 +846,16 @@ mod tests {
 
     #[test]
     fn a_file_is_handed_over_as_fast_however_many_have_its_size() {
-        let best = |size: fn(u64) -> u64| (0..3).map(|_| time_to_hand_over(size)).min().unwrap();
-        let (different, same) = (best(|n| n), best(|_| 88_244));
+        // On a busy machine one of them may lose its processor; the best of several tries says what it takes.
+        let (mut same, mut different) = (Duration::MAX, Duration::ZERO);
+        for _ in 0..10 {
+            same = same.min(time_to_hand_over(|_| 88_244));
+            let once = time_to_hand_over(|n| n);
+            different = if different.is_zero() { once } else { different.min(once) };
+            if same < different * 8 {
+                break;
+            }
+        }
         assert!(same < different * 8, "{same:?} with one size, {different:?} with different ones");
     }
 
