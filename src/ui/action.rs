@@ -603,11 +603,11 @@ impl Bindings {
                 times += usize::from(!repeat || matches!(binding.action, Action::Go(Go::Step(_) | Go::Reach(_))));
             }
             if binding.action == Action::Outside(Outside::CopyFiles) {
-                // Window systems turn Ctrl+C into an event of its own.
+                // Window systems turn Ctrl+C into an event of its own, alone or beside the key.
                 context.input_mut(|input| {
                     let before = input.events.len();
                     input.events.retain(|event| *event != egui::Event::Copy);
-                    times += before - input.events.len();
+                    times = times.max(before - input.events.len());
                 });
             }
             actions.extend(std::iter::repeat_n(binding.action.clone(), times));
@@ -758,6 +758,17 @@ mod tests {
         assert_eq!(asked(&bindings, press(Key::ArrowLeft, Modifiers::ALT), false), [Action::Go(Go::Back)]);
         assert_eq!(asked(&bindings, press(Key::ArrowLeft, Modifiers::NONE), false), [Action::Listen(Listen::Stop)]);
         assert_eq!(asked(&bindings, press(Key::Questionmark, Modifiers::SHIFT), false), [Action::Go(Go::ToggleHelp)]);
+    }
+
+    #[test]
+    fn copying_by_key_copies_once_however_it_is_told() {
+        let bindings = Bindings::default();
+        let told = |events: Vec<egui::Event>| asked(&bindings, egui::RawInput { events, ..Default::default() }, false);
+        let key = press(Key::C, Modifiers::COMMAND).events;
+        let both = [key.clone(), vec![egui::Event::Copy]].concat();
+        for events in [key, vec![egui::Event::Copy], both] {
+            assert_eq!(told(events), [Action::Outside(Outside::CopyFiles)]);
+        }
     }
 
     #[test]
