@@ -888,6 +888,35 @@ mod tests {
     }
 
     #[test]
+    fn a_take_of_which_not_all_could_be_kept_is_heard_again_from_its_file_if_it_has_one() {
+        // The hum fills all the room before the sound begins, beside which it is silence.
+        let mut analysis = StreamAnalysis::new(dsp::Hz(8000), 1, Seconds(0.01));
+        let sound = [vec![0.000_3; 800], vec![0.5; 800]].concat();
+        sound.chunks(100).for_each(|block| analysis.add(block));
+        let decoded = Box::new(analysis.finish("pcm_f32le"));
+        assert!(decoded.again.is_some() && decoded.pcm.mono.is_empty());
+        for (hash, heard_again) in [(Some(ContentHash([1; 32])), true), (None, false)] {
+            let mut app = app();
+            add_plugin(&mut app, |job| match job.work {
+                Work::File { .. } => Outcome::Undecodable(unknown_format()),
+                _ => Outcome::Stopped,
+            });
+            let sample = Sample { path: Path::new("/take.wav").into() };
+            let taken = FinishedTake { decoded: decoded.clone(), hash };
+            let live = Embedding { vector: Arc::default(), windows: None };
+            let take = app.world_mut().spawn((sample, FileStamp { size: 1, modified: 1 }, live, taken)).id();
+            let wake = app.world().resource::<Wake>().clone();
+            let deadline = std::time::Instant::now() + Duration::from_secs(10);
+            while app.world().get::<FinishedTake>(take).is_some() || app.world().resource::<Analysis>().in_flight > 0 {
+                assert!(std::time::Instant::now() < deadline, "it waits for ever");
+                app.update();
+                wake.wait(Duration::from_millis(5));
+            }
+            assert_eq!(app.world().get::<Failed>(take).is_some(), heard_again, "{hash:?}");
+        }
+    }
+
+    #[test]
     fn only_what_lies_in_the_bytes_is_a_failure_to_decode() {
         let outcome = |kind: ErrorKind| Outcome::from(DecodeError::Read(kind.into()));
         assert!(matches!(outcome(ErrorKind::NotFound), Outcome::Gone(_)));
