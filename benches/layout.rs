@@ -63,7 +63,7 @@ fn main() -> anyhow::Result<()> {
     let mut sounds: Vec<(&Sample, &Embedding, &Descriptors)> = samples.iter(world).collect();
     sounds.sort_by(|a, b| a.0.path.cmp(&b.0.path));
     let heard: Vec<Heard> =
-        sounds.iter().map(|(_, e, d)| Heard { pooled: &e.vector, descriptors: Some(&d.0) }).collect();
+        sounds.iter().map(|(_, e, d)| Heard { pooled: &e.vector, descriptors: Some(&d.0), head: &e.head }).collect();
     let paths: Vec<&Path> = sounds.iter().map(|sound| sound.0.path.as_ref()).collect();
     let (statistics, weight) = (Arc::new(model.statistics.clone()), model.statistics.usual_weight());
     let space = Space::build(&heard, &statistics, weight);

@@ -67,7 +67,7 @@ use soundkin::{Assembly, headless, is_idle, run_until};
 const DIMENSIONS: [usize; 5] = [8, 16, 24, DIMS, 64];
 const PROPOSED: [usize; 5] = [20, 50, 100, CANDIDATES, 400];
 
-type Sound = (Arc<[f16]>, Descriptors);
+type Sound = (Embedding, Descriptors);
 
 fn main() -> anyhow::Result<()> {
     let folders = folders::named();
@@ -102,16 +102,16 @@ fn sounds(model: &Arc<Model>, folders: Vec<PathBuf>) -> anyhow::Result<Vec<Sound
     run_until(&mut app, None, is_idle);
     let world = app.world_mut();
     let mut samples = world.query::<(&Embedding, &Descriptors)>();
-    Ok(samples.iter(world).map(|(embedding, descriptors)| (embedding.vector.clone(), descriptors.clone())).collect())
+    Ok(samples.iter(world).map(|(embedding, descriptors)| (embedding.clone(), descriptors.clone())).collect())
 }
 
 /// Head and raw part of each sound, each times the root of its weight.
 fn joined(sounds: &[Sound], statistics: &Statistics, weight: f32) -> Array2<f32> {
-    let rows = sounds.iter().map(|(pooled, descriptors)| {
-        let pooled: Vec<f32> = pooled.iter().map(|v| v.to_f32()).collect();
-        let parts = statistics.parts(&pooled, Some(&descriptors.0));
-        let head = parts.head.iter().map(|v| v * weight.sqrt());
-        head.chain(parts.raw.iter().map(|v| v * (1.0 - weight).sqrt())).collect::<Vec<f32>>()
+    let rows = sounds.iter().map(|(embedding, descriptors)| {
+        let pooled: Vec<f32> = embedding.vector.iter().map(|v| v.to_f32()).collect();
+        let raw = statistics.raw(&pooled, Some(&descriptors.0));
+        let head = embedding.head.iter().map(|v| v.to_f32() * weight.sqrt());
+        head.chain(raw.iter().map(|v| v * (1.0 - weight).sqrt())).collect::<Vec<f32>>()
     });
     let rows: Vec<Vec<f32>> = rows.collect();
     Array2::from_shape_fn((rows.len(), rows.first().map_or(0, Vec::len)), |(i, j)| rows[i][j])
@@ -171,10 +171,13 @@ fn time(sounds: &[Sound], statistics: &Arc<Statistics>, weight: f32) {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         (state as f32 / u32::MAX as f32 - 0.5) * 0.01
     };
-    let mut vary = |i: usize| sounds[i % sounds.len()].0.iter().map(|v| f16::from_f32(v.to_f32() + noise())).collect();
-    let grown: Vec<Vec<f16>> = (0..size).map(&mut vary).collect();
+    let mut vary = |v: &[f16]| v.iter().map(|v| f16::from_f32(v.to_f32() + noise())).collect::<Vec<f16>>();
+    let like = |i: usize| &sounds[i % sounds.len()];
+    let grown: Vec<[Vec<f16>; 2]> =
+        (0..size).map(|i| [&like(i).0.vector, &like(i).0.head].map(|of| vary(of))).collect();
     let grown = grown.iter().zip(sounds.iter().cycle());
-    let grown: Vec<Heard> = grown.map(|(pooled, (_, d))| Heard { pooled, descriptors: Some(&d.0) }).collect();
+    let grown: Vec<Heard> =
+        grown.map(|([pooled, head], (_, d))| Heard { pooled, descriptors: Some(&d.0), head }).collect();
     let started = Instant::now();
     let space = Space::build(&grown, statistics, weight);
     println!("\n{size} sounds: space built in {:.2} s", started.elapsed().as_secs_f64());

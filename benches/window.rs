@@ -248,6 +248,10 @@ fn spawn(world: &mut World, i: usize) {
             brightness_hz: 3000.0 + 2500.0 * random(),
         }),
         Descriptors(Arc::new([0.0; COUNT])),
-        Embedding { vector: vector.iter().map(|v| f16::from_f32(v / length)).collect(), windows: None },
+        Embedding {
+            vector: vector.iter().map(|v| f16::from_f32(v / length)).collect(),
+            windows: None,
+            head: vector.iter().step_by(8).map(|v| f16::from_f32(v / length)).collect(),
+        },
     ));
 }

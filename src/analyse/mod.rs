@@ -23,14 +23,14 @@ use file::DecodeError;
 use file::source::Source;
 use file::stream::Decoders;
 use model::Model;
-use model::session::{self, EmbedError, Embedded, Embedder, Runtime};
+use model::session::{self, EmbedError, Embedder, Runtime};
 
 use self::priorities::{First, Priorities};
 use crate::actor::{Actor, Stop, Wake, contained, start};
 use crate::library::identity::{self, ByContent, Duplicate, Sighting, Sightings};
 use crate::library::{
     AudioInfo, ContentHash, Contents, Descriptors, Embedding, Failed, FailureKind, Features, FileStamp, Missing,
-    MoveCandidate, Recording, Restored, Sample, SampleIndex, Stage, Thumbnail, Transient,
+    MoveCandidate, Recording, Restored, Sample, SampleIndex, Stage, Thumbnail, Transient, UnsavedSides, Vectors,
 };
 use crate::notice::Notice;
 use crate::paths;
@@ -161,11 +161,11 @@ enum Outcome {
     /// It could not be read or decoded.
     Undecodable(Failed),
     /// It was decoded, or measured while it was recorded, and embedded if this machine can do so.
-    Decoded(Box<Decoded>, Result<Embedded, EmbedError>),
+    Decoded(Box<Decoded>, Result<Vectors, EmbedError>),
     /// It was decoded for its descriptors only.
     Described(Descriptors),
     /// A moment of a take was embedded; a silent one was not.
-    Newest(Option<Embedded>),
+    Newest(Option<Vectors>),
     /// The analysis was stopped before its end; nothing is known about the file.
     Stopped,
 }
@@ -288,7 +288,7 @@ fn forget_outdated(
         let known = (info.clone(), thumbnail.clone(), *features, embedding.clone(), descriptors.clone());
         sample.try_insert(PreviousAnalysis { hash: *hash, known: Box::new(known) });
     }
-    sample.try_remove::<(Embedding, PassedOver)>();
+    sample.try_remove::<(Embedding, UnsavedSides, PassedOver)>();
 }
 
 /// Restores what was known before the stamp changed.
@@ -336,10 +336,10 @@ fn collect_analyses(
         analysis.takes = analysis.takes.saturating_sub(usize::from(reply.recorded));
         analysis.session_time += reply.session_time;
         let Ok(mut entity) = commands.get_entity(reply.entity) else { continue };
-        if let Outcome::Newest(embedded) = reply.outcome {
+        if let Outcome::Newest(vectors) = reply.outcome {
             entity.try_remove::<Listening>();
-            if let Some(embedded) = embedded.filter(|_| recordings.contains(reply.entity)) {
-                entity.try_insert((Descriptors(Arc::new(embedded.descriptors)), Embedding::from(embedded)));
+            if let Some(vectors) = vectors.filter(|_| recordings.contains(reply.entity)) {
+                entity.try_insert((vectors.descriptors, vectors.embedding));
             }
             continue;
         }
@@ -401,7 +401,7 @@ fn collect_analyses(
                 entity.try_insert(descriptors);
             }
             Outcome::Newest(_) | Outcome::Stopped => {}
-            Outcome::Decoded(decoded, embedded) => {
+            Outcome::Decoded(decoded, vectors) => {
                 if reply.recorded {
                     analysis.recorded += 1;
                     // Vectors made during the recording are not the vector of the finished take.
@@ -412,10 +412,9 @@ fn collect_analyses(
                 }
                 let measured = decode::measured(&decoded);
                 // All at once; a take of which no file was kept has no hash.
-                match (embedded, reply.hash) {
-                    (Ok(embedded), hash) => {
-                        analysis.windows += embedded.windows.len();
-                        let vectors = (Descriptors(Arc::new(embedded.descriptors)), Embedding::from(embedded));
+                match (vectors, reply.hash) {
+                    (Ok(vectors), hash) => {
+                        analysis.windows += vectors.embedding.windows.as_ref().map_or(1, |w| w.spans.len());
                         match hash {
                             Some(hash) => entity.try_insert((hash, measured, vectors)),
                             None => entity.try_insert((measured, vectors)),
@@ -604,8 +603,8 @@ impl AnalysisWorker {
             }
             Work::Taken(decoded, of) => {
                 hash = of;
-                let embedded = self.embed_contained(&decoded);
-                Outcome::Decoded(decoded, embedded)
+                let vectors = self.embed_contained(&decoded);
+                Outcome::Decoded(decoded, vectors)
             }
             Work::Newest(pcm) => {
                 let mut analysis = StreamAnalysis::new(pcm.rate, 1, Seconds(f64::MAX));
@@ -667,28 +666,28 @@ impl AnalysisWorker {
             }
             Ok(decoded) => {
                 let mut decoded = Box::new(decoded);
-                let embedded = self.embed_contained(&decoded);
+                let vectors = self.embed_contained(&decoded);
                 // The decoded audio never waits in memory.
                 decoded.pcm.mono = Vec::new();
-                Outcome::Decoded(decoded, embedded)
+                Outcome::Decoded(decoded, vectors)
             }
             Err(error) => error.into(),
         }
     }
 
-    fn embed_contained(&mut self, decoded: &Decoded) -> Result<Embedded, EmbedError> {
+    fn embed_contained(&mut self, decoded: &Decoded) -> Result<Vectors, EmbedError> {
         contained(|| self.embed(decoded)).unwrap_or_else(|panic| {
             self.embedder = None;
             Err(EmbedError::Panicked(panic))
         })
     }
 
-    fn embed(&mut self, decoded: &Decoded) -> Result<Embedded, EmbedError> {
+    fn embed(&mut self, decoded: &Decoded) -> Result<Vectors, EmbedError> {
         let embedder = match &mut self.embedder {
             Some(embedder) => embedder,
             None => self.embedder.insert(Embedder::new(&self.model, runtime()?)?),
         };
-        embedder.embed(&decoded.pcm)
+        Ok(Vectors::new(embedder.embed(&decoded.pcm)?, &self.model))
     }
 }
 
@@ -823,7 +822,7 @@ mod tests {
     fn time_to_hand_over(size: fn(u64) -> u64) -> Duration {
         let mut app = app();
         add_plugin(&mut app, |_| Outcome::Undecodable(unknown_format()));
-        let embedding = Embedding { vector: Arc::default(), windows: None };
+        let embedding = Embedding { vector: Arc::default(), windows: None, head: Arc::default() };
         for n in 0..20_200 {
             let sample = Sample { path: Path::new(&format!("/{n}.wav")).into() };
             let mut entity = app.world_mut().spawn((sample, FileStamp { size: size(n), modified: 1 }));
@@ -903,7 +902,7 @@ mod tests {
             });
             let sample = Sample { path: Path::new("/take.wav").into() };
             let taken = FinishedTake { decoded: decoded.clone(), hash };
-            let live = Embedding { vector: Arc::default(), windows: None };
+            let live = Embedding { vector: Arc::default(), windows: None, head: Arc::default() };
             let take = app.world_mut().spawn((sample, FileStamp { size: 1, modified: 1 }, live, taken)).id();
             let wake = app.world().resource::<Wake>().clone();
             let deadline = std::time::Instant::now() + Duration::from_secs(10);

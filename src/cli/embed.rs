@@ -69,9 +69,8 @@ impl Embed {
                 let mut object = json!({"vector": vector, "windows": windows(embedding)});
                 object["descriptors"] = json!(descriptors.as_ref().map(|d| d.0.as_slice()));
                 if model.statistics.head.is_some() {
-                    let parts = model.statistics.parts(&vector, descriptors.as_ref().map(|d| &*d.0));
-                    object["head"] = json!(parts.head);
-                    object["raw"] = json!(parts.raw);
+                    object["head"] = json!(embedding.head.iter().map(|v| v.to_f32()).collect::<Vec<f32>>());
+                    object["raw"] = json!(model.statistics.raw(&vector, descriptors.as_ref().map(|d| &*d.0)));
                 }
                 put_path(&mut object, path);
                 object

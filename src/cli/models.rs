@@ -23,7 +23,7 @@ pub(super) fn run(common: &Common) -> Result<()> {
                 "file": head.file,
                 "license": head.license.spdx,
                 "attribution": head.license.attribution,
-                "dim": head.outputs.head,
+                "dim": head.dim,
                 "weight": head.weight,
             })),
             "bytes": model.network.len(),

@@ -14,7 +14,9 @@ use dsp::descriptors::Values;
 use dsp::features::Measures;
 use dsp::pyramid;
 use half::f16;
+use model::Model;
 use model::session::Embedded;
+use model::side::SideOutputs;
 
 /// A sound file; the anchor of everything else known about it.
 #[derive(Component, Clone, Debug)]
@@ -105,7 +107,15 @@ pub struct Embedding {
     pub vector: Arc<[f16]>,
     /// Vectors of its windows, for a sound longer than one.
     pub windows: Option<Arc<Windows>>,
+    /// What the model's head makes of it, `[head]`; empty under a model without one, and while not all that it takes is
+    /// known.
+    pub head: Arc<[f16]>,
 }
+
+/// Side outputs of the network that are not on the disk yet; they are only kept, so that another head needs no audio again.
+#[derive(Component, Clone, Debug, PartialEq, Eq)]
+#[component(immutable)]
+pub struct UnsavedSides(pub SideOutputs);
 
 /// Window vectors of a long sound.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -116,14 +126,61 @@ pub struct Windows {
     pub vectors: Vec<f16>,
 }
 
-impl From<Embedded> for Embedding {
+/// All that a network and the descriptors say of a sound.
+#[derive(Bundle, Clone, Debug)]
+pub struct Vectors {
+    /// What it is compared by.
+    pub embedding: Embedding,
+    /// Its descriptors.
+    pub descriptors: Descriptors,
+    /// What is only kept.
+    pub sides: UnsavedSides,
+}
+
+impl Vectors {
+    /// Takes what `model` made of a sound.
     #[expect(clippy::cast_possible_truncation, reason = "seconds within a file fit f32")]
-    fn from(embedded: Embedded) -> Self {
+    pub fn new(embedded: Embedded, model: &Model) -> Self {
         let windows = (embedded.windows.len() > 1).then(|| {
             let spans = embedded.windows.iter().map(|w| [w.span.start as f32, w.span.end as f32]).collect();
             let vectors = embedded.windows.iter().flat_map(|w| w.vector.iter().map(|v| f16::from_f32(*v))).collect();
             Arc::new(Windows { spans, vectors })
         });
-        Self { vector: embedded.pooled.iter().map(|v| f16::from_f32(*v)).collect(), windows }
+        let vector: Arc<[f16]> = embedded.pooled.iter().map(|v| f16::from_f32(*v)).collect();
+        let sides = SideOutputs::quantised(&embedded.sides);
+        let head = head(model, &vector, Some(&embedded.descriptors), &sides);
+        Self {
+            embedding: Embedding { vector, windows, head },
+            descriptors: Descriptors(Arc::new(embedded.descriptors)),
+            sides: UnsavedSides(sides),
+        }
+    }
+}
+
+/// What a model's head makes of what is kept of a sound, now or later: the same to the last bit.
+pub fn head(model: &Model, vector: &[f16], descriptors: Option<&Values>, sides: &SideOutputs) -> Arc<[f16]> {
+    let pooled: Vec<f32> = vector.iter().map(|v| v.to_f32()).collect();
+    let head = model.statistics.head(&pooled, descriptors, &sides.vectors(&model.manifest.side_dims()));
+    head.unwrap_or_default().into_iter().map(f16::from_f32).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_head_from_what_is_kept_is_the_one_that_was_made_at_once() {
+        let model = Model::built_in().unwrap();
+        let numbers = |dim: usize| (0..dim).map(|i| (i as f32 * 0.7).sin().abs()).collect::<Vec<f32>>();
+        let sides = model.manifest.side_dims().into_iter().map(numbers).collect();
+        let descriptors = std::array::from_fn(|i| i as f32 / 20.0 - 1.0);
+        let pooled = numbers(model.manifest.output.dim);
+        let made = Vectors::new(Embedded { pooled, sides, windows: Vec::new(), descriptors }, &model);
+        let dims = model.manifest.side_dims();
+        let kept = SideOutputs::read(made.sides.0.bytes(), &dims).unwrap();
+        let Embedding { vector, head: at_once, .. } = made.embedding;
+        assert_eq!(at_once.len(), model.statistics.lengths(vector.len())[0]);
+        assert_eq!(head(&model, &vector, Some(&made.descriptors.0), &kept), at_once);
+        assert!(head(&model, &vector, None, &kept).is_empty());
     }
 }

@@ -18,7 +18,7 @@ use bevy::prelude::*;
 
 pub use self::components::{
     AudioInfo, ContentHash, Descriptors, Embedding, Features, FileStamp, Missing, MoveCandidate, Recording, Sample,
-    Tags, Thumbnail, Transient, Windows,
+    Tags, Thumbnail, Transient, UnsavedSides, Vectors, Windows, head,
 };
 pub use self::failure::{Failed, FailureKind, Stage};
 pub use self::folders::Folders;

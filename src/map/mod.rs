@@ -382,7 +382,7 @@ mod tests {
         let vectors: Vec<Vec<f16>> = (0..4)
             .map(|sound| (0..48).map(|axis| f16::from_f32(f32::from(u8::from(axis == sound)))).collect())
             .collect();
-        let heard: Vec<Heard> = vectors.iter().map(|v| Heard { pooled: v, descriptors: None }).collect();
+        let heard: Vec<Heard> = vectors.iter().map(|v| Heard { pooled: v, descriptors: None, head: &[] }).collect();
         let space = Space::build(&heard, &Arc::default(), 0.0);
         let layout = Layout::build(&space, &[Path::new("/a.wav"); 4], &Before::default(), &|| false).unwrap();
         assert!(layout.near(false, [0.0, 0.0], 9.0).is_some(), "it has a tree");

@@ -1,22 +1,22 @@
-//! The stage after pooling that a model may ship: from a pooled vector and the descriptors of a sound to the two parts
-//! that are compared.
+//! The stage after pooling that a model may ship: from what was measured of a sound to the two parts that are compared.
 //!
-//! The *raw part* is what was measured: the pooled vector, of unit length, centred, and of unit length again, and beside it
-//! the descriptors, standardised, limited and of unit length, each times the root of its share. The *head* is one matrix
-//! on the raw part, of unit length. With a weight `a` two sounds are as similar as `a · head·head + (1 − a) · raw·raw`;
-//! that is the scalar product of their *joined* vectors, head and raw part each times the root of its weight.
+//! What is measured comes in *groups*: the pooled vector, side outputs of the network, the descriptors. Each is scaled as
+//! the manifest says (less a mean, of unit length) and times the root of its share. All of them one after the other,
+//! through one matrix and of unit length, are the *head*. Some of them, with shares of their own, are the *raw part*. With a
+//! weight `a` two sounds are as similar as `a · head·head + (1 − a) · raw·raw`; that is the scalar product of their *joined*
+//! vectors, head and raw part each times the root of its weight.
 //!
-//! Until the descriptors of a sound are known, they count as neither near nor far: their share of the raw part is zero.
+//! Until the descriptors of a sound are known, they count as neither near nor far: their share of the raw part is zero, and
+//! there is no head.
 //!
-//! File: little-endian f32, one after the other: centre `[pooled]`, means and standard deviations of the descriptors
-//! `[descriptors]`, offset `[head]`, matrix `[raw, head]`, and `basis` main directions of joined vectors at the usual
-//! weight, `[head + raw]` each, best first.
+//! File: little-endian f32, one after the other: of each group its mean and, for `standard`, its standard deviations;
+//! offset `[head]`, matrix `[groups, head]`, and `basis` main directions of joined vectors at the usual weight, `[head +
+//! raw]` each, best first.
 
 use dsp::descriptors::Values;
-use dsp::vector::normalise;
-use ndarray::{Array2, ArrayView2, Axis, aview1};
+use dsp::vector::{dot, normalise};
 
-use crate::manifest::{HeadStage, Post};
+use crate::manifest::{DESCRIPTORS, HeadStage, Manifest, Post, Scale};
 
 /// A learned head, parsed.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,23 +25,49 @@ pub struct Head {
     pub weight: f32,
     /// Main directions of joined vectors at the usual weight, `[head + raw]` each.
     pub basis: Vec<Vec<f32>>,
-    centre: Vec<f32>,
-    means: Vec<f32>,
-    deviations: Vec<f32>,
+    groups: Vec<Group>,
+    /// Places among the groups, and roots of the shares.
+    raw: Vec<(usize, f32)>,
+    /// `[head]`
     offset: Vec<f32>,
-    /// `[raw, head]`
-    matrix: Array2<f32>,
-    share: f32,
-    limit: f32,
+    /// The matrix turned, `[head, groups]`.
+    rows: Vec<f32>,
 }
 
-/// The two parts of a sound that are compared, each of unit length.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Parts {
-    /// The output of the head; empty for a model without one.
-    pub head: Vec<f32>,
-    /// What was measured.
-    pub raw: Vec<f32>,
+struct Group {
+    of: Of,
+    scale: Scale,
+    mean: Vec<f32>,
+    /// Empty where they are not needed.
+    deviations: Vec<f32>,
+    /// Root of its share.
+    root: f32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Of {
+    Pooled,
+    Descriptors,
+    Side(usize),
+}
+
+impl Group {
+    /// Scales what was measured, to unit length.
+    fn scale(&self, numbers: &mut [f32]) {
+        match self.scale {
+            Scale::Centre => {
+                normalise(numbers);
+                centre_and_normalise(numbers, &self.mean);
+            }
+            Scale::Standard { limit } => {
+                for (number, (mean, deviation)) in numbers.iter_mut().zip(self.mean.iter().zip(&self.deviations)) {
+                    *number = ((*number - mean) / deviation).clamp(-limit, limit);
+                }
+                normalise(numbers);
+            }
+        }
+    }
 }
 
 impl Head {
@@ -49,37 +75,80 @@ impl Head {
     ///
     /// # Errors
     /// It has another length than the manifest says.
-    pub fn parse(stage: &HeadStage, bytes: &[u8]) -> Result<Self, String> {
-        let (pooled, descriptors) = (stage.inputs.pooled, stage.inputs.descriptors);
-        let (head, raw) = (stage.outputs.head, stage.outputs.raw);
-        let expected = 4 * (pooled + 2 * descriptors + head + raw * head + stage.basis * (head + raw));
+    pub fn parse(stage: &HeadStage, manifest: &Manifest, bytes: &[u8]) -> Result<Self, String> {
+        let standard = |scale: Scale| usize::from(scale != Scale::Centre);
+        let statistics: usize = stage.groups.iter().map(|group| group.dim * (1 + standard(group.scale))).sum();
+        let taken: usize = stage.groups.iter().map(|group| group.dim).sum();
+        let place = |name: &str| stage.groups.iter().position(|group| group.of == name);
+        let raw: Vec<(usize, f32)> =
+            stage.raw.iter().filter_map(|share| Some((place(&share.of)?, share.share.sqrt()))).collect();
+        let joined = stage.dim + raw.iter().map(|(group, _)| stage.groups[*group].dim).sum::<usize>();
+        let expected = 4 * (statistics + stage.dim + taken * stage.dim + stage.basis * joined);
         if bytes.len() != expected {
             return Err(format!("{} has {} bytes, not {expected}", stage.file, bytes.len()));
         }
         let mut values = bytes.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b));
         let mut take = |count: usize| values.by_ref().take(count).collect::<Vec<f32>>();
-        let (centre, means, deviations) = (take(pooled), take(descriptors), take(descriptors));
-        let offset = take(head);
-        let matrix = Array2::from_shape_vec((raw, head), take(raw * head)).map_err(|error| error.to_string())?;
-        let basis = (0..stage.basis).map(|_| take(head + raw)).collect();
-        let (share, limit) = (stage.descriptor_share, stage.descriptor_limit);
-        Ok(Self { weight: stage.weight, basis, centre, means, deviations, offset, matrix, share, limit })
+        let side = |name: &str| manifest.side_outputs.iter().position(|side| side.name == name);
+        let groups = stage.groups.iter().map(|group| Group {
+            of: match side(&group.of) {
+                Some(side) => Of::Side(side),
+                None if group.of == DESCRIPTORS => Of::Descriptors,
+                None => Of::Pooled,
+            },
+            scale: group.scale,
+            mean: take(group.dim),
+            deviations: take(group.dim * standard(group.scale)),
+            root: group.share.sqrt(),
+        });
+        let groups: Vec<Group> = groups.collect();
+        let offset = take(stage.dim);
+        let matrix = take(taken * stage.dim);
+        let rows = (0..stage.dim).flat_map(|row| matrix.iter().skip(row).step_by(stage.dim).copied()).collect();
+        let basis = (0..stage.basis).map(|_| take(joined)).collect();
+        Ok(Self { weight: stage.weight, basis, groups, raw, offset, rows })
     }
 
-    fn write_raw(&self, pooled: &mut [f32], descriptors: Option<&Values>, raw: &mut [f32]) {
-        normalise(pooled);
-        centre_and_normalise(pooled, &self.centre);
-        let (network, described) = raw.split_at_mut(self.centre.len());
-        let scale = (1.0 - self.share).sqrt();
-        network.iter_mut().zip(pooled).for_each(|(out, v)| *out = *v * scale);
-        described.fill(0.0);
-        let Some(descriptors) = descriptors else { return };
-        let standards = self.means.iter().zip(&self.deviations);
-        for (out, (value, (mean, deviation))) in described.iter_mut().zip(descriptors.iter().zip(standards)) {
-            *out = ((value - mean) / deviation).clamp(-self.limit, self.limit);
+    fn write_raw(&self, pooled: &mut [f32], descriptors: Option<&Values>, mut raw: &mut [f32]) {
+        for (group, root) in &self.raw {
+            let group = &self.groups[*group];
+            let (numbers, rest) = raw.split_at_mut(group.mean.len().min(raw.len()));
+            raw = rest;
+            match (group.of, descriptors) {
+                (Of::Pooled, _) => numbers.copy_from_slice(pooled),
+                (Of::Descriptors, Some(descriptors)) => numbers.copy_from_slice(descriptors),
+                // A manifest that names a side output here is refused.
+                (Of::Descriptors, None) | (Of::Side(_), _) => {
+                    numbers.fill(0.0);
+                    continue;
+                }
+            }
+            group.scale(numbers);
+            numbers.iter_mut().for_each(|v| *v *= root);
         }
-        normalise(described);
-        described.iter_mut().for_each(|v| *v *= self.share.sqrt());
+    }
+
+    /// Its value; `None` if anything that it takes is not known.
+    fn of(&self, pooled: &[f32], descriptors: Option<&Values>, sides: &[Vec<f32>]) -> Option<Vec<f32>> {
+        let mut taken = Vec::with_capacity(self.rows.len() / self.offset.len().max(1));
+        for group in &self.groups {
+            let numbers = match group.of {
+                Of::Pooled => pooled,
+                Of::Descriptors => descriptors?,
+                Of::Side(side) => sides.get(side)?,
+            };
+            if numbers.len() != group.mean.len() {
+                return None;
+            }
+            let from = taken.len();
+            taken.extend_from_slice(numbers);
+            group.scale(&mut taken[from..]);
+            taken[from..].iter_mut().for_each(|v| *v *= group.root);
+        }
+        let rows = self.rows.chunks_exact(taken.len().max(1)).zip(&self.offset);
+        let mut head: Vec<f32> = rows.map(|(row, offset)| dot(row, &taken) + offset).collect();
+        normalise(&mut head);
+        Some(head)
     }
 }
 
@@ -113,14 +182,29 @@ impl Statistics {
         Ok(Self { centre, basis, head: None })
     }
 
+    /// The same for sounds that have no head yet: the raw part alone is compared.
+    #[must_use]
+    pub fn without_head(&self) -> Self {
+        let mut statistics = self.clone();
+        if let Some(head) = &mut statistics.head {
+            (head.offset, head.rows, head.basis, head.weight) = (Vec::new(), Vec::new(), Vec::new(), 0.0);
+        }
+        statistics
+    }
+
     /// What is subtracted from a pooled vector before it is compared, `[dim]`; empty for nothing.
     pub fn centre(&self) -> &[f32] {
-        self.head.as_ref().map_or(&self.centre, |head| &head.centre)
+        let of_output = |head: &Head| head.raw.first().map(|(group, _)| *group);
+        match &self.head {
+            Some(head) => of_output(head).map_or(&[], |group| &head.groups[group].mean),
+            None => &self.centre,
+        }
     }
 
     /// Lengths of head and raw part for pooled vectors of length `dim`.
     pub fn lengths(&self, dim: usize) -> [usize; 2] {
-        self.head.as_ref().map_or([0, dim], |head| [head.matrix.ncols(), head.matrix.nrows()])
+        let raw = |head: &Head| head.raw.iter().map(|(group, _)| head.groups[*group].mean.len()).sum();
+        self.head.as_ref().map_or([0, dim], |head| [head.offset.len(), raw(head)])
     }
 
     /// Weight of the head unless the user says otherwise; zero for a model without one.
@@ -138,26 +222,17 @@ impl Statistics {
         }
     }
 
-    /// What the head makes of raw parts, `[n, raw]` → `[n, head]`; `[n, 0]` without a head.
-    pub fn heads(&self, raw: ArrayView2<f32>) -> Array2<f32> {
-        let Some(head) = &self.head else { return Array2::zeros((raw.nrows(), 0)) };
-        let mut heads = raw.dot(&head.matrix);
-        for mut row in heads.axis_iter_mut(Axis(0)) {
-            row.iter_mut().zip(&head.offset).for_each(|(v, offset)| *v += offset);
-            if let Some(row) = row.as_slice_mut() {
-                normalise(row);
-            }
-        }
-        heads
-    }
-
-    /// Both parts of one sound.
-    pub fn parts(&self, pooled: &[f32], descriptors: Option<&Values>) -> Parts {
+    /// The raw part of one sound.
+    pub fn raw(&self, pooled: &[f32], descriptors: Option<&Values>) -> Vec<f32> {
         let [_, length] = self.lengths(pooled.len());
         let mut raw = vec![0.0; length];
         self.write_raw(&mut pooled.to_vec(), descriptors, &mut raw);
-        let heads = self.heads(aview1(&raw).insert_axis(Axis(0)));
-        Parts { head: heads.into_iter().collect(), raw }
+        raw
+    }
+
+    /// The head of one sound, `[head]`; `None` under a model without one, or if anything that it takes is not known.
+    pub fn head(&self, pooled: &[f32], descriptors: Option<&Values>, sides: &[Vec<f32>]) -> Option<Vec<f32>> {
+        self.head.as_ref()?.of(pooled, descriptors, sides)
     }
 }
 
@@ -169,41 +244,100 @@ pub fn centre_and_normalise(vector: &mut [f32], centre: &[f32]) {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
+    use dsp::descriptors::COUNT;
+    use serde_json::{Value, json};
 
     use super::*;
     use crate::Model;
-    use dsp::descriptors::COUNT;
+    use crate::manifest::parse;
 
     fn length(vector: &[f32]) -> f32 {
         vector.iter().map(|v| v * v).sum::<f32>().sqrt()
     }
 
+    fn pooled() -> Vec<f32> {
+        (0..512_u16).map(|i| f32::from(i * 37 % 101) / 50.0).collect()
+    }
+
+    /// A manifest whose head takes two side outputs as well, before and after the pooled vector.
+    fn with_sides() -> Manifest {
+        let mut value: Value = serde_json::from_str(include_str!("../../models/aisfx-int8.json")).unwrap();
+        let side = |name: &str, dim: usize| json!({"name": name, "dim": dim, "pool": "mean"});
+        let group = |of: &str, dim: usize, share: f32| json!({"of": of, "dim": dim, "scale": "centre", "share": share});
+        let described = json!({"of": DESCRIPTORS, "dim": COUNT, "scale": "standard", "limit": 2.0, "share": 0.2});
+        value["side_outputs"] = json!([side("low", 3), side("high", 2)]);
+        value["head"]["groups"] =
+            json!([group("high", 2, 0.1), group("embedding", 512, 0.4), described, group("low", 3, 0.3)]);
+        value["head"]["raw"] = json!([{"of": "embedding", "share": 0.64}, {"of": DESCRIPTORS, "share": 0.36}]);
+        value["head"]["dim"] = 4.into();
+        value["head"]["basis"] = 1.into();
+        parse(&value.to_string(), Path::new("m.json")).unwrap()
+    }
+
     #[test]
     fn both_parts_have_unit_length_and_unknown_descriptors_count_as_nothing() {
         let statistics = Model::built_in().unwrap().statistics;
-        let pooled: Vec<f32> = (0..512_u16).map(|i| f32::from(i * 37 % 101) / 50.0).collect();
         let described = std::array::from_fn(|i| i as f32 / 20.0 - 1.0);
-        let known = statistics.parts(&pooled, Some(&described));
-        assert_eq!([known.head.len(), known.raw.len()], statistics.lengths(512));
-        assert!((length(&known.head) - 1.0).abs() < 1e-5 && (length(&known.raw) - 1.0).abs() < 1e-5);
-        let unknown = statistics.parts(&pooled, None);
-        assert!((length(&unknown.head) - 1.0).abs() < 1e-5);
-        assert_eq!(unknown.raw[..512], known.raw[..512]);
-        assert_eq!(unknown.raw[512..], [0.0; COUNT]);
+        let known = statistics.raw(&pooled(), Some(&described));
+        let [head, raw] = statistics.lengths(512);
+        assert!(head > 0 && known.len() == raw && (length(&known) - 1.0).abs() < 1e-5);
+        let unknown = statistics.raw(&pooled(), None);
+        assert_eq!(unknown[..512], known[..512]);
+        assert_eq!(unknown[512..], [0.0; COUNT]);
+        assert_eq!(statistics.head(&pooled(), None, &[]), None);
+        let alone = statistics.without_head();
+        assert_eq!((alone.lengths(512), alone.raw(&pooled(), Some(&described))), ([0, raw], known));
+    }
+
+    #[test]
+    fn a_head_takes_its_groups_in_order_each_with_its_scale_and_share() {
+        let manifest = with_sides();
+        let stage = manifest.head.clone().unwrap();
+        // Statistics, then the matrix: each column takes the first number of one group.
+        let mut file = vec![0.5_f32, 0.0];
+        file.extend([0.0; 512]);
+        file.extend([1.0; COUNT]);
+        file.extend([2.0; COUNT]);
+        file.extend([0.0; 3]);
+        file.extend([0.0, 0.0, 0.0, 0.25]);
+        let firsts = [0, 2, 514, 514 + COUNT];
+        file.extend((0..514 + COUNT + 3).flat_map(|i| firsts.map(|first| f32::from(first == i))));
+        file.extend([0.0; 4 + 512 + COUNT]);
+        let bytes: Vec<u8> = file.iter().flat_map(|v| v.to_le_bytes()).collect();
+        let head = Head::parse(&stage, &manifest, &bytes).unwrap();
+        let statistics = Statistics { head: Some(head), ..Statistics::default() };
+        let sides = [vec![0.0, 3.0, 4.0], vec![1.0, 0.0]];
+        let mut described = [1.0; COUNT];
+        described[0] = 99.0;
+        let ours = statistics.head(&pooled(), Some(&described), &sides).unwrap();
+        let mut unit = pooled();
+        normalise(&mut unit);
+        // 1 - 0.5 along its only axis is 1 again; 99 is limited to 2, and nothing else is beside it; 0 of 3 and 4.
+        let mut expected = vec![0.1_f32.sqrt(), 0.4_f32.sqrt() * unit[0], 0.2_f32.sqrt(), 0.25];
+        normalise(&mut expected);
+        assert!(ours.iter().zip(&expected).all(|(a, b)| (a - b).abs() < 1e-6), "{ours:?} {expected:?}");
+        assert_eq!(statistics.lengths(512), [4, 512 + COUNT]);
+        let raw = statistics.raw(&pooled(), Some(&described));
+        assert!((raw[0] - 0.8 * unit[0]).abs() < 1e-6 && (raw[512] - 0.6).abs() < 1e-6);
+        // Without one of them there is none.
+        assert_eq!(statistics.head(&pooled(), Some(&described), &sides[..1]), None);
+        assert_eq!(statistics.head(&pooled(), Some(&described), &[vec![0.0; 3], vec![0.0; 3]]), None);
     }
 
     #[test]
     fn a_model_without_a_head_has_the_centred_vector_as_its_only_part() {
         let statistics = Statistics { centre: vec![1.0, 0.0, 0.0], ..Statistics::default() };
-        let parts = statistics.parts(&[1.0, 0.0, 2.0], None);
-        assert_eq!((parts.head, parts.raw), (vec![], vec![0.0, 0.0, 1.0]));
+        assert_eq!(statistics.raw(&[1.0, 0.0, 2.0], None), [0.0, 0.0, 1.0]);
+        assert_eq!(statistics.head(&[1.0, 0.0, 2.0], None, &[]), None);
         assert!(statistics.usual_weight().abs() < f32::EPSILON);
     }
 
     #[test]
     fn a_file_of_another_length_says_so() {
-        let model = Model::built_in().unwrap();
-        let stage = model.manifest.head.unwrap();
-        assert!(Head::parse(&stage, &[0; 100]).unwrap_err().contains("100 bytes"));
+        let manifest = with_sides();
+        let stage = manifest.head.clone().unwrap();
+        assert!(Head::parse(&stage, &manifest, &[0; 100]).unwrap_err().contains("100 bytes"));
     }
 }

@@ -1,7 +1,7 @@
 //! Models: what their sidecars say, where they are found, and how they turn audio into vectors.
 //!
 //! ```text
-//!  sidecar ─manifest─► Model ─► FrontEnd (log-mel bands) ─► Session (ONNX Runtime) ─► pooled vector ─► head
+//!  sidecar ─manifest─► Model ─► FrontEnd (log-mel bands) ─► Session (ONNX Runtime) ─► pooled vector, side outputs ─► head
 //! ```
 //!
 //! Knows neither Bevy nor the app, so that it is compiled once, at full optimisation, whatever else changes.
@@ -12,6 +12,7 @@ pub mod head;
 pub mod manifest;
 pub mod registry;
 pub mod session;
+pub mod side;
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -32,8 +33,10 @@ pub struct Model {
     /// Shipped centre, basis and head.
     pub statistics: Statistics,
     /// Identity of the vectors it makes: id, file hash and contract hash; vectors of different keys never mix. The head is
-    /// not part of it: it is applied to vectors when they are compared.
+    /// not part of it: it follows from vectors that are kept.
     pub key: String,
+    /// Identity of its head, if it has one: the first 16 digits of the SHA-256 of the head's file.
+    pub head_id: Option<String>,
     /// SHA-256 of the ONNX file, in hexadecimal.
     pub sha256: String,
     /// Where it was read from; `None` for the built-in model.
@@ -94,16 +97,18 @@ impl Model {
             }
             _ => Statistics::default(),
         };
+        let mut head_id = None;
         if let (Some(stage), Some(bytes)) = (&manifest.head, &beside.head) {
             let found = hex(&Sha256::digest(bytes));
+            head_id = Some(found[..16].to_owned());
             if let Some(expected) = stage.sha256.clone().filter(|expected| *expected != found) {
                 let path = sidecar.with_file_name(&stage.file);
                 return Err(ModelError::Checksum { found, expected, path });
             }
-            statistics.head = Some(Head::parse(stage, bytes).map_err(|why| unusable(&why))?);
+            statistics.head = Some(Head::parse(stage, &manifest, bytes).map_err(|why| unusable(&why))?);
         }
         let key = format!("{}:{}:{}", manifest.id, &sha256[..16], &contract_hash(text)[..16]);
-        Ok(Self { manifest, network, statistics, key, sha256, path })
+        Ok(Self { manifest, network, statistics, key, head_id, sha256, path })
     }
 }
 
@@ -128,6 +133,8 @@ fn contract_hash(text: &str) -> String {
     if let Some(output) = parts.last_mut().and_then(serde_json::Value::as_object_mut) {
         output.remove("post");
     }
+    // A model without any has the hash that it had before there were such outputs.
+    parts.extend(whole["side_outputs"].take().as_array().filter(|sides| !sides.is_empty()).cloned().map(Into::into));
     parts.push(PREPARATION.into());
     hex(&Sha256::digest(serde_json::Value::from(parts).to_string()))
 }
@@ -165,6 +172,12 @@ mod tests {
         let mut changed = value.clone();
         changed["window"]["hop_frames"] = 50.into();
         assert_ne!(key(&value), key(&changed));
+        let mut sides = value.clone();
+        sides["side_outputs"] = serde_json::json!([]);
+        let without = key(&sides);
+        sides["side_outputs"] = serde_json::json!([{"name": "far", "dim": 3, "pool": "max"}]);
+        sides["head"] = serde_json::Value::Null;
+        assert_ne!(without, key(&sides));
         let mut retitled = value.clone();
         retitled["title"] = "another".into();
         retitled["head"] = serde_json::Value::Null;

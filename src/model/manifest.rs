@@ -1,16 +1,27 @@
-//! The model contract, schema 1: a JSON file beside each ONNX file says what the network wants to hear and what it
-//! gives. Everything the front end does is driven by it; no code knows a model by name.
+//! The model contract, schema 2: a JSON file beside each ONNX file says what the network wants to hear and what it
+//! gives. Everything the front end does is driven by it; no code knows a model by name. Schema 1, which knew neither
+//! side outputs nor heads that are made of groups, can still be read.
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use dsp::resample::Filter;
 use dsp::{Hz, Seconds, descriptors};
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use crate::ModelError;
 
-/// The only schema there is so far.
-const SCHEMA: u32 = 1;
+/// The schemas that can be read.
+const SCHEMAS: [u32; 2] = [1, 2];
+/// What a head's group is [`of`](Group::of), if not of one of the network's outputs.
+pub const DESCRIPTORS: &str = "descriptors";
+/// Most numbers of an output.
+const WIDEST: usize = 8192;
+/// Most side outputs.
+const MOST_SIDES: usize = 16;
+/// How far the shares of a head may be from 1 together.
+const ROUNDING: f32 = 1e-3;
 /// Longest sound that a model can ask for, in seconds.
 const LONGEST: f64 = 60.0;
 /// Most rows of statistics, and most frames of a window.
@@ -47,6 +58,9 @@ pub struct Manifest {
     pub window: Window,
     /// The network's output and what becomes of it.
     pub output: Output,
+    /// Further outputs, which only a head needs; since schema 2.
+    #[serde(default)]
+    pub side_outputs: Vec<SideOutput>,
     /// A learned stage after pooling, see [`head`](super::head).
     pub head: Option<HeadStage>,
 }
@@ -377,6 +391,17 @@ pub struct Post {
     pub pca_rows: [usize; 2],
 }
 
+/// A further output of the network, pooled over a sound's windows and not scaled.
+#[derive(Clone, Debug, Deserialize)]
+pub struct SideOutput {
+    /// Tensor name.
+    pub name: String,
+    /// Length of a vector.
+    pub dim: usize,
+    /// How windows become one vector.
+    pub pool: Pool,
+}
+
 /// A learned stage after pooling; [`head`](super::head) says what it computes and how its file is laid out.
 #[derive(Clone, Debug, Deserialize)]
 pub struct HeadStage {
@@ -386,36 +411,69 @@ pub struct HeadStage {
     pub sha256: Option<String>,
     /// Terms of the file.
     pub license: License,
-    /// What it takes.
-    pub inputs: HeadInputs,
-    /// What it gives.
-    pub outputs: HeadOutputs,
-    /// Share of the descriptors in the raw part, 0..1.
-    pub descriptor_share: f32,
-    /// Standardised descriptors are limited to plus and minus this.
-    pub descriptor_limit: f32,
+    /// What it takes, in this order.
+    pub groups: Vec<Group>,
+    /// The raw part: some of the groups, of the output first, with shares of their own.
+    pub raw: Vec<Share>,
+    /// Length of what it gives.
+    pub dim: usize,
     /// Number of main directions in the file.
     pub basis: usize,
     /// Weight of the head unless the user says otherwise, 0..=1.
     pub weight: f32,
 }
 
-/// Lengths of what a [`HeadStage`] takes.
-#[derive(Clone, Copy, Debug, Deserialize)]
-pub struct HeadInputs {
-    /// The pooled vector.
-    pub pooled: usize,
-    /// The descriptors, all of [`ABOUT`](dsp::descriptors::ABOUT) in order.
-    pub descriptors: usize,
+/// Numbers that a head takes from one place.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Group {
+    /// The name of an output, or [`DESCRIPTORS`].
+    pub of: String,
+    /// How many.
+    pub dim: usize,
+    /// How they are scaled before they count.
+    #[serde(flatten)]
+    pub scale: Scale,
+    /// Share in what the head takes, above 0; all together are 1.
+    pub share: f32,
 }
 
-/// Lengths of what a [`HeadStage`] gives.
-#[derive(Clone, Copy, Debug, Deserialize)]
-pub struct HeadOutputs {
-    /// The head.
-    pub head: usize,
-    /// The raw part: pooled vector and descriptors.
-    pub raw: usize,
+/// How a group is scaled, by numbers in the head's file.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[serde(tag = "scale", rename_all = "snake_case")]
+pub enum Scale {
+    /// Unit length, less the mean, and unit length again.
+    Centre,
+    /// Less the mean and over the standard deviation, limited to plus and minus `limit`, and unit length.
+    Standard {
+        /// In standard deviations.
+        limit: f32,
+    },
+}
+
+/// A group in the raw part.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Share {
+    /// The group.
+    pub of: String,
+    /// Its share, above 0; all together are 1.
+    pub share: f32,
+}
+
+impl Manifest {
+    /// Lengths of the side outputs.
+    pub fn side_dims(&self) -> Vec<usize> {
+        self.side_outputs.iter().map(|side| side.dim).collect()
+    }
+
+    /// Length of what is called so.
+    fn dim_of(&self, name: &str) -> Option<usize> {
+        let side = || self.side_outputs.iter().find(|side| side.name == name).map(|side| side.dim);
+        match name {
+            DESCRIPTORS => Some(descriptors::COUNT),
+            _ if name == self.output.name => Some(self.output.dim),
+            _ => side(),
+        }
+    }
 }
 
 /// Reads a sidecar.
@@ -424,15 +482,33 @@ pub struct HeadOutputs {
 /// It is not JSON, lacks something or contradicts itself.
 pub fn parse(text: &str, path: &Path) -> Result<Manifest, ModelError> {
     let unusable = |why: String| ModelError::Manifest { why, path: path.to_owned() };
+    let version: Version = serde_json::from_str(text).map_err(|e| unusable(e.to_string()))?;
+    check_version(&version).map_err(|why| unusable(why.to_owned()))?;
     let manifest: Manifest = serde_json::from_str(text).map_err(|e| unusable(e.to_string()))?;
     check(&manifest).map_err(|why| unusable(why.to_owned()))?;
     Ok(manifest)
 }
 
+/// What tells the schemas apart.
+#[derive(Deserialize)]
+struct Version {
+    schema: u32,
+    head: Option<IgnoredAny>,
+    side_outputs: Option<IgnoredAny>,
+}
+
+fn require(ok: bool, why: &'static str) -> Result<(), &'static str> {
+    if ok { Ok(()) } else { Err(why) }
+}
+
+fn check_version(version: &Version) -> Result<(), &'static str> {
+    require(SCHEMAS.contains(&version.schema), "schema is neither 1 nor 2")?;
+    require(version.schema > 1 || version.side_outputs.is_none(), "side_outputs need schema 2; set it")?;
+    require(version.schema > 1 || version.head.is_none(), "a head needs groups and schema 2; state them or remove head")
+}
+
 /// Checks what the types cannot say, so that nothing needs to be checked again.
 fn check(m: &Manifest) -> Result<(), &'static str> {
-    let require = |ok: bool, why: &'static str| if ok { Ok(()) } else { Err(why) };
-    require(m.schema == SCHEMA, "schema is not 1")?;
     require((1000..=384_000).contains(&m.audio.sample_rate.0), "sample_rate is out of range")?;
     require(
         m.audio.max_seconds.0 > 0.0 && m.audio.max_seconds.0 <= LONGEST,
@@ -443,20 +519,19 @@ fn check(m: &Manifest) -> Result<(), &'static str> {
         require((1.0..=1024.0).contains(&half_width), "resampler.half_width must be in 1..=1024")?;
         require(cutoff > 0.0 && cutoff <= 1.0, "resampler.cutoff must be above 0, at most 1")?;
     }
-    require((1..=8192).contains(&m.output.dim), "dim is out of range")?;
+    require((1..=WIDEST).contains(&m.output.dim), "dim is out of range")?;
+    require(m.side_outputs.len() <= MOST_SIDES, "there are too many side_outputs")?;
+    let mut names = HashSet::from([DESCRIPTORS, m.output.name.as_str()]);
+    for side in &m.side_outputs {
+        require((1..=WIDEST).contains(&side.dim), "side_outputs.dim is out of range")?;
+        require(names.insert(&side.name), "side_outputs.name is taken")?;
+    }
     require(m.output.post.as_ref().is_none_or(|post| post.rows <= MOST_ROWS), "post.rows is out of range")?;
     require(m.window.samples != Some(0) && m.window.hop_samples != Some(0), "samples and hop_samples must not be 0")?;
     let is_short = |samples: usize| samples as f64 <= LONGEST * f64::from(m.audio.sample_rate);
     require(m.window.samples.is_none_or(is_short) && is_short(m.window.min_samples), "a window is longer than 60 s")?;
     if let Some(head) = &m.head {
-        let (inputs, outputs) = (head.inputs, head.outputs);
-        require(inputs.pooled == m.output.dim, "head.inputs.pooled is not output.dim")?;
-        require(inputs.descriptors == descriptors::COUNT, "head.inputs.descriptors is not the number there is")?;
-        require(outputs.raw == inputs.pooled + inputs.descriptors, "head.outputs.raw is not the sum of its inputs")?;
-        require((1..=4096).contains(&outputs.head) && head.basis <= 4096, "head is out of range")?;
-        require((0.0..1.0).contains(&head.descriptor_share), "head.descriptor_share must be in 0..1")?;
-        require(head.descriptor_limit > 0.0, "head.descriptor_limit must be positive")?;
-        require((0.0..=1.0).contains(&head.weight), "head.weight must be in 0..=1")?;
+        check_head(head, m)?;
     }
     match m.input.kind {
         InputKind::Waveform => {
@@ -482,10 +557,43 @@ fn check(m: &Manifest) -> Result<(), &'static str> {
     }
 }
 
+fn check_head(head: &HeadStage, m: &Manifest) -> Result<(), &'static str> {
+    let sums_to_one = |shares: &mut dyn Iterator<Item = f32>| {
+        let (mut sum, mut positive) = (0.0, true);
+        shares.for_each(|share| (sum, positive) = (sum + share, positive && share > 0.0));
+        positive && (sum - 1.0_f32).abs() <= ROUNDING
+    };
+    require(m.output.name != DESCRIPTORS, "output.name is taken by the descriptors")?;
+    let mut names = HashSet::new();
+    for group in &head.groups {
+        require(names.insert(group.of.as_str()), "head.groups names something twice")?;
+        require(m.dim_of(&group.of).is_some(), "head.groups.of names no output; name one or descriptors")?;
+        require(m.dim_of(&group.of) == Some(group.dim), "head.groups.dim is not that of what it is of")?;
+        let limited = matches!(group.scale, Scale::Standard { limit } if limit > 0.0 && limit.is_finite());
+        require(limited || group.scale == Scale::Centre, "head.groups.limit must be positive")?;
+        // A window, which has no descriptors, is compared by this group alone.
+        require(group.of != m.output.name || group.scale == Scale::Centre, "the output's scale must be centre")?;
+    }
+    require(sums_to_one(&mut head.groups.iter().map(|g| g.share)), "head.groups.share must be positive and sum to 1")?;
+    require(head.raw.first().is_some_and(|share| share.of == m.output.name), "head.raw must begin with the output")?;
+    for share in &head.raw {
+        // Each is taken once.
+        require(names.remove(share.of.as_str()), "head.raw must name groups, each once")?;
+        let kept = share.of == m.output.name || share.of == DESCRIPTORS;
+        require(kept, "head.raw must not name side outputs, which are not kept for comparing")?;
+    }
+    require(
+        sums_to_one(&mut head.raw.iter().map(|share| share.share)),
+        "head.raw.share must be positive and sum to 1",
+    )?;
+    require((1..=4096).contains(&head.dim) && head.basis <= 4096, "head is out of range")?;
+    require((0.0..=1.0).contains(&head.weight), "head.weight must be in 0..=1")
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use serde_json::Value;
+    use serde_json::{Value, json};
 
     use super::*;
     use crate::frontend::FrontEnd;
@@ -499,7 +607,18 @@ mod tests {
             ("/log/base", "two".into(), "base"),
             ("/window/short", "stretch".into(), "stretch"),
             ("/window/short", "native".into(), "network_repeats"),
-            ("/head/inputs/pooled", 100.into(), "head.inputs.pooled"),
+            ("/head/groups/0/dim", 100.into(), "head.groups.dim"),
+            ("/head/groups/0/of", "nothing".into(), "head.groups.of"),
+            ("/head/groups/0/of", DESCRIPTORS.into(), "head.groups.dim"),
+            ("/head/groups/1/of", "embedding".into(), "twice"),
+            ("/head/groups/0/share", 0.9.into(), "head.groups.share"),
+            ("/head/groups/0/share", (-1.0).into(), "head.groups.share"),
+            ("/head/groups/1/limit", 0.into(), "head.groups.limit"),
+            ("/head/groups/0/scale", "log".into(), "log"),
+            ("/head/raw/0/of", DESCRIPTORS.into(), "head.raw"),
+            ("/head/raw/1/of", "embedding".into(), "head.raw"),
+            ("/head/raw/1/share", 0.5.into(), "head.raw.share"),
+            ("/head/dim", 0.into(), "head"),
             ("/head/weight", 1.5.into(), "head.weight"),
             ("/output/post/rows", 1_000_000_000_000_000_000_u64.into(), "post.rows"),
             ("/window/frames", 1_000_000_000_000_000_000_u64.into(), "window.frames"),
@@ -516,6 +635,57 @@ mod tests {
             let error = parse(&value.to_string(), Path::new("m.json")).unwrap_err().to_string();
             assert!(error.contains(why) && error.ends_with("m.json"), "{error}");
         }
+    }
+
+    #[test]
+    fn side_outputs_have_names_of_their_own_and_are_no_part_of_what_is_compared() {
+        let whole: Value = serde_json::from_str(include_str!("../../models/aisfx-int8.json")).unwrap();
+        let with = |sides: Value, change: &dyn Fn(&mut Value)| {
+            let mut value = whole.clone();
+            value["side_outputs"] = sides;
+            change(&mut value);
+            parse(&value.to_string(), Path::new("m.json")).map_err(|error| error.to_string())
+        };
+        let side = |name: &str, dim: usize| json!({"name": name, "dim": dim, "pool": "max"});
+        let group = json!({"of": "far", "dim": 7, "scale": "centre", "share": 0.5});
+        let take_in = |value: &mut Value| {
+            value["head"]["groups"] = json!([value["head"]["groups"][0], group]);
+            value["head"]["groups"][0]["share"] = 0.5.into();
+            value["head"]["raw"] = json!([{"of": "embedding", "share": 1.0}]);
+        };
+        let manifest = with(json!([side("far", 7)]), &take_in).unwrap();
+        assert_eq!(manifest.side_dims(), [7]);
+        for (sides, why) in [
+            (json!([side("far", 0)]), "side_outputs.dim"),
+            (json!([side("far", 7), side("far", 7)]), "taken"),
+            (json!([side("embedding", 7)]), "taken"),
+            (json!([side(DESCRIPTORS, 7)]), "taken"),
+            (json!(vec![side("far", 7); 17]), "too many"),
+            (json!([side("near", 7)]), "head.groups.of"),
+            (json!([side("far", 8)]), "head.groups.dim"),
+        ] {
+            let error = with(sides, &take_in).unwrap_err();
+            assert!(error.contains(why), "{error}");
+        }
+        let compared = |value: &mut Value| {
+            take_in(value);
+            value["head"]["raw"] = json!([{"of": "embedding", "share": 0.5}, {"of": "far", "share": 0.5}]);
+        };
+        assert!(with(json!([side("far", 7)]), &compared).unwrap_err().contains("side outputs"));
+    }
+
+    #[test]
+    fn schema_1_is_read_as_long_as_it_has_no_head() {
+        let mut value: Value = serde_json::from_str(include_str!("../../models/aisfx-int8.json")).unwrap();
+        value["schema"] = 1.into();
+        value["side_outputs"] = Value::Null;
+        let refused = parse(&value.to_string(), Path::new("m.json")).unwrap_err().to_string();
+        assert!(refused.contains("a head needs groups and schema 2; state them or remove head"), "{refused}");
+        value["head"] = Value::Null;
+        value.as_object_mut().unwrap().remove("side_outputs");
+        assert_eq!(parse(&value.to_string(), Path::new("m.json")).unwrap().schema, 1);
+        value["side_outputs"] = json!([]);
+        assert!(parse(&value.to_string(), Path::new("m.json")).unwrap_err().to_string().contains("schema 2"));
     }
 
     /// Every value of a document that holds no others.

@@ -44,7 +44,7 @@ pub enum EmbedError {
     /// The network does not load or run.
     #[error("model failed ({0}); choose another with --model")]
     Session(#[from] ort::Error),
-    /// The network's output does not have the length that the manifest says.
+    /// An output of the network does not have the length that the manifest says, or is not there.
     #[error("model returned {found} numbers, but its manifest says {expected}; download both again")]
     Shape {
         /// As computed.
@@ -71,6 +71,8 @@ pub enum EmbedError {
 pub struct Embedded {
     /// Pooled over windows and, if the manifest says so, of unit length: `[dim]`.
     pub pooled: Vec<f32>,
+    /// The side outputs, each pooled by its own rule.
+    pub sides: Vec<Vec<f32>>,
     /// The windows it was pooled from.
     pub windows: Vec<WindowVector>,
     /// Descriptors of the same audio, which need no network.
@@ -182,21 +184,31 @@ impl Embedder {
             (described, self.front_end.prepare(&mut sound.into_owned()))
         };
         let descriptors = described.ok_or(EmbedError::Rate(pcm.rate))?;
-        let mut windows = Vec::new();
+        let (mut windows, mut sides) = (Vec::new(), Vec::new());
+        let side_pools: Vec<Pool> = self.manifest.side_outputs.iter().map(|side| side.pool).collect();
         for seen in heard {
-            let vector = self.run(seen.input.view())?;
+            let mut outputs = self.run(seen.input.view())?;
+            let further = outputs.split_off(1);
+            if windows.is_empty() {
+                sides = further;
+            } else {
+                let pooled = sides.iter_mut().zip(&further).zip(&side_pools);
+                pooled.for_each(|((pooled, vector), pool)| pool_in(pooled, vector, *pool));
+            }
             let Span { start, end } = seen.span;
-            windows.push(WindowVector { span: Span::new(pcm.start.0 + start, pcm.start.0 + end), vector });
+            let span = Span::new(pcm.start.0 + start, pcm.start.0 + end);
+            windows.extend(outputs.into_iter().map(|vector| WindowVector { span, vector }));
         }
+        sides.iter_mut().zip(&side_pools).for_each(|(pooled, pool)| end_pooling(pooled, windows.len(), *pool));
         let pooled = pool(&windows, &self.manifest);
-        Ok(Embedded { pooled, windows, descriptors })
+        Ok(Embedded { pooled, sides, windows, descriptors })
     }
 
-    /// Runs the network on one window, `[frames, bands]` or `[1, samples]`.
+    /// Runs the network on one window, `[frames, bands]` or `[1, samples]`; gives its output and then the side outputs.
     ///
     /// # Errors
     /// The network fails or does not fit its manifest.
-    pub fn run(&mut self, input: ArrayView2<f32>) -> Result<Vec<f32>, EmbedError> {
+    pub fn run(&mut self, input: ArrayView2<f32>) -> Result<Vec<Vec<f32>>, EmbedError> {
         let input: ndarray::ArrayViewD<f32> = match self.manifest.input.layout {
             Layout::Ns => input.into_dyn(),
             Layout::Ntf => input.insert_axis(Axis(0)).into_dyn(),
@@ -205,19 +217,23 @@ impl Embedder {
         let started = Instant::now();
         let tensor = TensorRef::from_array_view(input)?;
         let outputs = self.session.run(ort::inputs![self.manifest.input.name.as_str() => tensor])?;
-        let expected = self.manifest.output.dim;
-        let Some(output) = outputs.get(self.manifest.output.name.as_str()) else {
-            return Err(EmbedError::Shape { found: 0, expected });
-        };
-        let (_, values) = output.try_extract_tensor::<f32>()?;
         self.session_time += started.elapsed();
-        if values.len() != expected {
-            return Err(EmbedError::Shape { found: values.len(), expected });
-        }
-        if values.iter().any(|v| !v.is_finite()) {
-            return Err(EmbedError::Undefined);
-        }
-        Ok(values.to_vec())
+        let main = (&self.manifest.output.name, self.manifest.output.dim);
+        let sides = self.manifest.side_outputs.iter().map(|side| (&side.name, side.dim));
+        let read = |(name, expected): (&String, usize)| {
+            let Some(output) = outputs.get(name.as_str()) else {
+                return Err(EmbedError::Shape { found: 0, expected });
+            };
+            let (_, values) = output.try_extract_tensor::<f32>()?;
+            if values.len() != expected {
+                return Err(EmbedError::Shape { found: values.len(), expected });
+            }
+            if values.iter().any(|v| !v.is_finite()) {
+                return Err(EmbedError::Undefined);
+            }
+            Ok(values.to_vec())
+        };
+        std::iter::once(main).chain(sides).map(read).collect()
     }
 
     /// Cuts a sound at the model's rate into the network's inputs, each `[frames, bands]` or `[1, samples]`.
@@ -235,17 +251,43 @@ impl Embedder {
 /// Pools window vectors into one, of unit length if the manifest says so.
 fn pool(windows: &[WindowVector], manifest: &Manifest) -> Vec<f32> {
     let mut pooled = windows.first().map(|w| w.vector.clone()).unwrap_or_default();
-    let rest = windows.iter().skip(1);
-    match manifest.output.pool {
-        Pool::First => {}
-        Pool::Max => rest.for_each(|w| pooled.iter_mut().zip(&w.vector).for_each(|(p, v)| *p = p.max(*v))),
-        Pool::Mean => {
-            rest.for_each(|w| pooled.iter_mut().zip(&w.vector).for_each(|(p, v)| *p += v));
-            pooled.iter_mut().for_each(|p| *p /= windows.len() as f32);
-        }
-    }
+    let pool = manifest.output.pool;
+    windows.iter().skip(1).for_each(|window| pool_in(&mut pooled, &window.vector, pool));
+    end_pooling(&mut pooled, windows.len(), pool);
     if manifest.output.l2 {
         normalise(&mut pooled);
     }
     pooled
+}
+
+/// Adds the vector of a window to that of the windows before it.
+fn pool_in(pooled: &mut [f32], vector: &[f32], pool: Pool) {
+    let both = pooled.iter_mut().zip(vector);
+    match pool {
+        Pool::First => {}
+        Pool::Max => both.for_each(|(p, v)| *p = p.max(*v)),
+        Pool::Mean => both.for_each(|(p, v)| *p += v),
+    }
+}
+
+/// Makes a mean of what is a sum so far.
+fn end_pooling(pooled: &mut [f32], windows: usize, pool: Pool) {
+    if pool == Pool::Mean {
+        pooled.iter_mut().for_each(|p| *p /= windows.max(1) as f32);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn windows_are_pooled_by_the_rule_that_the_manifest_says() {
+        for (rule, expected) in [(Pool::First, [1.0, 4.0]), (Pool::Max, [3.0, 4.0]), (Pool::Mean, [2.0, 2.0])] {
+            let mut pooled = vec![1.0, 4.0];
+            pool_in(&mut pooled, &[3.0, 0.0], rule);
+            end_pooling(&mut pooled, 2, rule);
+            assert_eq!(pooled, expected, "{rule:?}");
+        }
+    }
 }

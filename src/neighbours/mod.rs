@@ -18,7 +18,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use bevy::ecs::entity::EntityHashMap;
 use bevy::prelude::*;
-use half::f16;
 use model::head::Statistics;
 use similarity::layout::{Layout, LayoutKey, SavedPositions};
 use similarity::space::{Heard, QueryVector, SCAN_AT_ONCE, Space};
@@ -62,7 +61,7 @@ pub struct SpaceIndex {
 impl SpaceIndex {
     /// A sound, in the space or not, as it is compared.
     fn heard(&self, embedding: &Embedding, descriptors: Option<&Descriptors>) -> QueryVector {
-        self.space.query_vector(heard(&embedding.vector, descriptors))
+        self.space.query_vector(heard(embedding, descriptors))
     }
 
     /// Where a sound that is not part of the layout stands in cloud and grid: among its nearest.
@@ -157,7 +156,7 @@ struct Embedded {
     path: Arc<Path>,
     entity: Entity,
     hash: Option<ContentHash>,
-    vector: Arc<[f16]>,
+    embedding: Embedding,
     descriptors: Option<Descriptors>,
 }
 
@@ -282,8 +281,8 @@ impl Drafts {
 fn build(mut samples: Vec<Embedded>, job: &Job) -> Built {
     // The ECS lists samples in no lasting order; by path the same sounds always give the same map.
     samples.sort_by(|a, b| a.path.cmp(&b.path));
-    let heard = samples.iter().map(|s| Heard { pooled: &s.vector, descriptors: s.descriptors.as_ref().map(|d| &*d.0) });
-    let space = Space::build_above(job.scan_at_once, &heard.collect::<Vec<_>>(), &job.statistics, job.weight);
+    let heard: Vec<Heard> = samples.iter().map(|s| heard(&s.embedding, s.descriptors.as_ref())).collect();
+    let space = Space::build_above(job.scan_at_once, &heard, &job.statistics, job.weight);
     let entities: Vec<Entity> = samples.iter().map(|sample| sample.entity).collect();
     let rows = entities.iter().enumerate().map(|(row, entity)| (*entity, row)).collect();
     let index = SpaceIndex { space: Arc::new(space), entities: Arc::new(entities), rows: Arc::new(rows), layout: None };
@@ -432,7 +431,7 @@ fn dispatch_projection(
         path: sample.path.clone(),
         entity,
         hash: hash.copied(),
-        vector: embedding.vector.clone(),
+        embedding: embedding.clone(),
         descriptors: descriptors.cloned(),
     });
     let number = if due { newcomers.next_job() } else { newcomers.job() };
@@ -468,7 +467,11 @@ mod tests {
             path: Path::new(&format!("/{n}.wav")).into(),
             entity: Entity::from_raw_u32(n).unwrap(),
             hash: None,
-            vector: (0..32_u32).map(|i| f16::from_f32((i * (n + 3) % 7) as f32 - 2.5)).collect(),
+            embedding: Embedding {
+                vector: (0..32_u32).map(|i| half::f16::from_f32((i * (n + 3) % 7) as f32 - 2.5)).collect(),
+                windows: None,
+                head: Arc::default(),
+            },
             descriptors: None,
         };
         Job {

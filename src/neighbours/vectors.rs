@@ -14,14 +14,13 @@ use dsp::analysis::Decoded;
 use file::DecodeError;
 use file::source::Source;
 use file::stream::Decoders;
-use half::f16;
 use model::Model;
 use model::session::{EmbedError, Embedder};
 
 use crate::actor::{Actor, Stop, Wake, contained, start};
 use crate::analyse::decode::{decode, decode_region};
 use crate::analyse::{ActiveModel, runtime};
-use crate::library::{Descriptors, Embedding, FileStamp};
+use crate::library::{Descriptors, Embedding, FileStamp, Vectors};
 
 /// Sounds whose vectors are kept.
 const KEPT: usize = 64;
@@ -192,13 +191,16 @@ impl Listener {
             Some(embedder) => embedder,
             None => self.embedder.insert(Embedder::new(&self.model, runtime()?)?),
         };
-        let embedded = embedder.embed(&decoded.pcm)?;
-        let descriptors = Descriptors(Arc::new(embedded.descriptors));
-        Ok((Embedding::from(embedded), descriptors))
+        let Vectors { embedding, descriptors, .. } = Vectors::new(embedder.embed(&decoded.pcm)?, &self.model);
+        Ok((embedding, descriptors))
     }
 }
 
 /// What is compared of a sound.
-pub(super) fn heard<'a>(pooled: &'a [f16], descriptors: Option<&'a Descriptors>) -> similarity::space::Heard<'a> {
-    similarity::space::Heard { pooled, descriptors: descriptors.map(|descriptors| &*descriptors.0) }
+pub(super) fn heard<'a>(
+    embedding: &'a Embedding,
+    descriptors: Option<&'a Descriptors>,
+) -> similarity::space::Heard<'a> {
+    let descriptors = descriptors.map(|descriptors| &*descriptors.0);
+    similarity::space::Heard { pooled: &embedding.vector, descriptors, head: &embedding.head }
 }

@@ -348,7 +348,7 @@ mod tests {
             (0..48).map(part).map(f16::from_f32).collect()
         };
         let vectors: Vec<Vec<f16>> = (0..n).map(vector).collect();
-        let heard: Vec<Heard> = vectors.iter().map(|v| Heard { pooled: v, descriptors: None }).collect();
+        let heard: Vec<Heard> = vectors.iter().map(|v| Heard { pooled: v, descriptors: None, head: &[] }).collect();
         Space::build(&heard, &Arc::default(), 0.0)
     }
 

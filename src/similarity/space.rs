@@ -42,6 +42,8 @@ pub struct Heard<'a> {
     pub pooled: &'a [f16],
     /// Its descriptors, once it has been described.
     pub descriptors: Option<&'a Values>,
+    /// What the model's head makes of it, `[head]`; empty where there is none.
+    pub head: &'a [f16],
 }
 
 /// A sound to compare others with.
@@ -228,9 +230,11 @@ impl Space {
     /// Prepares a sound, in the space or not, to be compared with.
     pub fn query_vector(&self, heard: Heard) -> QueryVector {
         let pooled: Vec<f32> = heard.pooled.iter().map(|v| v.to_f32()).collect();
-        let parts = self.sounds.statistics.parts(&pooled, heard.descriptors);
-        let head = parts.head.len();
-        let parts = parts.head.into_iter().chain(parts.raw).collect();
+        let statistics = &self.sounds.statistics;
+        let [head, raw] = statistics.lengths(pooled.len());
+        let mut parts = vec![0.0; head + raw];
+        write_head(heard.head, &mut parts[..head]);
+        parts[head..].copy_from_slice(&statistics.raw(&pooled, heard.descriptors));
         QueryVector { parts, head, descriptors: standardised(heard.descriptors) }
     }
 
@@ -379,11 +383,8 @@ impl Sounds {
         for (mut row, heard) in parts.outer_iter_mut().zip(heard) {
             vector.iter_mut().zip(heard.pooled).for_each(|(out, v)| *out = v.to_f32());
             let row = row.as_slice_mut().unwrap_or_default();
+            write_head(heard.head, &mut row[..head]);
             statistics.write_raw(&mut vector, heard.descriptors, &mut row[head..]);
-        }
-        if !heard.is_empty() {
-            let heads = statistics.heads(parts.slice(s![.., head..]));
-            parts.slice_mut(s![.., ..head]).assign(&heads);
         }
         let descriptors = heard.iter().map(|heard| standardised(heard.descriptors)).collect();
         Self { statistics: statistics.clone(), head, parts, descriptors }
@@ -419,6 +420,12 @@ impl Sounds {
     fn joined(&self, row: usize, weighted: &[f32]) -> f32 {
         dot(self.parts.row(row).as_slice().unwrap_or_default(), weighted)
     }
+}
+
+/// Writes a head with unit length, as far as it was kept exactly; one that is not known is near to nothing.
+fn write_head(kept: &[f16], head: &mut [f32]) {
+    head.iter_mut().zip(kept).for_each(|(out, v)| *out = v.to_f32());
+    normalise(head);
 }
 
 /// Multiplies head and raw part by a factor each.
@@ -479,7 +486,7 @@ mod tests {
     }
 
     fn heard(pooled: &[f16]) -> Heard<'_> {
-        Heard { pooled, descriptors: None }
+        Heard { pooled, descriptors: None, head: &[] }
     }
 
     #[test]
@@ -598,10 +605,17 @@ mod tests {
         (vectors(n, 512), descriptors.collect())
     }
 
+    /// Something like the heads of these sounds.
+    fn heads(vectors: &[Vec<f16>]) -> Vec<Vec<f16>> {
+        let head = |vector: &Vec<f16>| vector.chunks(8).map(|eight| eight[0] - eight[5]).collect();
+        vectors.iter().map(head).collect()
+    }
+
     fn joined(n: usize, weight: f32) -> (Space, Vec<QueryVector>) {
         let (vectors, descriptors) = described(n);
-        let all = vectors.iter().zip(&descriptors);
-        let all: Vec<Heard> = all.map(|(pooled, d)| Heard { pooled, descriptors: Some(d) }).collect();
+        let heads = heads(&vectors);
+        let all = vectors.iter().zip(&descriptors).zip(&heads);
+        let all: Vec<Heard> = all.map(|((pooled, d), head)| Heard { pooled, descriptors: Some(d), head }).collect();
         let space = Space::build(&all, &Arc::new(Model::built_in().unwrap().statistics), weight);
         let queries = all.iter().map(|heard| space.query_vector(*heard)).collect();
         (space, queries)
@@ -665,8 +679,13 @@ mod tests {
     #[test]
     fn a_sound_without_descriptors_is_compared_by_what_is_known_of_it() {
         let (vectors, descriptors) = described(50);
+        let heads = heads(&vectors);
         let half: Vec<Heard> = (0..50)
-            .map(|i| Heard { pooled: &vectors[i], descriptors: (i % 2 == 0).then(|| &descriptors[i]) })
+            .map(|i| {
+                let described = i % 2 == 0;
+                let head = if described { &heads[i][..] } else { &[] };
+                Heard { pooled: &vectors[i], descriptors: described.then(|| &descriptors[i]), head }
+            })
             .collect();
         let space = Space::build(&half, &Arc::new(Model::built_in().unwrap().statistics), 0.7);
         let weights = Weights { head: 0.7, groups: [1.0; 5] };
@@ -679,7 +698,7 @@ mod tests {
     #[test]
     fn a_sound_that_is_no_row_yet_is_ranked_and_placed_as_if_it_were_one() {
         let vectors = vectors(300, 24);
-        let heard: Vec<Heard> = vectors.iter().map(|v| Heard { pooled: v, descriptors: None }).collect();
+        let heard: Vec<Heard> = vectors.iter().map(|v| Heard { pooled: v, descriptors: None, head: &[] }).collect();
         let (few, all) = (space(&vectors[..200]), space(&vectors));
         let (query, weights) = (all.query_vector(heard[7]), Weights::default());
         let later: Vec<QueryVector> = heard[200..].iter().map(|heard| few.query_vector(*heard)).collect();

@@ -3,6 +3,7 @@
 //! One thread owns the only connection. It gathers what arrives within a quarter of a second into one transaction, so that
 //! at most that much finished work is at risk, and says what has been committed: only then is a file *done*.
 
+mod heads;
 mod rows;
 mod schema;
 
@@ -12,16 +13,20 @@ use std::time::{Duration, Instant};
 
 use bevy::ecs::entity::{EntityHashMap, EntityHashSet};
 use bevy::prelude::*;
-use crossbeam_channel::Receiver;
+use crossbeam_channel::{Receiver, TryRecvError};
+use model::Model;
+use model::side::SideOutputs;
+use rusqlite::Connection;
 use similarity::layout::SavedPositions;
 
+use self::heads::{Renewal, Renewed};
 use self::rows::{ContentRow, Record, SampleRow};
 use crate::actor::{Actor, Outbox, Wake, start};
 use crate::analyse::{ActiveModel, Analysis};
 use crate::library::changes::{Changes, Fact, Reader};
 use crate::library::{
     AudioInfo, ContentHash, Descriptors, Embedding, Failed, Features, FileStamp, Folders, Missing, MoveCandidate,
-    Restored, Sample, Tags, Thumbnail, Transient,
+    Restored, Sample, SampleIndex, Tags, Thumbnail, Transient, UnsavedSides,
 };
 use crate::neighbours::LastPositions;
 use crate::notice::Notice;
@@ -76,15 +81,21 @@ pub struct StoreState {
     saved_spots: Arc<SavedPositions>,
     spots_saved: Option<Instant>,
     flushed: bool,
+    /// Heads are being computed anew.
+    renewing: bool,
     retry_at: Option<Instant>,
     /// Why the last commit failed; `None` after one that worked.
     pub failure: Option<String>,
 }
 
 impl StoreState {
-    /// Tells whether everything is on the disk.
+    /// Tells whether everything is on the disk, and everything that follows from what is there has been made.
     pub fn is_idle(&self) -> bool {
-        self.dirty.is_empty() && self.under_way == 0 && self.forgotten.is_empty() && !self.folders_dirty
+        !self.renewing
+            && self.dirty.is_empty()
+            && self.under_way == 0
+            && self.forgotten.is_empty()
+            && !self.folders_dirty
     }
 }
 
@@ -101,11 +112,18 @@ enum Reply {
     /// The folders, before the samples in them.
     Folders(Vec<PathBuf>),
     Loaded(Vec<Record>),
-    Restored(SavedPositions),
+    Restored {
+        spots: SavedPositions,
+        /// Whether heads are computed anew; they follow.
+        renewing: bool,
+    },
+    Renewed(Renewal),
     Committed {
         jobs: usize,
         saved: Vec<Stored>,
         refused: Vec<String>,
+        sides: Vec<(Entity, SideOutputs)>,
+        heads: Vec<Renewed>,
     },
     Failed {
         jobs: usize,
@@ -140,11 +158,10 @@ impl Plugin for StorePlugin {
     fn build(&self, app: &mut App) {
         let library = self.library.lock().ok().and_then(|mut library| library.take());
         let Some(library) = library else { return };
-        // No model has an empty key, so without one no vectors are read.
-        let model = app.world().get_resource::<ActiveModel>();
-        let key = model.map(|model| model.0.key.clone()).unwrap_or_default();
+        // Without a model no vectors are read.
+        let model = app.world().get_resource::<ActiveModel>().map(|model| model.0.clone());
         let writable = self.writable;
-        let body = move |inbox, outbox| LibraryWriter { library, key, model: None }.run(&inbox, &outbox, writable);
+        let body = move |inbox, outbox| LibraryWriter { library, model, number: None }.run(&inbox, &outbox, writable);
         let spawn = |wake: &Wake| Actor::spawn("store", 256, wake, body);
         let Some(actor) = start(app, "open the library", spawn) else { return };
         app.insert_resource(StoreActor(actor))
@@ -186,13 +203,25 @@ fn collect_stored(
                     }
                 }
             }
-            Reply::Restored(spots) => {
+            Reply::Restored { spots, renewing } => {
+                state.renewing = renewing;
                 state.saved_spots = Arc::new(spots);
                 commands.insert_resource(LastPositions(state.saved_spots.clone()));
                 // After the commands that spawn what was restored.
                 commands.queue(|world: &mut World| world.resource_mut::<Restored>().0 = true);
             }
-            Reply::Committed { jobs, saved, refused } => {
+            Reply::Renewed(Renewal { heads, lost, .. }) => {
+                state.renewing = false;
+                commands.queue(move |world: &mut World| {
+                    take_heads(world, heads);
+                    lose(world, &lost);
+                });
+            }
+            Reply::Committed { jobs, saved, refused, sides, heads } => {
+                commands.queue(move |world: &mut World| {
+                    take_heads(world, heads);
+                    forget_sides(world, &sides);
+                });
                 state.under_way = state.under_way.saturating_sub(jobs);
                 state.failure = None;
                 notices.write_batch(refused.into_iter().map(Notice::new));
@@ -210,6 +239,44 @@ fn collect_stored(
                     state.failure = Some(reason);
                 }
             }
+        }
+    }
+}
+
+/// Gives sounds the heads that were made of what is kept; they are on the disk already.
+fn take_heads(world: &mut World, heads: Vec<Renewed>) {
+    world.resource_mut::<Changes>().set_restoring(true);
+    for (hash, head) in heads {
+        for (sample, _) in world.resource::<SampleIndex>().contents().samples(hash) {
+            if let Ok(mut sample) = world.get_entity_mut(sample)
+                && let Some(embedding) = sample.get::<Embedding>().filter(|embedding| embedding.head.is_empty())
+            {
+                let embedding = Embedding { head: head.clone(), ..embedding.clone() };
+                sample.insert(embedding);
+            }
+        }
+    }
+    world.resource_mut::<Changes>().set_restoring(false);
+}
+
+/// Has sounds heard again of which too little was kept.
+fn lose(world: &mut World, lost: &[ContentHash]) {
+    for hash in lost {
+        for (sample, _) in world.resource::<SampleIndex>().contents().samples(*hash) {
+            if let Ok(mut sample) = world.get_entity_mut(sample) {
+                sample.remove::<Embedding>();
+            }
+        }
+    }
+}
+
+/// Frees the memory of side outputs that are on the disk now.
+fn forget_sides(world: &mut World, saved: &[(Entity, SideOutputs)]) {
+    for (sample, sides) in saved {
+        if let Ok(mut sample) = world.get_entity_mut(*sample)
+            && sample.get::<UnsavedSides>().is_some_and(|unsaved| unsaved.0 == *sides)
+        {
+            sample.remove::<UnsavedSides>();
         }
     }
 }
@@ -245,7 +312,7 @@ type Everything<'a> = (
     Option<&'a Failed>,
     Option<&'a Tags>,
     Option<(&'a AudioInfo, &'a Thumbnail, &'a Features, Option<&'a Descriptors>)>,
-    Option<&'a Embedding>,
+    Option<(&'a Embedding, Option<&'a UnsavedSides>)>,
 );
 
 fn hand_over(
@@ -336,27 +403,44 @@ fn record(
             features: *features,
             descriptors: descriptors.cloned(),
         }),
-        embedding: embedding.cloned(),
+        embedding: embedding.map(|(embedding, _)| embedding.clone()),
+        sides: embedding.and_then(|(_, sides)| Some(sides?.0.clone())),
     }
 }
 
 /// What the store thread owns.
 struct LibraryWriter {
     library: Library,
-    key: String,
-    model: Option<i64>,
+    model: Option<Arc<Model>>,
+    /// The model's number in the library; none until something was made with it.
+    number: Option<i64>,
 }
 
 impl LibraryWriter {
     fn run(mut self, inbox: &Receiver<Job>, outbox: &Outbox<Reply>, writable: bool) {
-        if let Err(error) = self.restore(outbox) {
-            let reason = schema::sqlite(error, &self.library.path).to_string();
-            let failed = Reply::Failed { jobs: 0, saved: Vec::new(), forgotten: Vec::new(), reason };
-            if outbox.send(failed).is_err() {
-                return;
+        let mut renewal = match self.restore(outbox) {
+            Ok(renewing) => renewing.then(Renewal::default),
+            Err(error) => {
+                if outbox.send(self.failed(error)).is_err() {
+                    return;
+                }
+                None
             }
-        }
-        while let Ok(first) = inbox.recv() {
+        };
+        loop {
+            // Heads are computed in what time is left.
+            let first = match (&renewal, inbox.try_recv()) {
+                (_, Ok(first)) => first,
+                (_, Err(TryRecvError::Disconnected)) => return,
+                (Some(_), Err(TryRecvError::Empty)) => {
+                    renewal = renewal.and_then(|renewal| self.renew(renewal, outbox, writable));
+                    continue;
+                }
+                (None, Err(TryRecvError::Empty)) => match inbox.recv() {
+                    Ok(first) => first,
+                    Err(_) => return,
+                },
+            };
             // Whatever the app handed over is stored, even if the app is gone by now.
             if writable {
                 let _ = outbox.send(self.commit(first, inbox));
@@ -364,20 +448,50 @@ impl LibraryWriter {
         }
     }
 
-    fn restore(&mut self, outbox: &Outbox<Reply>) -> rusqlite::Result<()> {
+    fn failed(&self, error: rusqlite::Error) -> Reply {
+        let reason = schema::sqlite(error, &self.library.path).to_string();
+        Reply::Failed { jobs: 0, saved: Vec::new(), forgotten: Vec::new(), reason }
+    }
+
+    /// Hands over what is known; tells whether heads have to be computed anew.
+    fn restore(&mut self, outbox: &Outbox<Reply>) -> rusqlite::Result<bool> {
         let connection = &self.library.connection;
-        self.model = rows::known_model_number(connection, &self.key)?;
+        let head = self.model.as_ref().and_then(|model| model.head_id.as_deref());
+        self.number = match &self.model {
+            Some(model) => rows::known_model_number(connection, &model.key)?,
+            None => None,
+        };
         // If the app has closed, the next receive shows it.
         let _ = outbox.send(Reply::Folders(rows::load_folders(connection)?));
-        let mut batch = Vec::with_capacity(BATCH);
-        rows::load(connection, self.model, |record| {
+        let (mut batch, mut renewing) = (Vec::with_capacity(BATCH), false);
+        rows::load(connection, self.number, head, |record| {
+            renewing |= head.is_some() && record.lacks_head();
             batch.push(record);
             batch.len() < BATCH || outbox.send(Reply::Loaded(std::mem::take(&mut batch))).is_ok()
         })?;
-        let spots = rows::load_spots(connection, self.model)?;
+        let spots = rows::load_spots(connection, self.number)?;
         let _ = outbox.send(Reply::Loaded(batch));
-        let _ = outbox.send(Reply::Restored(spots));
-        Ok(())
+        let _ = outbox.send(Reply::Restored { spots, renewing });
+        Ok(renewing)
+    }
+
+    /// Computes some heads anew; gives back what is not at its end.
+    fn renew(&mut self, mut renewal: Renewal, outbox: &Outbox<Reply>, writable: bool) -> Option<Renewal> {
+        let (Some(model), Some(number)) = (&self.model, self.number) else {
+            let _ = outbox.send(Reply::Renewed(renewal));
+            return None;
+        };
+        let connection = &mut self.library.connection;
+        let ended = match renewal.step(connection, model, number) {
+            Ok(true) => return Some(renewal),
+            Ok(false) if writable => renewal.save(connection, model, number),
+            ended => ended.map(drop),
+        };
+        if let Err(error) = ended {
+            let _ = outbox.send(self.failed(error));
+        }
+        let _ = outbox.send(Reply::Renewed(renewal));
+        None
     }
 
     /// Gathers jobs for a moment and commits them together.
@@ -393,21 +507,23 @@ impl LibraryWriter {
         }
         let written = self.write(&jobs);
         let count = jobs.len();
-        let (mut saved, mut forgotten) = (Vec::new(), Vec::new());
+        let (mut saved, mut forgotten, mut sides) = (Vec::new(), Vec::new(), Vec::new());
         for job in jobs {
             match job {
                 Job::Save(entity, record) => {
                     let done = record.embedding.is_some() || record.sample.failed.is_some();
                     saved.push(Stored { entity, done });
+                    sides.extend(record.sides.map(|sides| (entity, sides)));
                 }
                 Job::Forget(path) => forgotten.push(path),
                 Job::Folders(_) | Job::SavedPositions(_) | Job::Flush => {}
             }
         }
         match written {
-            Ok(refused) => {
+            Ok((refused, heads)) => {
                 saved.retain(|stored| !refused.contains_key(&stored.entity));
-                Reply::Committed { jobs: count, saved, refused: refused.into_iter().map(|(_, line)| line).collect() }
+                let refused = refused.into_iter().map(|(_, line)| line).collect();
+                Reply::Committed { jobs: count, saved, refused, sides, heads }
             }
             Err(error) => {
                 let reason = schema::sqlite(error, &self.library.path).to_string();
@@ -418,20 +534,25 @@ impl LibraryWriter {
 
     /// Commits all jobs or none, except for samples that the tables refuse: those must not block the others.
     ///
-    /// Returns the refused samples, each with a line for the user.
-    fn write(&mut self, jobs: &[Job]) -> rusqlite::Result<EntityHashMap<String>> {
+    /// Returns the refused samples, each with a line for the user, and heads that could be made only now.
+    fn write(&mut self, jobs: &[Job]) -> rusqlite::Result<(EntityHashMap<String>, Vec<Renewed>)> {
         let mut transaction = self.library.connection.transaction()?;
-        let mut refused = EntityHashMap::default();
-        let model = match self.model {
-            Some(model) => model,
-            None => rows::model_number(&transaction, &self.key)?,
+        let (mut refused, mut heads) = (EntityHashMap::default(), Vec::new());
+        let key = self.model.as_ref().map_or("", |model| &model.key);
+        let head = self.model.as_ref().and_then(|model| model.head_id.as_deref());
+        let number = match self.number {
+            Some(number) => number,
+            None => rows::model_number(&transaction, key)?,
         };
         for job in jobs {
             match job {
                 Job::Save(entity, record) => {
                     let step = transaction.savepoint()?;
-                    match rows::save(&step, record, model) {
-                        Ok(()) => step.commit()?,
+                    match rows::save(&step, record, number, head) {
+                        Ok(()) => {
+                            heads.extend(late_head(&step, record, self.model.as_deref(), number)?);
+                            step.commit()?;
+                        }
                         Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::ConstraintViolation) => {
                             let path = record.sample.path.display();
                             let line = format!("cannot store sample ({error}); convert the file: {path}");
@@ -442,13 +563,26 @@ impl LibraryWriter {
                 }
                 Job::Forget(path) => rows::forget(&transaction, path)?,
                 Job::Folders(folders) => rows::save_folders(&transaction, folders)?,
-                Job::SavedPositions(spots) => rows::save_spots(&transaction, model, spots)?,
+                Job::SavedPositions(spots) => rows::save_spots(&transaction, number, spots)?,
                 Job::Flush => {}
             }
         }
         transaction.commit()?;
-        self.model = Some(model);
-        Ok(refused)
+        self.number = Some(number);
+        Ok((refused, heads))
+    }
+}
+
+/// The head of a sound that was embedded before it was described.
+fn late_head(
+    connection: &Connection,
+    record: &Record,
+    model: Option<&Model>,
+    number: i64,
+) -> rusqlite::Result<Option<Renewed>> {
+    match (model.filter(|model| model.head_id.is_some()), record.sample.hash) {
+        (Some(model), Some(hash)) if record.lacks_head() => heads::of_content(connection, model, number, hash),
+        _ => Ok(None),
     }
 }
 
@@ -460,7 +594,7 @@ mod tests {
     fn what_the_tables_refuse_takes_nothing_else_along() {
         let folder = tempfile::tempdir().unwrap();
         let library = Library::open(&folder.path().join("library.db")).unwrap();
-        let mut writer = LibraryWriter { library, key: "m".to_owned(), model: None };
+        let mut writer = LibraryWriter { library, model: None, number: None };
         let mut world = World::new();
         let jobs: Vec<Job> = (1..4)
             .map(|n| {
@@ -475,7 +609,7 @@ mod tests {
             })
             .collect();
         let Job::Save(second, _) = jobs[1] else { unreachable!() };
-        let refused = writer.write(&jobs).unwrap();
+        let (refused, _) = writer.write(&jobs).unwrap();
         assert_eq!(refused.keys().collect::<Vec<_>>(), [&second]);
         assert!(refused[&second].ends_with("/a/2.wav"), "{refused:?}");
         assert_eq!(writer.library.count().unwrap(), 2);
@@ -488,7 +622,7 @@ mod tests {
         let model = rows::model_number(&library.connection, "m").unwrap();
         for sample in paths {
             // It is missing, so that nobody analyses it.
-            rows::save(&library.connection, &rows::tests::full_record(sample, 2), model).unwrap();
+            rows::save(&library.connection, &rows::tests::full_record(sample, 2), model, None).unwrap();
         }
         path
     }
@@ -498,7 +632,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let library = Library::open(&library_of(folder.path(), &["/a/1.wav"])).unwrap();
         let body = move |_: Receiver<Job>, outbox| {
-            let mut writer = LibraryWriter { library, key: "m".to_owned(), model: None };
+            let mut writer = LibraryWriter { library, model: None, number: None };
             writer.restore(&outbox).unwrap();
         };
         let mut actor = Actor::spawn("test", 1, &Wake::default(), body).unwrap();
@@ -508,8 +642,8 @@ mod tests {
             order.extend(actor.replies().into_iter().map(|reply| match reply {
                 Reply::Folders(folders) => format!("folders {}", folders.len()),
                 Reply::Loaded(records) => format!("samples {}", records.len()),
-                Reply::Restored(_) => "restored".to_owned(),
-                Reply::Committed { .. } | Reply::Failed { .. } => "more".to_owned(),
+                Reply::Restored { .. } => "restored".to_owned(),
+                Reply::Renewed(_) | Reply::Committed { .. } | Reply::Failed { .. } => "more".to_owned(),
             }));
             std::thread::sleep(Duration::from_millis(5));
         }

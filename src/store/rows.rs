@@ -9,6 +9,7 @@ use dsp::features::Measures;
 use dsp::pyramid::COLUMNS;
 use dsp::{Frames, Hz};
 use half::f16;
+use model::side::SideOutputs;
 use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
 use similarity::layout::{LayoutKey, SavedPosition, SavedPositions};
 
@@ -56,6 +57,16 @@ pub struct Record {
     pub content: Option<ContentRow>,
     /// Its vector under the model in use.
     pub embedding: Option<Embedding>,
+    /// Side outputs that came with it; none when it is restored.
+    pub sides: Option<SideOutputs>,
+}
+
+impl Record {
+    /// Tells whether all is known that a head takes, but not what it makes of it.
+    pub fn lacks_head(&self) -> bool {
+        let described = self.content.as_ref().is_some_and(|content| content.descriptors.is_some());
+        described && self.embedding.as_ref().is_some_and(|embedding| embedding.head.is_empty())
+    }
 }
 
 /// Returns the number of a model's key, adding it if it is new.
@@ -69,8 +80,8 @@ pub fn known_model_number(connection: &Connection, key: &str) -> rusqlite::Resul
     connection.query_row("SELECT id FROM model WHERE key = ?1", [key], |row| row.get(0)).optional()
 }
 
-/// Writes a sample and whatever is known of its content.
-pub fn save(connection: &Connection, record: &Record, model: i64) -> rusqlite::Result<()> {
+/// Writes a sample and whatever is known of its content, under a model with this head.
+pub fn save(connection: &Connection, record: &Record, model: i64, head: Option<&str>) -> rusqlite::Result<()> {
     let sample = &record.sample;
     let tags = serde_json::to_string(&sample.tags.0).unwrap_or_else(|_| "[]".to_owned());
     connection
@@ -97,6 +108,12 @@ pub fn save(connection: &Connection, record: &Record, model: i64) -> rusqlite::R
     }
     if let Some(embedding) = &record.embedding {
         save_embedding(connection, hash, model, embedding)?;
+        save_head(connection, hash, model, head, &embedding.head)?;
+        if let Some(sides) = record.sides.as_ref().filter(|sides| !sides.bytes().is_empty()) {
+            connection
+                .prepare_cached("INSERT OR REPLACE INTO side_output (hash, model, bytes) VALUES (?1, ?2, ?3)")?
+                .execute(params![hash.0.as_slice(), model, sides.bytes()])?;
+        }
     }
     Ok(())
 }
@@ -144,6 +161,22 @@ fn save_embedding(
             windows.map(|w| w.spans.iter().flatten().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>()),
             windows.map(|w| halves_to_bytes(&w.vectors)),
         ])?;
+    Ok(())
+}
+
+/// Keeps what a head made of some content, unless it made nothing of it.
+pub fn save_head(
+    connection: &Connection,
+    hash: ContentHash,
+    model: i64,
+    file: Option<&str>,
+    head: &[f16],
+) -> rusqlite::Result<()> {
+    if !head.is_empty() {
+        connection
+            .prepare_cached("INSERT OR REPLACE INTO head (hash, model, file, vector) VALUES (?1, ?2, ?3, ?4)")?
+            .execute(params![hash.0.as_slice(), model, file.unwrap_or_default(), halves_to_bytes(head)])?;
+    }
     Ok(())
 }
 
@@ -205,16 +238,18 @@ pub fn load_spots(connection: &Connection, model: Option<i64>) -> rusqlite::Resu
 pub fn load(
     connection: &Connection,
     model: Option<i64>,
+    head: Option<&str>,
     mut hand_over: impl FnMut(Record) -> bool,
 ) -> rusqlite::Result<()> {
     let mut statement = connection.prepare(
         "SELECT s.path, s.size, s.modified, s.hash, s.missing, s.failed_stage, s.failed_reason, s.tags,
                 c.frames, c.rate, c.channels, c.codec, c.outline, c.lufs, c.peak_db, c.brightness_hz,
-                e.vector, e.spans, e.windows, c.descriptors, s.failed_kind
+                e.vector, e.spans, e.windows, c.descriptors, s.failed_kind, h.vector
          FROM sample s LEFT JOIN content c ON c.hash = s.hash
-                       LEFT JOIN embedding e ON e.hash = s.hash AND e.model = ?1",
+                       LEFT JOIN embedding e ON e.hash = s.hash AND e.model = ?1
+                       LEFT JOIN head h ON h.hash = s.hash AND h.model = ?1 AND h.file = ?2",
     )?;
-    let mut rows = statement.query([model])?;
+    let mut rows = statement.query(params![model, head])?;
     while let Some(row) = rows.next()? {
         if !hand_over(record(row)?) {
             break;
@@ -241,6 +276,7 @@ fn record(row: &Row) -> rusqlite::Result<Record> {
         },
         content: content(row)?,
         embedding: embedding(row)?,
+        sides: None,
     })
 }
 
@@ -275,11 +311,12 @@ fn embedding(row: &Row) -> rusqlite::Result<Option<Embedding>> {
         let spans = spans.as_chunks::<8>().0.iter().map(seconds).collect();
         Arc::new(Windows { spans, vectors: bytes_to_halves(&windows).collect() })
     });
-    Ok(Some(Embedding { vector: bytes_to_halves(&vector).collect(), windows }))
+    let head = row.get::<_, Option<Vec<u8>>>(21)?.unwrap_or_default();
+    Ok(Some(Embedding { vector: bytes_to_halves(&vector).collect(), windows, head: bytes_to_halves(&head).collect() }))
 }
 
 /// Reads descriptors; bytes of another length are from a version that described sounds differently.
-fn descriptors(bytes: &[u8]) -> Option<Descriptors> {
+pub fn descriptors(bytes: &[u8]) -> Option<Descriptors> {
     let values: Vec<f32> = bytes.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect();
     Some(Descriptors(Arc::new(<[f32; COUNT]>::try_from(values).ok()?)))
 }
@@ -288,7 +325,7 @@ fn halves_to_bytes(halves: &[f16]) -> Vec<u8> {
     halves.iter().flat_map(|v| v.to_le_bytes()).collect()
 }
 
-fn bytes_to_halves(bytes: &[u8]) -> impl Iterator<Item = f16> {
+pub fn bytes_to_halves(bytes: &[u8]) -> impl Iterator<Item = f16> {
     bytes.as_chunks::<2>().0.iter().map(|b| f16::from_le_bytes(*b))
 }
 
@@ -343,7 +380,8 @@ pub(super) mod tests {
                 features: Features(Measures { lufs: None, peak_db: -3.5, brightness_hz: 812.25 }),
                 descriptors: (seed != 1).then(|| Descriptors(Arc::new([f32::from(seed); COUNT]))),
             }),
-            embedding: Some(Embedding { vector, windows: Some(Arc::new(windows)) }),
+            embedding: Some(Embedding { vector, windows: Some(Arc::new(windows)), head: [f16::ONE; 4].into() }),
+            sides: None,
         }
     }
 
@@ -355,18 +393,25 @@ pub(super) mod tests {
         let model = model_number(connection, "m").unwrap();
         let records: Vec<Record> = (1..5).map(|n| full_record(&format!("/a/{n}.wav"), n)).collect();
         for record in records.iter().chain(&records) {
-            save(connection, record, model).unwrap();
+            save(connection, record, model, Some("h")).unwrap();
         }
         let mut loaded = Vec::new();
-        load(connection, Some(model), |record| {
+        load(connection, Some(model), Some("h"), |record| {
             loaded.push(record);
             true
         })
         .unwrap();
         loaded.sort_by(|a, b| a.sample.path.cmp(&b.sample.path));
         assert_eq!(loaded, records);
+        for head in [Some("another"), None] {
+            load(connection, Some(model), head, |record| {
+                assert!(record.embedding.unwrap().head.is_empty(), "heads of different files never mix");
+                true
+            })
+            .unwrap();
+        }
         let other = model_number(connection, "another").unwrap();
-        load(connection, Some(other), |record| {
+        load(connection, Some(other), Some("h"), |record| {
             assert_eq!(record.embedding, None, "vectors of different models never mix");
             true
         })

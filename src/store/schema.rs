@@ -15,7 +15,7 @@ const APPLICATION_ID: i64 = 0x534b_696e;
 ///
 /// A sample is a path with a stamp; its analysis belongs to the hash of its content, so that copies share it
 /// and moves keep it.
-const MIGRATIONS: [&str; 6] = [
+const MIGRATIONS: [&str; 7] = [
     "
     CREATE TABLE folder (
         path BLOB NOT NULL PRIMARY KEY,
@@ -69,6 +69,22 @@ const MIGRATIONS: [&str; 6] = [
     // Told failures to read apart by their words; the next step does so for all kinds.
     "",
     FAILURE_KINDS,
+    "
+    CREATE TABLE head (
+        hash BLOB NOT NULL,
+        model INTEGER NOT NULL REFERENCES model (id),
+        file TEXT NOT NULL, -- first 16 digits of the SHA-256 of the head's file
+        vector BLOB NOT NULL, -- f16 little endian, unit length
+        PRIMARY KEY (hash, model)
+    ) STRICT, WITHOUT ROWID;
+    -- Read only when a model has another head than before: not WITHOUT ROWID, whose rows may not be so long.
+    CREATE TABLE side_output (
+        hash BLOB NOT NULL,
+        model INTEGER NOT NULL REFERENCES model (id),
+        bytes BLOB NOT NULL, -- of each vector its least number and a step in f32 little endian, then one byte a number
+        PRIMARY KEY (hash, model)
+    ) STRICT;
+",
 ];
 
 /// Reads from the words of earlier versions what was wrong, once and nowhere else: they kept only the text that people
@@ -364,9 +380,10 @@ mod tests {
         assert_eq!(left, [b"/a/recording"]);
     }
 
-    /// Makes it a library of a version that knew no kinds of failure.
+    /// Makes it a library of a version that knew no kinds of failure, and no heads.
     fn take_back(library: &Library, version: i64) {
-        library.connection.execute_batch("ALTER TABLE sample DROP COLUMN failed_kind").unwrap();
+        let later = "ALTER TABLE sample DROP COLUMN failed_kind; DROP TABLE head; DROP TABLE side_output";
+        library.connection.execute_batch(later).unwrap();
         library.connection.pragma_update(None, "user_version", version).unwrap();
     }
 

@@ -271,7 +271,8 @@ mod tests {
         let mut sounds = |n: u16, embedded: bool| {
             for _ in 0..n {
                 let path = std::path::Path::new("/a.wav").into();
-                let embedding = crate::library::Embedding { vector: std::sync::Arc::default(), windows: None };
+                let (vector, head) = (std::sync::Arc::default(), std::sync::Arc::default());
+                let embedding = crate::library::Embedding { vector, windows: None, head };
                 let mut sample = app.world_mut().spawn(Sample { path });
                 if embedded {
                     sample.insert(embedding);

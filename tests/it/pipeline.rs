@@ -1,16 +1,18 @@
 //! The engine as a whole, in one process: nothing is analysed twice, nothing is lost.
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use bevy::prelude::*;
+use model::Model;
 use soundkin::analyse::Analysis;
-use soundkin::library::{AudioInfo, Descriptors, Embedding, Failed, Missing, Sample, Stage, Tags};
+use soundkin::library::{AudioInfo, Descriptors, Embedding, Failed, Missing, Sample, Stage, Tags, UnsavedSides};
 use soundkin::neighbours::query::{Answer, Answers, Ask, Purpose, Query, Subject, ask};
 use soundkin::neighbours::{ActiveWeights, Demand, Projection, SpaceIndex};
-use soundkin::{facts, is_idle, run_until};
+use soundkin::store::Library;
+use soundkin::{Assembly, facts, headless, is_idle, run_until};
 
 use crate::support::{app, folder_of_sounds, index, write_sound, write_wav};
 
@@ -237,6 +239,7 @@ fn a_failure_to_read_that_an_older_library_kept_is_tried_again() {
             "DELETE FROM embedding; DELETE FROM content; UPDATE sample SET hash = NULL, failed_stage = 'decode',
              failed_reason = 'cannot be read (Input/output error (os error 5)); check its permissions and the drive'
              WHERE failed_stage IS NULL; ALTER TABLE sample DROP COLUMN failed_kind;
+             DROP TABLE head; DROP TABLE side_output;
              PRAGMA user_version = 3",
         )
         .unwrap();
@@ -255,7 +258,7 @@ fn take_back_to_the_first_version(library: &std::path::Path) {
         .execute_batch(
             "UPDATE sample SET failed_reason = 'is silent (peak below -80 dBFS), so it has no neighbours'
                  WHERE failed_kind = 'silent';
-             ALTER TABLE content DROP COLUMN descriptors; DROP TABLE layout;
+             ALTER TABLE content DROP COLUMN descriptors; DROP TABLE layout; DROP TABLE head; DROP TABLE side_output;
              ALTER TABLE sample DROP COLUMN failed_kind; PRAGMA user_version = 1",
         )
         .unwrap();
@@ -360,6 +363,114 @@ fn a_file_moved_before_its_library_was_upgraded_keeps_its_tags_and_vector() {
     assert!(all.len() == 3 && all.iter().all(|(.., failed)| !failed));
     let moved = all.iter().find(|(_, tags, _)| tags.is_some()).unwrap();
     assert!(moved.0.path.ends_with("moved.wav"));
+}
+
+/// The built-in model with a head that sets out from elsewhere.
+fn with_another_head(folder: &Path) -> Model {
+    let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("models");
+    let built_in = Model::built_in().unwrap();
+    let stage = built_in.manifest.head.unwrap();
+    let mut sidecar: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(models.join("aisfx-int8.json")).unwrap()).unwrap();
+    sidecar["head"].as_object_mut().unwrap().remove("sha256");
+    std::fs::write(folder.join("model.json"), sidecar.to_string()).unwrap();
+    for file in [&built_in.manifest.file, &built_in.manifest.output.post.unwrap().file] {
+        std::fs::copy(models.join(file), folder.join(file)).unwrap();
+    }
+    let mut head = std::fs::read(models.join(&stage.file)).unwrap();
+    // The matrix and its offset follow the statistics, and then the basis.
+    let taken: usize = stage.groups.iter().map(|group| group.dim).sum();
+    let joined = stage.dim + built_in.statistics.lengths(built_in.manifest.output.dim)[1];
+    let end = head.len() - 4 * stage.basis * joined;
+    let from = end - 4 * stage.dim * (taken + 1);
+    head[from..end]
+        .as_chunks_mut::<4>()
+        .0
+        .iter_mut()
+        .step_by(3)
+        .for_each(|v| *v = (-f32::from_le_bytes(*v)).to_le_bytes());
+    std::fs::write(folder.join(&stage.file), head).unwrap();
+    Model::load(&folder.join("model.json")).unwrap()
+}
+
+type Halves = Vec<u16>;
+
+fn heads(app: &mut App) -> BTreeMap<PathBuf, Halves> {
+    let world = app.world_mut();
+    let mut samples = world.query::<(&Sample, &Embedding)>();
+    let bits = |e: &Embedding| e.head.iter().map(|v| v.to_bits()).collect();
+    samples.iter(world).map(|(sample, e)| (sample.path.to_path_buf(), bits(e))).collect()
+}
+
+#[test]
+fn another_head_is_made_of_what_is_kept_without_the_audio_and_is_the_one_that_the_audio_gives() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = folder_of_sounds(root.path(), 6);
+    let library = root.path().join("library.db");
+    let mut engine = app(&library);
+    index(&mut engine, &folder);
+    let usual = heads(&mut engine);
+    assert!(usual.len() == 6 && usual.values().all(|head| head.len() == 64));
+    let world = engine.world_mut();
+    assert_eq!(world.query::<&UnsavedSides>().iter(world).count(), 0, "what is on the disk is not kept in memory");
+    drop(engine);
+    let models = root.path().join("models");
+    std::fs::create_dir(&models).unwrap();
+    let other = Arc::new(with_another_head(&models));
+    assert_eq!(other.key, Model::built_in().unwrap().key, "the vectors are the same");
+    let open = |model: &Arc<Model>, library: Library| headless(Assembly::new(Some(library), model.clone()));
+    let limit = Some(Duration::from_mins(1));
+    let mut fresh = open(&other, Library::open(&root.path().join("other.db")).unwrap());
+    index(&mut fresh, &folder);
+    let expected = heads(&mut fresh);
+    drop(fresh);
+    assert!(usual.iter().all(|(path, head)| *head != expected[path]));
+
+    std::fs::remove_dir_all(&folder).unwrap();
+    // One that may only be read is answered from all the same, again and again.
+    for _ in 0..2 {
+        let mut reader = open(&other, Library::read(&library).unwrap());
+        assert!(run_until(&mut reader, limit, is_idle));
+        assert_eq!(heads(&mut reader), expected);
+    }
+    let mut engine = open(&other, Library::open(&library).unwrap());
+    assert!(run_until(&mut engine, limit, is_idle));
+    assert_eq!(heads(&mut engine), expected);
+    assert_eq!(engine.world().resource::<Analysis>().decoded, 0);
+    drop(engine);
+    // It is on the disk now, and the one before can be had again.
+    assert_eq!(kept_heads(&library), [(other.head_id.clone().unwrap(), 6)]);
+    let mut engine = app(&library);
+    assert!(run_until(&mut engine, limit, is_idle));
+    assert_eq!(heads(&mut engine), usual);
+}
+
+#[expect(clippy::disallowed_methods, reason = "only the library itself tells what is kept in it")]
+fn kept_heads(library: &Path) -> Vec<(String, i64)> {
+    let connection = rusqlite::Connection::open(library).unwrap();
+    let mut statement = connection.prepare("SELECT file, count(*) FROM head GROUP BY file").unwrap();
+    statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap().map(Result::unwrap).collect()
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "only behind the library's back can it lose what it keeps")]
+fn a_sound_of_which_too_little_was_kept_for_a_head_is_heard_again() {
+    if Model::built_in().unwrap().manifest.side_outputs.is_empty() {
+        return;
+    }
+    let root = tempfile::tempdir().unwrap();
+    let folder = folder_of_sounds(root.path(), 3);
+    let library = root.path().join("library.db");
+    let mut engine = app(&library);
+    index(&mut engine, &folder);
+    let usual = heads(&mut engine);
+    drop(engine);
+    let connection = rusqlite::Connection::open(&library).unwrap();
+    connection.execute_batch("DELETE FROM head; DELETE FROM side_output").unwrap();
+    drop(connection);
+    let mut engine = app(&library);
+    index(&mut engine, &folder);
+    assert_eq!((heads(&mut engine), engine.world().resource::<Analysis>().decoded), (usual, 3));
 }
 
 #[test]
