@@ -89,6 +89,15 @@ def reference_network(files):
 
 
 def run_reference(network, blocks):
-    """Runs the reference network on numpy blocks `[B, T, 96]`; returns `[B, 512]`."""
+    """Runs the reference network on numpy blocks `[B, T, 96]`; returns {output: rows}.
+
+    `embedding [B, 512]` is its own output; `banded [B, 2048]` comes from the last feature map `[B, 512, T / 8, 12]`:
+    the mean of every three mel positions, its maximum over time, channel by channel.
+    """
+    maps = []
+    hook = network.conv_block4.register_forward_hook(lambda _block, _inputs, output: maps.append(output))
     with torch.no_grad():
-        return network(torch.from_numpy(blocks.copy())).numpy()
+        embedding = network(torch.from_numpy(blocks.copy()))
+    hook.remove()
+    bands = torch.nn.functional.avg_pool2d(maps[0], (1, 3)).amax(dim=2)
+    return {"embedding": embedding.numpy(), "banded": bands.flatten(1).numpy()}

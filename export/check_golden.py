@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Checks models against the golden vectors: the whole path from 16-bit samples to pooled vector.
+"""Checks models against the golden vectors: the whole path from 16-bit samples to pooled vectors.
 
-Prints the cosine of each model with the PyTorch vector of every case, and between models.
+Prints the cosine of each model with the PyTorch vectors of every case, and between models, output by output.
 """
 
 import argparse
@@ -11,19 +11,21 @@ from pathlib import Path
 import numpy as np
 
 import frontend
+from make_golden import PRODUCTS
 from manifest import load_manifest, model_path, open_session
 
 
 def embed_cases(golden, names, rates, manifest):
-    """Embeds every golden case; returns `[cases, dim]`."""
+    """Embeds every golden case; returns {array: unit rows `[cases, dim]`} by the names of the golden arrays."""
     session, rows = open_session(model_path(manifest)), []
     for name in names:
         pcm = golden[f"{name}__pcm16"]
         mono = pcm.reshape(len(pcm), -1).astype(np.float32).mean(axis=1) / np.float32(32768)
         conditioned, _ = frontend.condition(mono, rates[name], manifest["audio"])
         batch = frontend.model_input(conditioned, manifest)
-        rows.append(frontend.pool(frontend.run_blocks(session, batch), manifest["output"]))
-    return np.array(rows, np.float64)
+        rows.append(frontend.pooled_outputs(session, batch, manifest))
+    outputs = {part: np.array([row[output] for row in rows], np.float64) for part, output in PRODUCTS.items()}
+    return {part: values / np.linalg.norm(values, axis=1, keepdims=True) for part, values in outputs.items()}
 
 
 def report(title, left, right, names):
@@ -48,13 +50,15 @@ def main():
     names = [name for name in meta if meta[name]["peak"] >= frontend.SILENCE_PEAK]
     rates = {name: meta[name]["sample_rate"] for name in names}
     with np.load(arguments.golden / "aisfx.npz") as golden:
-        expected = np.array([golden[f"{name}__emb_product"] for name in names], np.float64)
+        expected = {part: np.array([golden[f"{name}__{part}"] for name in names], np.float64) for part in PRODUCTS}
         manifests = [load_manifest(path) for path in arguments.model]
         vectors = {m["id"]: embed_cases(golden, names, rates, m) for m in manifests}
-    first = next(iter(vectors))
-    worst = min(report(f"{name} against torch", rows, expected, names) for name, rows in vectors.items())
-    for name, rows in list(vectors.items())[1:]:
-        report(f"{name} against {first}", rows, vectors[first], names)
+    first, worst = next(iter(vectors)), 1.0
+    for part, rows in expected.items():
+        for name, ours in vectors.items():
+            worst = min(worst, report(f"{name} {part} against torch", ours[part], rows, names))
+        for name, ours in list(vectors.items())[1:]:
+            report(f"{name} {part} against {first}", ours[part], vectors[first][part], names)
     if worst < arguments.min_cosine:
         raise SystemExit(f"check_golden: cosine {worst:.5f} is below {arguments.min_cosine}")
 

@@ -5,8 +5,9 @@ Scoring rule. Candidates of a query are the files of *other* corpora only, since
 same kit make the task too easy. A query counts when at least `--min-relevant` (3) candidates share
 its coarse class. Vectors are unit length, the post file's row 0 (or else their own mean) is
 subtracted, they are scaled to unit length again and ranked by cosine. Under a model with a learned head
-three spaces are scored: the network alone so, the head's raw part, and both parts joined at the usual
-weight; the last with every class beside the raw part's.
+four spaces are scored: the network alone so, the head's raw part, both parts joined at the usual
+weight, with every class beside the raw part's, and the joined space half smoothed (`stage.half_smoothed`), where
+the labelled files are the library.
 
 Figures. P@k is the share of the k nearest that have the query's class; mAP is average precision over
 the whole ranking. "micro" is the mean over queries, "macro" the mean over classes of each class's
@@ -52,16 +53,19 @@ class Embedder:
         self.manifest = manifest
         self.session = open_session(model_path(manifest))
         self.key = json.dumps([manifest.get(f) for f in INPUT_FIELDS] + ["head" in manifest], sort_keys=True)
-        self.vectors, self.blocks, self.seconds = {}, 0, 0.0
-        self.descriptors = {} if manifest.get("head") else None
+        self.values, self.blocks, self.seconds = {}, 0, 0.0
 
-    def add(self, path, batch):
-        """Embeds a file's input batch and keeps the pooled vector."""
+    def add(self, path, batch, described):
+        """Embeds a file's input batch and keeps {output: vector}, with the descriptors if there are any."""
         start = time.perf_counter()
-        embeddings = frontend.run_blocks(self.session, batch)
+        values = frontend.pooled_outputs(self.session, batch, self.manifest)
         self.seconds += time.perf_counter() - start
         self.blocks += len(batch)
-        self.vectors[path] = frontend.pool(embeddings, self.manifest["output"])
+        self.values[path] = values if described is None else {**values, "descriptors": described}
+
+    def vectors(self):
+        """Returns {path: vector} of the network's own output."""
+        return own_output(self.values, self.manifest)
 
 
 def prepare(path, manifest, max_seconds):
@@ -90,11 +94,14 @@ def embed_corpus(embedders, paths, max_seconds):
             skipped["silent"] += 1
             continue
         for embedder in embedders:
-            batch, described = inputs[embedder.key]
-            embedder.add(path, batch)
-            if embedder.descriptors is not None:
-                embedder.descriptors[path] = described
+            embedder.add(path, *inputs[embedder.key])
     return skipped
+
+
+def own_output(values, manifest):
+    """Returns {path: vector} of the network's own output, of {path: {name: vector}}."""
+    name = manifest["output"]["name"]
+    return {path: of[name] for path, of in values.items()}
 
 
 def read_export(path):
@@ -106,31 +113,30 @@ def read_export(path):
     return content.get("model", "?"), vectors, parts
 
 
-def reference_parts(manifest, vectors, descriptors):
+def reference_parts(manifest, values):
     """Returns {path: (head, raw part)} of the reference; empty for a model without a head."""
-    if not descriptors:
+    if not manifest.get("head"):
         return {}
-    paths = sorted(vectors)
-    rows = (np.array([source[path] for path in paths]) for source in (vectors, descriptors))
-    heads, raws = stage.Head(manifest).parts(*rows)
+    paths = sorted(values)
+    rows = {group["of"]: np.array([values[p][group["of"]] for p in paths]) for group in manifest["head"]["groups"]}
+    heads, raws = stage.Head(manifest).parts(rows)
     return dict(zip(paths, zip(heads, raws)))
 
 
-def save_vectors(path, vectors, descriptors):
-    """Writes `paths`, `vectors [N, dim]` and, if there are any, `descriptors [N, 47]` as .npz."""
-    paths = sorted(vectors)
-    arrays = {"vectors": vectors, **({"descriptors": descriptors} if descriptors else {})}
-    rows = {name: np.array([values[p] for p in paths], np.float32) for name, values in arrays.items()}
+def save_values(path, values):
+    """Writes `paths` and, for each output and the descriptors, rows `[N, dim]` as .npz."""
+    paths = sorted(values)
+    rows = {name: np.array([values[p][name] for p in paths], np.float32) for name in values[paths[0]]}
     np.savez(path, paths=np.array(paths), **rows)
     print(f"wrote {path}: {len(paths)} vectors")
 
 
-def load_vectors(path):
-    """Reads what `save_vectors` wrote."""
+def load_values(path):
+    """Reads what `save_values` wrote."""
     with np.load(path) as content:
-        paths = content["paths"].tolist()
-        described = dict(zip(paths, content["descriptors"])) if "descriptors" in content else None
-        return dict(zip(paths, content["vectors"])), described
+        rows = {name: content[name] for name in content.files}
+    paths = rows.pop("paths").tolist()
+    return {p: {name: rows[name][i] for name in rows} for i, p in enumerate(paths)}
 
 
 # --- scoring ----------------------------------------------------------------------------------
@@ -157,11 +163,12 @@ def score(vectors, labels, post, min_relevant):
     return rank(paths, centred([vectors[path] for path in paths], post), labels, min_relevant)
 
 
-def score_parts(parts, labels, weight, min_relevant):
-    """Scores heads and raw parts joined under a weight; see `rank`."""
+def score_parts(parts, labels, weight, min_relevant, smooth=False):
+    """Scores heads and raw parts joined under a weight, half smoothed if asked; see `rank`."""
     paths = sorted(path for path in parts if path in labels)
     heads, raws = (np.array([parts[path][i] for path in paths]) for i in (0, 1))
-    return rank(paths, stage.joined(heads, raws, weight), labels, min_relevant)
+    points = stage.joined(heads, raws, weight)
+    return rank(paths, stage.half_smoothed(points) if smooth else points, labels, min_relevant)
 
 
 def rank(paths, points, labels, min_relevant):
@@ -204,19 +211,21 @@ def report_classes(results):
 
 
 def report_spaces(name, manifest, parts, labels, min_relevant):
-    """Prints the figures of the raw part and of the joined space, and of every class; returns those of the joined."""
+    """Prints the figures of each space, and raw and joined by class; returns those of joined and half smoothed."""
     weight = manifest["head"]["weight"]
     raw, both = (score_parts(parts, labels, a, min_relevant) for a in (0.0, weight))
     before = report(f"{name} raw part", raw)
     after = report(f"{name} joined {weight}", both)
     names = [f"{kind} {figure}" for kind in ("micro", "macro") for figure in FIGURES]
     print("joined - raw part: " + "  ".join(f"{n} {v:+.4f}" for n, v in zip(names, after - before)))
+    smoothed = report(f"{name} half smoothed", score_parts(parts, labels, weight, min_relevant, smooth=True))
+    print("half smoothed - joined: " + "  ".join(f"{n} {v:+.4f}" for n, v in zip(names, smoothed - after)))
     print(f"  {'class':18s} queries  raw " + "  ".join(FIGURES) + "  joined " + "  ".join(FIGURES))
     for label in sorted(raw):
         means = [np.mean(results[label], axis=0) for results in (raw, both)]
         shown = "     ".join("  ".join(f"{v:.3f}" for v in mean) for mean in means)
         print(f"  {label:18s} {len(raw[label]):7d}  {shown}")
-    return after
+    return {"joined": after, "half smoothed": smoothed}
 
 
 def report_cosines(name, vectors, reference):
@@ -240,7 +249,7 @@ def time_block(embedder, rounds=40):
     times = []
     for _ in range(rounds):
         start = time.perf_counter()
-        frontend.run_blocks(embedder.session, batch)
+        frontend.pooled_outputs(embedder.session, batch, manifest)
         times.append(1e3 * (time.perf_counter() - start))
     return min(times), float(np.median(times))
 
@@ -252,24 +261,25 @@ def evaluate_models(arguments, labels):
     """Scores every model given, each on the same files, and compares them with the first."""
     embedders = [Embedder(load_manifest(path)) for path in arguments.model]
     skipped = embed_corpus(embedders, sorted(labels), arguments.max_seconds)
-    done = f"embedded {len(embedders[0].vectors)} in {embedders[0].blocks} blocks"
+    done = f"embedded {len(embedders[0].values)} in {embedders[0].blocks} blocks"
     print(f"{len(labels)} labelled files, {done}, left out {dict(skipped)}")
     for embedder in embedders:
         name = embedder.manifest["id"]
-        results = score(embedder.vectors, labels, load_post(embedder.manifest), arguments.min_relevant)
+        results = score(embedder.vectors(), labels, load_post(embedder.manifest), arguments.min_relevant)
         report(name, results)
         if arguments.classes:
             report_classes(results)
-        parts = reference_parts(embedder.manifest, embedder.vectors, embedder.descriptors)
+        parts = reference_parts(embedder.manifest, embedder.values)
         if parts:
             report_spaces(name, embedder.manifest, parts, labels, arguments.min_relevant)
         if embedder is not embedders[0]:
-            report_cosines(f"{name} against {embedders[0].manifest['id']}", embedder.vectors, embedders[0].vectors)
+            first = embedders[0]
+            report_cosines(f"{name} against {first.manifest['id']}", embedder.vectors(), first.vectors())
         if embedder.manifest["input"]["kind"] == "log_mel":
             fastest, median = time_block(embedder)
             print(f"{name}: {fastest:.2f} ms a block at best, {median:.2f} median, one thread")
     if arguments.vectors:
-        save_vectors(arguments.vectors, embedders[0].vectors, embedders[0].descriptors)
+        save_values(arguments.vectors, embedders[0].values)
 
 
 def evaluate_export(arguments, labels):
@@ -283,7 +293,8 @@ def evaluate_export(arguments, labels):
         results = score(vectors, labels, post, arguments.min_relevant)
         report(name, results)
         return
-    reference, described = load_vectors(arguments.reference)
+    values = load_values(arguments.reference)
+    reference = own_output(values, manifest)
     shared = set(vectors) & set(reference)
     print(f"both hold {len(shared)} files; only these are scored")
     app = report("app", score({p: vectors[p] for p in shared}, labels, post, arguments.min_relevant))
@@ -291,15 +302,17 @@ def evaluate_export(arguments, labels):
     names = [f"{kind} {figure}" for kind in ("micro", "macro") for figure in FIGURES]
     print("app - reference: " + "  ".join(f"{n} {v:+.4f}" for n, v in zip(names, app - known)))
     report_cosines("app against reference", vectors, reference)
-    if not (manifest and parts and described):
+    if not parts:
         return
-    known = {p: v for p, v in reference_parts(manifest, reference, described).items() if p in shared}
+    known = {p: v for p, v in reference_parts(manifest, values).items() if p in shared}
     ours = {p: parts[p] for p in shared}
-    app, known_figures = (
+    app_figures, known_figures = (
         report_spaces(name, manifest, these, labels, arguments.min_relevant)
         for name, these in (("app", ours), ("reference", known))
     )
-    print("joined, app - reference: " + "  ".join(f"{n} {v:+.4f}" for n, v in zip(names, app - known_figures)))
+    for space, figures in app_figures.items():
+        differences = zip(names, figures - known_figures[space])
+        print(f"{space}, app - reference: " + "  ".join(f"{n} {v:+.4f}" for n, v in differences))
     weight = manifest["head"]["weight"]
     both = ({p: stage.joined(*v, weight) for p, v in these.items()} for these in (ours, known))
     report_cosines("joined, app against reference", *both)
@@ -319,6 +332,8 @@ def parse_arguments():
     arguments = parser.parse_args()
     if not arguments.model and not arguments.from_json:
         parser.error("give --model or --from-json")
+    if arguments.reference and not arguments.model:
+        parser.error("--reference needs --model")
     return arguments
 
 

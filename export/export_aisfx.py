@@ -11,6 +11,10 @@ Writes, with a sidecar each:
 The first convolution (576 weights on one input channel) stays fp32 in both: it costs nothing, and
 rounding it or its input is the largest single error (min cosine 0.9962 -> 0.9978, and no slower).
 
+Both have two outputs of the last feature map, 512 channels by time by 12 mel positions: `embedding`, its mean over the
+positions, and `banded`, its means over every three of them; the maximum over time of each. The second stays fp32 behind
+the dequantised map, so that it changes nothing of the first.
+
 All repeat an input shorter than a window themselves and compute equal rows once (`repeat.py`), which is
 checked to give the same bits as a repeated input.
 
@@ -35,11 +39,15 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 
 import aisfx_wheel
 import calibration
+import frontend
 import repeat
 
 OPSET, IR_VERSION = 17, 8
 BN_EPSILON = 1e-5  # torch.nn.BatchNorm2d's default, which the network uses
 FIRST = "conv11"
+# The nodes behind the last map that make the second output.
+BANDED = ("band_split", "band_means", "bands_max", "bands_flat")
+OUTPUTS = {"embedding": 512, "banded": 2048}
 CONVOLUTIONS = [(block, index) for block in (1, 2, 3, 4) for index in (1, 2)]
 # Bounds of the check against the original network, on real blocks.
 MAX_ABS_F32, MIN_COSINE_F16, MIN_COSINE_INT8 = 1e-4, 0.99999, 0.99
@@ -64,7 +72,7 @@ def store(nodes, tensors, name, values, half):
 
 
 def build_graph(state, half):
-    """Builds log_mel `[batch, frames, 96]` -> embedding `[batch, 512]`, both in f32."""
+    """Builds log_mel `[batch, frames, 96]` -> embedding `[batch, 512]` and banded `[batch, 2048]`, all in f32."""
     nodes, tensors = [], [numpy_helper.from_array(np.array([1], np.int64), "channel_axis")]
     nodes.append(helper.make_node("Unsqueeze", ["log_mel", "channel_axis"], ["x"], "unsqueeze"))
     current = "x"
@@ -83,14 +91,20 @@ def build_graph(state, half):
             current = pooled
     nodes.append(helper.make_node("ReduceMean", [current], ["band_mean"], "band_mean", axes=[3], keepdims=0))
     nodes.append(helper.make_node("ReduceMax", ["band_mean"], ["embedding"], "time_max", axes=[2], keepdims=0))
+    tensors.append(numpy_helper.from_array(np.array([0, 0, 0, 4, 3], np.int64), "band_shape"))
+    split, means, highest, flat = BANDED
+    nodes.append(helper.make_node("Reshape", [current, "band_shape"], [split], split))
+    nodes.append(helper.make_node("ReduceMean", [split], [means], means, axes=[4], keepdims=0))
+    nodes.append(helper.make_node("ReduceMax", [means], [highest], highest, axes=[2], keepdims=0))
+    nodes.append(helper.make_node("Flatten", [highest], ["banded"], flat, axis=1))
     return finish_model(nodes, tensors)
 
 
 def finish_model(nodes, tensors):
     """Wraps nodes and initialisers into a checked model with dynamic batch and frames."""
     source = helper.make_tensor_value_info("log_mel", TensorProto.FLOAT, ["batch", "frames", 96])
-    target = helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["batch", 512])
-    graph = helper.make_graph(nodes, "aisfx", [source], [target], tensors)
+    targets = [helper.make_tensor_value_info(n, TensorProto.FLOAT, ["batch", size]) for n, size in OUTPUTS.items()]
+    graph = helper.make_graph(nodes, "aisfx", [source], targets, tensors)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="export_aisfx.py")
     model.ir_version = IR_VERSION
     onnx.checker.check_model(model, full_check=True)
@@ -122,7 +136,7 @@ def quantise(model, blocks, seven_bits):
             weight_type=QuantType.QInt8,
             per_channel=True,
             reduce_range=seven_bits,
-            nodes_to_exclude=[FIRST],
+            nodes_to_exclude=[FIRST, *BANDED],
             calibrate_method=CalibrationMethod.MinMax,
         )
         return onnx.load(target)
@@ -140,15 +154,20 @@ def cosine(left, right):
 
 
 def compare(name, model, blocks, expected):
-    """Prints and returns (max absolute difference, minimum cosine) against the original network."""
+    """Prints and returns (max absolute difference, minimum cosine) of all outputs against the original network."""
     session = open_session(model.SerializeToString())
-    got = np.concatenate([session.run(None, {"log_mel": block[None]})[0] for block in blocks])
-    difference, cosines = float(np.abs(got - expected).max()), cosine(got, expected)
-    print(
-        f"{name:15s} vs torch on {len(blocks)} real blocks: max abs {difference:.2e} "
-        f"(values to {expected.max():.1f}), cosine mean {cosines.mean():.6f} min {cosines.min():.6f}"
-    )
-    return difference, float(cosines.min())
+    arrays = frontend.run_blocks(session, blocks, list(OUTPUTS))
+    differences, lowest = [], []
+    for output, got in zip(OUTPUTS, arrays):
+        known = expected[output]
+        difference, cosines = float(np.abs(got - known).max()), cosine(got, known)
+        print(
+            f"{name:15s} {output:9s} vs torch on {len(blocks)} real blocks: max abs {difference:.2e} "
+            f"(values to {known.max():.1f}), cosine mean {cosines.mean():.6f} min {cosines.min():.6f}"
+        )
+        differences.append(difference)
+        lowest.append(float(cosines.min()))
+    return max(differences), min(lowest)
 
 
 def check_shapes(model, network):
@@ -156,8 +175,9 @@ def check_shapes(model, network):
     session, random = open_session(model.SerializeToString()), np.random.default_rng(0)
     for batch, frames in ((1, 8), (3, 22), (2, 100), (5, 100), (1, 401)):
         blocks = random.random((batch, frames, 96), np.float32)
-        got, expected = session.run(None, {"log_mel": blocks})[0], aisfx_wheel.run_reference(network, blocks)
-        difference = float(np.abs(got - expected).max())
+        expected = aisfx_wheel.run_reference(network, blocks)
+        got = session.run(list(OUTPUTS), {"log_mel": blocks})
+        difference = max(float(np.abs(rows - expected[name]).max()) for name, rows in zip(OUTPUTS, got))
         print(f"fp32 [{batch}, {frames}, 96]: max abs {difference:.2e}")
         require(difference < MAX_ABS_F32, f"the fp32 graph differs from torch by {difference:.2e}")
 
@@ -169,8 +189,9 @@ def check_repeats(name, plain, sharing, frames):
     for rows in (*range(1, frames + 2), 137, 401):
         block = random.random((2, rows, 96), np.float32)
         repeated = np.take(block, np.arange(max(rows, frames)) % rows, axis=1)
-        expected = before.run(None, {"log_mel": repeated})[0]
-        if any(not np.array_equal(after.run(None, {"log_mel": x})[0], expected) for x in (block, repeated)):
+        expected = before.run(list(OUTPUTS), {"log_mel": repeated})
+        results = [after.run(list(OUTPUTS), {"log_mel": x}) for x in (block, repeated)]
+        if not all(np.array_equal(*pair) for result in results for pair in zip(result, expected)):
             differing.append(rows)
     print(f"{name:15s} repeating by itself: {len(differing)} lengths differ")
     require(not differing, f"{name} differs from its plain graph at {differing} rows")
@@ -186,7 +207,7 @@ def describe(template, name, title, change):
     """Fills the manifest template in for one precision."""
     manifest = copy.deepcopy(template)
     manifest.update(id=name, file=f"{name}.onnx", title=f"{manifest['title']}, {title}")
-    manifest["source"] += f"; BatchNorm folded, converted to ONNX, {change}"
+    manifest["source"] += f"; BatchNorm folded, converted to ONNX, output `banded` added, {change}"
     return manifest
 
 

@@ -270,16 +270,27 @@ def model_input(samples, manifest):
 
 
 def pool(embeddings, output):
-    """Pools block embeddings `[B, dim]` into one vector and scales it to unit length if asked."""
+    """Pools block embeddings `[B, dim]` into one vector and scales it to unit length if the output asks for it."""
     vector = {"mean": embeddings.mean(0), "max": embeddings.max(0), "first": embeddings[0]}[output["pool"]]
     length = np.linalg.norm(vector)
-    return vector / length if output["l2"] and length > 0 else vector
+    return vector / length if output.get("l2") and length > 0 else vector
 
 
-def run_blocks(session, batch):
-    """Runs the network over a batch; returns `[B, dim]`. One block at a time: batching gains nothing."""
-    name = session.get_inputs()[0].name
-    return np.concatenate([session.run(None, {name: batch[i : i + 1]})[0] for i in range(len(batch))])
+def run_blocks(session, batch, names):
+    """Runs the network over a batch; returns an array `[B, dim]` for each output named.
+
+    One block at a time: batching gains nothing.
+    """
+    source = session.get_inputs()[0].name
+    runs = [session.run(names, {source: batch[i : i + 1]}) for i in range(len(batch))]
+    return [np.concatenate(rows) for rows in zip(*runs)]
+
+
+def pooled_outputs(session, batch, manifest):
+    """Runs the network over a batch; returns {output: vector}, the side outputs included."""
+    outputs = [manifest["output"], *manifest.get("side_outputs", [])]
+    arrays = run_blocks(session, batch, [output["name"] for output in outputs])
+    return {output["name"]: pool(rows, output) for output, rows in zip(outputs, arrays)}
 
 
 def embed_samples(samples, rate, manifest, session):
@@ -287,7 +298,8 @@ def embed_samples(samples, rate, manifest, session):
     conditioned, peak = condition(samples, rate, manifest["audio"])
     if peak < SILENCE_PEAK:
         return None
-    return pool(run_blocks(session, model_input(conditioned, manifest)), manifest["output"])
+    output = manifest["output"]
+    return pool(run_blocks(session, model_input(conditioned, manifest), [output["name"]])[0], output)
 
 
 def embed_file(path, manifest, session, max_seconds=None):

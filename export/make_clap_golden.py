@@ -95,7 +95,7 @@ def main():
         if difference > MAX_LOG_MEL_DB:
             raise SystemExit(f"make_clap_golden: front end differs by {difference:.1e} dB; nothing written")
         arrays[f"{name}__audio"], arrays[f"{name}__log_mel"] = samples, log_mels[name]
-        arrays[f"{name}__embedding"] = frontend.run_blocks(session, log_mels[name][None, None])[0]
+        arrays[f"{name}__embedding"] = frontend.run_blocks(session, log_mels[name][None, None], ["embedding"])[0][0]
     packed = io.BytesIO()
     np.savez_compressed(packed, **arrays)
     (arguments.out / "clap.npz").write_bytes(packed.getvalue())

@@ -2,19 +2,20 @@
 """Makes the golden vectors of the aisfx model: what the Rust front end and models must reproduce.
 
 Writes `aisfx.json` (per case: sample_rate, channels, samples_in, frames, product_blocks, peak) and
-`aisfx.npz`, with three arrays a case:
+`aisfx.npz`, with four arrays a case:
 
 - `CASE__pcm16`: the sound, i16 `[n]` or `[n, 2]`;
 - `CASE__log_mel`: f32 `[frames, 96]` of the authors' Essentia pipeline, no peak normalisation and
   not yet divided by the manifest's `norm.std`;
 - `CASE__emb_product`: f32 `[512]`, the product recipe through the authors' PyTorch network: peak
-  normalised, tiled to 100 frames, maximum over blocks, unit length, not centred.
+  normalised, tiled to 100 frames, maximum over blocks, unit length, not centred;
+- `CASE__banded_product`: f32 `[2048]`, its side output by the same recipe, scaled to unit length.
 
 `peak` is that of the conditioned audio at 44.1 kHz; a case with peak 0 is fed without normalisation.
 
 Sounds: formulas (noise is the generator s = 1664525 s + 1013904223 mod 2^32, as s / 2^31 - 1) and
 clips that the Debian package sonic-pi-samples lists as CC0. `--from` repacks an existing set instead
-(needs numpy only).
+(needs numpy only, or PyTorch where a product is missing in it).
 """
 
 import argparse
@@ -28,7 +29,9 @@ import numpy as np
 CC0_CLIPS = ("bd_haus", "sn_dolf", "drum_cymbal_open", "perc_bell", "misc_crow", "guit_em9", "ambi_drone", "elec_pop")
 CLIP_SECONDS = 6
 META_KEYS = ("sample_rate", "channels", "samples_in", "frames", "product_blocks", "peak")
-ARRAYS = ("pcm16", "log_mel", "emb_product")
+# The arrays that are pooled outputs, and the outputs' names.
+PRODUCTS = {"emb_product": "embedding", "banded_product": "banded"}
+ARRAYS = ("pcm16", "log_mel", *PRODUCTS)
 # The numpy front end must agree with Essentia to this (log10 units) on every case.
 MAX_LOG_MEL = 2e-4
 
@@ -111,20 +114,34 @@ def essentia_log_mel(compute, rate, pcm):
     return np.asarray(rows, np.float32)
 
 
-def build_case(rate, pcm, manifest, compute, network):
-    """Returns (arrays, meta, largest difference between the numpy front end and Essentia)."""
+def mono(pcm):
+    """Returns the mean of the channels of 16-bit samples, full scale at 1."""
+    return pcm.reshape(len(pcm), -1).astype(np.float32).mean(axis=1) / np.float32(32768)
+
+
+def reference_products(network, batch, manifest):
+    """Returns {array: pooled output of unit length} of the authors' network."""
     import aisfx_wheel
     import frontend
 
-    mono = pcm.reshape(len(pcm), -1).astype(np.float32).mean(axis=1) / np.float32(32768)
-    conditioned, peak = frontend.condition(mono, rate, manifest["audio"])
+    pools = {output["name"]: output["pool"] for output in (manifest["output"], *manifest["side_outputs"])}
+    rows = aisfx_wheel.run_reference(network, batch)
+    unit = {part: frontend.pool(rows[name], {"pool": pools[name], "l2": True}) for part, name in PRODUCTS.items()}
+    return {part: vector.astype(np.float32) for part, vector in unit.items()}
+
+
+def build_case(rate, pcm, manifest, compute, network):
+    """Returns (arrays, meta, largest difference between the numpy front end and Essentia)."""
+    import frontend
+
+    conditioned, peak = frontend.condition(mono(pcm), rate, manifest["audio"])
     batch = frontend.model_input(conditioned, manifest)
-    vector = frontend.pool(aisfx_wheel.run_reference(network, batch), manifest["output"])
+    products = reference_products(network, batch, manifest)
     rows = essentia_log_mel(compute, rate, pcm)
     level_kept = frontend.log_mel_unscaled(conditioned * np.float32(peak or 1.0), manifest)
     if len(level_kept) != len(rows):
         raise SystemExit(f"make_golden: {len(level_kept)} frames, Essentia has {len(rows)}")
-    arrays = {"pcm16": pcm, "log_mel": rows, "emb_product": vector.astype(np.float32)}
+    arrays = {"pcm16": pcm, "log_mel": rows, **products}
     channels = 1 if pcm.ndim == 1 else pcm.shape[1]
     meta = dict(zip(META_KEYS, (rate, channels, len(pcm), len(rows), len(batch), peak)))
     return arrays, meta, float(np.abs(level_kept - rows).max())
@@ -154,12 +171,32 @@ def build(arguments):
     return arrays, meta
 
 
-def repack(path):
-    """Returns (arrays, meta) of an existing set, keeping only the arrays and facts used here."""
+def repack(path, wheel):
+    """Returns (arrays, meta) of an existing set, keeping the arrays and facts used here and adding missing products."""
     with np.load(path) as content, open(path.with_suffix(".json"), encoding="utf-8") as stream:
         known = json.load(stream)
         meta = {name: {key: facts[key] for key in META_KEYS} for name, facts in known.items()}
-        return {f"{name}__{part}": content[f"{name}__{part}"] for name in meta for part in ARRAYS}, meta
+        names = [f"{name}__{part}" for name in meta for part in ARRAYS]
+        arrays = {name: content[name] for name in names if name in content.files}
+    if len(arrays) < len(names):
+        add_products(arrays, meta, wheel)
+    return {name: arrays[name] for name in names}, meta
+
+
+def add_products(arrays, meta, wheel):
+    """Computes the products of an existing set that it lacks; those it has must agree with it."""
+    import aisfx_wheel
+    import frontend
+    from manifest import load_template
+
+    manifest, network = load_template("aisfx"), aisfx_wheel.reference_network(aisfx_wheel.read_wheel(wheel))
+    for name, facts in meta.items():
+        conditioned, _ = frontend.condition(mono(arrays[f"{name}__pcm16"]), facts["sample_rate"], manifest["audio"])
+        products = reference_products(network, frontend.model_input(conditioned, manifest), manifest)
+        for part, vector in products.items():
+            known = arrays.setdefault(f"{name}__{part}", vector)
+            if not np.allclose(known, vector, atol=1e-5):
+                raise SystemExit(f"make_golden: {part} of {name} differs by {np.abs(known - vector).max():.1e}")
 
 
 def compare(arrays, path):
@@ -167,6 +204,9 @@ def compare(arrays, path):
     with np.load(path) as content:
         for part in ARRAYS:
             keys = [key for key in arrays if key.endswith(f"__{part}") and key in content.files]
+            if not keys:
+                print(f"{path.name} has no {part}")
+                continue
             gaps = [np.abs(arrays[k].astype(np.float64) - content[k].astype(np.float64)).max() for k in keys]
             print(f"against {path.name}: {part} of {len(keys)} cases to {max(gaps):.1e}")
 
@@ -183,7 +223,7 @@ def parse_arguments():
 
 def main():
     arguments = parse_arguments()
-    arrays, meta = repack(arguments.source) if arguments.source else build(arguments)
+    arrays, meta = repack(arguments.source, arguments.wheel) if arguments.source else build(arguments)
     if arguments.compare:
         compare(arrays, arguments.compare)
     arguments.out.mkdir(parents=True, exist_ok=True)

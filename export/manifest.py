@@ -1,4 +1,7 @@
-"""Model manifests: the JSON sidecar (schema 1) that tells the app how to feed a model.
+"""Model manifests: the JSON sidecar that tells the app how to feed a model and what to make of its outputs.
+
+Schema 2 adds `side_outputs`, pooled over windows as each says and not scaled, and a `head` made of groups: pooled
+outputs by name, or the descriptors of `stage.py`, each with its scaling and its share.
 
 The same JSON, without `sha256`, is stored in the ONNX file itself under
 `metadata_props["audio_embedding_contract"]`; where both exist the sidecar wins.
@@ -17,6 +20,7 @@ import numpy as np  # noqa: E402
 import onnx  # noqa: E402
 import onnxruntime as ort  # noqa: E402
 
+SCHEMAS = (1, 2)
 METADATA_KEY = "audio_embedding_contract"
 TEMPLATES = Path(__file__).resolve().parent / "manifests"
 
@@ -30,8 +34,8 @@ def load_manifest(path):
     """Reads a sidecar and adds `_folder`, against which `file` and `post.file` are resolved."""
     path = Path(path)
     manifest = json.loads(path.read_text(encoding="utf-8"))
-    if manifest.get("schema") != 1:
-        raise ValueError(f"manifest schema is not 1: {path}")
+    if manifest.get("schema") not in SCHEMAS:
+        raise ValueError(f"manifest schema is not 1 or 2: {path}")
     manifest["_folder"] = str(path.resolve().parent)
     return manifest
 

@@ -1,4 +1,4 @@
-"""The stage after pooling in plain numpy: descriptors of a sound, and a head's two parts from them and a pooled vector.
+"""The stage after pooling in plain numpy: descriptors of a sound, a head's two parts, and the smoothing of a library.
 
 What the values are is said in `src/dsp/descriptors.rs` and `src/model/head.rs`; this is the statement in double
 precision that the app is compared with.
@@ -11,6 +11,7 @@ import numpy as np
 RATE = 44100
 SIZE, STEP = 2048, 1024
 ENVELOPE = 220
+SMOOTHING_NEIGHBOURS, SMOOTHING_POWER = 8, 5
 BAND_EDGES = (0, 60, 120, 250, 500, 1000, 2000, 4000, 8000, 16000, RATE)
 
 
@@ -71,28 +72,76 @@ def unit(rows):
     return rows / np.maximum(np.linalg.norm(rows, axis=-1, keepdims=True), 1e-12)
 
 
+def scaled(rows, group, mean, deviation=None):
+    """Returns a group's rows, each of unit length, by the scaling that the group names."""
+    rows = np.asarray(rows, np.float64)
+    if group["scale"] == "centre":
+        return unit(unit(rows) - mean)
+    return unit(np.clip((rows - mean) / deviation, -group["limit"], group["limit"]))
+
+
+def concatenated(rows, groups):
+    """Returns groups of scaled rows side by side, each times the root of its share."""
+    return np.hstack([np.sqrt(group["share"]) * rows[group["of"]] for group in groups])
+
+
 class Head:
     """The learned head that a manifest names."""
 
     def __init__(self, manifest):
         self.stage = stage = manifest["head"]
         values = np.fromfile(Path(manifest["_folder"]) / stage["file"], "<f4").astype(np.float64)
-        pooled, described = stage["inputs"]["pooled"], stage["inputs"]["descriptors"]
-        head, raw = stage["outputs"]["head"], stage["outputs"]["raw"]
-        sizes = (pooled, described, described, head, raw * head, stage["basis"] * (head + raw))
-        pieces = np.split(values, np.cumsum(sizes)[:-1])
-        self.centre, self.means, self.deviations, self.offset = pieces[:4]
-        self.matrix = pieces[4].reshape(raw, head)
+        pieces = iter(np.split(values, np.cumsum([np.prod(shape) for shape in head_layout(stage)])[:-1]))
+        self.statistics = {
+            group["of"]: [next(pieces) for _ in range(statistics_of(group))] for group in stage["groups"]
+        }
+        self.offset, matrix = next(pieces), next(pieces)
+        self.matrix = matrix.reshape(-1, stage["dim"])
 
-    def parts(self, pooled, descriptors):
-        """Returns (head `[n, head]`, raw part `[n, raw]`), rows of unit length."""
-        share, limit = self.stage["descriptor_share"], self.stage["descriptor_limit"]
-        network = unit(unit(np.asarray(pooled, np.float64)) - self.centre)
-        standard = np.clip((descriptors - self.means) / self.deviations, -limit, limit)
-        raw = np.hstack([np.sqrt(1 - share) * network, np.sqrt(share) * unit(standard)])
-        return unit(raw @ self.matrix + self.offset), raw
+    def parts(self, values):
+        """Returns (head `[n, head]`, raw part `[n, raw]`), rows of unit length, of {group: rows}."""
+        groups = self.stage["groups"]
+        rows = {g["of"]: scaled(values[g["of"]], g, *self.statistics[g["of"]]) for g in groups}
+        head = unit(concatenated(rows, groups) @ self.matrix + self.offset)
+        return head, concatenated(rows, self.stage["raw"])
+
+
+def statistics_of(group):
+    """Returns how many rows of statistics the scaling of a group takes: a mean, or a mean and deviations."""
+    return {"centre": 1, "standard": 2}[group["scale"]]
+
+
+def head_layout(stage):
+    """Returns the shapes of the arrays in a head's file, one after the other.
+
+    Means, and deviations where the scaling takes them, of each group; offset; matrix; main directions of joined
+    vectors.
+    """
+    sizes = {group["of"]: group["dim"] for group in stage["groups"]}
+    joint = stage["dim"] + sum(sizes[group["of"]] for group in stage["raw"])
+    statistics = [(group["dim"],) for group in stage["groups"] for _ in range(statistics_of(group))]
+    return [*statistics, (stage["dim"],), (sum(sizes.values()), stage["dim"]), (stage["basis"], joint)]
 
 
 def joined(head, raw, weight):
     """Returns vectors whose scalar product is the similarity under a weight of the head."""
     return np.hstack([np.sqrt(weight) * np.asarray(head), np.sqrt(1 - weight) * np.asarray(raw)])
+
+
+def neighbourhoods(points, others, itself):
+    """Returns what each of the unit `points` and its nearest of `others` amount to, of unit length.
+
+    Each of the nearest counts by its similarity to the fifth. `itself` says that both are the same sounds, none of
+    which is its own neighbour.
+    """
+    likeness = points @ others.T
+    if itself:
+        np.fill_diagonal(likeness, -np.inf)
+    nearest = np.argsort(-likeness, axis=1, kind="stable")[:, :SMOOTHING_NEIGHBOURS]
+    weights = np.maximum(np.take_along_axis(likeness, nearest, axis=1), 0) ** SMOOTHING_POWER
+    return unit(points + np.einsum("nk,nkd->nd", weights, others[nearest]))
+
+
+def half_smoothed(points):
+    """Returns vectors whose scalar product is half the similarity of sounds and half that of their neighbourhoods."""
+    return np.sqrt(0.5) * np.hstack([points, neighbourhoods(points, points, itself=True)])
