@@ -40,7 +40,8 @@ struct Case {
     name: String,
     pcm: Pcm,
     log_mel: Array2<f32>,
-    embedding: Vec<f32>,
+    /// The output, and then the side outputs.
+    outputs: [Vec<f32>; 2],
 }
 
 fn aisfx_cases() -> Vec<Case> {
@@ -51,7 +52,7 @@ fn aisfx_cases() -> Vec<Case> {
         .map(|(name, about)| {
             let pcm16: ArrayD<i16> = arrays.get(&format!("{name}__pcm16")).unwrap();
             let log_mel: Array2<f32> = arrays.get(&format!("{name}__log_mel")).unwrap();
-            let embedding: Array1<f32> = arrays.get(&format!("{name}__emb_product")).unwrap();
+            let output = |of: &str| arrays.get::<f32, Ix1>(&format!("{name}__{of}_product")).unwrap().to_vec();
             let mono = if pcm16.ndim() == 1 {
                 pcm16.into_dimensionality::<Ix1>().unwrap().mapv(|s| f32::from(s) / 32768.0).to_vec()
             } else {
@@ -63,7 +64,7 @@ fn aisfx_cases() -> Vec<Case> {
                 name: name.clone(),
                 pcm: Pcm { rate, start: Seconds(0.0), mono },
                 log_mel,
-                embedding: embedding.to_vec(),
+                outputs: ["emb", "banded"].map(output),
             }
         })
         .collect()
@@ -85,16 +86,18 @@ fn aisfx_log_mels_agree_with_essentia_at_its_own_rate() {
     assert!(checked >= 15, "{checked}");
 }
 
-/// Cosines to the reference vector for each case that is not silent, with the sample rate.
+/// Cosines to the reference of each output for each case that is not silent, with the sample rate.
 fn aisfx_cosines(sidecar: &str) -> Vec<(String, Hz, f64)> {
     let mut embedder = Embedder::new(&model(sidecar), runtime().unwrap()).unwrap();
     let heard = aisfx_cases().into_iter().filter(|case| case.pcm.mono.iter().any(|s| s.abs() > 1e-4));
-    heard
-        .map(|case| {
-            let embedded = embedder.embed(&case.pcm).unwrap();
-            (case.name, case.pcm.rate, cosine(&embedded.pooled, &case.embedding))
-        })
-        .collect()
+    let cosines = heard.flat_map(|case| {
+        let embedded = embedder.embed(&case.pcm).unwrap();
+        assert_eq!(embedded.sides.len(), case.outputs.len() - 1);
+        let ours = std::iter::once(&embedded.pooled).chain(&embedded.sides);
+        let cosine = |(ours, known): (&Vec<f32>, &Vec<f32>)| (case.name.clone(), case.pcm.rate, cosine(ours, known));
+        ours.zip(&case.outputs).map(cosine).collect::<Vec<_>>()
+    });
+    cosines.collect()
 }
 
 #[test]
@@ -105,7 +108,7 @@ fn aisfx_f16_vectors_agree_with_the_reference() {
         assert!(*cosine >= bar, "{name} at {rate}: {cosine:.6}");
     }
     let resampled: Vec<f64> = cosines.iter().filter(|(_, rate, _)| *rate != Hz(44_100)).map(|(.., c)| *c).collect();
-    assert!(resampled.len() >= 4);
+    assert!(resampled.len() >= 8);
     let mean = resampled.iter().sum::<f64>() / resampled.len() as f64;
     assert!(mean >= 0.999, "resampled: mean {mean:.6} of {resampled:?}");
 }
@@ -198,7 +201,7 @@ fn the_head_agrees_with_its_reference_on_vectors_and_descriptors_of_the_referenc
         let Some(known) = arrays.get::<f32, Ix1>(&format!("{}__joined", case.name)) else { continue };
         let described: Array1<f32> = arrays.get(&format!("{}__descriptors", case.name)).unwrap();
         let described: Values = described.to_vec().try_into().unwrap();
-        let ours = joined(&statistics, &case.embedding, &described, &[]);
+        let ours = joined(&statistics, &case.outputs[0], &described, &case.outputs[1..]);
         let difference = ours.iter().zip(&known).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
         assert!(ours.len() == known.len() && difference < 1e-6, "{}: {difference:e}", case.name);
     }
