@@ -11,6 +11,9 @@ use rusqlite::{Connection, OpenFlags};
 /// Marks the file as a Soundkin library (`SKin` in ASCII), so that no other database is taken for one.
 const APPLICATION_ID: i64 = 0x534b_696e;
 
+/// Bytes of a page.
+const PAGE: i64 = 8192;
+
 /// Statements that take a library from version `i` to `i + 1`.
 ///
 /// A sample is a path with a stamp; its analysis belongs to the hash of its content, so that copies share it
@@ -193,6 +196,8 @@ impl Library {
         check_owner(&connection, path)?;
         let setup = || -> rusqlite::Result<()> {
             connection.busy_timeout(Duration::from_secs(5))?;
+            // A new file takes it, an older one keeps its own: rows with a vector fill pages of SQLite's 4096 bytes badly.
+            connection.pragma_update(None, "page_size", PAGE)?;
             // FULL: a commit is on the disk when it is reported, even if the power goes.
             connection.pragma_update(None, "journal_mode", "WAL")?;
             connection.pragma_update(None, "synchronous", "FULL")?;
