@@ -29,8 +29,9 @@ use self::priorities::{First, Priorities};
 use crate::actor::{Actor, Stop, Wake, contained, start};
 use crate::library::identity::{self, ByContent, Duplicate, Sighting, Sightings};
 use crate::library::{
-    AudioInfo, ContentHash, Contents, Descriptors, Embedding, Failed, FailureKind, Features, FileStamp, Missing,
-    MoveCandidate, Recording, Restored, Sample, SampleIndex, Stage, Thumbnail, Transient, UnsavedSides, Vectors,
+    AudioInfo, ContentHash, Contents, Descriptors, Embedding, Failed, FailureKind, Features, FileStamp, Former,
+    Missing, MoveCandidate, Recording, Restored, Sample, SampleIndex, Stage, Thumbnail, Transient, UnsavedSides,
+    Vectors,
 };
 use crate::notice::Notice;
 use crate::paths;
@@ -288,7 +289,7 @@ fn forget_outdated(
         let known = (info.clone(), thumbnail.clone(), *features, embedding.clone(), descriptors.clone());
         sample.try_insert(PreviousAnalysis { hash: *hash, known: Box::new(known) });
     }
-    sample.try_remove::<(Embedding, UnsavedSides, PassedOver)>();
+    sample.try_remove::<(Embedding, Former, UnsavedSides, PassedOver)>();
 }
 
 /// Restores what was known before the stamp changed.
@@ -323,6 +324,7 @@ fn collect_analyses(
     stamps: Query<&FileStamp>,
     known: Query<Known>,
     embedded: Query<(), With<Embedding>>,
+    former: Query<(), With<Former>>,
     recordings: Query<(), With<Recording>>,
     transients: Query<(), With<Transient>>,
     mut notices: MessageWriter<Notice>,
@@ -372,7 +374,7 @@ fn collect_analyses(
                 // A copy of a file that cannot be decoded gets only the same failure.
                 measured.map(|(info, thumbnail, f)| entity.try_insert((info.clone(), thumbnail.clone(), *f)));
                 // A sample that was known before has not been moved here from elsewhere.
-                if !embedded.contains(reply.entity) {
+                if !embedded.contains(reply.entity) && !former.contains(reply.entity) {
                     entity.try_insert(MoveCandidate);
                 }
                 embedding.map(|e| entity.try_insert(e.clone()));

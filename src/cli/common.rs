@@ -16,12 +16,13 @@ use model::{Model, registry};
 use serde_json::{Value, json};
 
 use crate::actor::Wake;
+use crate::analyse::ActiveModel;
 use crate::library::search::Found;
 use crate::library::table::samples_with;
-use crate::library::{FileStamp, Sample, SampleIndex, Stage, Transient};
+use crate::library::{Embedding, FileStamp, Former, Missing, Sample, SampleIndex, Stage, Transient};
 use crate::neighbours::query::Subject;
 use crate::neighbours::vectors::Sound;
-use crate::neighbours::{Demand, Projection};
+use crate::neighbours::{Demand, Projection, SpaceIndex};
 use crate::notice::Notice;
 use crate::store::{Library, StoreState};
 use crate::{Assembly, facts, headless, is_idle, paths, run_until};
@@ -60,6 +61,14 @@ impl Common {
         let mut app = headless(Assembly::new(Some(library), self.find_model()?));
         prepare(app.world_mut());
         self.wait(&mut app)?;
+        if app.world().get_resource::<SpaceIndex>().is_some_and(|index| index.former) {
+            let world = app.world_mut();
+            let mut former = world.query_filtered::<Has<Embedding>, (With<Former>, Without<Missing>)>();
+            let (all, anew) = (former.iter(world).len(), former.iter(world).filter(|anew| *anew).count());
+            let id = &world.resource::<ActiveModel>().0.manifest.id;
+            let what = "answers from the former analysis";
+            self.say(&format!("{what}; {anew} of {all} analysed anew, run `soundkin index FOLDER --model {id}`"));
+        }
         Ok(app)
     }
 

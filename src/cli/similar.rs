@@ -196,6 +196,9 @@ fn explained(world: &World, why: Unanswered) -> anyhow::Error {
         },
         Unanswered::Sound(sound, error) => anyhow!("{error}: {}", sound.path.display()),
         Unanswered::Blocked(reason) => anyhow!(reason),
+        Unanswered::Anew => anyhow!(
+            "library was analysed by former files of this model, with which only its own sounds can be compared; run `soundkin index FOLDER --model {id}`"
+        ),
         Unanswered::EmptySpace => {
             anyhow!("library holds no sounds analysed by this model yet; run `soundkin index FOLDER --model {id}`")
         }

@@ -112,6 +112,17 @@ pub struct Embedding {
     pub head: Arc<[f16]>,
 }
 
+/// What a sample is compared by until all are analysed anew: its vector under a former version of the model's files, which
+/// never mixes with those of this one.
+#[derive(Component, Clone, Debug, PartialEq)]
+#[component(immutable)]
+pub struct Former {
+    /// Its vector, without a head.
+    pub embedding: Embedding,
+    /// Its descriptors as they were.
+    pub descriptors: Option<Descriptors>,
+}
+
 /// Side outputs of the network that are not on the disk yet; they are only kept, so that another head needs no audio again.
 #[derive(Component, Clone, Debug, PartialEq, Eq)]
 #[component(immutable)]

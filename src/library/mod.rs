@@ -17,8 +17,8 @@ pub mod table;
 use bevy::prelude::*;
 
 pub use self::components::{
-    AudioInfo, ContentHash, Descriptors, Embedding, Features, FileStamp, Missing, MoveCandidate, Recording, Sample,
-    Tags, Thumbnail, Transient, UnsavedSides, Vectors, Windows, head,
+    AudioInfo, ContentHash, Descriptors, Embedding, Features, FileStamp, Former, Missing, MoveCandidate, Recording,
+    Sample, Tags, Thumbnail, Transient, UnsavedSides, Vectors, Windows, head,
 };
 pub use self::failure::{Failed, FailureKind, Stage};
 pub use self::folders::Folders;

@@ -17,8 +17,8 @@ use serde::{Deserialize, Serialize};
 use super::changes::{Changes, Fact, Reader};
 use super::search::{self, Found, Search, SearchKey};
 use super::{
-    AudioInfo, Descriptors, Embedding, Failed, FailureKind, Features, FileStamp, Folders, Missing, Recording, Sample,
-    Stage, Tags, Transient,
+    AudioInfo, Descriptors, Embedding, Failed, FailureKind, Features, FileStamp, Folders, Former, Missing, Recording,
+    Sample, Stage, Tags, Transient,
 };
 use crate::schedule::DeriveSystems;
 
@@ -212,6 +212,8 @@ pub struct Row {
     pub known: bool,
     /// Whether it has a vector.
     pub analysed: bool,
+    /// Whether it has one of a former analysis.
+    pub former: bool,
     /// It is not there any more.
     pub missing: bool,
     /// Why it could not be analysed.
@@ -525,7 +527,7 @@ type RowQuery<'a> = (
     Option<&'a Failed>,
     Option<&'a Tags>,
     Has<Missing>,
-    Has<Embedding>,
+    (Has<Embedding>, Has<Former>),
     Has<Recording>,
 );
 
@@ -554,7 +556,9 @@ fn update(
 
 fn row(
     entity: Entity,
-    ((sample, stamp), info, (features, descriptors), failed, tags, missing, analysed, growing): QueryItem<RowQuery<'_>>,
+    ((sample, stamp), info, (features, descriptors), failed, tags, missing, (analysed, former), growing): QueryItem<
+        RowQuery<'_>,
+    >,
     folders: &Folders,
 ) -> Row {
     let path = sample.path.clone();
@@ -578,6 +582,7 @@ fn row(
         modified: stamp.map_or(0, |stamp| stamp.modified),
         known: info.is_some(),
         analysed,
+        former,
         missing,
         failed: failed.cloned().map(Box::new),
         kept: tags.is_some_and(|tags| tags.0.iter().any(|tag| tag == KEPT)),

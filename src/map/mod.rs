@@ -229,6 +229,7 @@ mod tests {
             entities: Arc::new(entities.to_vec()),
             rows: Arc::new(entities.iter().enumerate().map(|(row, entity)| (*entity, row)).collect()),
             layout: Some(Arc::new(layout)),
+            former: false,
         });
     }
 
@@ -392,6 +393,7 @@ mod tests {
             entities: Arc::new(entities[..4].to_vec()),
             rows: Arc::new(entities[..4].iter().enumerate().map(|(row, entity)| (*entity, row)).collect()),
             layout: Some(Arc::new(layout)),
+            former: false,
         });
         app.world_mut().entity_mut(entities[4]).insert(Newcomer { place: Some([[3.0, 3.0]; 2]) });
         updates(&mut app, 12);

@@ -5,6 +5,10 @@
 //! that all of it together costs little more than the last; what comes in between is among the [`Newcomers`]. At rest
 //! the space follows every change.
 //!
+//! A library whose vectors were made with former files of the model is answered from those, by the raw part alone, until
+//! every sound that has one has been analysed anew; then all of it is built from the new vectors, and the map sets out from
+//! where sounds stood. The two kinds never share a space.
+//!
 //! Another weight of the head needs no new vectors: main components, tree and layout follow from those in the space. A
 //! layout for a weight that is no longer wanted is abandoned.
 
@@ -24,12 +28,12 @@ use similarity::space::{Heard, QueryVector, SCAN_AT_ONCE, Space};
 use similarity::weights::Weights;
 
 use self::newcomers::Newcomers;
-use self::vectors::heard;
+use self::vectors::{Compared, compared, heard};
 use crate::actor::{Actor, Outbox, Wake, contained, start};
 use crate::analyse::{ActiveModel, Analysis};
 use crate::library::changes::{Change, Changes, Fact, Reader};
 use crate::library::{
-    ContentHash, Descriptors, Embedding, Failed, Folders, Missing, Recording, Restored, Sample, Transient,
+    ContentHash, Descriptors, Embedding, Failed, Folders, Former, Missing, Recording, Restored, Sample, Transient,
 };
 use crate::notice::Notice;
 use crate::schedule::{CollectSystems, DeriveSystems, DispatchSystems, SoundkinSystems};
@@ -56,6 +60,8 @@ pub struct SpaceIndex {
     pub rows: Arc<EntityHashMap<usize>>,
     /// The map of these rows; it follows some time after the space, if there is [`Demand`] for it.
     pub layout: Option<Arc<Layout>>,
+    /// Whether it is made of the vectors of a former analysis.
+    pub former: bool,
 }
 
 impl SpaceIndex {
@@ -99,11 +105,14 @@ struct Followed(Reader);
 
 /// Whether the space is up to date.
 #[derive(Resource, Default, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Projection {
     /// What is wanted.
     pub demand: Demand,
     /// Up to this many sounds a question is answered by comparing with all of them at once; above it, a tree proposes.
     pub scan_at_once: usize,
+    /// Whether the vectors of a former analysis are to be compared.
+    former: bool,
     stale: bool,
     /// The head's weight that is wanted.
     weight: f32,
@@ -140,6 +149,8 @@ struct Job {
     /// What there is; `None` for the sounds of the last job under another weight.
     samples: Option<Vec<Embedded>>,
     statistics: Arc<Statistics>,
+    /// Whether the vectors are those of a former analysis.
+    former: bool,
     weight: f32,
     scan_at_once: usize,
     lay_out: bool,
@@ -227,7 +238,10 @@ impl Plugin for SpacePlugin {
             .add_systems(Update, collect_space.in_set(SoundkinSystems::Collect).before(CollectSystems::Answers))
             .add_observer(welcome)
             .add_systems(Update, (hear_newcomers, place_takes).chain().in_set(DeriveSystems::Ask))
-            .add_systems(Update, (follow_samples, dispatch_projection).chain().in_set(DispatchSystems::Space));
+            .add_systems(
+                Update,
+                (leave_former, follow_samples, dispatch_projection).chain().in_set(DispatchSystems::Space),
+            );
     }
 }
 
@@ -285,7 +299,13 @@ fn build(mut samples: Vec<Embedded>, job: &Job) -> Built {
     let space = Space::build_above(job.scan_at_once, &heard, &job.statistics, job.weight);
     let entities: Vec<Entity> = samples.iter().map(|sample| sample.entity).collect();
     let rows = entities.iter().enumerate().map(|(row, entity)| (*entity, row)).collect();
-    let index = SpaceIndex { space: Arc::new(space), entities: Arc::new(entities), rows: Arc::new(rows), layout: None };
+    let index = SpaceIndex {
+        space: Arc::new(space),
+        entities: Arc::new(entities),
+        rows: Arc::new(rows),
+        layout: None,
+        former: job.former,
+    };
     let row = |sample: Embedded| Row { path: sample.path, hash: sample.hash, described: sample.descriptors.is_some() };
     (index, samples.into_iter().map(row).collect())
 }
@@ -321,21 +341,59 @@ fn collect_space(
     }
 }
 
+/// Compares the vectors of a former analysis as long as one of them has no successor, from the start on; afterwards forgets
+/// them, once nothing is answered from them any more.
+fn leave_former(
+    restored: Res<Restored>,
+    index: Option<Res<SpaceIndex>>,
+    former: Query<Entity, With<Former>>,
+    waiting: Query<(), (With<Former>, Without<Embedding>, Without<Failed>, Without<Missing>)>,
+    mut projection: ResMut<Projection>,
+    mut spots: ResMut<LastPositions>,
+    mut commands: Commands,
+) {
+    if !restored.0 {
+        return;
+    }
+    let begins = projection.sounds.is_none();
+    let wanted = !waiting.is_empty() && (projection.former || begins);
+    if projection.former && !wanted {
+        // Nothing is put off until there are twice as many.
+        (projection.stale, projection.sounds) = (true, None);
+        spots.0 = Arc::new(spots.0.outdated());
+    }
+    if projection.former != wanted {
+        projection.former = wanted;
+    }
+    if !wanted && (projection.demand == Demand::Keeping || index.is_some_and(|index| !index.former)) {
+        for sample in &former {
+            commands.entity(sample).try_remove::<Former>();
+        }
+    }
+}
+
 /// Notes that the space is out of date, and who is newer than it.
 fn follow_samples(
     followed: Res<Followed>,
     mut changes: ResMut<Changes>,
     restored: Res<Restored>,
-    members: Query<(), (With<Embedding>, Without<Recording>)>,
+    members: Query<(Has<Embedding>, Has<Former>), (Or<(With<Embedding>, With<Former>)>, Without<Recording>)>,
     growing: Query<(), With<Recording>>,
+    samples: Query<(), With<Sample>>,
     mut projection: ResMut<Projection>,
     mut newcomers: ResMut<Newcomers>,
 ) {
+    let former = projection.former;
+    let is_member = |sample| members.get(sample).is_ok_and(|(new, old)| if former { old } else { new });
     let concerns = |change: &&Change| {
+        if former {
+            let counts = change.facts.has(&[Fact::Sample, Fact::Missing]);
+            return counts && (is_member(change.sample) || !samples.contains(change.sample));
+        }
         // One that has no vector any more had one until now.
         let vector = change.facts.has(&[Fact::Embedding]) && !growing.contains(change.sample);
         let member = change.facts.has(&[Fact::Sample, Fact::Descriptors, Fact::Missing]);
-        vector || (member && members.contains(change.sample))
+        vector || (member && is_member(change.sample))
     };
     for change in changes.read(followed.0).iter().filter(concerns) {
         projection.stale = true;
@@ -356,13 +414,14 @@ fn welcome(begun: On<Add, Recording>, mut commands: Commands) {
 fn hear_newcomers(
     index: Option<Res<SpaceIndex>>,
     mut newcomers: ResMut<Newcomers>,
-    members: Query<(&Embedding, Option<&Descriptors>), (Without<Transient>, Without<Recording>, Without<Missing>)>,
+    members: Query<Compared, (Without<Transient>, Without<Recording>, Without<Missing>)>,
 ) {
     let Some(index) = index else { return };
     for _ in 0..HEARD {
         let Some((sample, mut newer)) = newcomers.bypass_change_detection().next() else { return };
         let hear = |(embedding, descriptors)| Arc::new(index.heard(embedding, descriptors));
-        let vector = members.get(sample).ok().map(|member| newer.vector.take().unwrap_or_else(|| hear(member)));
+        let member = members.get(sample).ok().and_then(|member| compared(index.former, member));
+        let vector = member.map(|member| newer.vector.take().unwrap_or_else(|| hear(member)));
         let place = vector.as_ref().and_then(|vector| index.place(vector));
         newer.vector = vector;
         newcomers.set(sample, newer, place);
@@ -377,7 +436,8 @@ fn place_takes(
     silent: Query<Entity, (With<Newcomer>, With<Failed>)>,
     mut commands: Commands,
 ) {
-    let Some(index) = index.filter(|index| index.layout.is_some()) else { return };
+    // A take has no former vector.
+    let Some(index) = index.filter(|index| index.layout.is_some() && !index.former) else { return };
     // A take that turned out to be silent has no place.
     for take in &silent {
         commands.entity(take).try_remove::<Newcomer>();
@@ -393,6 +453,9 @@ fn place_takes(
     }
 }
 
+/// May be a row of the space.
+type Members = (Without<Transient>, Without<Recording>, Without<Missing>);
+
 fn dispatch_projection(
     projector: Res<Projector>,
     mut projection: ResMut<Projection>,
@@ -400,10 +463,9 @@ fn dispatch_projection(
     model: Res<ActiveModel>,
     analysis: Res<Analysis>,
     restored: Res<Restored>,
-    embedded: Query<
-        (Entity, &Sample, Option<&ContentHash>, &Embedding, Option<&Descriptors>),
-        (Without<Transient>, Without<Recording>, Without<Missing>),
-    >,
+    samples: Query<(Entity, &Sample, Option<&ContentHash>, Compared), Members>,
+    embedded: Query<(), (With<Embedding>, Members)>,
+    former: Query<(), (With<Former>, Members)>,
     spots: Res<LastPositions>,
     folders: Res<Folders>,
     mut newcomers: ResMut<Newcomers>,
@@ -418,7 +480,8 @@ fn dispatch_projection(
         projection.wanted += 1;
         projector.newest.store(projection.wanted, Ordering::Relaxed);
     }
-    let (sounds, coming) = (embedded.iter().len(), analysis.in_flight > 0);
+    let coming = analysis.in_flight > 0;
+    let sounds = if projection.former { former.iter().len() } else { embedded.iter().len() };
     let due = projection.is_due(sounds, coming);
     if projection.sounds.is_none() && !due {
         // The first job will have the right weight.
@@ -427,12 +490,10 @@ fn dispatch_projection(
     if projection.building || !restored.0 || !(due || projection.is_reweighted()) {
         return;
     }
-    let samples = embedded.iter().map(|(entity, sample, hash, embedding, descriptors)| Embedded {
-        path: sample.path.clone(),
-        entity,
-        hash: hash.copied(),
-        embedding: embedding.clone(),
-        descriptors: descriptors.cloned(),
+    let samples = samples.iter().filter_map(|(entity, sample, hash, vectors)| {
+        let (embedding, descriptors) = compared(projection.former, vectors)?;
+        let (path, hash) = (sample.path.clone(), hash.copied());
+        Some(Embedded { path, entity, hash, embedding: embedding.clone(), descriptors: descriptors.cloned() })
     });
     let number = if due { newcomers.next_job() } else { newcomers.job() };
     let mapped = if due { sounds } else { projection.sounds.unwrap_or(0) };
@@ -440,7 +501,8 @@ fn dispatch_projection(
     let lay_out = projection.demand == Demand::Mapping && (!coming || mapped >= FIRST);
     let job = Job {
         samples: due.then(|| samples.collect()),
-        statistics: statistics.clone(),
+        statistics: if projection.former { Arc::new(statistics.without_head()) } else { statistics.clone() },
+        former: projection.former,
         weight: projection.weight,
         scan_at_once: projection.scan_at_once,
         lay_out,
@@ -477,6 +539,7 @@ mod tests {
         Job {
             samples: Some((1..=sounds).map(sound).collect()),
             statistics: Arc::default(),
+            former: false,
             weight: 0.0,
             scan_at_once: SCAN_AT_ONCE,
             lay_out: true,

@@ -19,7 +19,7 @@ use similarity::space::{self, QueryVector, Space};
 use similarity::weights::{PartSimilarities, Weights};
 
 use super::newcomers::{Newcomers, NewerSounds};
-use super::vectors::{self, QueryVectors, Sound, SoundError};
+use super::vectors::{self, Compared, QueryVectors, Sound, SoundError, compared};
 use super::{ActiveWeights, SpaceIndex};
 use crate::actor::{Actor, Wake, start};
 use crate::analyse::Analysis;
@@ -173,12 +173,11 @@ pub enum Unanswered {
     Sound(Sound, Arc<SoundError>),
     /// This machine makes no vectors, for this reason.
     Blocked(String),
+    /// It has no vector of the former analysis, from which answers come until all is analysed anew.
+    Anew,
     /// No sample has a vector under the model in use.
     EmptySpace,
 }
-
-/// What samples are compared by.
-pub type Compared<'a> = (&'a Embedding, Option<&'a Descriptors>);
 
 /// All sounds that a question is answered from: those in the space as they were when it was built, and what is newer.
 #[derive(Clone)]
@@ -290,27 +289,33 @@ impl Neighbours<'_, '_> {
     }
 
     fn vector(&mut self, subject: &Subject, index: Option<&SpaceIndex>) -> Result<QueryVector, Unanswered> {
+        let former = index.is_some_and(|index| index.former);
         let sound = match subject {
             Subject::Sample(entity) | Subject::Take(entity) => {
-                let Ok((embedding, descriptors)) = self.compared.get(*entity) else {
-                    return Err(self.why_not(*entity));
+                let vectors = self.compared.get(*entity).ok();
+                let Some((embedding, descriptors)) = vectors.and_then(|vectors| compared(former, vectors)) else {
+                    return Err(self.why_not(*entity, former));
                 };
                 return Ok(index.ok_or(Unanswered::EmptySpace)?.heard(embedding, descriptors));
             }
             Subject::Region(entity, region) => {
-                let Ok((sample, stamp)) = self.files.get(*entity) else { return Err(self.why_not(*entity)) };
+                let Ok((sample, stamp)) = self.files.get(*entity) else { return Err(self.why_not(*entity, former)) };
                 Sound { path: sample.path.clone(), stamp: *stamp, region: Some(*region) }
             }
             Subject::File(sound) => sound.clone(),
         };
+        if former {
+            return Err(Unanswered::Anew);
+        }
         let known = self.vectors.as_mut().and_then(|vectors| vectors.get(&sound)).ok_or(Unanswered::Waiting)?;
         let (embedding, descriptors) = known.map_err(|error| Unanswered::Sound(sound, error))?;
         Ok(index.ok_or(Unanswered::EmptySpace)?.heard(&embedding, Some(&descriptors)))
     }
 
-    fn why_not(&self, entity: Entity) -> Unanswered {
+    fn why_not(&self, entity: Entity, former: bool) -> Unanswered {
         match (self.failed.get(entity), &self.analysis.blocked) {
             (Ok(failed), _) => Unanswered::Failed(entity, failed.clone()),
+            _ if former => Unanswered::Anew,
             (_, Some(reason)) => Unanswered::Blocked(reason.clone()),
             _ => Unanswered::NotAnalysed(entity),
         }
@@ -320,7 +325,9 @@ impl Neighbours<'_, '_> {
     fn located(&self, query: &Arc<Query>, found: Found, sounds: &Sounds, vector: &QueryVector) -> Answer {
         let mut neighbours = found.neighbours;
         for neighbour in &mut neighbours {
-            let windows = self.compared.get(neighbour.entity).ok().and_then(|(embedding, _)| embedding.windows.clone());
+            let vectors = self.compared.get(neighbour.entity).ok();
+            let known = vectors.and_then(|vectors| compared(sounds.index.former, vectors));
+            let windows = known.and_then(|(embedding, _)| embedding.windows.clone());
             neighbour.at = windows.and_then(|windows| nearest_window(&windows, &sounds.index.space, vector));
         }
         let coverage = match &query.within {

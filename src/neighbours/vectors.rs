@@ -20,7 +20,7 @@ use model::session::{EmbedError, Embedder};
 use crate::actor::{Actor, Stop, Wake, contained, start};
 use crate::analyse::decode::{decode, decode_region};
 use crate::analyse::{ActiveModel, runtime};
-use crate::library::{Descriptors, Embedding, FileStamp, Vectors};
+use crate::library::{Descriptors, Embedding, FileStamp, Former, Vectors};
 
 /// Sounds whose vectors are kept.
 const KEPT: usize = 64;
@@ -193,6 +193,18 @@ impl Listener {
         };
         let Vectors { embedding, descriptors, .. } = Vectors::new(embedder.embed(&decoded.pcm)?, &self.model);
         Ok((embedding, descriptors))
+    }
+}
+
+/// What a sample may be compared by.
+pub type Compared<'a> = (Option<&'a Embedding>, Option<&'a Descriptors>, Option<&'a Former>);
+
+/// What it is compared by in a space of vectors of this kind.
+pub(super) fn compared(former: bool, sample: Compared<'_>) -> Option<(&Embedding, Option<&Descriptors>)> {
+    match sample {
+        (_, _, Some(sample)) if former => Some((&sample.embedding, sample.descriptors.as_ref())),
+        (Some(embedding), descriptors, _) if !former => Some((embedding, descriptors)),
+        _ => None,
     }
 }
 

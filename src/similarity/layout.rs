@@ -138,6 +138,15 @@ pub struct Before {
 }
 
 impl SavedPositions {
+    /// The same places, for sounds that are all compared differently from now on.
+    #[must_use]
+    pub fn outdated(&self) -> Self {
+        // No weight is equal to this one.
+        let outdated =
+            |spot: &SavedPosition| SavedPosition { key: LayoutKey { weight: f32::NAN, ..spot.key }, ..*spot };
+        Self(self.0.iter().map(outdated).collect())
+    }
+
     /// Prepares the next layout, whose rows have these keys; a row without one cannot be recognised.
     pub fn before(&self, keys: &[Option<LayoutKey>]) -> Before {
         let known: HashMap<_, &SavedPosition> =
@@ -443,6 +452,21 @@ mod tests {
             changed.iter_mut().flatten().for_each(change);
             assert_ne!(lay_out(&space, &spots.before(&changed)).cloud, first.cloud);
         }
+    }
+
+    #[test]
+    fn what_is_heard_by_other_means_finds_another_place_not_far_from_where_it_stood() {
+        let space = space(250);
+        let keys = keys(0..250);
+        let first = lay_out(&space, &Before::default());
+        let spots = first.spots(&keys, &SavedPositions::default());
+        let second = lay_out(&space, &spots.outdated().before(&keys));
+        assert_ne!(second.cloud, first.cloud);
+        let moved = first.cloud.iter().zip(&second.cloud).map(|(a, b)| (a[0] - b[0]).hypot(a[1] - b[1]));
+        let mut moved: Vec<f32> = moved.collect();
+        moved.sort_by(f32::total_cmp);
+        // The map is about two units wide.
+        assert!(moved[125] < 0.1, "half of them moved by {} or more", moved[125]);
     }
 
     #[test]

@@ -20,15 +20,15 @@ use rusqlite::Connection;
 use similarity::layout::SavedPositions;
 
 use self::heads::{Renewal, Renewed};
-use self::rows::{ContentRow, Record, SampleRow};
+use self::rows::{ContentRow, Keys, Record, SampleRow};
 use crate::actor::{Actor, Outbox, Wake, start};
 use crate::analyse::{ActiveModel, Analysis};
 use crate::library::changes::{Changes, Fact, Reader};
 use crate::library::{
-    AudioInfo, ContentHash, Descriptors, Embedding, Failed, Features, FileStamp, Folders, Missing, MoveCandidate,
-    Restored, Sample, SampleIndex, Tags, Thumbnail, Transient, UnsavedSides,
+    AudioInfo, ContentHash, Descriptors, Embedding, Failed, Features, FileStamp, Folders, Former, Missing,
+    MoveCandidate, Restored, Sample, SampleIndex, Tags, Thumbnail, Transient, UnsavedSides,
 };
-use crate::neighbours::LastPositions;
+use crate::neighbours::{LastPositions, SpaceIndex};
 use crate::notice::Notice;
 use crate::schedule::{CollectSystems, DispatchSystems};
 use crate::watch::Listing;
@@ -68,6 +68,7 @@ pub struct Stored {
 
 /// State of the mirror.
 #[derive(Resource, Default, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct StoreState {
     /// Samples whose newest state has not been handed to the thread.
     dirty: EntityHashSet,
@@ -83,6 +84,8 @@ pub struct StoreState {
     flushed: bool,
     /// Heads are being computed anew.
     renewing: bool,
+    /// There is something of former files of the model, to be dropped once it is not needed.
+    former: bool,
     retry_at: Option<Instant>,
     /// Why the last commit failed; `None` after one that worked.
     pub failure: Option<String>,
@@ -106,6 +109,8 @@ enum Job {
     Forget(Arc<Path>),
     Folders(Vec<PathBuf>),
     SavedPositions(Arc<SavedPositions>),
+    /// Nothing is answered from former vectors any more.
+    ForgetFormer,
 }
 
 enum Reply {
@@ -116,6 +121,8 @@ enum Reply {
         spots: SavedPositions,
         /// Whether heads are computed anew; they follow.
         renewing: bool,
+        /// Whether there is something of former files of the model.
+        former: bool,
     },
     Renewed(Renewal),
     Committed {
@@ -161,7 +168,9 @@ impl Plugin for StorePlugin {
         // Without a model no vectors are read.
         let model = app.world().get_resource::<ActiveModel>().map(|model| model.0.clone());
         let writable = self.writable;
-        let body = move |inbox, outbox| LibraryWriter { library, model, number: None }.run(&inbox, &outbox, writable);
+        let body = move |inbox, outbox| {
+            LibraryWriter { library, model, number: None, formers: Vec::new() }.run(&inbox, &outbox, writable);
+        };
         let spawn = |wake: &Wake| Actor::spawn("store", 256, wake, body);
         let Some(actor) = start(app, "open the library", spawn) else { return };
         app.insert_resource(StoreActor(actor))
@@ -203,8 +212,8 @@ fn collect_stored(
                     }
                 }
             }
-            Reply::Restored { spots, renewing } => {
-                state.renewing = renewing;
+            Reply::Restored { spots, renewing, former } => {
+                (state.renewing, state.former) = (renewing, former);
                 state.saved_spots = Arc::new(spots);
                 commands.insert_resource(LastPositions(state.saved_spots.clone()));
                 // After the commands that spawn what was restored.
@@ -295,6 +304,7 @@ fn spawn(record: Record, commands: &mut Commands) {
         content.descriptors.map(|descriptors| entity.insert(descriptors));
     }
     record.embedding.map(|embedding| entity.insert(embedding));
+    record.former.map(|former| entity.insert(former));
 }
 
 fn forget(discarded: On<Discard, Sample>, samples: Query<&Sample, Without<Transient>>, mut state: ResMut<StoreState>) {
@@ -325,6 +335,8 @@ fn hand_over(
     analysis: Res<Analysis>,
     listing: Res<Listing>,
     spots: Option<Res<LastPositions>>,
+    index: Option<Res<SpaceIndex>>,
+    former: Query<(), With<Former>>,
     samples: Query<Everything, (Without<MoveCandidate>, Without<Transient>)>,
     alive: Query<(), (With<Sample>, Without<Transient>)>,
 ) {
@@ -366,6 +378,8 @@ fn hand_over(
     let at_rest = analysis.in_flight == 0 && listing.is_idle() && state.dirty.is_empty();
     // While the map is growing, it is stored only now and then.
     let due = at_rest || state.spots_saved.is_none_or(|at| at.elapsed() > KEEP_MAP);
+    // A layout of former vectors is not one of these; there it stays as it was left.
+    let due = due && former.is_empty() && index.is_none_or(|index| !index.former);
     if let Some(LastPositions(spots)) = spots.as_deref().filter(|_| due)
         && !Arc::ptr_eq(spots, &state.saved_spots)
     {
@@ -376,6 +390,13 @@ fn hand_over(
             state.spots_saved = Some(Instant::now());
             state.under_way += 1;
             state.flushed = false;
+        }
+    }
+    if at_rest && state.under_way == 0 && state.former && restored.0 && former.is_empty() {
+        // What takes their place has been committed by now.
+        if store.0.try_send(Job::ForgetFormer).is_ok() {
+            state.under_way += 1;
+            (state.former, state.flushed) = (false, false);
         }
     }
     // With the workers at rest nothing joins the batch, so waiting for more would only cost time.
@@ -404,6 +425,7 @@ fn record(
             descriptors: descriptors.cloned(),
         }),
         embedding: embedding.map(|(embedding, _)| embedding.clone()),
+        former: None,
         sides: embedding.and_then(|(_, sides)| Some(sides?.0.clone())),
     }
 }
@@ -414,6 +436,8 @@ struct LibraryWriter {
     model: Option<Arc<Model>>,
     /// The model's number in the library; none until something was made with it.
     number: Option<i64>,
+    /// The numbers of former files of the same model.
+    formers: Vec<i64>,
 }
 
 impl LibraryWriter {
@@ -457,21 +481,30 @@ impl LibraryWriter {
     fn restore(&mut self, outbox: &Outbox<Reply>) -> rusqlite::Result<bool> {
         let connection = &self.library.connection;
         let head = self.model.as_ref().and_then(|model| model.head_id.as_deref());
-        self.number = match &self.model {
-            Some(model) => rows::known_model_number(connection, &model.key)?,
-            None => None,
-        };
+        let mut former = None;
+        if let Some(model) = &self.model {
+            self.number = rows::known_model_number(connection, &model.key)?;
+            self.formers = rows::former_models(connection, &model.key)?;
+            let dim = model.manifest.output.dim;
+            former = rows::former_to_answer_from(connection, &self.formers, self.number, dim)?;
+        }
+        let keys = Keys { model: self.number, head, former };
         // If the app has closed, the next receive shows it.
         let _ = outbox.send(Reply::Folders(rows::load_folders(connection)?));
         let (mut batch, mut renewing) = (Vec::with_capacity(BATCH), false);
-        rows::load(connection, self.number, head, |record| {
+        rows::load(connection, keys, |record| {
             renewing |= head.is_some() && record.lacks_head();
             batch.push(record);
             batch.len() < BATCH || outbox.send(Reply::Loaded(std::mem::take(&mut batch))).is_ok()
         })?;
-        let spots = rows::load_spots(connection, self.number)?;
+        let mut spots = rows::load_spots(connection, former.or(self.number))?;
+        for former in &self.formers {
+            if spots.0.is_empty() {
+                spots = rows::load_spots(connection, Some(*former))?.outdated();
+            }
+        }
         let _ = outbox.send(Reply::Loaded(batch));
-        let _ = outbox.send(Reply::Restored { spots, renewing });
+        let _ = outbox.send(Reply::Restored { spots, renewing, former: !self.formers.is_empty() });
         Ok(renewing)
     }
 
@@ -516,7 +549,7 @@ impl LibraryWriter {
                     sides.extend(record.sides.map(|sides| (entity, sides)));
                 }
                 Job::Forget(path) => forgotten.push(path),
-                Job::Folders(_) | Job::SavedPositions(_) | Job::Flush => {}
+                Job::Folders(_) | Job::SavedPositions(_) | Job::ForgetFormer | Job::Flush => {}
             }
         }
         match written {
@@ -564,6 +597,11 @@ impl LibraryWriter {
                 Job::Forget(path) => rows::forget(&transaction, path)?,
                 Job::Folders(folders) => rows::save_folders(&transaction, folders)?,
                 Job::SavedPositions(spots) => rows::save_spots(&transaction, number, spots)?,
+                Job::ForgetFormer => {
+                    for former in &self.formers {
+                        rows::forget_former(&transaction, *former, number)?;
+                    }
+                }
                 Job::Flush => {}
             }
         }
@@ -594,7 +632,7 @@ mod tests {
     fn what_the_tables_refuse_takes_nothing_else_along() {
         let folder = tempfile::tempdir().unwrap();
         let library = Library::open(&folder.path().join("library.db")).unwrap();
-        let mut writer = LibraryWriter { library, model: None, number: None };
+        let mut writer = LibraryWriter { library, model: None, number: None, formers: Vec::new() };
         let mut world = World::new();
         let jobs: Vec<Job> = (1..4)
             .map(|n| {
@@ -632,7 +670,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let library = Library::open(&library_of(folder.path(), &["/a/1.wav"])).unwrap();
         let body = move |_: Receiver<Job>, outbox| {
-            let mut writer = LibraryWriter { library, model: None, number: None };
+            let mut writer = LibraryWriter { library, model: None, number: None, formers: Vec::new() };
             writer.restore(&outbox).unwrap();
         };
         let mut actor = Actor::spawn("test", 1, &Wake::default(), body).unwrap();

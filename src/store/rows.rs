@@ -14,8 +14,8 @@ use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
 use similarity::layout::{LayoutKey, SavedPosition, SavedPositions};
 
 use crate::library::{
-    AudioInfo, ContentHash, Descriptors, Embedding, Failed, FailureKind, Features, FileStamp, Stage, Tags, Thumbnail,
-    Windows,
+    AudioInfo, ContentHash, Descriptors, Embedding, Failed, FailureKind, Features, FileStamp, Former, Stage, Tags,
+    Thumbnail, Windows,
 };
 
 /// A sample's own row.
@@ -57,6 +57,8 @@ pub struct Record {
     pub content: Option<ContentRow>,
     /// Its vector under the model in use.
     pub embedding: Option<Embedding>,
+    /// Its vector under former files of the model; only read.
+    pub former: Option<Former>,
     /// Side outputs that came with it; none when it is restored.
     pub sides: Option<SideOutputs>,
 }
@@ -78,6 +80,70 @@ pub fn model_number(connection: &Connection, key: &str) -> rusqlite::Result<i64>
 /// Returns the number of a model's key, if any vector was ever made with it.
 pub fn known_model_number(connection: &Connection, key: &str) -> rusqlite::Result<Option<i64>> {
     connection.query_row("SELECT id FROM model WHERE key = ?1", [key], |row| row.get(0)).optional()
+}
+
+/// Lists what else was made by the model with this key when its files were others, the newest first.
+pub fn former_models(connection: &Connection, key: &str) -> rusqlite::Result<Vec<i64>> {
+    let id = |key: &str| key.rsplitn(3, ':').nth(2).map(str::to_owned);
+    let mut statement = connection.prepare("SELECT id, key FROM model WHERE key <> ?1 ORDER BY id DESC")?;
+    let others = statement.query_map([key], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?)))?;
+    let others = others.collect::<rusqlite::Result<Vec<_>>>()?;
+    Ok(others.into_iter().filter(|(_, other)| id(other) == id(key)).map(|(number, _)| number).collect())
+}
+
+/// Chooses the former files to answer from: those that most samples have a vector of, the newest of equals. `None` where no
+/// sample that is there waits for its successor, or more have one already: then `model` answers.
+pub fn former_to_answer_from(
+    connection: &Connection,
+    formers: &[i64],
+    model: Option<i64>,
+    dim: usize,
+) -> rusqlite::Result<Option<i64>> {
+    if formers.is_empty() {
+        return Ok(None);
+    }
+    let mut statement = connection.prepare(
+        "SELECT count(*),
+                coalesce(sum(s.missing = 0 AND s.failed_stage IS NULL AND NOT EXISTS
+                    (SELECT 1 FROM embedding e WHERE e.hash = s.hash AND e.model = ?2)), 0)
+         FROM sample s JOIN embedding f ON f.hash = s.hash AND f.model = ?1
+         WHERE length(f.vector) = ?3",
+    )?;
+    let mut count = |of: Option<i64>| {
+        statement.query_row(params![of, model, (2 * dim).cast_signed()], |row| {
+            Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?))
+        })
+    };
+    let mut best = (None, count(model)?.0);
+    for former in formers {
+        let (have, waiting) = count(Some(*former))?;
+        if waiting > 0 && (have > best.1 || have == best.1 && best.0.is_none()) {
+            best = (Some(*former), have);
+        }
+    }
+    Ok(best.0)
+}
+
+/// Drops what was made with former files wherever there is a successor, and what is left of nothing.
+pub fn forget_former(connection: &Connection, former: i64, model: i64) -> rusqlite::Result<()> {
+    for statement in [
+        "DELETE FROM embedding WHERE model = ?1
+             AND EXISTS (SELECT 1 FROM embedding e WHERE e.hash = embedding.hash AND e.model = ?2)",
+        "DELETE FROM head WHERE model = ?1
+             AND EXISTS (SELECT 1 FROM embedding e WHERE e.hash = head.hash AND e.model = ?2)",
+        "DELETE FROM side_output WHERE model = ?1
+             AND EXISTS (SELECT 1 FROM embedding e WHERE e.hash = side_output.hash AND e.model = ?2)",
+        // The next layout starts from the last one.
+        "DELETE FROM layout WHERE model = ?1 AND EXISTS (SELECT 1 FROM layout l WHERE l.model = ?2)",
+    ] {
+        connection.execute(statement, [former, model])?;
+    }
+    connection.execute(
+        "DELETE FROM model WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM embedding WHERE model = ?1)
+             AND NOT EXISTS (SELECT 1 FROM layout WHERE model = ?1)",
+        [former],
+    )?;
+    Ok(())
 }
 
 /// Writes a sample and whatever is known of its content, under a model with this head.
@@ -234,22 +300,33 @@ pub fn load_spots(connection: &Connection, model: Option<i64>) -> rusqlite::Resu
     Ok(SavedPositions(bytes.as_chunks().0.iter().filter_map(spot).collect()))
 }
 
+/// Under which a library is read.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Keys<'a> {
+    /// The model's number.
+    pub model: Option<i64>,
+    /// What identifies its head.
+    pub head: Option<&'a str>,
+    /// Former files of the model.
+    pub former: Option<i64>,
+}
+
 /// Reads every sample with what is known of it and hands it over; stops early when `hand_over` returns `false`.
 pub fn load(
     connection: &Connection,
-    model: Option<i64>,
-    head: Option<&str>,
+    Keys { model, head, former }: Keys,
     mut hand_over: impl FnMut(Record) -> bool,
 ) -> rusqlite::Result<()> {
     let mut statement = connection.prepare(
         "SELECT s.path, s.size, s.modified, s.hash, s.missing, s.failed_stage, s.failed_reason, s.tags,
                 c.frames, c.rate, c.channels, c.codec, c.outline, c.lufs, c.peak_db, c.brightness_hz,
-                e.vector, e.spans, e.windows, c.descriptors, s.failed_kind, h.vector
+                e.vector, e.spans, e.windows, c.descriptors, s.failed_kind, h.vector, f.vector, f.spans, f.windows
          FROM sample s LEFT JOIN content c ON c.hash = s.hash
                        LEFT JOIN embedding e ON e.hash = s.hash AND e.model = ?1
-                       LEFT JOIN head h ON h.hash = s.hash AND h.model = ?1 AND h.file = ?2",
+                       LEFT JOIN head h ON h.hash = s.hash AND h.model = ?1 AND h.file = ?2
+                       LEFT JOIN embedding f ON f.hash = s.hash AND f.model = ?3",
     )?;
-    let mut rows = statement.query(params![model, head])?;
+    let mut rows = statement.query(params![model, head, former])?;
     while let Some(row) = rows.next()? {
         if !hand_over(record(row)?) {
             break;
@@ -264,6 +341,11 @@ fn record(row: &Row) -> rusqlite::Result<Record> {
     let detail = row.get::<_, Option<String>>(6)?.unwrap_or_default();
     let tags: String = row.get(7)?;
     let hash = row.get::<_, Option<Vec<u8>>>(3)?.and_then(|bytes| bytes.try_into().ok()).map(ContentHash);
+    let content = content(row)?;
+    let descriptors = || content.as_ref().and_then(|content| content.descriptors.clone());
+    let former = vectors(row, 22)?.map(|embedding| Former { embedding, descriptors: descriptors() });
+    let head = row.get::<_, Option<Vec<u8>>>(21)?.unwrap_or_default();
+    let head = |embedding| Embedding { head: bytes_to_halves(&head).collect(), ..embedding };
     Ok(Record {
         sample: SampleRow {
             path: path_from(&row.get::<_, Vec<u8>>(0)?).into(),
@@ -274,8 +356,9 @@ fn record(row: &Row) -> rusqlite::Result<Record> {
             failed: stage.zip(kind).map(|(stage, kind)| Failed { stage, kind, detail }),
             tags: Tags(serde_json::from_str(&tags).unwrap_or_default()),
         },
-        content: content(row)?,
-        embedding: embedding(row)?,
+        content,
+        embedding: vectors(row, 16)?.map(head),
+        former,
         sides: None,
     })
 }
@@ -300,10 +383,11 @@ fn content(row: &Row) -> rusqlite::Result<Option<ContentRow>> {
     }))
 }
 
-fn embedding(row: &Row) -> rusqlite::Result<Option<Embedding>> {
-    let Some(vector) = row.get::<_, Option<Vec<u8>>>(16)? else { return Ok(None) };
-    let spans = row.get::<_, Option<Vec<u8>>>(17)?;
-    let windows = spans.zip(row.get::<_, Option<Vec<u8>>>(18)?).map(|(spans, windows)| {
+/// Reads vector, spans and windows, which begin in this column.
+fn vectors(row: &Row, from: usize) -> rusqlite::Result<Option<Embedding>> {
+    let Some(vector) = row.get::<_, Option<Vec<u8>>>(from)? else { return Ok(None) };
+    let spans = row.get::<_, Option<Vec<u8>>>(from + 1)?;
+    let windows = spans.zip(row.get::<_, Option<Vec<u8>>>(from + 2)?).map(|(spans, windows)| {
         let seconds = |b: &[u8; 8]| {
             let (from, to) = ([b[0], b[1], b[2], b[3]], [b[4], b[5], b[6], b[7]]);
             [f32::from_le_bytes(from), f32::from_le_bytes(to)]
@@ -311,8 +395,7 @@ fn embedding(row: &Row) -> rusqlite::Result<Option<Embedding>> {
         let spans = spans.as_chunks::<8>().0.iter().map(seconds).collect();
         Arc::new(Windows { spans, vectors: bytes_to_halves(&windows).collect() })
     });
-    let head = row.get::<_, Option<Vec<u8>>>(21)?.unwrap_or_default();
-    Ok(Some(Embedding { vector: bytes_to_halves(&vector).collect(), windows, head: bytes_to_halves(&head).collect() }))
+    Ok(Some(Embedding { vector: bytes_to_halves(&vector).collect(), windows, head: Arc::default() }))
 }
 
 /// Reads descriptors; bytes of another length are from a version that described sounds differently.
@@ -381,6 +464,7 @@ pub(super) mod tests {
                 descriptors: (seed != 1).then(|| Descriptors(Arc::new([f32::from(seed); COUNT]))),
             }),
             embedding: Some(Embedding { vector, windows: Some(Arc::new(windows)), head: [f16::ONE; 4].into() }),
+            former: None,
             sides: None,
         }
     }
@@ -396,7 +480,8 @@ pub(super) mod tests {
             save(connection, record, model, Some("h")).unwrap();
         }
         let mut loaded = Vec::new();
-        load(connection, Some(model), Some("h"), |record| {
+        let keys = Keys { model: Some(model), head: Some("h"), former: None };
+        load(connection, keys, |record| {
             loaded.push(record);
             true
         })
@@ -404,20 +489,73 @@ pub(super) mod tests {
         loaded.sort_by(|a, b| a.sample.path.cmp(&b.sample.path));
         assert_eq!(loaded, records);
         for head in [Some("another"), None] {
-            load(connection, Some(model), head, |record| {
+            load(connection, Keys { head, ..keys }, |record| {
                 assert!(record.embedding.unwrap().head.is_empty(), "heads of different files never mix");
                 true
             })
             .unwrap();
         }
         let other = model_number(connection, "another").unwrap();
-        load(connection, Some(other), Some("h"), |record| {
+        load(connection, Keys { model: Some(other), ..keys }, |record| {
             assert_eq!(record.embedding, None, "vectors of different models never mix");
             true
         })
         .unwrap();
         forget(connection, Path::new("/a/1.wav")).unwrap();
         assert_eq!(library.count().unwrap(), 3);
+    }
+
+    #[test]
+    fn former_files_answer_while_a_sound_waits_and_go_where_there_is_a_successor() {
+        let folder = tempfile::tempdir().unwrap();
+        let library = crate::store::Library::open(&folder.path().join("library.db")).unwrap();
+        let connection = &library.connection;
+        let [old, _, newer, now] =
+            ["a:b:1:1", "a:1:1", "a:b:2:2", "a:b:3:3"].map(|key| model_number(connection, key).unwrap());
+        assert_eq!(former_models(connection, "a:b:3:3").unwrap(), [newer, old]);
+        let answering = || former_to_answer_from(connection, &[newer, old], Some(now), 8).unwrap();
+        let keep = |model: i64, seed: u8| {
+            let mut record = full_record(&format!("/a/{seed}.wav"), seed);
+            record.sample.missing = seed == 8;
+            record.sample.failed = None;
+            save(connection, &record, model, Some("h")).unwrap();
+        };
+        [1, 2, 4].into_iter().for_each(|seed| keep(old, seed));
+        assert_eq!(answering(), Some(old));
+        // The newer files were in use for too short a time.
+        keep(newer, 1);
+        assert_eq!(answering(), Some(old));
+        [2, 4].into_iter().for_each(|seed| keep(newer, seed));
+        assert_eq!(answering(), Some(newer));
+        assert_eq!(former_to_answer_from(connection, &[newer, old], Some(now), 9).unwrap(), None, "of another length");
+        let mut loaded = 0;
+        load(connection, Keys { model: Some(now), head: Some("h"), former: Some(newer) }, |record| {
+            let former = record.former.unwrap();
+            assert!(record.embedding.is_none() && former.embedding.head.is_empty());
+            assert_eq!(
+                former.embedding.vector,
+                full_record("", record.sample.hash.unwrap().0[0]).embedding.unwrap().vector
+            );
+            loaded += 1;
+            true
+        })
+        .unwrap();
+        assert_eq!(loaded, 3);
+        // What is away holds up nobody.
+        keep(newer, 8);
+        [1, 2].into_iter().for_each(|seed| keep(now, seed));
+        assert_eq!(answering(), Some(newer));
+        let kept = |model: i64| -> i64 {
+            let count = "SELECT count(*) FROM embedding JOIN head USING (hash, model) WHERE model = ?1";
+            connection.query_row(count, [model], |row| row.get(0)).unwrap()
+        };
+        [newer, old].into_iter().for_each(|former| forget_former(connection, former, now).unwrap());
+        assert_eq!([old, newer, now].map(kept), [1, 2, 2]);
+        keep(now, 4);
+        assert_eq!(answering(), None);
+        [newer, old].into_iter().for_each(|former| forget_former(connection, former, now).unwrap());
+        assert_eq!([old, newer, now].map(kept), [0, 1, 3]);
+        assert_eq!(former_models(connection, "a:b:3:3").unwrap(), [newer]);
     }
 
     #[test]

@@ -442,6 +442,10 @@ fn explained(unanswered: &Unanswered, name: &dyn Fn(Entity) -> Option<String>) -
         | Unanswered::Blocked(_) => None,
         Unanswered::Cancelled(_) => Some("the query cancels itself; choose another sound to move away from".to_owned()),
         Unanswered::Failed(entity, failed) => Some(format!("{failed}: {}", of(entity))),
+        Unanswered::Anew => Some(
+            "the library is being analysed anew; what is not in its former analysis can be compared afterwards"
+                .to_owned(),
+        ),
         Unanswered::Sound(sound, error) => {
             let part =
                 if sound.region.is_some() { "cannot search with this region" } else { "cannot search with this file" };

@@ -14,6 +14,7 @@ use super::theme::{self, Theme, icon};
 use crate::analyse::{Analysis, Undescribed};
 use crate::library::table::{Counts, SampleTable, StatusFilter};
 use crate::library::{Missing, Recording, Restored, Sample, Transient};
+use crate::neighbours::SpaceIndex;
 use crate::notice::Kind;
 use crate::watch::Listing;
 
@@ -38,6 +39,8 @@ pub struct Progress {
     pub busy: bool,
     /// Sounds with a vector but no descriptors yet, because an older version made it; they are analysed again.
     pub undescribed: usize,
+    /// Whether answers and map come from a former analysis until all is analysed anew.
+    pub former: bool,
     /// Takes that are still being recorded, which do not count as work left to do.
     pub recording: usize,
     /// Files a second, of those that this run has analysed; `None` until it can be told.
@@ -49,6 +52,18 @@ impl Progress {
     pub fn done(&self) -> usize {
         let done = self.counts.analysed + self.counts.failed + self.recording;
         done.min(self.counts.samples).saturating_sub(self.undescribed)
+    }
+
+    /// What is being done, and how far it is.
+    fn work(&self) -> String {
+        let what = match (self.paused, self.former) {
+            (true, _) => "Paused at",
+            (false, true) => "Analysing anew",
+            (false, false) => "Indexing",
+        };
+        // What is gone needs no work, and counts like everywhere else.
+        let [done, all] = [self.done() + self.counts.missing, self.counts.all()].map(controls::count);
+        format!("{what} {done} of {all}")
     }
 
     /// Time left at the present speed.
@@ -67,6 +82,7 @@ pub(super) fn measure(
     listing: Res<Listing>,
     undescribed: Query<(), (Undescribed, With<Sample>, Without<Missing>, Without<Transient>)>,
     recordings: Query<(), (With<Recording>, Without<Transient>)>,
+    index: Option<Res<SpaceIndex>>,
     mut progress: ResMut<Progress>,
     mut past: Local<VecDeque<(Instant, usize)>>,
 ) {
@@ -78,6 +94,7 @@ pub(super) fn measure(
         paused: analysis.paused,
         busy: false,
         undescribed: undescribed.iter().len(),
+        former: index.is_some_and(|index| index.former),
         recording: recordings.iter().len(),
         speed: progress.speed,
     };
@@ -173,11 +190,7 @@ fn progress(ui: &Ui, strip: &mut Strip, view: &View, actions: &mut Vec<Action>) 
             actions.push(Outside::TogglePause.into());
         }
         strip.left(6.0);
-        let what = if state.paused { "Paused at" } else { "Indexing" };
-        // What is gone needs no work, and counts like everywhere else.
-        let [done, all] = [state.done() + state.counts.missing, state.counts.all()].map(controls::count);
-        let text = format!("{what} {done} of {all}");
-        say(strip, &text, theme.text);
+        say(strip, &state.work(), theme.text);
         let bar = strip.left(140.0);
         let bar = Rect::from_center_size(bar.center(), vec2(bar.width(), 3.0));
         controls::progress(ui, bar, state.done() as f32 / state.counts.samples.max(1) as f32, theme);
@@ -185,6 +198,9 @@ fn progress(ui: &Ui, strip: &mut Strip, view: &View, actions: &mut Vec<Action>) 
         if let (Some(speed), false) = (state.speed, state.paused) {
             let left = state.left().map(|left| format!(" · {} left", rough(left))).unwrap_or_default();
             say(strip, &format!("{speed:.0} files/s{left}"), theme.muted);
+        }
+        if state.former {
+            say(strip, "answers from the former analysis", theme.muted);
         }
     } else {
         let text = match state.counts.all() {
@@ -194,6 +210,9 @@ fn progress(ui: &Ui, strip: &mut Strip, view: &View, actions: &mut Vec<Action>) 
             n => format!("{} sounds", controls::count(n)),
         };
         say(strip, &text, theme.muted);
+        if state.former {
+            say(strip, "answers from the former analysis", theme.muted);
+        }
         let beside = StatusFilter::ALL.into_iter().filter(|only| *only != StatusFilter::Kept);
         for only in beside.filter(|only| state.counts.of(*only) > 0) {
             let text = format!("{} {}", controls::count(state.counts.of(only)), only.name().to_lowercase());
@@ -291,6 +310,15 @@ mod tests {
         app.update();
         let progress = app.world().resource::<Progress>();
         assert!(progress.busy && progress.speed.is_some_and(|speed| speed > 0.0 && speed < 3.0), "{progress:?}");
+    }
+
+    #[test]
+    fn what_is_done_to_a_library_of_former_files_is_told_apart_from_indexing() {
+        let counts = Counts { samples: 8600, analysed: 2237, missing: 27, ..default() };
+        let said = |paused, former| Progress { counts, paused, former, ..default() }.work();
+        assert_eq!(said(false, true), "Analysing anew 2,264 of 8,627");
+        assert_eq!(said(false, false), "Indexing 2,264 of 8,627");
+        assert_eq!(said(true, true), "Paused at 2,264 of 8,627");
     }
 
     #[test]

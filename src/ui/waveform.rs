@@ -357,7 +357,8 @@ fn transport(ui: &mut Ui, rect: Rect, view: &View, actions: &mut Vec<Action>) {
     let chosen = view.subject.as_ref().map(|subject| subject.entity);
     let asked = chosen.is_some() && chosen == view.asked;
     let several = view.subject.as_ref().is_some_and(|subject| subject.channels() > 1);
-    let known = view.subject.as_ref().is_some_and(|subject| subject.row.is_some_and(|row| row.analysed));
+    let compared = |row: &Row| row.analysed || row.former;
+    let known = view.subject.as_ref().is_some_and(|subject| subject.row.is_some_and(compared));
     let narrow = rect.width() < NARROW;
     let neighbours = if known { Tone::Plain } else { Tone::Idle };
     let buttons = [

@@ -29,7 +29,7 @@ const PARTS: &[(&str, &str, &str)] = &[
     ("export", "atomic_file dsp file", ""),
     ("duplicates", "actor analyse dsp file library similarity", ""),
     ("record", "actor analyse audio dsp export file library notice paths schedule settings watch", "model"),
-    ("store", "actor analyse dsp library neighbours notice schedule similarity watch", "model"),
+    ("store", "actor analyse dsp library model neighbours notice schedule similarity watch", ""),
     // What people see.
     (
         "ui",

@@ -12,6 +12,7 @@ mod cli;
 mod columns;
 mod examples;
 mod formats;
+mod former;
 mod golden;
 #[cfg(feature = "desktop")]
 mod growing;

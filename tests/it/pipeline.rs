@@ -250,18 +250,19 @@ fn a_failure_to_read_that_an_older_library_kept_is_tried_again() {
     assert_eq!(failed(&mut engine).len(), 1, "what cannot be decoded is not tried again");
 }
 
-/// Turns a library into one of the version before descriptors.
+/// Turns a library into one of the version before descriptors, and opens it; what the network gave is as it was.
 #[expect(clippy::disallowed_methods, reason = "an older program's work can only be done behind this one's back")]
-fn take_back_to_the_first_version(library: &std::path::Path) {
-    let connection = rusqlite::Connection::open(library).unwrap();
-    connection
-        .execute_batch(
-            "UPDATE sample SET failed_reason = 'is silent (peak below -80 dBFS), so it has no neighbours'
-                 WHERE failed_kind = 'silent';
-             ALTER TABLE content DROP COLUMN descriptors; DROP TABLE layout; DROP TABLE head; DROP TABLE side_output;
-             ALTER TABLE sample DROP COLUMN failed_kind; PRAGMA user_version = 1",
-        )
-        .unwrap();
+fn take_back_to_the_first_version(library: &Path) {
+    let execute = |statements| rusqlite::Connection::open(library).unwrap().execute_batch(statements).unwrap();
+    execute(
+        "UPDATE sample SET failed_reason = 'is silent (peak below -80 dBFS), so it has no neighbours'
+             WHERE failed_kind = 'silent';
+         ALTER TABLE content DROP COLUMN descriptors; DROP TABLE layout; DROP TABLE head;
+         ALTER TABLE side_output RENAME TO kept;
+         ALTER TABLE sample DROP COLUMN failed_kind; PRAGMA user_version = 1",
+    );
+    drop(Library::open(library).unwrap());
+    execute("INSERT INTO side_output SELECT * FROM kept; DROP TABLE kept");
 }
 
 fn like(app: &App, subject: Entity) -> Arc<Query> {
