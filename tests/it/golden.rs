@@ -9,7 +9,7 @@ use dsp::{Hz, Pcm, Seconds};
 use model::Model;
 use model::frontend::FrontEnd;
 use model::head::Statistics;
-use model::session::Embedder;
+use model::session::{EmbedError, Embedder};
 use ndarray::{Array1, Array2, ArrayD, Ix1, Ix2};
 use soundkin::analyse::runtime;
 
@@ -130,6 +130,23 @@ fn a_network_that_repeats_short_sounds_gives_what_it_gives_for_repeated_ones() {
             assert!(short.iter().all(|output| output.iter().any(|v| *v > 0.1)));
         }
     }
+}
+
+#[test]
+fn an_output_that_is_not_there_or_has_another_length_is_an_error() {
+    let whole = model("models/aisfx-int8.json");
+    let window = Array2::from_elem((whole.manifest.window.frames, 96), 0.5);
+    let run = |change: &dyn Fn(&mut model::manifest::Manifest)| {
+        let mut model = whole.clone();
+        change(&mut model.manifest);
+        Embedder::new(&model, runtime().unwrap()).unwrap().run(window.view())
+    };
+    let lengths: Vec<usize> = run(&|_| ()).unwrap().iter().map(Vec::len).collect();
+    assert_eq!(lengths, [512, 2048]);
+    let absent = run(&|manifest| manifest.side_outputs[0].name = "nothing".into());
+    assert!(matches!(absent, Err(EmbedError::Shape { found: 0, expected: 2048 })), "{absent:?}");
+    let shorter = run(&|manifest| manifest.side_outputs[0].dim = 2047);
+    assert!(matches!(shorter, Err(EmbedError::Shape { found: 2048, expected: 2047 })), "{shorter:?}");
 }
 
 #[test]
