@@ -522,7 +522,10 @@ fn dispatch_projection(
 
 #[cfg(test)]
 mod tests {
+    use similarity::layout::SavedPosition;
+
     use super::*;
+    use crate::library::{FailureKind, Stage};
 
     fn job(sounds: u32) -> Job {
         let sound = |n: u32| Embedded {
@@ -597,5 +600,61 @@ mod tests {
         // A library that was restored is not built anew for every sound that comes.
         projection = Projection { stale: true, sounds: Some(16_000), ..default() };
         assert!(!projection.is_due(16_500, true) && projection.is_due(32_000, true));
+    }
+
+    #[test]
+    fn former_vectors_are_compared_while_one_of_those_there_waits_and_never_again() {
+        let mut world = World::new();
+        let spot =
+            SavedPosition { key: LayoutKey { hash: [1; 32], described: true, weight: 0.7 }, at: [0.5, 0.25], group: 3 };
+        world.insert_resource(Restored(true));
+        world.insert_resource(LastPositions(Arc::new(SavedPositions(vec![spot]))));
+        world.init_resource::<Projection>();
+        let embedding = Embedding { vector: Arc::default(), windows: None, head: Arc::default() };
+        let former = Former { embedding: embedding.clone(), descriptors: None };
+        let [analysed, failed, away] = [(); 3].map(|()| world.spawn(former.clone()).id());
+        world.entity_mut(away).insert(Missing);
+        let index = |former| SpaceIndex {
+            space: Arc::new(Space::build(&[], &Arc::default(), 0.0)),
+            entities: Arc::default(),
+            rows: Arc::default(),
+            layout: None,
+            former,
+        };
+        let look = |world: &mut World| {
+            world.run_system_cached(leave_former).unwrap();
+            world.flush();
+            let left = world.query_filtered::<(), With<Former>>().iter(world).count();
+            (world.resource::<Projection>().former, left)
+        };
+        assert_eq!(look(&mut world), (true, 3));
+        world.resource_mut::<Projection>().sounds = Some(2);
+        world.insert_resource(index(true));
+        world.entity_mut(analysed).insert(embedding.clone());
+        assert_eq!(look(&mut world), (true, 3), "one waits");
+        assert_eq!(world.resource::<LastPositions>().0.0, [spot]);
+        let kind = FailureKind::Undefined;
+        world.entity_mut(failed).insert(Failed { stage: Stage::Embed, kind, detail: String::new() });
+        assert_eq!(look(&mut world), (false, 3), "the one that is away does not count");
+        assert!(world.resource::<Projection>().stale);
+        let outdated = world.resource::<LastPositions>().0.0[0];
+        assert!(outdated.key.weight.is_nan(), "from there the next layout sets out");
+        assert_eq!(SavedPosition { key: spot.key, ..outdated }, spot);
+        // The one that is away comes back, and answers still come from the old space.
+        world.resource_mut::<Projection>().sounds = Some(1);
+        world.entity_mut(away).remove::<Missing>();
+        assert_eq!(look(&mut world), (false, 3));
+        world.insert_resource(index(false));
+        assert_eq!(look(&mut world), (false, 0));
+    }
+
+    #[test]
+    fn a_library_that_loses_all_its_former_vectors_is_not_held_up() {
+        let mut world = World::new();
+        world.insert_resource(Restored(true));
+        world.init_resource::<LastPositions>();
+        world.insert_resource(Projection { former: true, sounds: Some(5), ..default() });
+        world.run_system_cached(leave_former).unwrap();
+        assert!(!world.resource::<Projection>().former && world.resource::<Projection>().stale);
     }
 }
