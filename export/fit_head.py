@@ -58,7 +58,7 @@ NEAR_DUPLICATE = 0.97
 DIRECTIONS, SMALLEST = 900, 1e-12
 RATIO_POWER = 0.25
 SHRINKAGES = (0.45, 0.5, 0.6, 0.7)
-SHRINKAGE, SHRINKAGE_BEFORE = 0.6, 0.8
+SHRINKAGE, SHRINKAGE_BEFORE = 0.5, 0.8
 # Families with most of the instruments.
 MUSICAL = ("lmms-common", "sonic-pi-samples", "avl", "freepats")
 MIN_RELEVANT = 3
@@ -469,7 +469,7 @@ def cross_validate(sounds, head):
         known, asked = np.flatnonzero(~left_out), np.flatnonzero(left_out)
         before, now = Fit(sounds, known, {**head, "groups": BEFORE}), Fit(sounds, known, head)
         spaces = [("raw part", now, None)]
-        spaces += [(f"without bands, shrinkage {s}", before, s) for s in (SHRINKAGE_BEFORE, SHRINKAGE)]
+        spaces += [(f"without bands, shrinkage {s}", before, s) for s in (SHRINKAGE_BEFORE, 0.6)]
         spaces += [(f"with bands, shrinkage {s}", now, s) for s in SHRINKAGES]
         about = (sounds.kind[asked], sounds.family[asked], sounds.path[asked])
         for name, fit, shrinkage in spaces:
