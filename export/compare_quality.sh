@@ -25,3 +25,6 @@ for model in aisfx-int8 aisfx-f16; do
 done
 echo "== several sounds, and less of one"
 "$python" export/measure_blend.py --labels "$labels" --model models/aisfx-int8.json --from-json "$work/aisfx-int8.json"
+echo "== altered copies"
+"$python" export/measure_robustness.py --labels "$labels" --model models/aisfx-int8.json --from-json "$work/aisfx-int8.json" \
+    --program "$program"
