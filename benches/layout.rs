@@ -38,6 +38,7 @@ use model::head::Statistics;
 use scale::or_few;
 use similarity::layout::{Before, Layout, LayoutKey, SavedPositions};
 use similarity::space::{Heard, Space};
+use similarity::weights::Weights;
 use soundkin::library::{Descriptors, Embedding, Sample};
 use soundkin::watch::AddFolder;
 use soundkin::{Assembly, headless, is_idle, run_until};
@@ -65,8 +66,9 @@ fn main() -> anyhow::Result<()> {
     let heard: Vec<Heard> =
         sounds.iter().map(|(_, e, d)| Heard { pooled: &e.vector, descriptors: Some(&d.0), head: &e.head }).collect();
     let paths: Vec<&Path> = sounds.iter().map(|sound| sound.0.path.as_ref()).collect();
-    let (statistics, weight) = (Arc::new(model.statistics.clone()), model.statistics.usual_weight());
-    let space = Space::build(&heard, &statistics, weight);
+    let statistics = Arc::new(model.statistics.clone());
+    let weights = Weights { smooth: 0.0, ..Weights::usual(statistics.usual_weight()) };
+    let space = Space::build(&heard, &statistics, &weights);
     let (layout, took) = timed(&space, &paths);
     println!("{} sounds, laid out in {took:.2} s", space.len());
     let names: Vec<&str> = layout.groups.iter().map(|group| group.name.as_str()).collect();
@@ -74,7 +76,7 @@ fn main() -> anyhow::Result<()> {
     println!("  true neighbours kept by two main components {:.3}", kept(&space, space.positions()));
     println!("  true neighbours kept by the cloud           {:.3}", kept(&space, &layout.cloud));
     println!("  true neighbours kept by the grid            {:.3}", kept(&space, &layout.grid));
-    println!("  kept by a cloud that grew in {STEPS} steps       {:.3}", grown(&heard, &paths, &statistics, weight));
+    println!("  kept by a cloud that grew in {STEPS} steps       {:.3}", grown(&heard, &paths, &statistics, &weights));
     let mut state = 1_u32;
     let mut noise = || {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
@@ -87,9 +89,12 @@ fn main() -> anyhow::Result<()> {
         let grown = grown.iter().zip(heard.iter().cycle());
         let grown: Vec<Heard> = grown.map(|(pooled, like)| Heard { pooled, ..*like }).collect();
         let paths: Vec<&Path> = (0..n).map(|i| paths[i % paths.len()]).collect();
-        let space = Space::build(&grown, &statistics, weight);
+        let space = Space::build(&grown, &statistics, &weights);
         let (layout, took) = timed(&space, &paths);
-        println!("{n} sounds, laid out in {took:.2} s");
+        let started = Instant::now();
+        drop(space.reweighted(&Weights::usual(statistics.usual_weight())));
+        let found = started.elapsed().as_secs_f64();
+        println!("{n} sounds, laid out in {took:.2} s, neighbourhoods found in {found:.2} s");
         let started = Instant::now();
         // Under another weight, so that the places do not just hold.
         let all: Vec<usize> = (0..n).collect();
@@ -103,15 +108,15 @@ fn main() -> anyhow::Result<()> {
 
 /// What a map keeps that was laid out whenever another part of the sounds had come, in an order that has nothing to do
 /// with them.
-fn grown(heard: &[Heard], paths: &[&Path], statistics: &Arc<Statistics>, weight: f32) -> f64 {
+fn grown(heard: &[Heard], paths: &[&Path], statistics: &Arc<Statistics>, weights: &Weights) -> f64 {
     let mut order: Vec<usize> = (0..heard.len()).collect();
     order.sort_by_key(|row| (row * 7919 + 13) % heard.len().max(1));
     let (mut last, mut spots) = (None, SavedPositions::default());
     for step in 1..=STEPS {
         let part = &order[..heard.len() * step / STEPS];
-        let space = Space::build(&part.iter().map(|row| heard[*row]).collect::<Vec<_>>(), statistics, weight);
+        let space = Space::build(&part.iter().map(|row| heard[*row]).collect::<Vec<_>>(), statistics, weights);
         let paths: Vec<&Path> = part.iter().map(|row| paths[*row]).collect();
-        let keys = keys(part, weight);
+        let keys = keys(part, weights.key());
         let layout = Layout::build(&space, &paths, &spots.before(&keys), &|| false).unwrap_or_default();
         spots = layout.spots(&keys, &spots);
         last = Some((layout, space));

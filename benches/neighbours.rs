@@ -179,29 +179,38 @@ fn time(sounds: &[Sound], statistics: &Arc<Statistics>, weight: f32) {
     let grown: Vec<Heard> =
         grown.map(|([pooled, head], (_, d))| Heard { pooled, descriptors: Some(&d.0), head }).collect();
     let started = Instant::now();
-    let space = Space::build(&grown, statistics, weight);
+    let usual = Weights::usual(weight);
+    let plain = Weights { smooth: 0.0, ..usual };
+    let space = Space::build(&grown, statistics, &plain);
     println!("\n{size} sounds: space built in {:.2} s", started.elapsed().as_secs_f64());
     let started = Instant::now();
-    black_box(space.reweighted(0.3));
+    black_box(space.reweighted(&Weights { head: 0.3, ..plain }));
     println!("  another weight      {:.2} s", started.elapsed().as_secs_f64());
-    let queries: Vec<_> = (0..50).map(|i| space.query_vector(grown[i * 1987 % size])).collect();
-    let plain = Weights { head: weight, ..Weights::default() };
-    let grouped = Weights { groups: [0.2; 5], ..plain };
     let started = Instant::now();
-    queries.iter().for_each(|q| drop(black_box(space.quick(q, &plain, 20, &|_| true))));
-    println!("  tree and re-ranking {:.2} ms", started.elapsed().as_secs_f64() * 20.0);
-    for (name, weights) in [("exact scan", plain), ("  with group weights", grouped)] {
+    let space = space.reweighted(&usual);
+    println!("  with neighbourhoods {:.2} s", started.elapsed().as_secs_f64());
+    let row = |i: usize| i * 1987 % size;
+    let queries: Vec<_> = (0..50).map(|i| space.surround(space.query_vector(grown[row(i)]), Some(row(i)))).collect();
+    let grouped = Weights { groups: [0.2; 5], ..plain };
+    for (name, weights) in [("tree and re-ranking", plain), ("  smoothed", usual)] {
+        let started = Instant::now();
+        queries.iter().for_each(|q| drop(black_box(space.quick(q, &weights, 20, &|_| true))));
+        println!("  {name:<19} {:.2} ms", started.elapsed().as_secs_f64() * 20.0);
+    }
+    for (name, weights) in [("exact scan", plain), ("  with group weights", grouped), ("  smoothed", usual)] {
         let started = Instant::now();
         queries.iter().for_each(|q| drop(black_box(space.exact(q, &weights, 20, &|_| true))));
         println!("  {name:<19} {:.2} ms", started.elapsed().as_secs_f64() * 20.0);
     }
-    let share: usize = queries
-        .iter()
-        .map(|q| {
-            let exact = space.exact(q, &plain, 10, &|_| true).neighbours;
-            let quick = space.quick(q, &plain, 10, &|_| true).neighbours;
-            exact.iter().filter(|n| quick.contains(n)).count()
-        })
-        .sum();
-    println!("  recall@10           {:.3}", share as f64 / 500.0);
+    for (name, weights) in [("recall@10", plain), ("  smoothed", usual)] {
+        let share: usize = queries
+            .iter()
+            .map(|q| {
+                let exact = space.exact(q, &weights, 10, &|_| true).neighbours;
+                let quick = space.quick(q, &weights, 10, &|_| true).neighbours;
+                exact.iter().filter(|n| quick.contains(n)).count()
+            })
+            .sum();
+        println!("  {name:<19} {:.4}", share as f64 / 500.0);
+    }
 }

@@ -5,9 +5,10 @@ Input is the label file and the app's own vectors of the labelled files (`soundk
 head): the library. Of 150 of these, the same every time, copies are made as files are changed in practice: silence at
 the ends, level, word length, noise, cuts, pitch, MP3, rate, room. The app embeds the copies, too.
 
-Printed for each kind: the share of copies to which no sound of the library is nearer than their original, where twins
-of the original (similarity over 0.999) do not count against it; and how many of the original's ten nearest are among
-the copy's ten nearest, as a share. A copy that the app cannot embed counts as lost.
+Printed for each kind, by the plain and the half smoothed similarity: the share of copies to which no sound of the
+library is nearer than their original, where twins of the original (similarity over 0.999) do not count against it; and
+how many of the original's ten nearest are among the copy's ten nearest, as a share. A copy that the app cannot embed
+counts as lost.
 """
 
 import argparse
@@ -198,6 +199,12 @@ def measure(library, originals, copies):
     return np.mean(figures, axis=0)
 
 
+def smoothed_guest(copy, library):
+    """Returns the vector of a copy, smoothed with its nearest of a library, to compare with `stage.half_smoothed`."""
+    around = stage.neighbourhoods(copy[None], library, itself=False)[0]
+    return np.sqrt(0.5) * np.concatenate([copy, around])
+
+
 def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--labels", required=True, help="CSV with path, coarse and corpus")
@@ -214,18 +221,22 @@ def main():
     weight = load_manifest(arguments.model)["head"]["weight"]
     paths = sorted(set(parts) & set(labels))
     library = np.array([stage.joined(*parts[path], weight) for path in paths])
+    smoothed = stage.half_smoothed(library)
     read = {path: read_sound(path) for path in choose({path: labels[path] for path in paths})}
     sounds = {path: sound for path, sound in read.items() if sound}
     originals = [paths.index(path) for path in sounds]
     print(f"copies of {len(sounds)} sounds among {len(paths)}")
-    print(f"  {'kind':24s} original first  its ten nearest kept")
+    print(f"  {'kind':24s} original first, smoothed  its ten nearest kept, smoothed")
     for kind in KINDS:
         with tempfile.TemporaryDirectory() as folder:
             copies = write_copies(kind, sounds.values(), Path(folder).resolve())
             found = embed(arguments.program, model, copies, folder)
         vectors = [stage.joined(*found[copy], weight) if copy in found else None for copy in copies]
-        first, kept = measure(library, originals, vectors)
-        print(f"  {kind:24s} {first:14.3f}  {kept:20.3f}", flush=True)
+        guests = [None if vector is None else smoothed_guest(vector, library) for vector in vectors]
+        (first, kept), (first_smoothed, kept_smoothed) = (
+            measure(*both) for both in ((library, originals, vectors), (smoothed, originals, guests))
+        )
+        print(f"  {kind:24s} {first:14.3f}  {first_smoothed:8.3f}  {kept:20.3f}  {kept_smoothed:8.3f}", flush=True)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ use bevy::prelude::*;
 use clap::Args;
 use dsp::{Seconds, Span};
 use serde_json::{Value, json};
+use similarity::weights::By;
 
 use super::common::{Common, put_path, region, subject};
 use super::record;
@@ -43,6 +44,13 @@ pub(super) struct Similar {
     /// Weight of the model's learned head, 0 to 1; 0 compares by the network alone [default: the model's own]
     #[arg(long, value_name = "A", value_parser = weight)]
     head: Option<f32>,
+    /// Compare by what sounds of one kind have in common, or by timbre: without the learned head, with twice the descriptors
+    #[arg(long, value_name = "KIND|TIMBRE", value_parser = by, conflicts_with = "head")]
+    by: Option<By>,
+    /// Share of the neighbourhoods, the sounds that each sound is like, 0 to 1; 0 compares two sounds by themselves
+    /// [default: 0.5]
+    #[arg(long, value_name = "S", value_parser = weight)]
+    smooth: Option<f32>,
     /// Show how similar each neighbour is in each part, 0 to 1
     #[arg(long)]
     why: bool,
@@ -57,13 +65,23 @@ fn weight(text: &str) -> Result<f32, &'static str> {
     weight.ok_or("weight must be a number from 0 to 1")
 }
 
+fn by(text: &str) -> Result<By, &'static str> {
+    match text {
+        "kind" => Ok(By::Kind),
+        "timbre" => Ok(By::Timbre),
+        _ => Err("sounds are compared by kind or timbre"),
+    }
+}
+
 impl Similar {
     pub(super) fn run(self, common: &Common) -> Result<()> {
         let started = Instant::now();
         let mut app = common.prepared_app(|world| {
-            if let Some(head) = self.head {
-                world.resource_mut::<ActiveWeights>().head = head;
-            }
+            let usual = world.resource::<ActiveModel>().0.statistics.usual_weight();
+            let mut weights = world.resource_mut::<ActiveWeights>();
+            weights.0 = self.by.unwrap_or(By::Kind).weigh(weights.0, usual);
+            weights.head = self.head.unwrap_or(weights.head);
+            weights.smooth = self.smooth.unwrap_or(weights.smooth);
         })?;
         let model = app.world().resource::<ActiveModel>().0.clone();
         if self.head.is_some() && model.statistics.head.is_none() {
@@ -94,6 +112,7 @@ impl Similar {
             "query": names,
             "model": model.manifest.id,
             "head": model.statistics.head.as_ref().map(|_| world.resource::<ActiveWeights>().head),
+            "smooth": world.resource::<ActiveWeights>().smooth,
             "k": self.k,
             "exact": found.is_exact(),
             "among": found.coverage.among,

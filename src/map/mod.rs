@@ -195,6 +195,7 @@ mod tests {
     use similarity::cluster::{Clusters, code};
     use similarity::layout::Before;
     use similarity::space::{Heard, Space};
+    use similarity::weights::Weights;
 
     use super::*;
 
@@ -225,7 +226,7 @@ mod tests {
         layout.parts = vec![Group::default(); CODES];
         layout.parts[usize::from(code(0, 1))] = named(("long kick", -2.0));
         app.insert_resource(SpaceIndex {
-            space: Arc::new(Space::build(&[], &Arc::default(), 0.0)),
+            space: Arc::new(Space::build(&[], &Arc::default(), &Weights::default())),
             entities: Arc::new(entities.to_vec()),
             rows: Arc::new(entities.iter().enumerate().map(|(row, entity)| (*entity, row)).collect()),
             layout: Some(Arc::new(layout)),
@@ -384,7 +385,7 @@ mod tests {
             .map(|sound| (0..48).map(|axis| f16::from_f32(f32::from(u8::from(axis == sound)))).collect())
             .collect();
         let heard: Vec<Heard> = vectors.iter().map(|v| Heard { pooled: v, descriptors: None, head: &[] }).collect();
-        let space = Space::build(&heard, &Arc::default(), 0.0);
+        let space = Space::build(&heard, &Arc::default(), &Weights::default());
         let layout = Layout::build(&space, &[Path::new("/a.wav"); 4], &Before::default(), &|| false).unwrap();
         assert!(layout.near(false, [0.0, 0.0], 9.0).is_some(), "it has a tree");
         let entity = entities[0];

@@ -212,6 +212,16 @@ impl Statistics {
         self.head.as_ref().map_or(0.0, |head| head.weight)
     }
 
+    /// Share of the descriptors in the raw part, at its end.
+    pub fn descriptor_share(&self) -> f32 {
+        let described = |head: &Head, group: usize| head.groups[group].of == Of::Descriptors;
+        let share = |head: &Head| {
+            let roots = head.raw.iter().filter(|(group, _)| described(head, *group)).map(|(_, root)| root * root);
+            roots.sum::<f32>()
+        };
+        self.head.as_ref().map_or(0.0, share)
+    }
+
     /// Writes the raw part; `pooled` is used up.
     pub fn write_raw(&self, pooled: &mut [f32], descriptors: Option<&Values>, raw: &mut [f32]) {
         if let Some(head) = &self.head {

@@ -9,8 +9,8 @@
 //! every sound that has one has been analysed anew; then all of it is built from the new vectors, and the map sets out from
 //! where sounds stood. The two kinds never share a space.
 //!
-//! Another weight of the head needs no new vectors: main components, tree and layout follow from those in the space. A
-//! layout for a weight that is no longer wanted is abandoned.
+//! Another weight of the head needs no new vectors: main components, tree, neighbourhoods and layout follow from those in
+//! the space. A layout for a weight that is no longer wanted is abandoned.
 
 pub mod newcomers;
 pub mod query;
@@ -65,14 +65,20 @@ pub struct SpaceIndex {
 }
 
 impl SpaceIndex {
-    /// A sound, in the space or not, as it is compared.
+    /// A sound, in the space or not, as it is compared by itself.
     fn heard(&self, embedding: &Embedding, descriptors: Option<&Descriptors>) -> QueryVector {
         self.space.query_vector(heard(embedding, descriptors))
     }
 
-    /// Where a sound that is not part of the layout stands in cloud and grid: among its nearest.
+    /// A sound that is no row of the space, with its neighbourhood.
+    fn guest(&self, embedding: &Embedding, descriptors: Option<&Descriptors>) -> QueryVector {
+        self.space.surround(self.heard(embedding, descriptors), None)
+    }
+
+    /// Where a [guest](Self::guest) stands in cloud and grid: among its nearest.
     fn place(&self, sound: &QueryVector) -> Option<[[f32; 2]; 2]> {
-        self.layout.as_ref()?.newcomer(&self.space.around(sound, NEAREST))
+        let around = sound.around();
+        self.layout.as_ref()?.newcomer(&around[..around.len().min(NEAREST)])
     }
 }
 
@@ -114,9 +120,9 @@ pub struct Projection {
     /// Whether the vectors of a former analysis are to be compared.
     former: bool,
     stale: bool,
-    /// The head's weight that is wanted.
-    weight: f32,
-    /// Its number, and that of the weight in the last job.
+    /// The weights that are wanted; of those that [share a space](Weights::share_space) any.
+    weights: Weights,
+    /// Their number, and that of the weights in the last job.
     wanted: u64,
     handed: u64,
     building: bool,
@@ -146,12 +152,12 @@ impl Projection {
 }
 
 struct Job {
-    /// What there is; `None` for the sounds of the last job under another weight.
+    /// What there is; `None` for the sounds of the last job under other weights.
     samples: Option<Vec<Embedded>>,
     statistics: Arc<Statistics>,
     /// Whether the vectors are those of a former analysis.
     former: bool,
-    weight: f32,
+    weights: Weights,
     scan_at_once: usize,
     lay_out: bool,
     /// From which the layout starts.
@@ -199,7 +205,7 @@ enum Reply {
 #[derive(Resource)]
 struct Projector {
     actor: Actor<Job, Reply>,
-    /// The newest weight's number; the thread abandons a layout for an older one.
+    /// The newest weights' number; the thread abandons a layout for an older one.
     newest: Arc<AtomicU64>,
 }
 
@@ -225,14 +231,14 @@ impl Plugin for SpacePlugin {
             // A closed outbox ends the inbox too.
             inbox.into_iter().for_each(|job| drafts.project(job, &outbox));
         };
-        let head = app.world().resource::<ActiveModel>().0.statistics.usual_weight();
-        app.insert_resource(ActiveWeights(Weights { head, ..default() }));
+        let weights = Weights::usual(app.world().resource::<ActiveModel>().0.statistics.usual_weight());
+        app.insert_resource(ActiveWeights(weights));
         let spawn = |wake: &Wake| Actor::spawn("space", 1, wake, body);
         let Some(actor) = start(app, "compare sounds and lay out the map", spawn) else { return };
         let reader = app.world_mut().get_resource_or_init::<Changes>().reader();
         app.insert_resource(Projector { actor, newest })
             .insert_resource(Followed(reader))
-            .insert_resource(Projection { weight: head, scan_at_once: SCAN_AT_ONCE, ..default() })
+            .insert_resource(Projection { weights, scan_at_once: SCAN_AT_ONCE, ..default() })
             .init_resource::<LastPositions>()
             .init_resource::<Newcomers>()
             .add_systems(Update, collect_space.in_set(SoundkinSystems::Collect).before(CollectSystems::Answers))
@@ -264,7 +270,8 @@ impl Drafts {
         }
         let lay_out = || {
             let paths: Vec<&Path> = rows.iter().map(|row| job.folders.relative(&row.path)).collect();
-            let key = |row: &Row| Some(LayoutKey { hash: row.hash?.0, described: row.described, weight: job.weight });
+            let key =
+                |row: &Row| Some(LayoutKey { hash: row.hash?.0, described: row.described, weight: job.weights.key() });
             let keys: Vec<Option<LayoutKey>> = rows.iter().map(key).collect();
             let stop = || outbox.is_closed() || self.newest.load(Ordering::Relaxed) != job.serial;
             let layout = Layout::build(&index.space, &paths, &job.spots.before(&keys), &stop)?;
@@ -280,11 +287,11 @@ impl Drafts {
         });
     }
 
-    /// The space of these samples, or of the last ones under another weight.
+    /// The space of these samples, or of the last ones under other weights.
     fn space(&self, samples: Option<Vec<Embedded>>, job: &Job) -> Built {
         match (samples, &self.built) {
             (None, Some((index, rows))) => {
-                let space = Arc::new(index.space.reweighted(job.weight));
+                let space = Arc::new(index.space.reweighted(&job.weights));
                 (SpaceIndex { space, layout: None, ..index.clone() }, rows.clone())
             }
             (samples, _) => (self.build)(samples.unwrap_or_default(), job),
@@ -296,7 +303,7 @@ fn build(mut samples: Vec<Embedded>, job: &Job) -> Built {
     // The ECS lists samples in no lasting order; by path the same sounds always give the same map.
     samples.sort_by(|a, b| a.path.cmp(&b.path));
     let heard: Vec<Heard> = samples.iter().map(|s| heard(&s.embedding, s.descriptors.as_ref())).collect();
-    let space = Space::build_above(job.scan_at_once, &heard, &job.statistics, job.weight);
+    let space = Space::build_above(job.scan_at_once, &heard, &job.statistics, &job.weights);
     let entities: Vec<Entity> = samples.iter().map(|sample| sample.entity).collect();
     let rows = entities.iter().enumerate().map(|(row, entity)| (*entity, row)).collect();
     let index = SpaceIndex {
@@ -419,7 +426,7 @@ fn hear_newcomers(
     let Some(index) = index else { return };
     for _ in 0..HEARD {
         let Some((sample, mut newer)) = newcomers.bypass_change_detection().next() else { return };
-        let hear = |(embedding, descriptors)| Arc::new(index.heard(embedding, descriptors));
+        let hear = |(embedding, descriptors)| Arc::new(index.guest(embedding, descriptors));
         let member = members.get(sample).ok().and_then(|member| compared(index.former, member));
         let vector = member.map(|member| newer.vector.take().unwrap_or_else(|| hear(member)));
         let place = vector.as_ref().and_then(|vector| index.place(vector));
@@ -447,7 +454,7 @@ fn place_takes(
             // It is on the map as any other sample now.
             commands.entity(entity).try_remove::<Newcomer>();
         } else if embedding.is_changed() || index.is_changed() {
-            let place = index.place(&index.heard(&embedding, descriptors));
+            let place = index.place(&index.guest(&embedding, descriptors));
             take.set_if_neq(Newcomer { place });
         }
     }
@@ -475,8 +482,8 @@ fn dispatch_projection(
         return;
     }
     let statistics = statistics.get_or_insert_with(|| Arc::new(model.0.statistics.clone()));
-    if statistics.head.is_some() && (weights.head - projection.weight).abs() > f32::EPSILON {
-        projection.weight = weights.head;
+    if !projection.weights.share_space(&weights) {
+        projection.weights = **weights;
         projection.wanted += 1;
         projector.newest.store(projection.wanted, Ordering::Relaxed);
     }
@@ -484,7 +491,7 @@ fn dispatch_projection(
     let sounds = if projection.former { former.iter().len() } else { embedded.iter().len() };
     let due = projection.is_due(sounds, coming);
     if projection.sounds.is_none() && !due {
-        // The first job will have the right weight.
+        // The first job will have the right weights.
         projection.handed = projection.wanted;
     }
     if projection.building || !restored.0 || !(due || projection.is_reweighted()) {
@@ -503,7 +510,7 @@ fn dispatch_projection(
         samples: due.then(|| samples.collect()),
         statistics: if projection.former { Arc::new(statistics.without_head()) } else { statistics.clone() },
         former: projection.former,
-        weight: projection.weight,
+        weights: projection.weights,
         scan_at_once: projection.scan_at_once,
         lay_out,
         spots: spots.0.clone(),
@@ -543,7 +550,7 @@ mod tests {
             samples: Some((1..=sounds).map(sound).collect()),
             statistics: Arc::default(),
             former: false,
-            weight: 0.0,
+            weights: Weights::usual(0.0),
             scan_at_once: SCAN_AT_ONCE,
             lay_out: true,
             folders: Folders::default(),
@@ -615,7 +622,7 @@ mod tests {
         let [analysed, failed, away] = [(); 3].map(|()| world.spawn(former.clone()).id());
         world.entity_mut(away).insert(Missing);
         let index = |former| SpaceIndex {
-            space: Arc::new(Space::build(&[], &Arc::default(), 0.0)),
+            space: Arc::new(Space::build(&[], &Arc::default(), &Weights::default())),
             entities: Arc::default(),
             rows: Arc::default(),
             layout: None,

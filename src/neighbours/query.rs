@@ -216,6 +216,11 @@ impl Sounds {
         Found { neighbours, exact: found.exact }
     }
 
+    /// The row of a sample that is as it was when the space was built.
+    fn row(&self, sample: Entity) -> Option<usize> {
+        self.index.rows.get(&sample).copied().filter(|_| !self.newer.contains_key(&sample))
+    }
+
     /// Tells whether a sample is compared.
     fn has(&self, sample: Entity) -> bool {
         let in_space = || self.index.rows.contains_key(&sample);
@@ -279,7 +284,7 @@ impl Neighbours<'_, '_> {
         let sounds = sounds.filter(|sounds| sounds.len() > 0);
         // Asked for all of them first, so that they are made one after the other without a word in between.
         let probes = |asked: &[Subject], this: &mut Self| -> Vec<Result<QueryVector, Unanswered>> {
-            asked.iter().map(|subject| this.vector(subject, sounds.as_ref().map(|sounds| &sounds.index))).collect()
+            asked.iter().map(|subject| this.vector(subject, sounds.as_ref())).collect()
         };
         let (like, unlike) = (probes(&query.like, self), probes(&query.unlike, self));
         let like = like.into_iter().collect::<Result<Vec<_>, _>>()?;
@@ -288,15 +293,18 @@ impl Neighbours<'_, '_> {
         Ok((sounds, QueryVector::blend(&like, &unlike).ok_or(Unanswered::Nothing)?))
     }
 
-    fn vector(&mut self, subject: &Subject, index: Option<&SpaceIndex>) -> Result<QueryVector, Unanswered> {
-        let former = index.is_some_and(|index| index.former);
+    /// A subject with its neighbourhood.
+    fn vector(&mut self, subject: &Subject, sounds: Option<&Sounds>) -> Result<QueryVector, Unanswered> {
+        let former = sounds.is_some_and(|sounds| sounds.index.former);
         let sound = match subject {
             Subject::Sample(entity) | Subject::Take(entity) => {
                 let vectors = self.compared.get(*entity).ok();
                 let Some((embedding, descriptors)) = vectors.and_then(|vectors| compared(former, vectors)) else {
                     return Err(self.why_not(*entity, former));
                 };
-                return Ok(index.ok_or(Unanswered::EmptySpace)?.heard(embedding, descriptors));
+                let sounds = sounds.ok_or(Unanswered::EmptySpace)?;
+                let heard = sounds.index.heard(embedding, descriptors);
+                return Ok(sounds.index.space.surround(heard, sounds.row(*entity)));
             }
             Subject::Region(entity, region) => {
                 let Ok((sample, stamp)) = self.files.get(*entity) else { return Err(self.why_not(*entity, former)) };
@@ -309,7 +317,7 @@ impl Neighbours<'_, '_> {
         }
         let known = self.vectors.as_mut().and_then(|vectors| vectors.get(&sound)).ok_or(Unanswered::Waiting)?;
         let (embedding, descriptors) = known.map_err(|error| Unanswered::Sound(sound, error))?;
-        Ok(index.ok_or(Unanswered::EmptySpace)?.heard(&embedding, Some(&descriptors)))
+        Ok(sounds.ok_or(Unanswered::EmptySpace)?.index.guest(&embedding, Some(&descriptors)))
     }
 
     fn why_not(&self, entity: Entity, former: bool) -> Unanswered {

@@ -85,7 +85,7 @@ pub struct LayoutKey {
     pub hash: Hash,
     /// Whether its descriptors were known.
     pub described: bool,
-    /// The head's weight.
+    /// What [they were compared by](crate::weights::Weights::key).
     pub weight: f32,
 }
 
@@ -348,6 +348,7 @@ mod tests {
 
     use super::*;
     use crate::space::Heard;
+    use crate::weights::Weights;
 
     /// A space of `n` sounds around five directions.
     fn space(n: usize) -> Space {
@@ -358,7 +359,7 @@ mod tests {
         };
         let vectors: Vec<Vec<f16>> = (0..n).map(vector).collect();
         let heard: Vec<Heard> = vectors.iter().map(|v| Heard { pooled: v, descriptors: None, head: &[] }).collect();
-        Space::build(&heard, &Arc::default(), 0.0)
+        Space::build(&heard, &Arc::default(), &Weights::default())
     }
 
     fn keys(sounds: std::ops::Range<u8>) -> Vec<Option<LayoutKey>> {

@@ -18,9 +18,14 @@ use kiddo::{ImmutableKdTree, SquaredEuclidean};
 use model::head::{Statistics, centre_and_normalise};
 use ndarray::{Array2, ArrayView2, s};
 
+use crate::joined::{Factors, Pieces};
 use crate::pca;
+use crate::ranking::best;
+use crate::smoothing::{self, NEAREST, Neighbourhood};
 use crate::umap::Nearest;
 use crate::weights::{PartSimilarities, Weights, in_groups, standardised};
+
+pub use crate::ranking::Neighbour;
 
 /// Main components kept for the tree.
 pub const DIMS: usize = 32;
@@ -29,6 +34,8 @@ pub const CANDIDATES: usize = 200;
 /// Weight of the unwanted sounds, which are subtracted from the wanted ones: the largest that leaves as many sounds of
 /// the wanted class among the ten nearest, while those of the unwanted one are halved (`make quality` prints the table).
 const LESS: f32 = 0.4;
+/// Up to this distance, 1 - cosine, from a row a sound is a copy of it.
+const COPY: f32 = 1e-4;
 /// Up to this many sounds a scan is as quick as the tree.
 pub const SCAN_AT_ONCE: usize = 4000;
 
@@ -51,9 +58,12 @@ pub struct Heard<'a> {
 pub struct QueryVector {
     /// Head and raw part, `[parts]`.
     parts: Vec<f32>,
-    /// Length of the head.
-    head: usize,
+    pieces: Pieces,
     descriptors: [f32; COUNT],
+    /// Its neighbourhood's vector, each piece times the root of its share: `[parts]`; empty where it has none.
+    smoothed: Vec<f32>,
+    /// The nearest rows of a sound that is none itself, and their distances.
+    around: Vec<(usize, f32)>,
 }
 
 impl QueryVector {
@@ -67,12 +77,23 @@ impl QueryVector {
         if like.len() == 1 && unlike.is_empty() {
             return Some(blend);
         }
-        let mean =
-            |queries: &[Self], i: usize| queries.iter().map(|p| p.parts[i]).sum::<f32>() / queries.len().max(1) as f32;
-        for (i, part) in blend.parts.iter_mut().enumerate() {
-            *part = mean(like, i) - LESS * mean(unlike, i);
+        blend.around.clear();
+        let mix = |vector: &mut [f32], of: fn(&Self) -> &[f32]| {
+            let mean = |queries: &[Self], i: usize| {
+                let values = queries.iter().map(|query| of(query).get(i).copied().unwrap_or_default());
+                values.sum::<f32>() / queries.len().max(1) as f32
+            };
+            vector.iter_mut().enumerate().for_each(|(i, v)| *v = mean(like, i) - LESS * mean(unlike, i));
+        };
+        mix(&mut blend.parts, |query| &query.parts);
+        if unlike.is_empty() {
+            mix(&mut blend.smoothed, |query| &query.smoothed);
+            normalise(&mut blend.smoothed);
+        } else {
+            // Less of a sound is said among those that are near each other, and those have nearly the same neighbourhood.
+            blend.smoothed.clear();
         }
-        let (head, raw) = blend.parts.split_at_mut(blend.head);
+        let (head, raw) = blend.parts.split_at_mut(blend.pieces.head);
         normalise(head);
         normalise(raw);
         for (i, value) in blend.descriptors.iter_mut().enumerate() {
@@ -84,25 +105,39 @@ impl QueryVector {
     /// Ranks sounds that are in no space yet by how similar they are, as [`Space::exact`] does; `row` is the place among
     /// `others`.
     pub fn rank<'a>(&self, weights: &Weights, others: impl Iterator<Item = &'a Self>, k: usize) -> Vec<Neighbour> {
-        let question = Question::new(self, weights);
+        let question = Question::new(self, weights, [0.0; 3]);
         let measure = |(row, other): (usize, &Self)| {
-            let joined = dot(&other.parts, &question.parts);
-            Neighbour { row, similarity: question.similarity(joined, &other.descriptors) }
+            let plain = dot(&other.parts, &question.parts);
+            let smoothed = self.neighbourhood_similarity(other).unwrap_or(plain);
+            Neighbour { row, similarity: question.similarity(plain, smoothed, &other.descriptors) }
         };
         best(others.enumerate().map(measure), k)
     }
 
     /// Tells how similar another sound is, part by part.
     pub fn part_similarities(&self, other: &Self) -> PartSimilarities {
-        self.part_by_part(&other.parts, &other.descriptors)
+        self.part_by_part(&other.parts, &other.descriptors, self.neighbourhood_similarity(other))
     }
 
-    fn part_by_part(&self, parts: &[f32], descriptors: &[f32; COUNT]) -> PartSimilarities {
-        let (head, raw) = parts.split_at(self.head.min(parts.len()));
+    /// The nearest rows of a sound that is none itself, and their distances, 1 - cosine, nearest first; none until a
+    /// [space has surrounded it](Space::surround).
+    pub fn around(&self) -> &[(usize, f32)] {
+        &self.around
+    }
+
+    fn neighbourhood_similarity(&self, other: &Self) -> Option<f32> {
+        let both = !self.smoothed.is_empty() && !other.smoothed.is_empty();
+        both.then(|| dot(&self.smoothed, &other.smoothed))
+    }
+
+    fn part_by_part(&self, parts: &[f32], descriptors: &[f32; COUNT], neighbourhood: Option<f32>) -> PartSimilarities {
+        let own = self.pieces.head;
+        let (head, raw) = parts.split_at(own.min(parts.len()));
         let bounded = |cosine: f32| cosine.clamp(0.0, 1.0);
         PartSimilarities {
-            head: (self.head > 0).then(|| bounded(dot(head, &self.parts[..self.head]))),
-            network: bounded(dot(raw, &self.parts[self.head..])),
+            head: (own > 0).then(|| bounded(dot(head, &self.parts[..own]))),
+            network: bounded(dot(raw, &self.parts[own..])),
+            neighbourhood: neighbourhood.map(bounded),
             groups: in_groups(descriptors, &self.descriptors),
         }
     }
@@ -112,19 +147,12 @@ impl QueryVector {
 struct Question<'a> {
     /// Multiplied by a row's parts it gives the joined similarity, `[parts]`.
     parts: Vec<f32>,
+    /// The same for the products of its neighbourhood with a row; empty where that counts nothing.
+    smoothed: Vec<f32>,
     query: &'a QueryVector,
     weights: &'a Weights,
     /// Weights of all groups together.
     groups: f32,
-}
-
-/// One neighbour: which row, and how similar, in -1..=1.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Neighbour {
-    /// Row in the space.
-    pub row: usize,
-    /// What it is ranked by, see [`weights`](crate::weights).
-    pub similarity: f32,
 }
 
 /// The nearest sounds, nearest first.
@@ -139,8 +167,7 @@ pub struct Answer {
 /// The parts of every sound, free of weights; row numbers are those of the sounds they were made from.
 struct Sounds {
     statistics: Arc<Statistics>,
-    /// Length of the head, zero for a model without one.
-    head: usize,
+    pieces: Pieces,
     /// Head and raw part, each of unit length, `[n, parts]`.
     parts: Array2<f32>,
     /// Descriptors in units of their spreads, `[n]`.
@@ -150,11 +177,13 @@ struct Sounds {
 /// Sounds as points.
 pub struct Space {
     sounds: Arc<Sounds>,
-    /// The head's weight in everything below.
-    weight: f32,
+    /// What everything below is made for.
+    weights: Weights,
+    /// How much each piece counts in the product of two sounds under these.
+    shares: Factors,
     /// Up to this many sounds there is no tree.
     scan_at_once: usize,
-    /// Main directions of joined vectors, best first, each number times the root of its part's weight:
+    /// Main directions of joined vectors, best first, each number times the root of its piece's share:
     /// `[DIMS or fewer, parts]`.
     basis: Array2<f32>,
     tree: Option<ImmutableKdTree<f32, DIMS>>,
@@ -162,31 +191,33 @@ pub struct Space {
     points: Vec<[f32; DIMS]>,
     /// Position on the map, `[n]`.
     positions: Vec<[f32; 2]>,
+    /// Who is near each sound under the weights, `[n]`; empty where no smoothing is wanted.
+    neighbourhoods: Vec<Neighbourhood>,
 }
 
 impl Space {
-    /// Builds the space of sounds under one model, for a weight of its head.
+    /// Builds the space of sounds under one model, for [weights that share a space](Weights::share_space).
     ///
     /// Centre and basis are the model's own where it ships them, so that a map does not turn when sounds are added;
     /// otherwise nothing is subtracted and the basis is fitted to the sounds. A basis is shipped for the usual weight only.
-    pub fn build(heard: &[Heard], statistics: &Arc<Statistics>, weight: f32) -> Self {
-        Self::build_above(SCAN_AT_ONCE, heard, statistics, weight)
+    pub fn build(heard: &[Heard], statistics: &Arc<Statistics>, weights: &Weights) -> Self {
+        Self::build_above(SCAN_AT_ONCE, heard, statistics, weights)
     }
 
     /// The same, with a tree for more than `scan_at_once` sounds.
-    pub fn build_above(scan_at_once: usize, heard: &[Heard], statistics: &Arc<Statistics>, weight: f32) -> Self {
-        Self::of(Arc::new(Sounds::new(heard, statistics)), weight, scan_at_once)
+    pub fn build_above(scan_at_once: usize, heard: &[Heard], statistics: &Arc<Statistics>, weights: &Weights) -> Self {
+        Self::of(Arc::new(Sounds::new(heard, statistics)), weights, scan_at_once)
     }
 
-    /// The same sounds under another weight of the head.
+    /// The same sounds for weights that share no space with its own.
     #[must_use]
-    pub fn reweighted(&self, weight: f32) -> Self {
-        Self::of(self.sounds.clone(), weight, self.scan_at_once)
+    pub fn reweighted(&self, weights: &Weights) -> Self {
+        Self::of(self.sounds.clone(), weights, self.scan_at_once)
     }
 
-    fn of(sounds: Arc<Sounds>, weight: f32, scan_at_once: usize) -> Self {
-        let weight = if sounds.head > 0 { weight.clamp(0.0, 1.0) } else { 0.0 };
-        let basis = sounds.basis(weight);
+    fn of(sounds: Arc<Sounds>, weights: &Weights, scan_at_once: usize) -> Self {
+        let shares = sounds.pieces.shares(weights);
+        let basis = sounds.basis(weights);
         let mut points = Vec::with_capacity(sounds.len());
         for block in sounds.parts.axis_chunks_iter(ndarray::Axis(0), 4096) {
             let reduced = block.dot(&basis.t());
@@ -194,7 +225,9 @@ impl Space {
         }
         let positions = points.iter().map(|p: &[f32; DIMS]| [p[0], p[1]]).collect();
         let tree = (points.len() > scan_at_once).then(|| ImmutableKdTree::new_from_slice(&points).ok()).flatten();
-        Self { sounds, weight, scan_at_once, basis, tree, points, positions }
+        let neighbourhoods = if weights.smooth > 0.0 { sounds.neighbourhoods(shares, &points) } else { Vec::new() };
+        let weights = *weights;
+        Self { sounds, weights, shares, scan_at_once, basis, tree, points, positions, neighbourhoods }
     }
 
     /// Number of sounds.
@@ -207,9 +240,9 @@ impl Space {
         self.len() == 0
     }
 
-    /// The weight of the head that tree and points are made for.
-    pub fn weight(&self) -> f32 {
-        self.weight
+    /// The weights that tree, points and neighbourhoods are made for.
+    pub fn weights(&self) -> &Weights {
+        &self.weights
     }
 
     /// Each row along the main directions; missing directions are zero.
@@ -231,11 +264,34 @@ impl Space {
     pub fn query_vector(&self, heard: Heard) -> QueryVector {
         let pooled: Vec<f32> = heard.pooled.iter().map(|v| v.to_f32()).collect();
         let statistics = &self.sounds.statistics;
-        let [head, raw] = statistics.lengths(pooled.len());
-        let mut parts = vec![0.0; head + raw];
-        write_head(heard.head, &mut parts[..head]);
-        parts[head..].copy_from_slice(&statistics.raw(&pooled, heard.descriptors));
-        QueryVector { parts, head, descriptors: standardised(heard.descriptors) }
+        let pieces = Pieces::of(statistics, pooled.len());
+        let mut parts = vec![0.0; pieces.all];
+        let (head, raw) = parts.split_at_mut(pieces.head);
+        write_head(heard.head, head);
+        raw.copy_from_slice(&statistics.raw(&pooled, heard.descriptors));
+        let descriptors = standardised(heard.descriptors);
+        QueryVector { parts, pieces, descriptors, smoothed: Vec::new(), around: Vec::new() }
+    }
+
+    /// Gives a sound its neighbourhood: that of its row, or that of its nearest rows, if it is none itself. A copy of a row
+    /// has that row's: a sound and its copy are the same.
+    #[must_use]
+    pub fn surround(&self, mut query: QueryVector, row: Option<usize>) -> QueryVector {
+        let parts = |row: usize| self.sounds.row(row);
+        if row.is_none() {
+            query.around = self.around(&query, NEAREST);
+        }
+        let copied = query.around.first().filter(|(_, distance)| *distance < COPY).map(|(row, _)| *row);
+        let known = row.or(copied).and_then(|row| self.neighbourhoods.get(row)).copied();
+        let neighbourhood = known.or_else(|| {
+            let near = query.around.iter().map(|(row, distance)| (*row, 1.0 - distance));
+            let length = |sum: &[f32]| query.pieces.length(sum, self.shares);
+            let mut sum = vec![0.0; query.parts.len()];
+            (!self.neighbourhoods.is_empty()).then(|| Neighbourhood::of(&query.parts, near, parts, length, &mut sum))
+        });
+        query.smoothed = neighbourhood.map(|found| found.vector(&query.parts, parts)).unwrap_or_default();
+        query.pieces.weigh(&mut query.smoothed, self.shares.map(f32::sqrt));
+        query
     }
 
     /// Similarity, to the network alone, between a sound and one window of another as the network gave it.
@@ -244,7 +300,7 @@ impl Space {
         centre_and_normalise(&mut vector, &[]);
         centre_and_normalise(&mut vector, self.sounds.statistics.centre());
         // Descriptors, which a window has none of, follow the network's part.
-        let raw = &query.parts[query.head..];
+        let raw = &query.parts[query.pieces.head..];
         dot(&vector, &raw[..vector.len().min(raw.len())])
     }
 
@@ -259,8 +315,14 @@ impl Space {
         let point = self.reduce(&query.parts);
         let proposed = tree.query(&point).nearest_n::<SquaredEuclidean<f32>>(wanted).execute();
         let rows = proposed.iter().filter_map(|p| usize::try_from(p.item).ok()).filter(|row| accept(*row));
-        let question = Question::new(query, weights);
-        let neighbours = best(rows.map(|row| self.measure(row, &question)), k);
+        let question = Question::new(query, weights, self.shares);
+        let of = |row: usize| self.sounds.joined(row, &question.smoothed);
+        let measured = rows.map(|row| {
+            let plain = self.sounds.joined(row, &question.parts);
+            let own = if question.smoothed.is_empty() { plain } else { of(row) };
+            self.measured(row, &question, plain, own, &of)
+        });
+        let neighbours = best(measured, k);
         if neighbours.len() < k {
             // The filter rejected too much of what the tree proposed.
             return self.exact(query, weights, k, accept);
@@ -270,16 +332,36 @@ impl Space {
 
     /// Answers by comparing with every accepted sound.
     pub fn exact(&self, query: &QueryVector, weights: &Weights, k: usize, accept: &dyn Fn(usize) -> bool) -> Answer {
-        let question = Question::new(query, weights);
+        let question = Question::new(query, weights, self.shares);
         let k = k.min(self.len());
-        let rows = (0..self.len()).filter(|row| accept(*row));
-        Answer { neighbours: best(rows.map(|row| self.measure(row, &question)), k), exact: true }
+        // Each row is read once: the neighbourhoods of those accepted hold others too.
+        let smooth = !question.smoothed.is_empty();
+        let mut products = Vec::with_capacity(if smooth { self.len() } else { 0 });
+        let mut accepted = Vec::new();
+        for row in 0..self.len() {
+            if smooth {
+                products.push(self.sounds.joined(row, &question.smoothed));
+            }
+            if accept(row) {
+                accepted.push((row, self.sounds.joined(row, &question.parts)));
+            }
+        }
+        let of = |row: usize| products[row];
+        let measured = accepted.into_iter().map(|(row, plain)| {
+            let own = if smooth { of(row) } else { plain };
+            self.measured(row, &question, plain, own, &of)
+        });
+        Answer { neighbours: best(measured, k), exact: true }
     }
 
     /// Tells how similar a row is to a sound, part by part.
     pub fn part_similarities(&self, query: &QueryVector, row: usize) -> PartSimilarities {
-        let parts = self.sounds.parts.row(row);
-        query.part_by_part(parts.as_slice().unwrap_or_default(), &self.sounds.descriptors[row])
+        let mut smoothed = query.smoothed.clone();
+        query.pieces.weigh(&mut smoothed, self.shares.map(f32::sqrt));
+        let of = |row: usize| self.sounds.joined(row, &smoothed);
+        let found = self.neighbourhoods.get(row).filter(|_| !smoothed.is_empty());
+        let neighbourhood = found.map(|found| found.product(of(row), of));
+        query.part_by_part(self.sounds.row(row), &self.sounds.descriptors[row], neighbourhood)
     }
 
     /// Finds about the `k` nearest rows of a sound and their distances, 1 - cosine, nearest first, under the head's own
@@ -288,7 +370,7 @@ impl Space {
     /// The main components propose, the full vectors decide, so that a large library can take many sounds in a second.
     pub fn around(&self, query: &QueryVector, k: usize) -> Vec<(usize, f32)> {
         let point = self.reduce(&query.parts);
-        let proposed: Vec<usize> = if let (Some(tree), Some(wanted)) = (&self.tree, NonZero::new(3 * k)) {
+        let proposed: Vec<usize> = if let (Some(tree), Some(wanted)) = (&self.tree, NonZero::new(4 * k)) {
             let found = tree.query(&point).nearest_n::<SquaredEuclidean<f32>>(wanted).execute();
             found.iter().filter_map(|near| usize::try_from(near.item).ok()).collect()
         } else {
@@ -296,10 +378,10 @@ impl Space {
                 let distance: f32 = point.iter().zip(other).map(|(a, b)| (a - b) * (a - b)).sum();
                 Neighbour { row, similarity: -distance }
             };
-            best(self.points.iter().enumerate().map(near), 3 * k).into_iter().map(|near| near.row).collect()
+            best(self.points.iter().enumerate().map(near), 4 * k).into_iter().map(|near| near.row).collect()
         };
         let mut vector = query.parts.clone();
-        weigh(&mut vector, query.head, [self.weight, 1.0 - self.weight]);
+        query.pieces.weigh(&mut vector, self.shares);
         let measured = proposed.into_iter().map(|row| Neighbour { row, similarity: self.sounds.joined(row, &vector) });
         best(measured, k).into_iter().map(|near| (near.row, (1.0 - near.similarity).max(0.0))).collect()
     }
@@ -325,7 +407,7 @@ impl Space {
                 let scored = scores.iter().zip(&halves).enumerate().map(near);
                 let proposed = best(scored.filter(|neighbour| others[neighbour.row] != *query), 3 * found.k);
                 let mut vector = self.sounds.parts.row(*query).to_vec();
-                weigh(&mut vector, self.sounds.head, [self.weight, 1.0 - self.weight]);
+                self.sounds.pieces.weigh(&mut vector, self.shares);
                 let measured = proposed.iter().map(|neighbour| {
                     let similarity = self.sounds.joined(others[neighbour.row], &vector);
                     Neighbour { row: neighbour.row, similarity }
@@ -339,9 +421,11 @@ impl Space {
         found
     }
 
-    fn measure(&self, row: usize, question: &Question) -> Neighbour {
-        let joined = self.sounds.joined(row, &question.parts);
-        Neighbour { row, similarity: question.similarity(joined, &self.sounds.descriptors[row]) }
+    /// A row as it is ranked, from the products with the question and, with its neighbourhood, of the row and any other.
+    fn measured(&self, row: usize, question: &Question, plain: f32, own: f32, of: &impl Fn(usize) -> f32) -> Neighbour {
+        let smooth = !question.smoothed.is_empty();
+        let smoothed = self.neighbourhoods.get(row).filter(|_| smooth).map_or(plain, |found| found.product(own, of));
+        Neighbour { row, similarity: question.similarity(plain, smoothed, &self.sounds.descriptors[row]) }
     }
 
     fn reduce(&self, parts: &[f32]) -> [f32; DIMS] {
@@ -354,16 +438,19 @@ impl Space {
 }
 
 impl<'a> Question<'a> {
-    fn new(query: &'a QueryVector, weights: &'a Weights) -> Self {
+    /// Neighbourhoods are compared with the shares under which they were found.
+    fn new(query: &'a QueryVector, weights: &'a Weights, found_with: Factors) -> Self {
         let mut parts = query.parts.clone();
-        let head = if query.head > 0 { weights.head.clamp(0.0, 1.0) } else { 0.0 };
-        weigh(&mut parts, query.head, [head, 1.0 - head]);
-        Self { parts, query, weights, groups: weights.groups.iter().sum() }
+        let mut smoothed = if weights.smooth > 0.0 { query.smoothed.clone() } else { Vec::new() };
+        query.pieces.weigh(&mut smoothed, found_with.map(f32::sqrt));
+        query.pieces.weigh(&mut parts, query.pieces.shares(weights));
+        Self { parts, smoothed, query, weights, groups: weights.groups.iter().sum() }
     }
 
-    /// What a sound is ranked by, from the similarity of its joined vector and its descriptors.
-    fn similarity(&self, joined: f32, descriptors: &[f32; COUNT]) -> f32 {
-        let mut similarity = joined;
+    /// What a sound is ranked by, from the similarities of its joined vector and its neighbourhood, and its descriptors.
+    fn similarity(&self, plain: f32, smoothed: f32, descriptors: &[f32; COUNT]) -> f32 {
+        let smooth = self.weights.smooth.clamp(0.0, 1.0);
+        let mut similarity = (1.0 - smooth) * plain + smooth * smoothed;
         if self.groups > 0.0 {
             let close = in_groups(descriptors, &self.query.descriptors).unwrap_or_default();
             let sum: f32 = close.iter().zip(&self.weights.groups).map(|(c, w)| c * w).sum();
@@ -377,8 +464,9 @@ impl<'a> Question<'a> {
 impl Sounds {
     fn new(heard: &[Heard], statistics: &Arc<Statistics>) -> Self {
         let pooled = heard.first().map_or(0, |heard| heard.pooled.len());
-        let [head, raw] = if heard.is_empty() { [0, 0] } else { statistics.lengths(pooled) };
-        let mut parts = Array2::zeros((heard.len(), head + raw));
+        let pieces = if heard.is_empty() { Pieces::default() } else { Pieces::of(statistics, pooled) };
+        let head = pieces.head;
+        let mut parts = Array2::zeros((heard.len(), pieces.all));
         let mut vector = vec![0.0; pooled];
         for (mut row, heard) in parts.outer_iter_mut().zip(heard) {
             vector.iter_mut().zip(heard.pooled).for_each(|(out, v)| *out = v.to_f32());
@@ -387,19 +475,21 @@ impl Sounds {
             statistics.write_raw(&mut vector, heard.descriptors, &mut row[head..]);
         }
         let descriptors = heard.iter().map(|heard| standardised(heard.descriptors)).collect();
-        Self { statistics: statistics.clone(), head, parts, descriptors }
+        Self { statistics: statistics.clone(), pieces, parts, descriptors }
     }
 
     fn len(&self) -> usize {
         self.parts.nrows()
     }
 
-    /// Main directions of the joined vectors under a weight of the head, times the roots of the weights.
-    fn basis(&self, weight: f32) -> Array2<f32> {
-        let roots = [weight.sqrt(), (1.0 - weight).sqrt()];
+    /// Main directions of the joined vectors under these weights, times the roots of the shares.
+    fn basis(&self, weights: &Weights) -> Array2<f32> {
+        let roots = self.pieces.shares(weights).map(f32::sqrt);
         let width = self.parts.ncols();
         let shipped = match &self.statistics.head {
-            Some(head) if (head.weight - weight).abs() < f32::EPSILON => Some(&head.basis),
+            Some(head) if weights.share_space(&Weights { smooth: weights.smooth, ..Weights::usual(head.weight) }) => {
+                Some(&head.basis)
+            }
             Some(_) => None,
             None => Some(&self.statistics.basis),
         };
@@ -409,16 +499,41 @@ impl Sounds {
         } else {
             let step = self.len().div_ceil(pca::FIT_ROWS).max(1);
             let mut fitted = self.parts.slice(s![..;step, ..]).to_owned();
-            fitted.outer_iter_mut().for_each(|mut row| weigh(row.as_slice_mut().unwrap_or_default(), self.head, roots));
+            fitted
+                .outer_iter_mut()
+                .for_each(|mut row| self.pieces.weigh(row.as_slice_mut().unwrap_or_default(), roots));
             pca::fit(fitted.view(), DIMS)
         };
-        basis.outer_iter_mut().for_each(|mut row| weigh(row.as_slice_mut().unwrap_or_default(), self.head, roots));
+        basis.outer_iter_mut().for_each(|mut row| self.pieces.weigh(row.as_slice_mut().unwrap_or_default(), roots));
         basis
+    }
+
+    /// Who is near each row when its pieces count so much; `points` are the rows along the main directions.
+    fn neighbourhoods(&self, shares: Factors, points: &[[f32; DIMS]]) -> Vec<Neighbourhood> {
+        let (proposed, count) = smoothing::propose(points);
+        let (mut weighted, mut sum) = (vec![0.0; self.parts.ncols()], vec![0.0; self.parts.ncols()]);
+        let mut of = |row: usize| {
+            let own = self.row(row);
+            weighted.copy_from_slice(own);
+            self.pieces.weigh(&mut weighted, shares);
+            let others = proposed[row * count..][..count].iter().map(|other| *other as usize);
+            let measured = others.map(|other| Neighbour { row: other, similarity: self.joined(other, &weighted) });
+            let near = best(measured, NEAREST).into_iter().map(|near| (near.row, near.similarity));
+            let length = |sum: &[f32]| self.pieces.length(sum, shares);
+            Neighbourhood::of(own, near, |other| self.row(other), length, &mut sum)
+        };
+        (0..self.len()).map(&mut of).collect()
+    }
+
+    /// Head and raw part of a row.
+    fn row(&self, row: usize) -> &[f32] {
+        let width = self.parts.ncols();
+        self.parts.as_slice().and_then(|parts| parts.get(row * width..(row + 1) * width)).unwrap_or_default()
     }
 
     /// Similarity of a row to parts that are weighted already.
     fn joined(&self, row: usize, weighted: &[f32]) -> f32 {
-        dot(self.parts.row(row).as_slice().unwrap_or_default(), weighted)
+        dot(self.row(row), weighted)
     }
 }
 
@@ -428,39 +543,12 @@ fn write_head(kept: &[f16], head: &mut [f32]) {
     normalise(head);
 }
 
-/// Multiplies head and raw part by a factor each.
-fn weigh(parts: &mut [f32], head: usize, [of_head, of_raw]: [f32; 2]) {
-    let (head, raw) = parts.split_at_mut(head);
-    head.iter_mut().for_each(|v| *v *= of_head);
-    raw.iter_mut().for_each(|v| *v *= of_raw);
-}
-
-/// Keeps the `k` most similar, the nearest first; equals come in the order of their rows.
-fn best(found: impl Iterator<Item = Neighbour>, k: usize) -> Vec<Neighbour> {
-    let closer = |a: &Neighbour, b: &Neighbour| b.similarity.total_cmp(&a.similarity).then(a.row.cmp(&b.row));
-    let mut kept: Vec<Neighbour> = Vec::with_capacity(2 * k + 1);
-    let mut bar = f32::NEG_INFINITY;
-    for neighbour in found {
-        if neighbour.similarity < bar {
-            continue;
-        }
-        kept.push(neighbour);
-        if kept.len() > 2 * k {
-            kept.select_nth_unstable_by(k, closer);
-            kept.truncate(k);
-            bar = kept.iter().map(|n| n.similarity).fold(f32::INFINITY, f32::min);
-        }
-    }
-    kept.sort_by(closer);
-    kept.truncate(k);
-    kept
-}
-
 #[cfg(test)]
 mod tests {
     use std::slice::from_ref;
 
     use super::*;
+    use crate::weights::By;
     use model::Model;
 
     /// Unit vectors around a few centres, repeatable.
@@ -480,9 +568,14 @@ mod tests {
             .collect()
     }
 
+    /// Two sounds by themselves, with this weight of the head.
+    fn plain(head: f32) -> Weights {
+        Weights { head, ..Weights::default() }
+    }
+
     fn space(vectors: &[Vec<f16>]) -> Space {
         let heard: Vec<Heard> = vectors.iter().map(|vector| heard(vector)).collect();
-        Space::build(&heard, &Arc::default(), 0.0)
+        Space::build(&heard, &Arc::default(), &Weights::default())
     }
 
     fn heard(pooled: &[f16]) -> Heard<'_> {
@@ -590,8 +683,8 @@ mod tests {
 
     #[test]
     fn an_empty_space_answers_nothing() {
-        let with_head = Space::build(&[], &Arc::new(Model::built_in().unwrap().statistics), 0.7);
-        assert!(with_head.reweighted(0.2).is_empty());
+        let with_head = Space::build(&[], &Arc::new(Model::built_in().unwrap().statistics), &plain(0.7));
+        assert!(with_head.reweighted(&plain(0.2)).is_empty());
         let space = space(&[]);
         assert!(space.is_empty() && space.positions().is_empty());
         let nothing = space.query_vector(heard(&[]));
@@ -611,21 +704,21 @@ mod tests {
         vectors.iter().map(head).collect()
     }
 
-    fn joined(n: usize, weight: f32) -> (Space, Vec<QueryVector>) {
+    fn joined(n: usize, weights: &Weights) -> (Space, Vec<QueryVector>) {
         let (vectors, descriptors) = described(n);
         let heads = heads(&vectors);
         let all = vectors.iter().zip(&descriptors).zip(&heads);
         let all: Vec<Heard> = all.map(|((pooled, d), head)| Heard { pooled, descriptors: Some(d), head }).collect();
-        let space = Space::build(&all, &Arc::new(Model::built_in().unwrap().statistics), weight);
+        let space = Space::build(&all, &Arc::new(Model::built_in().unwrap().statistics), weights);
         let queries = all.iter().map(|heard| space.query_vector(*heard)).collect();
         (space, queries)
     }
 
     #[test]
     fn similarity_is_the_weighted_sum_of_the_parts_under_any_weight() {
-        let (space, queries) = joined(60, 0.7);
+        let (space, queries) = joined(60, &plain(0.7));
         for head in [0.0, 0.3, 0.7, 1.0] {
-            let weights = Weights { head, ..Weights::default() };
+            let weights = plain(head);
             for found in space.exact(&queries[7], &weights, 60, &|_| true).neighbours {
                 let (a, b) = (&queries[7].parts, &queries[found.row].parts);
                 let expected = head * dot(&a[..64], &b[..64]) + (1.0 - head) * dot(&a[64..], &b[64..]);
@@ -634,12 +727,94 @@ mod tests {
         }
     }
 
+    /// The similarity that the definition gives, from all sounds at once.
+    fn defined(queries: &[QueryVector], weights: &Weights) -> Array2<f32> {
+        let n = queries.len();
+        let rows = Array2::from_shape_fn((n, queries[0].parts.len()), |(i, j)| queries[i].parts[j]);
+        let mut weighed = rows.clone();
+        let shares = queries[0].pieces.shares(weights);
+        weighed.outer_iter_mut().for_each(|mut row| queries[0].pieces.weigh(row.as_slice_mut().unwrap(), shares));
+        let products = rows.dot(&weighed.t());
+        let mut shared = Array2::<f32>::zeros(rows.raw_dim());
+        for i in 0..n {
+            let mut order: Vec<usize> = (0..n).filter(|j| *j != i).collect();
+            order.sort_by(|a, b| products[[i, *b]].total_cmp(&products[[i, *a]]));
+            let mut sum = rows.row(i).to_owned();
+            for j in &order[..NEAREST] {
+                sum += &(&rows.row(*j) * products[[i, *j]].max(0.0).powi(5));
+            }
+            let length = queries[0].pieces.length(sum.as_slice().unwrap(), shares);
+            shared.row_mut(i).assign(&(sum / length));
+        }
+        let mut weighed = shared.clone();
+        weighed.outer_iter_mut().for_each(|mut row| queries[0].pieces.weigh(row.as_slice_mut().unwrap(), shares));
+        (1.0 - weights.smooth) * products + weights.smooth * shared.dot(&weighed.t())
+    }
+
+    #[test]
+    fn half_of_the_similarity_is_that_of_the_neighbourhoods_as_defined() {
+        for weights in
+            [Weights::usual(0.7), By::Timbre.weigh(Weights::usual(0.7), 0.7), Weights { smooth: 1.0, ..plain(0.3) }]
+        {
+            let (space, queries) = joined(90, &weights);
+            let expected = defined(&queries, &weights);
+            for row in [0, 7, 41] {
+                let query = space.surround(queries[row].clone(), Some(row));
+                for found in space.exact(&query, &weights, 90, &|_| true).neighbours {
+                    let defined = expected[[row, found.row]];
+                    assert!((found.similarity - defined).abs() < 1e-4, "{weights:?}: {} {defined}", found.similarity);
+                    let parts = space.part_similarities(&query, found.row);
+                    assert!(parts.neighbourhood.is_some());
+                }
+                // Without smoothing the same space answers as one without neighbourhoods.
+                let bare = Weights { smooth: 0.0, ..weights };
+                let (plain, _) = joined(90, &bare);
+                let answer = |space: &Space| space.exact(&query, &bare, 90, &|_| true);
+                assert_eq!(answer(&space), answer(&plain));
+                assert_eq!(plain.part_similarities(&plain.surround(query.clone(), Some(row)), 3).neighbourhood, None);
+            }
+        }
+    }
+
+    #[test]
+    fn a_guest_is_smoothed_by_its_own_nearest_and_a_filter_changes_no_similarity() {
+        let weights = Weights::usual(0.7);
+        let (space, queries) = joined(200, &weights);
+        let (few, _) = joined(199, &weights);
+        let guest = few.surround(queries[199].clone(), None);
+        assert_eq!(guest.around().len(), NEAREST);
+        let (own, nearest) = (few.exact(&guest, &weights, 5, &|_| true), guest.around()[0].0);
+        let close = few.part_similarities(&guest, nearest).neighbourhood.unwrap();
+        assert!(own.neighbours[0].similarity > 0.5 && close > 0.5, "{own:?} {close}");
+        // A newcomer is compared with the guest as a row is.
+        let known = space.surround(queries[199].clone(), Some(199));
+        let late = space.surround(queries[3].clone(), None);
+        let [ranked] = known.rank(&weights, [&late].into_iter(), 1)[..] else { panic!("one") };
+        let row = space.exact(&known, &weights, 200, &|row| row == 3).neighbours[0];
+        assert!((ranked.similarity - row.similarity).abs() < 0.03, "{ranked:?} {row:?}");
+        let all = space.exact(&known, &weights, 200, &|_| true).neighbours;
+        assert!(all.contains(&row), "{row:?}");
+    }
+
+    #[test]
+    fn descriptors_may_have_twice_their_share() {
+        let (space, queries) = joined(60, &Weights::default());
+        let (network, described) =
+            (|q: &QueryVector| q.parts[64..576].to_vec(), |q: &QueryVector| q.parts[576..].to_vec());
+        let doubled = Weights { smooth: 0.0, ..By::Timbre.weigh(Weights::usual(0.7), 0.7) };
+        for found in space.exact(&queries[7], &doubled, 60, &|_| true).neighbours {
+            let (a, b) = (&queries[7], &queries[found.row]);
+            let [network, described] = [dot(&network(a), &network(b)) / 0.85, dot(&described(a), &described(b)) / 0.15];
+            assert!((found.similarity - (0.7 * network + 0.3 * described)).abs() < 1e-5, "{found:?}");
+        }
+    }
+
     #[test]
     fn a_reweighted_space_is_one_built_with_that_weight() {
-        let (space, _) = joined(80, 0.7);
-        let (built, _) = joined(80, 0.2);
-        let again = space.reweighted(0.2);
-        assert!((again.weight() - 0.2).abs() < f32::EPSILON);
+        let (space, _) = joined(80, &plain(0.7));
+        let (built, _) = joined(80, &plain(0.2));
+        let again = space.reweighted(&plain(0.2));
+        assert!(*again.weights() == plain(0.2));
         assert_eq!(again.points(), built.points());
         // Distances along the main directions are those of the joined vectors, as far as they reach.
         let length = |p: &[f32; DIMS]| p.iter().map(|v| v * v).sum::<f32>();
@@ -648,8 +823,8 @@ mod tests {
 
     #[test]
     fn the_tree_finds_nearly_all_true_neighbours_in_the_joined_space() {
-        let (space, queries) = joined(SCAN_AT_ONCE + 500, 0.7);
-        let weights = Weights { head: 0.7, ..Weights::default() };
+        let (space, queries) = joined(SCAN_AT_ONCE + 500, &plain(0.7));
+        let weights = plain(0.7);
         let (mut found, mut asked) = (0, 0);
         for query in queries.iter().step_by(211) {
             let (quick, exact) =
@@ -663,15 +838,15 @@ mod tests {
 
     #[test]
     fn a_group_with_weight_moves_what_is_close_in_it_up() {
-        let (space, queries) = joined(100, 0.7);
-        let plain = Weights { head: 0.7, ..Weights::default() };
-        let mut heavy = plain;
+        let (space, queries) = joined(100, &plain(0.7));
+        let usual = plain(0.7);
+        let mut heavy = usual;
         heavy.groups[1] = 50.0;
         let part_similarities = |weights: &Weights| {
             let found = space.exact(&queries[3], weights, 10, &|row| row != 3).neighbours;
             found.iter().map(|n| space.part_similarities(&queries[3], n.row).groups.unwrap()[1]).sum::<f32>()
         };
-        assert!(part_similarities(&heavy) > part_similarities(&plain));
+        assert!(part_similarities(&heavy) > part_similarities(&usual));
         let own = space.part_similarities(&queries[3], 3);
         assert!(own.head.is_some_and(|c| c > 0.999) && own.network > 0.999 && own.groups == Some([1.0; 5]), "{own:?}");
     }
@@ -687,8 +862,8 @@ mod tests {
                 Heard { pooled: &vectors[i], descriptors: described.then(|| &descriptors[i]), head }
             })
             .collect();
-        let space = Space::build(&half, &Arc::new(Model::built_in().unwrap().statistics), 0.7);
-        let weights = Weights { head: 0.7, groups: [1.0; 5] };
+        let space = Space::build(&half, &Arc::new(Model::built_in().unwrap().statistics), &plain(0.7));
+        let weights = Weights { groups: [1.0; 5], ..plain(0.7) };
         let answer = space.exact(&space.query_vector(half[1]), &weights, 50, &|_| true);
         assert_eq!(answer.neighbours.len(), 50);
         assert!(answer.neighbours.iter().all(|n| n.similarity.is_finite()));
@@ -711,7 +886,7 @@ mod tests {
             assert!((parts.network - all.part_similarities(&query, row.row).network).abs() < 1e-5);
         }
         // Each of the twelve kinds is placed among its own, with a tree and without one.
-        let treed = Space::build_above(50, &heard[..200], &Arc::default(), 0.0);
+        let treed = Space::build_above(50, &heard[..200], &Arc::default(), &Weights::default());
         for space in [&few, &treed] {
             for (i, later) in later.iter().enumerate() {
                 let around = space.around(later, 5);
@@ -719,6 +894,6 @@ mod tests {
                 assert!(around.iter().all(|(row, _)| row % 12 == (i + 200) % 12), "{i}: {around:?}");
             }
         }
-        assert!(Space::build(&[], &Arc::default(), 0.0).around(&later[0], 5).is_empty());
+        assert!(Space::build(&[], &Arc::default(), &Weights::default()).around(&later[0], 5).is_empty());
     }
 }

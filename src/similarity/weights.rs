@@ -5,9 +5,12 @@
 //! `1 − ½ · mean(((x − y) / s)²)`, at least 0, over its descriptors `x` and `y` with their spreads `s`, because two independent
 //! values are on average two squared spreads apart. Descriptors that are not known yet are taken for unrelated.
 //!
-//! A list is ranked by `((a · head·head + (1 − a) · raw·raw) + Σ wᵍ · similarityᵍ) / (1 + Σ wᵍ)` with the head's weight `a`
+//! The *plain* similarity of two sounds is `p = a · head·head + (1 − a) · raw·raw` with the head's weight `a`, where the
+//! raw part's descriptors may have another share than the shipped one; that of their
+//! [neighbourhoods](crate::smoothing) is `n`, the scalar product of their vectors, found under the same weights. A list is
+//! ranked by `((1 − s) · p + s · n + Σ wᵍ · similarityᵍ) / (1 + Σ wᵍ)` with the smoothing's share `s`, usually [half](SMOOTH),
 //! and the groups' weights `wᵍ`, which are zero unless the user says otherwise. Tree, map and groups of sounds follow
-//! the head's weight alone.
+//! `p` alone.
 
 use std::sync::LazyLock;
 
@@ -16,13 +19,82 @@ use dsp::descriptors::{ABOUT, COUNT, Group, Values};
 /// Number of descriptor groups.
 pub const GROUPS: usize = Group::ALL.len();
 
+/// Usual share of the neighbourhoods.
+pub const SMOOTH: f32 = 0.5;
+
 /// How much each part counts; any change ranks anew.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Weights {
     /// Share of the head, 0..=1: 0 compares by the raw part alone. Without effect under a model that has no head.
     pub head: f32,
+    /// How often their usual share the descriptors have in the raw part, as far as that holds it.
+    pub described: f32,
+    /// Share of the neighbourhoods, 0..=1: 0 compares two sounds by themselves.
+    pub smooth: f32,
     /// Weights of the descriptor groups in the order of [`Group::ALL`], each at least 0.
     pub groups: [f32; GROUPS],
+}
+
+/// Two ways to compare, each of them right for another question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum By {
+    /// What sounds of one kind have in common: the model with its learned head, as it is shipped.
+    Kind,
+    /// What listeners call timbre: without what was learned, and with twice the descriptors. With the judgements of 21 published listening
+    /// tests the raw part agrees best.
+    Timbre,
+}
+
+impl By {
+    /// What the weights compare by, with a head whose usual weight this is; `None` for anything in between.
+    pub fn of(weights: &Weights, usual: f32) -> Option<Self> {
+        [Self::Kind, Self::Timbre].into_iter().find(|by| by.weigh(*weights, usual) == *weights)
+    }
+
+    /// Compares by this, and leaves smoothing and groups as they are.
+    #[must_use]
+    pub fn weigh(self, weights: Weights, usual: f32) -> Weights {
+        match self {
+            Self::Kind => Weights { head: usual, described: 1.0, ..weights },
+            Self::Timbre => Weights { head: 0.0, described: 2.0, ..weights },
+        }
+    }
+
+    /// The other.
+    #[must_use]
+    pub fn other(self) -> Self {
+        match self {
+            Self::Kind => Self::Timbre,
+            Self::Timbre => Self::Kind,
+        }
+    }
+}
+
+/// Every part as it is shipped, and no neighbourhoods.
+impl Default for Weights {
+    fn default() -> Self {
+        Self { head: 0.0, described: 1.0, smooth: 0.0, groups: [0.0; GROUPS] }
+    }
+}
+
+impl Weights {
+    /// The weights that a model with this weight of its head is shipped with.
+    pub fn usual(head: f32) -> Self {
+        Self { head, smooth: SMOOTH, ..Self::default() }
+    }
+
+    /// A number that tells weights apart that give other maps: the head's, less what descriptors have beyond their usual
+    /// share.
+    pub fn key(&self) -> f32 {
+        self.head - (self.described - 1.0)
+    }
+
+    /// Tells whether a space for the one serves the other: tree, map and neighbourhoods follow from what is compared here.
+    pub fn share_space(&self, other: &Self) -> bool {
+        let same = |a: f32, b: f32| (a - b).abs() <= f32::EPSILON;
+        let smoothed = (self.smooth > 0.0) == (other.smooth > 0.0);
+        same(self.head, other.head) && same(self.described, other.described) && smoothed
+    }
 }
 
 /// How close two sounds are in each part, 0..=1.
@@ -32,6 +104,8 @@ pub struct PartSimilarities {
     pub head: Option<f32>,
     /// In the raw part, which is the network's vector and, where a head ships with it, a share of descriptors.
     pub network: f32,
+    /// Of their neighbourhoods; `None` where those were not found.
+    pub neighbourhood: Option<f32>,
     /// In each descriptor group, in the order of [`Group::ALL`]; `None` until both sounds have been described.
     pub groups: Option<[f32; GROUPS]>,
 }
@@ -41,7 +115,8 @@ impl PartSimilarities {
     pub fn parts(&self) -> impl Iterator<Item = (&'static str, Option<f32>)> + use<> {
         let groups = self.groups;
         let groups = Group::ALL.into_iter().enumerate().map(move |(i, group)| (group.name(), groups.map(|g| g[i])));
-        [("head", self.head), ("network", Some(self.network))].into_iter().chain(groups)
+        let whole = [("head", self.head), ("network", Some(self.network)), ("neighbourhood", self.neighbourhood)];
+        whole.into_iter().chain(groups)
     }
 }
 

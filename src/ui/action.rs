@@ -11,6 +11,7 @@ use bevy_egui::egui::{self, Key, KeyboardShortcut, Modifiers};
 use dsp::descriptors;
 use dsp::{Seconds, Span};
 use serde::{Deserialize, Serialize};
+use similarity::weights::By;
 
 use super::columns::Columns;
 use super::focus;
@@ -36,6 +37,8 @@ pub enum Choose {
 pub enum Part {
     /// The learned head, against the network alone.
     Head,
+    /// The neighbourhoods, against the sounds by themselves.
+    Neighbourhood,
     /// A group of descriptors.
     Group(descriptors::Group),
 }
@@ -326,9 +329,16 @@ pub enum Prefer {
     ToggleResults,
 }
 
-/// Weighs a part of the comparison, 0..=1; `None` for its usual weight.
+/// Changes what sounds are compared by.
 #[derive(Message, Clone, Copy, Debug, PartialEq)]
-pub struct Weigh(pub Part, pub Option<f32>);
+pub enum Weigh {
+    /// Weighs a part, 0..=1; `None` for its usual weight.
+    Part(Part, Option<f32>),
+    /// Compares by kind or by timbre.
+    By(By),
+    /// Compares by what it does not compare by now.
+    Switch,
+}
 
 /// What is done on the settings page; for `settings`.
 #[derive(Message, Clone, Debug, PartialEq)]
@@ -449,6 +459,7 @@ const TABLE: &[(&str, &str, &str, &str, Action)] = &[
     ("reveal", "Choose", "Ctrl+R", "Show in the file manager", Action::Outside(Outside::RevealSelected)),
     ("neighbours", "Find", "N", "Find sounds like the selection or its region", Action::Go(Go::Neighbours)),
     ("less_like", "Find", "X", "Less like this one, within a query", Action::Go(Go::LessLike)),
+    ("compare_by", "Find", "C", "Compare by kind, or by timbre", Action::Weigh(Weigh::Switch)),
     ("search", "Find", "Ctrl+F", "Search names and paths", Action::Go(Go::FocusSearch)),
     ("back", "Find", "Alt+Left", "Back to the previous query", Action::Go(Go::Back)),
     ("forward", "Find", "Alt+Right", "Forward to the next query", Action::Go(Go::Forward)),

@@ -14,7 +14,7 @@ pub const GAP: f32 = 14.0;
 /// Width of a similarity bar in points, in a column of the usual width.
 pub const BAR: f32 = 5.0;
 /// The usual width of all bars, in points.
-pub const BARS: f32 = 7.0 * (BAR + 2.0) - 2.0;
+pub const BARS: f32 = 8.0 * (BAR + 2.0) - 2.0;
 /// What a name has at least, in points, before any other column has anything.
 pub const NAME: f32 = 165.0;
 /// The narrowest and the widest column, in points.

@@ -54,6 +54,8 @@ pub struct View<'a> {
 const ROOMY: f32 = 250.0;
 /// What a warning sign takes, in points.
 const SIGN: f32 = 18.0;
+/// Parts that compare whole sounds: head, network and neighbourhood; groups of descriptors follow.
+const WHOLE: usize = 3;
 /// Half the width of the strip in which the pointer can grab the border of a column, in points.
 const GRIP: f32 = 4.0;
 
@@ -81,12 +83,15 @@ pub fn show(ui: &mut Ui, view: &View, actions: &mut Vec<Action>) {
 /// Draws the similarity in each part as a bar; a tooltip shows names and values.
 fn bars(ui: &Ui, rect: Rect, part_similarities: &PartSimilarities, response: &Response, theme: &Theme) {
     let mut left = rect.left();
-    let headless = usize::from(part_similarities.head.is_none());
-    let parts = || part_similarities.parts().skip(headless);
+    // A model without a head has no bar for it, and neither have neighbourhoods that do not count; descriptors may still come.
+    let whole =
+        1 + usize::from(part_similarities.head.is_some()) + usize::from(part_similarities.neighbourhood.is_some());
+    let shown = |(i, (_, share)): &(usize, (&str, Option<f32>))| share.is_some() || *i >= WHOLE;
+    let parts = || part_similarities.parts().enumerate().filter(shown).map(|(_, part)| part);
     let scale = rect.width() / BARS;
     for (i, (_, share)) in parts().enumerate() {
-        // A gap separates the two vectors from the groups of descriptors.
-        left += if i == 2 - headless { 4.0 * scale } else { 0.0 };
+        // A gap separates the vectors from the groups of descriptors.
+        left += if i == whole { 4.0 * scale } else { 0.0 };
         let ground = Rect::from_min_size(pos2(left, rect.top()), vec2(BAR * scale, rect.height()));
         ui.painter().rect_filled(ground, 0.0, theme.raised);
         let height = rect.height() * share.unwrap_or(0.0).clamp(0.0, 1.0);

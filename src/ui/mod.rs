@@ -63,7 +63,7 @@ use bevy::winit::{EventLoopProxyWrapper, UpdateMode, WinitSettings, WinitUserEve
 use bevy_egui::egui::{self, LayerId, Rect, Ui, UiBuilder};
 use bevy_egui::{EguiContexts, EguiGlobalSettings, EguiPlugin, EguiPrimaryContextPass, PrimaryEguiContext};
 use file::wav_writer::Format;
-use similarity::weights::Weights;
+use similarity::weights::{By, SMOOTH, Weights};
 
 use self::action::{Action, Bindings, Choose, Go, OnMap, Part, Type, Weigh};
 use self::desktop::Inputs;
@@ -362,10 +362,17 @@ fn respond_on_map(
 /// Weighs the parts of a comparison.
 fn weigh(mut asked: MessageReader<Weigh>, mut weights: ResMut<ActiveWeights>, model: Res<ActiveModel>) {
     let mut next = *weights;
-    for &Weigh(part, weight) in asked.read() {
-        match part {
-            Part::Head => next.head = weight.unwrap_or(model.0.statistics.usual_weight()),
-            Part::Group(group) => next.groups[group as usize] = weight.unwrap_or(0.0),
+    let usual = model.0.statistics.usual_weight();
+    for &action in asked.read() {
+        match action {
+            Weigh::Part(Part::Head, weight) => next.head = weight.unwrap_or(usual),
+            Weigh::Part(Part::Neighbourhood, weight) => next.smooth = weight.unwrap_or(SMOOTH),
+            Weigh::Part(Part::Group(group), weight) => next.groups[group as usize] = weight.unwrap_or(0.0),
+            Weigh::By(by) => next.0 = by.weigh(next.0, usual),
+            Weigh::Switch => {
+                let by = By::of(&next, usual).map_or(By::Kind, By::other);
+                next.0 = by.weigh(next.0, usual);
+            }
         }
     }
     weights.set_if_neq(next);
@@ -539,7 +546,7 @@ fn show(ui: &mut Ui, views: &Views, map: &Map, actions: &mut Vec<Action>) -> Are
     let map_area = sections.map.with_min_y((sections.map.top() + theme::HEADING).min(sections.map.bottom()));
     let map_area = Area { min: map_area.min.into(), max: map_area.max.into(), pixels_per_point };
     let statistics = &views.model.0.statistics;
-    let usual = Weights { head: statistics.usual_weight(), ..Weights::default() };
+    let usual = Weights::usual(statistics.usual_weight());
     let weights = (&**views.weights, &usual, statistics.head.is_some());
     let line = line(views, &keys);
     let menu = focus::menu_asked(ui.ctx(), session.requests.menu);

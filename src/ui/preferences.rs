@@ -118,6 +118,9 @@ impl Default for Playing {
 pub(super) struct Comparing {
     /// Weight of the learned head; the model's own where the user has not chosen.
     head: Option<f32>,
+    /// How often their usual share descriptors have in what was measured, and the share of the neighbourhoods; likewise.
+    descriptors: Option<f32>,
+    neighbourhoods: Option<f32>,
     /// Weights of descriptor groups by name, where they are not zero.
     groups: BTreeMap<String, f32>,
 }
@@ -125,16 +128,25 @@ pub(super) struct Comparing {
 impl Comparing {
     pub fn of(weights: &Weights, usual: f32) -> Self {
         let groups = Group::ALL.into_iter().zip(weights.groups).filter(|(_, weight)| *weight > 0.0);
-        let head = (weights.head - usual).abs() > f32::EPSILON;
+        let usual = Weights::usual(usual);
+        let chosen = |weight: f32, usual: f32| ((weight - usual).abs() > f32::EPSILON).then_some(weight);
         Self {
-            head: head.then_some(weights.head),
+            head: chosen(weights.head, usual.head),
+            descriptors: chosen(weights.described, usual.described),
+            neighbourhoods: chosen(weights.smooth, usual.smooth),
             groups: groups.map(|(group, weight)| (group.name().to_owned(), weight)).collect(),
         }
     }
 
     pub fn weights(&self, usual: f32) -> Weights {
         let group = |group: Group| self.groups.get(group.name()).map_or(0.0, |weight| weight.clamp(0.0, 1.0));
-        Weights { head: self.head.unwrap_or(usual).clamp(0.0, 1.0), groups: Group::ALL.map(group) }
+        let usual = Weights::usual(usual);
+        Weights {
+            head: self.head.unwrap_or(usual.head).clamp(0.0, 1.0),
+            described: self.descriptors.unwrap_or(usual.described).clamp(0.0, 4.0),
+            smooth: self.neighbourhoods.unwrap_or(usual.smooth).clamp(0.0, 1.0),
+            groups: Group::ALL.map(group),
+        }
     }
 }
 

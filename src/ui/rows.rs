@@ -354,7 +354,7 @@ mod tests {
         assert_eq!(app.world().resource::<Rows>().similarity(0), Some(0.9));
         // Removing one row leaves the others as they are.
         let other = add(&mut app, "0.wav");
-        let part_similarities = PartSimilarities { head: Some(0.25), network: 0.5, groups: None };
+        let part_similarities = PartSimilarities { head: Some(0.25), network: 0.5, neighbourhood: None, groups: None };
         let found = [Neighbour { entity: other, similarity: 0.9, part_similarities, at: None }];
         show(&mut app, "", BEST, Some(&found));
         app.world_mut().despawn(entities[1]);

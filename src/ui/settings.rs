@@ -15,7 +15,8 @@ use dsp::Seconds;
 use file::wav_writer::Format;
 
 use super::action::{
-    Action, Binding, Bindings, FolderFor, Go, Listen, Outside, Prefer, Setup, Take, name, pressed_key, shown, usual,
+    Action, Binding, Bindings, FolderFor, Go, Listen, Outside, Part, Prefer, Setup, Take, Weigh, name, pressed_key,
+    shown, usual,
 };
 use super::controls::{self, Strip, Tone};
 use super::preferences::Preferences;
@@ -403,6 +404,10 @@ fn recording(ui: &Ui, lines: &mut Lines, view: &View, actions: &mut Vec<Action>)
 fn similarity(ui: &mut Ui, lines: &mut Lines, view: &View, actions: &mut Vec<Action>) {
     let theme = view.theme;
     lines.group("Similarity");
+    let smooth = view.weights.0.smooth > 0.0;
+    let to = Weigh::Part(Part::Neighbourhood, smooth.then_some(0.0));
+    // The weights hold it too; here it has a name that says what it does.
+    switch(ui, lines, "Compare by the sounds around each sound too", smooth, to, actions);
     if lines.is_wanted("Weights of what sounds are compared by") {
         lines.say(ui, "What counts when sounds are compared, from now on and at the next start", theme.muted);
         let rect = lines.next(ui, WEIGHTS).expand2(vec2(PADDING, 0.0));

@@ -3,7 +3,7 @@
 
 use bevy_egui::egui::{Align2, CursorIcon, Id, Key, Rect, Sense, Ui, WidgetInfo, WidgetType, pos2, vec2};
 use dsp::descriptors::Group;
-use similarity::weights::Weights;
+use similarity::weights::{By, Weights};
 
 use super::action::{Action, Chip, Go, Part, Weigh};
 use super::controls::{self, Strip, Tone};
@@ -18,6 +18,8 @@ use crate::neighbours::query::Coverage;
 pub const WEIGHTS: f32 = 40.0;
 /// Space between two things in points.
 const GAP: f32 = 12.0;
+/// Width of the switch between kind and timbre in points.
+const SWITCH: f32 = 104.0;
 /// Width of a digit of the smallest text in points.
 const DIGIT: f32 = 7.0;
 /// What users see instead of `head`, which is a developers' term.
@@ -71,7 +73,8 @@ pub fn show(ui: &mut Ui, view: &View, actions: &mut Vec<Action>) {
     search(ui, strip.left((strip.rest().width() * 0.4).clamp(100.0, 240.0)), view, actions);
     strip.left(GAP);
     if view.weights.0 != view.weights.1 {
-        let text = "weights changed · reset";
+        let by_timbre = By::Timbre.weigh(*view.weights.1, view.weights.1.head) == *view.weights.0;
+        let text = if by_timbre { "by timbre · reset" } else { "weights changed · reset" };
         let wanted = controls::word_width(ui, text);
         if strip.rest().width() > 2.0 * wanted {
             let tip = "Compare sounds as the model does on its own";
@@ -206,17 +209,22 @@ fn search(ui: &mut Ui, rect: Rect, view: &View, actions: &mut Vec<Action>) {
 /// The parts of a comparison, by name.
 fn parts() -> impl Iterator<Item = (Part, &'static str)> {
     let groups = Group::ALL.into_iter().map(|group| (Part::Group(group), group.name()));
-    std::iter::once((Part::Head, LEARNED)).chain(groups)
+    [(Part::Head, LEARNED), (Part::Neighbourhood, "neighbourhood")].into_iter().chain(groups)
 }
 
 /// What brings every weight back to its usual value.
 pub fn usual_weights() -> impl Iterator<Item = Action> {
-    parts().map(|(part, _)| Weigh(part, None).into())
+    std::iter::once(Weigh::By(By::Kind).into()).chain(parts().map(|(part, _)| Weigh::Part(part, None).into()))
 }
 
-/// Draws a slider for the weight of each part.
-pub fn weights(ui: &mut Ui, rect: Rect, (weights, _, has_head): Weighed, theme: &Theme, actions: &mut Vec<Action>) {
-    let inner = rect.shrink2(vec2(PADDING, 0.0));
+/// Draws the switch between kind and timbre, and a slider for the weight of each part.
+pub fn weights(ui: &mut Ui, rect: Rect, (weights, usual, has_head): Weighed, theme: &Theme, actions: &mut Vec<Action>) {
+    let mut inner = rect.shrink2(vec2(PADDING, 0.0));
+    if has_head {
+        let (switch, rest) = inner.split_left_right_at_x(inner.left() + SWITCH);
+        by(ui, switch, (weights, usual), theme, actions);
+        inner = rest.with_min_x(rest.left() + GAP);
+    }
     let shown: Vec<_> = parts().filter(|(part, _)| has_head || *part != Part::Head).collect();
     let width = (inner.width() + GAP) / shown.len() as f32;
     for (i, (part, name)) in shown.into_iter().enumerate() {
@@ -227,6 +235,10 @@ pub fn weights(ui: &mut Ui, rect: Rect, (weights, _, has_head): Weighed, theme: 
             Part::Head => {
                 (weights.head, "Left: the network alone; right: what was learned from labelled sounds".to_owned())
             }
+            Part::Neighbourhood => (
+                weights.smooth,
+                "Left: two sounds by themselves; right: by the sounds that each of them is like".to_owned(),
+            ),
             Part::Group(group) => (weights.groups[group as usize], format!("Extra weight of similarity in {name}")),
         };
         let slider = bar.with_max_y(bar.top() + 12.0);
@@ -239,9 +251,9 @@ pub fn weights(ui: &mut Ui, rect: Rect, (weights, _, has_head): Weighed, theme: 
             theme,
         );
         if response.double_clicked() {
-            actions.push(Weigh(part, None).into());
+            actions.push(Weigh::Part(part, None).into());
         } else if let Some(asked) = asked {
-            actions.push(Weigh(part, Some((asked * 100.0).round() / 100.0)).into());
+            actions.push(Weigh::Part(part, Some((asked * 100.0).round() / 100.0)).into());
         }
         let colour = if value > 0.0 || response.hovered() { theme.text } else { theme.muted };
         let taken = controls::line(ui, text, Align2::LEFT_CENTER, name, theme::regular(11.0), colour);
@@ -251,5 +263,19 @@ pub fn weights(ui: &mut Ui, rect: Rect, (weights, _, has_head): Weighed, theme: 
             controls::line(ui, text, Align2::RIGHT_CENTER, &number, theme::regular(11.0), theme.muted);
         }
         response.on_hover_text(format!("{tip}; double-click to reset"));
+    }
+}
+
+/// Draws the switch between kind and timbre.
+fn by(ui: &Ui, rect: Rect, (weights, usual): (&Weights, &Weights), theme: &Theme, actions: &mut Vec<Action>) {
+    let now = By::of(weights, usual.head);
+    let (kind, timbre) = rect.split_left_right_at_fraction(0.45);
+    for (rect, by, text, label, tip) in [
+        (kind, By::Kind, "Kind", "Compare by kind", "Sounds of the same kind: a snare is like other snares"),
+        (timbre, By::Timbre, "Timbre", "Compare by timbre", "Sounds of the same colour, whatever made them"),
+    ] {
+        if controls::toggle(ui, rect.shrink2(vec2(0.0, 5.0)), text, label, tip, now == Some(by), theme).clicked() {
+            actions.push(Weigh::By(by).into());
+        }
     }
 }

@@ -70,15 +70,25 @@ fn index_list_similar_map_and_doctor_keep_the_contract() {
     assert_eq!(neighbours[0]["rank"], 1);
 
     assert_eq!(keys(&neighbours[0]).iter().filter(|key| **key == "why").count(), 0);
-    let why = json(&library, &["similar", query.to_str().unwrap(), "--why", "--head", "0"]);
+    let why = json(&library, &["similar", query.to_str().unwrap(), "--why", "--head", "0", "--smooth", "0"]);
     assert_eq!(why["head"], 0.0);
     let parts = why["neighbours"][0]["why"].as_object().unwrap();
     let names = ["head", "network", "pitch", "envelope", "brightness", "loudness", "length"];
     assert!(names.iter().all(|name| parts[*name].as_f64().is_some_and(|c| (0.0..=1.0).contains(&c))), "{parts:?}");
-    assert_eq!(parts.len(), names.len());
+    assert!(parts["neighbourhood"].is_null() && parts.len() == names.len() + 1, "{parts:?}");
     let difference = why["neighbours"][0]["similarity"].as_f64().unwrap() - parts["network"].as_f64().unwrap();
     assert!(difference.abs() < 1e-6, "at weight 0 the network alone ranks");
     assert!((similar["head"].as_f64().unwrap() - 0.7).abs() < 1e-6);
+
+    let smoothed = json(&library, &["similar", query.to_str().unwrap(), "--why", "--smooth", "1"]);
+    for neighbour in smoothed["neighbours"].as_array().unwrap() {
+        let difference =
+            neighbour["similarity"].as_f64().unwrap() - neighbour["why"]["neighbourhood"].as_f64().unwrap();
+        assert!(difference.abs() < 1e-6, "with a share of 1 the neighbourhoods alone rank: {neighbour}");
+    }
+    let timbre = json(&library, &["similar", query.to_str().unwrap(), "--by", "timbre"]);
+    assert_eq!((&timbre["head"], &timbre["smooth"]), (&0.0.into(), &0.5.into()));
+    assert_ne!(timbre["neighbours"], why["neighbours"]);
 
     let map = json(&library, &["map"]);
     has_keys(&map, &["model", "method", "seed", "clusters", "groups", "points"]);

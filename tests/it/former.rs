@@ -70,6 +70,7 @@ fn former_vectors_answer_until_all_are_made_anew_and_none_is_lost_on_the_way() {
     let mut engine = app(&library);
     index(&mut engine, &folder);
     engine.world_mut().resource_mut::<ActiveWeights>().head = 0.0;
+    assert!(run_until(&mut engine, LIMIT, is_idle), "neighbourhoods under this weight");
     let asked = named(&mut engine, "sound 004.wav");
     let by_raw_part = similar(&mut engine, Subject::Sample(asked)).unwrap();
     let by_raw_part = (paths(&engine, &by_raw_part), by_raw_part.neighbours[0].similarity);
@@ -178,8 +179,14 @@ fn the_map_is_as_it_was_left_until_the_switch_and_sounds_keep_their_places_after
         app.world_mut().resource_mut::<Projection>().demand = Demand::Mapping;
         app
     };
-    let mut engine = open();
+    // Laid out once, when all are there: how far a map that grew still has to settle depends on when they came.
+    let mut engine = app(&library);
     index(&mut engine, &folder);
+    engine.world_mut().resource_mut::<Projection>().demand = Demand::Mapping;
+    assert!(run_until(&mut engine, LIMIT, is_idle));
+    drop(engine);
+    let mut engine = open();
+    assert!(run_until(&mut engine, LIMIT, is_idle));
     let left = places(&engine);
     drop(engine);
     make_former(&library);
