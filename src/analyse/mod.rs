@@ -184,11 +184,21 @@ impl From<DecodeError> for Outcome {
 }
 
 /// The most files that wait at the workers.
-const MAILBOX: usize = 256;
-/// Seconds for which they have work, so that they need no frame in that time.
-const SUPPLY: f64 = 0.5;
+const MAILBOX: usize = 1024;
+/// Frames for which they have work, so that none of them has to wait for one.
+const SUPPLY: f64 = 2.5;
 /// The shortest time over which their pace is taken.
 const PACE: Duration = Duration::from_millis(100);
+
+/// The time between two frames while sounds are analysed and nothing else happens; whoever drives the app sets it.
+#[derive(Resource, Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FrameInterval(pub Duration);
+
+impl Default for FrameInterval {
+    fn default() -> Self {
+        Self(Duration::from_millis(200))
+    }
+}
 
 #[derive(Resource)]
 struct AnalysisWorkers {
@@ -211,14 +221,14 @@ impl Supply {
         Self { workers, since: Instant::now(), done: 0, files: workers + 2 }
     }
 
-    /// Learns that so many more were done by now.
-    fn learn(&mut self, done: usize, now: Instant) {
+    /// Learns that so many more were done by now, and how far apart frames are.
+    fn learn(&mut self, done: usize, now: Instant, FrameInterval(interval): FrameInterval) {
         self.done += done;
         let passed = now.saturating_duration_since(self.since);
         if passed >= PACE {
             let pace = self.done as f64 / passed.as_secs_f64();
             #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a bounded count")]
-            let files = (pace * SUPPLY).min(MAILBOX as f64) as usize;
+            let files = (pace * SUPPLY * interval.as_secs_f64()).min(MAILBOX as f64) as usize;
             // A long file says little of the next.
             self.files = (self.workers + 2 + files).max(self.files / 2).min(MAILBOX);
             (self.since, self.done) = (now, 0);
@@ -255,6 +265,7 @@ impl Plugin for AnalysePlugin {
         let spawn = |wake: &Wake| Actor::pool("analyse", self.workers, MAILBOX, &wake.unhurried(), make);
         let Some(actor) = start(app, "analyse sounds", spawn) else { return };
         app.insert_resource(AnalysisWorkers { actor, supply: Supply::new(self.workers) })
+            .init_resource::<FrameInterval>()
             .add_systems(Update, collect_analyses.in_set(CollectSystems::Analyses))
             .add_systems(Update, (dispatch_takes, dispatch_analyses).chain().in_set(DispatchSystems::Analyses));
     }
@@ -319,6 +330,7 @@ fn duplicate(
 fn collect_analyses(
     mut workers: ResMut<AnalysisWorkers>,
     mut analysis: ResMut<Analysis>,
+    interval: Res<FrameInterval>,
     mut sightings: ResMut<Sightings>,
     index: Res<SampleIndex>,
     stamps: Query<&FileStamp>,
@@ -434,7 +446,7 @@ fn collect_analyses(
             }
         }
     }
-    supply.learn(collected, Instant::now());
+    supply.learn(collected, Instant::now(), *interval);
 }
 
 /// Says once that this machine makes no vectors at all.
@@ -732,7 +744,7 @@ mod tests {
             session_time: Duration::ZERO,
         };
         let actor = Actor::pool("test", 1, 8, &wake, move |_| serve).unwrap();
-        app.insert_resource(AnalysisWorkers { actor, supply: Supply::new(1) });
+        app.insert_resource(AnalysisWorkers { actor, supply: Supply::new(1) }).init_resource::<FrameInterval>();
     }
 
     #[test]
@@ -743,21 +755,27 @@ mod tests {
         // Frames are 200 ms apart, and all that was given is done by then, up to 300 files a second.
         for _ in 0..8 {
             now += Duration::from_millis(200);
-            supply.learn(supply.files.min(60), now);
+            supply.learn(supply.files.min(60), now, FrameInterval::default());
         }
         assert_eq!(supply.files, 4 + 150);
         // Frames that follow each other closely change nothing.
         for _ in 0..9 {
             now += Duration::from_millis(10);
-            supply.learn(3, now);
+            supply.learn(3, now, FrameInterval::default());
         }
         assert_eq!(supply.files, 4 + 150);
         // Long files: a click must not wait for many of them.
         for _ in 0..8 {
             now += Duration::from_secs(1);
-            supply.learn(2, now);
+            supply.learn(2, now, FrameInterval::default());
         }
         assert_eq!(supply.files, 5);
+        // Where frames are far apart, they have work until the next.
+        for _ in 0..8 {
+            now += Duration::from_secs(2);
+            supply.learn(supply.files.min(400), now, FrameInterval(Duration::from_secs(2)));
+        }
+        assert_eq!(supply.files, 4 + 1000);
     }
 
     #[test]

@@ -57,6 +57,7 @@ use bevy::camera::visibility::RenderLayers;
 use bevy::ecs::system::SystemParam;
 use bevy::prelude::*;
 use bevy::render::RenderPlugin;
+use bevy::render::renderer::RenderAdapterInfo;
 use bevy::time::{TimeSystems, TimeUpdateStrategy};
 use bevy::window::{PresentMode, PrimaryWindow, RequestRedraw, WindowResized};
 use bevy::winit::{EventLoopProxyWrapper, UpdateMode, WinitSettings, WinitUserEvent};
@@ -83,7 +84,7 @@ use self::status::Progress;
 use self::theme::{Appearance, Theme};
 use crate::actor::Wake;
 use crate::analyse::waveform::Waveform;
-use crate::analyse::{ActiveModel, Analysis};
+use crate::analyse::{ActiveModel, Analysis, FrameInterval};
 use crate::audio::{AuditionSettings, Playback};
 use crate::library::table::{Group, GroupKind, SampleTable};
 use crate::library::{AudioInfo, Folders, Thumbnail};
@@ -99,6 +100,8 @@ use crate::settings::Settings;
 /// Between two frames while sounds are analysed and nobody touches anything: drawing more often would show little more, and
 /// take more of the processor than the analysis.
 const WORKING: Duration = Duration::from_millis(200);
+/// The same where the processor itself draws, and one frame takes as much of it as a dozen files.
+const WORKING_DRAWN: Duration = Duration::from_millis(2500);
 /// While a take is analysed, which the user waits for.
 const WAITING: Duration = Duration::from_millis(30);
 
@@ -304,10 +307,18 @@ fn redraw_resized(
 }
 
 /// Draws now and then while sounds are analysed; all else wakes the window by itself.
-fn pace(analysis: Res<Analysis>, mut winit: ResMut<WinitSettings>) {
+fn pace(
+    analysis: Res<Analysis>,
+    adapter: Option<Res<RenderAdapterInfo>>,
+    mut interval: ResMut<FrameInterval>,
+    mut winit: ResMut<WinitSettings>,
+) {
+    let drawn = adapter.is_some_and(|adapter| adapter.device_type == wgpu::DeviceType::Cpu);
+    let working = if drawn { WORKING_DRAWN } else { WORKING };
+    interval.set_if_neq(FrameInterval(working));
     let wait = match (analysis.takes, analysis.in_flight) {
         (0, 0) => None,
-        (0, _) => Some(WORKING),
+        (0, _) => Some(working),
         _ => Some(WAITING),
     };
     let rest = WinitSettings::desktop_app();
