@@ -105,6 +105,16 @@ impl<Reply> Outbox<Reply> {
         Ok(())
     }
 
+    /// Delivers a reply that is shown whenever the window draws next.
+    ///
+    /// # Errors
+    /// [`Closed`] once the actor is being dropped.
+    pub fn send_unhurried(&self, reply: Reply) -> Result<(), Closed> {
+        self.replies.send(reply).map_err(|_| Closed)?;
+        self.wake.unhurried().ring();
+        Ok(())
+    }
+
     /// Delivers a reply if there is room for it now, for a worker that must not wait.
     ///
     /// # Errors

@@ -10,7 +10,7 @@
 //! vector with any other vector is the weighted sum of the products of the rows in it.
 //!
 //! Who is near is found along the main components: among all in a small library; in a large one among those in the [cells](Cells)
-//! around a sound, which `benches/neighbours.rs` compares with all.
+//! around a sound.
 
 use ndarray::{Array2, ArrayView2, Axis, s};
 

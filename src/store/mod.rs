@@ -467,7 +467,11 @@ impl LibraryWriter {
             };
             // Whatever the app handed over is stored, even if the app is gone by now.
             if writable {
-                let _ = outbox.send(self.commit(first, inbox));
+                let _ = match self.commit(first, inbox) {
+                    // Four times a second while sounds come: that alone is nothing to draw the window for.
+                    (reply @ Reply::Committed { .. }, true) => outbox.send_unhurried(reply),
+                    (reply, _) => outbox.send(reply),
+                };
             }
         }
     }
@@ -527,17 +531,17 @@ impl LibraryWriter {
         None
     }
 
-    /// Gathers jobs for a moment and commits them together.
-    fn commit(&mut self, first: Job, inbox: &Receiver<Job>) -> Reply {
+    /// Gathers jobs for a moment and commits them together; also tells whether more are to come.
+    fn commit(&mut self, first: Job, inbox: &Receiver<Job>) -> (Reply, bool) {
         let deadline = Instant::now() + BATCH_TIME;
         let mut jobs = vec![first];
-        while let Ok(job) = inbox.recv_deadline(deadline) {
-            let flush = matches!(job, Job::Flush);
+        let is_last = |jobs: &[Job]| matches!(jobs, [.., Job::Flush]);
+        while !is_last(&jobs)
+            && let Ok(job) = inbox.recv_deadline(deadline)
+        {
             jobs.push(job);
-            if flush {
-                break;
-            }
         }
+        let more = !is_last(&jobs);
         let written = self.write(&jobs);
         let count = jobs.len();
         let (mut saved, mut forgotten, mut sides) = (Vec::new(), Vec::new(), Vec::new());
@@ -552,7 +556,7 @@ impl LibraryWriter {
                 Job::Folders(_) | Job::SavedPositions(_) | Job::ForgetFormer | Job::Flush => {}
             }
         }
-        match written {
+        let reply = match written {
             Ok((refused, heads)) => {
                 saved.retain(|stored| !refused.contains_key(&stored.entity));
                 let refused = refused.into_iter().map(|(_, line)| line).collect();
@@ -562,7 +566,8 @@ impl LibraryWriter {
                 let reason = schema::sqlite(error, &self.library.path).to_string();
                 Reply::Failed { jobs: count, saved, forgotten, reason }
             }
-        }
+        };
+        (reply, more)
     }
 
     /// Commits all jobs or none, except for samples that the tables refuse: those must not block the others.

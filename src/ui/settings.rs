@@ -407,7 +407,7 @@ fn similarity(ui: &mut Ui, lines: &mut Lines, view: &View, actions: &mut Vec<Act
     let smooth = view.weights.0.smooth > 0.0;
     let to = Weigh::Part(Part::Neighbourhood, smooth.then_some(0.0));
     // The weights hold it too; here it has a name that says what it does.
-    switch(ui, lines, "Compare by the sounds around each sound too", smooth, to, actions);
+    switch(ui, lines, "Compare what is around them too", smooth, to, actions);
     if lines.is_wanted("Weights of what sounds are compared by") {
         lines.say(ui, "What counts when sounds are compared, from now on and at the next start", theme.muted);
         let rect = lines.next(ui, WEIGHTS).expand2(vec2(PADDING, 0.0));

@@ -209,7 +209,7 @@ fn search(ui: &mut Ui, rect: Rect, view: &View, actions: &mut Vec<Action>) {
 /// The parts of a comparison, by name.
 fn parts() -> impl Iterator<Item = (Part, &'static str)> {
     let groups = Group::ALL.into_iter().map(|group| (Part::Group(group), group.name()));
-    [(Part::Head, LEARNED), (Part::Neighbourhood, "neighbourhood")].into_iter().chain(groups)
+    [(Part::Head, LEARNED), (Part::Neighbourhood, "around")].into_iter().chain(groups)
 }
 
 /// What brings every weight back to its usual value.
