@@ -19,6 +19,7 @@ pub mod vectors;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use bevy::ecs::entity::EntityHashMap;
 use bevy::prelude::*;
@@ -42,8 +43,10 @@ use crate::schedule::{CollectSystems, DeriveSystems, DispatchSystems, SoundkinSy
 const FIRST: usize = 100;
 /// Neighbours among which a newcomer is placed.
 const NEAREST: usize = 5;
-/// Newcomers heard in a frame: thousands in a second, in less than two milliseconds.
-const HEARD: usize = 16;
+/// Share of the time since the last frame in which newcomers are heard: of a frame that follows closely, little is taken.
+const HEARING: u32 = 20;
+/// The shortest and longest time for it in a frame.
+const HEARD: [Duration; 2] = [Duration::from_millis(2), Duration::from_millis(30)];
 
 /// How much each part counts; any change ranks anew.
 #[derive(Resource, Clone, Copy, Debug, Default, PartialEq, Deref, DerefMut)]
@@ -422,9 +425,12 @@ fn hear_newcomers(
     index: Option<Res<SpaceIndex>>,
     mut newcomers: ResMut<Newcomers>,
     members: Query<Compared, (Without<Transient>, Without<Recording>, Without<Missing>)>,
+    mut last: Local<Option<Instant>>,
 ) {
+    let began = Instant::now();
+    let since = last.replace(began).map_or(Duration::ZERO, |last| began - last);
     let Some(index) = index else { return };
-    for _ in 0..HEARD {
+    while began.elapsed() < (since / HEARING).clamp(HEARD[0], HEARD[1]) {
         let Some((sample, mut newer)) = newcomers.bypass_change_detection().next() else { return };
         let hear = |(embedding, descriptors)| Arc::new(index.guest(embedding, descriptors));
         let member = members.get(sample).ok().and_then(|member| compared(index.former, member));

@@ -1,7 +1,7 @@
 //! Samples whose vectors came, changed or went since the space was built: a question is answered from them too, and each
 //! stands on the map among its nearest, until the next space has them.
 //!
-//! A space of all sounds costs seconds in a large library, a newcomer's vector a tenth of a millisecond: so spaces follow
+//! A space of all sounds costs seconds in a large library, a newcomer at most one millisecond: so spaces follow
 //! at each doubling, and in between a newcomer is heard within a few frames.
 
 use std::collections::VecDeque;
