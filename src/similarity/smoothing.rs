@@ -9,7 +9,7 @@
 //! The vectors are not kept, only who the neighbours are and how much each counts: the product of a row's neighbourhood
 //! vector with any other vector is the weighted sum of the products of the rows in it.
 //!
-//! Who is near is found along the main components: among all in a small library; in a large one among those in the [cells](Cells)
+//! Who is near is found along the main components: among all in a small library; in a large one among those in the cells
 //! around a sound.
 
 use ndarray::{Array2, ArrayView2, Axis, s};
