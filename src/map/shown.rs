@@ -273,6 +273,7 @@ impl Map {
         self.revision
     }
 
+    #[inline]
     fn place(&self, row: usize) -> [f32; 2] {
         between(self.dots.from[row], self.dots.to[row], self.share)
     }
