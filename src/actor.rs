@@ -465,6 +465,29 @@ mod tests {
     }
 
     #[test]
+    fn an_unhurried_reply_arrives_and_does_not_ring_the_window() {
+        let (wake, rung) = (Wake::default(), Arc::new(AtomicBool::new(false)));
+        let window = rung.clone();
+        wake.also(move || window.store(true, Ordering::Relaxed));
+        let body = |inbox: Receiver<bool>, outbox: Outbox<bool>| {
+            for hurried in inbox {
+                let _ = if hurried { outbox.send(hurried) } else { outbox.send_unhurried(hurried) };
+            }
+        };
+        let mut actor = Actor::spawn("test", 2, &wake, body).unwrap();
+        assert!(actor.try_send(false).is_ok());
+        wake.wait(Duration::from_secs(20));
+        assert_eq!(actor.replies(), [false]);
+        assert!(!rung.load(Ordering::Relaxed));
+        assert!(actor.try_send(true).is_ok());
+        wake.wait(Duration::from_secs(20));
+        assert_eq!(actor.replies(), [true]);
+        // Dropping it waits for its thread, which rings last.
+        drop(actor);
+        assert!(rung.load(Ordering::Relaxed));
+    }
+
+    #[test]
     fn a_panic_becomes_its_text() {
         assert_eq!(contained(|| 1), Ok(1));
         assert_eq!(contained(|| -> u32 { panic!("bad {}", "packet") }), Err("bad packet".to_owned()));

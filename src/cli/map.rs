@@ -16,7 +16,7 @@ use crate::analyse::ActiveModel;
 use crate::atomic_file;
 use crate::library::{Features, Sample};
 use crate::map::picture::{Dot, write_png};
-use crate::neighbours::{Demand, Projection, SpaceIndex};
+use crate::neighbours::{ActiveWeights, Demand, Projection, SpaceIndex};
 
 #[derive(Args, Debug)]
 pub(super) struct Map {
@@ -27,7 +27,11 @@ pub(super) struct Map {
 
 impl Map {
     pub(super) fn run(self, common: &Common) -> Result<()> {
-        let mut app = common.prepared_app(lay_out)?;
+        let mut app = common.prepared_app(|world| {
+            lay_out(world);
+            // Neighbourhoods would be found for nobody: the map follows from the sounds by themselves.
+            world.resource_mut::<ActiveWeights>().smooth = 0.0;
+        })?;
         let Some(out) = self.out else {
             let value = positions(app.world_mut());
             return print(|out| writeln!(out, "{value}"));

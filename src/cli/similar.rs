@@ -87,6 +87,9 @@ impl Similar {
         if self.head.is_some() && model.statistics.head.is_none() {
             bail!("model {} has no learned head; leave out --head or choose another model", model.manifest.id);
         }
+        if self.by == Some(By::Timbre) && model.statistics.head.is_none() {
+            bail!("model {} compares by timbre alone; leave out --by", model.manifest.id);
+        }
         let mut names = self.query.iter().map(|file| name(file)).collect::<Result<Vec<String>>>()?;
         let mut query = Query { k: self.k, weights: app.world().resource::<ActiveWeights>().0, ..Query::default() };
         for (i, file) in self.query.iter().enumerate() {

@@ -376,6 +376,8 @@ fn weigh(mut asked: MessageReader<Weigh>, mut weights: ResMut<ActiveWeights>, mo
     let usual = model.0.statistics.usual_weight();
     for &action in asked.read() {
         match action {
+            // Without a head there is nothing to choose between.
+            Weigh::Switch if model.0.statistics.head.is_none() => {}
             Weigh::Part(Part::Head, weight) => next.head = weight.unwrap_or(usual),
             Weigh::Part(Part::Neighbourhood, weight) => next.smooth = weight.unwrap_or(SMOOTH),
             Weigh::Part(Part::Group(group), weight) => next.groups[group as usize] = weight.unwrap_or(0.0),
